@@ -1,0 +1,402 @@
+//! Gets a data set from the network: a download that can be cut at any moment and goes on later, is believed only if its
+//! checksum is right, and appears under its final name whole or not at all.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use flate2::read::GzDecoder;
+use ureq::http::{StatusCode, Uri, header};
+use ureq::{Agent, Body};
+
+use crate::checksum::Hasher;
+use crate::{Error, Fault, Id, Presence, find, open};
+
+/// How long to wait for a connection or for the next bytes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An archive (`.tar.gz`) on the network that holds a folder of files.
+#[derive(Clone, Copy, Debug)]
+pub struct Archive {
+    /// Its file name.
+    pub file: &'static str,
+    /// Its official address.
+    pub url: &'static str,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Its SHA-256, in hex.
+    pub sha256: &'static str,
+    /// The folder in it that is wanted.
+    pub folder: &'static str,
+}
+
+/// Why a download failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// No answer.
+    #[error("cannot be reached ({0})")]
+    Unreachable(ureq::Error),
+    /// An answer that is no file.
+    #[error("the server answers with status {0}")]
+    Status(u16),
+    /// Another part of the file than the one asked for.
+    #[error("the server was asked for what follows byte {asked} and sends something else")]
+    Range {
+        /// Number of bytes that were there already.
+        asked: u64,
+    },
+    /// A file of another length.
+    #[error("the server offers {found} bytes instead of {expected}")]
+    Size {
+        /// Length in bytes.
+        found: u64,
+        /// Expected length in bytes.
+        expected: u64,
+    },
+    /// The connection was lost, and so it was when it was tried again.
+    #[error(
+        "the connection was lost after {have} of {expected} bytes; the same command goes on from there"
+    )]
+    Cut {
+        /// Bytes on disk.
+        have: u64,
+        /// Length of the file in bytes.
+        expected: u64,
+        /// The system's reason.
+        reason: io::Error,
+    },
+    /// The file has other contents than the published one.
+    #[error(
+        "the sha256 of what was downloaded is {found} instead of {expected}; it was thrown away"
+    )]
+    Checksum {
+        /// Its sum, in hex.
+        found: String,
+        /// The expected sum, in hex.
+        expected: &'static str,
+    },
+    /// Another process is at it.
+    #[error("another process is downloading this; wait for it")]
+    Busy,
+}
+
+/// Makes `id` available under the data folder `root` and checks it: does nothing if it is there already, unpacks its
+/// archive if that lies in `root`, else downloads it, from `url` if given and from the official address if not. `progress`
+/// is called with the bytes had and the bytes in all. A proxy is taken from the usual environment variables.
+///
+/// Returns the folder of the set.
+///
+/// # Errors
+/// If the set has no archive, cannot be downloaded (the message tells how to do it by hand) or written, or is not as
+/// expected.
+pub fn fetch(
+    id: Id,
+    root: &Path,
+    url: Option<&str>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<PathBuf, Error> {
+    let info = id.info();
+    let Some(archive) = &info.archive else {
+        return Err(Error::NoArchive {
+            title: info.title,
+            name: info.name,
+            how_to_get: info.how_to_get,
+        });
+    };
+    if let Presence::Found { folder, .. } = find(id, Some(root))
+        && open(id, Some(root)).is_ok()
+    {
+        return Ok(folder);
+    }
+    let folder = archive.fetch(root, url, progress)?;
+    open(id, Some(root))?;
+    Ok(folder)
+}
+
+impl Archive {
+    /// Downloads the archive unless it lies in `root`, and unpacks its folder there, replacing files of the same names. An
+    /// archive that was put there by hand is kept.
+    ///
+    /// Returns the folder.
+    ///
+    /// # Errors
+    /// As [`fetch`](fn@fetch).
+    pub fn fetch(
+        &self,
+        root: &Path,
+        url: Option<&str>,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<PathBuf, Error> {
+        fs::create_dir_all(root).map_err(|reason| write_error(root, reason))?;
+        let file = root.join(self.file);
+        if file.exists() {
+            let found = sum(&file).map_err(|error| self.file_error(&file, error.into()))?;
+            if found != self.sha256 {
+                let fault = Fault::Checksum {
+                    what: "the file".into(),
+                    found,
+                    expected: self.sha256.into(),
+                };
+                return Err(self.file_error(&file, fault));
+            }
+            return self.unpack(&file, root);
+        }
+        self.download(&file, url.unwrap_or(self.url), progress)?;
+        let folder = self.unpack(&file, root)?;
+        fs::remove_file(&file).map_err(|reason| write_error(&file, reason))?;
+        Ok(folder)
+    }
+
+    /// Downloads the archive to `file` by way of a `.part` file that survives interruptions.
+    fn download(
+        &self,
+        file: &Path,
+        url: &str,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<(), Error> {
+        let part = file.with_file_name(format!("{}.part", self.file));
+        let fail = |problem| Error::Download {
+            url: url.into(),
+            problem: Box::new(problem),
+            by_hand: self.by_hand(file),
+        };
+        let unwritable = |reason| write_error(&part, reason);
+
+        let mut out = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(&part)
+            .map_err(unwritable)?;
+        // Where the file system knows no locks, go without.
+        if let Err(TryLockError::WouldBlock) = out.try_lock() {
+            return Err(fail(Problem::Busy));
+        }
+        let agent = agent(url);
+        loop {
+            let have = out.metadata().map_err(unwritable)?.len();
+            if have == self.bytes {
+                break;
+            }
+            match self.attempt(&agent, url, have, &mut out, progress) {
+                Ok(()) => {}
+                // As long as every connection brings something, the file will be complete some day.
+                Err(Trouble::Problem(Problem::Cut { have: now, .. })) if now > have => {}
+                Err(Trouble::Problem(problem)) => return Err(fail(problem)),
+                Err(Trouble::Disk(reason)) => return Err(unwritable(reason)),
+            }
+        }
+        out.sync_all().map_err(unwritable)?;
+        drop(out);
+
+        let found = sum(&part).map_err(unwritable)?;
+        if found != self.sha256 {
+            fs::remove_file(&part).map_err(unwritable)?;
+            return Err(fail(Problem::Checksum {
+                found,
+                expected: self.sha256,
+            }));
+        }
+        fs::rename(&part, file).map_err(unwritable)
+    }
+
+    /// One connection: appends to `out`, which holds `have` bytes, as much as comes.
+    fn attempt(
+        &self,
+        agent: &Agent,
+        url: &str,
+        mut have: u64,
+        out: &mut File,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<(), Trouble> {
+        let expected = self.bytes;
+        let mut request = agent.get(url);
+        if have > 0 {
+            request = request.header(header::RANGE, format!("bytes={have}-"));
+        }
+        let response = request.call().map_err(Problem::Unreachable)?;
+        match response.status() {
+            StatusCode::PARTIAL_CONTENT if begins_at(&response, have) => {}
+            StatusCode::PARTIAL_CONTENT => return Err(Problem::Range { asked: have }.into()),
+            // The server sends the whole file, because it does not know ranges or none was asked for.
+            StatusCode::OK => {
+                out.set_len(0).map_err(Trouble::Disk)?;
+                have = 0;
+            }
+            // Nothing follows that byte: what is on disk belongs to another file.
+            StatusCode::RANGE_NOT_SATISFIABLE if have > 0 => {
+                return out.set_len(0).map_err(Trouble::Disk);
+            }
+            status => return Err(Problem::Status(status.as_u16()).into()),
+        }
+        let body = response.into_body();
+        if let Some(length) = body.content_length()
+            && have + length != expected
+        {
+            return Err(Problem::Size {
+                found: have + length,
+                expected,
+            }
+            .into());
+        }
+        let mut body = body.into_reader();
+        let mut buffer = vec![0; 1 << 16];
+        progress(have, expected);
+        while have < expected {
+            let read = match body.read(&mut buffer) {
+                Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+                other => other,
+            };
+            let read = read.map_err(|reason| Problem::Cut {
+                have,
+                expected,
+                reason,
+            })?;
+            if have + read as u64 > expected {
+                return Err(Problem::Size {
+                    found: have + read as u64,
+                    expected,
+                }
+                .into());
+            }
+            out.write_all(&buffer[..read]).map_err(Trouble::Disk)?;
+            have += read as u64;
+            progress(have, expected);
+        }
+        Ok(())
+    }
+
+    /// Unpacks the archive's folder into `root`.
+    fn unpack(&self, file: &Path, root: &Path) -> Result<PathBuf, Error> {
+        let broken = |error| self.file_error(file, Fault::Unpack(error));
+        let temporary = tempfile::Builder::new().prefix(".unpack-").tempdir_in(root);
+        let temporary = temporary.map_err(|reason| write_error(root, reason))?;
+        let fresh = temporary.path().join(self.folder);
+        fs::create_dir(&fresh).map_err(|reason| write_error(&fresh, reason))?;
+
+        let packed = BufReader::new(File::open(file).map_err(broken)?);
+        let mut archive = tar::Archive::new(GzDecoder::new(packed));
+        let mut names = Vec::new();
+        for entry in archive.entries().map_err(broken)? {
+            let mut entry = entry.map_err(broken)?;
+            let path = entry.path().map_err(broken)?.into_owned();
+            // Only plain names right inside the folder: nothing in an archive can lead elsewhere.
+            let name = path
+                .strip_prefix(self.folder)
+                .ok()
+                .and_then(Path::file_name);
+            let Some(name) = name.filter(|name| Path::new(self.folder).join(name) == path) else {
+                continue;
+            };
+            if !entry.header().entry_type().is_file() {
+                continue;
+            }
+            let path = fresh.join(name);
+            let copied = File::create(&path).and_then(|mut out| {
+                io::copy(&mut entry, &mut out)?;
+                out.sync_all()
+            });
+            copied.map_err(|reason| write_error(&path, reason))?;
+            names.push(name.to_owned());
+        }
+        if names.is_empty() {
+            return Err(broken(io::Error::other(format!(
+                "no files in a folder {}",
+                self.folder
+            ))));
+        }
+
+        let folder = root.join(self.folder);
+        let moved = if folder.exists() {
+            names
+                .iter()
+                .try_for_each(|name| fs::rename(fresh.join(name), folder.join(name)))
+        } else {
+            fs::rename(&fresh, &folder)
+        };
+        moved.map_err(|reason| write_error(&folder, reason))?;
+        Ok(folder)
+    }
+
+    /// How to get on without this program's download.
+    fn by_hand(&self, file: &Path) -> String {
+        let Self {
+            url, bytes, sha256, ..
+        } = self;
+        format!(
+            "By hand: download {url} ({bytes} bytes, sha256 {sha256}), put it at {}, and run the same command again, which \
+             unpacks it",
+            file.display()
+        )
+    }
+
+    /// An archive that lies there and is not what it should be.
+    fn file_error(&self, file: &Path, fault: Fault) -> Error {
+        let how_to_get = format!("Delete it to have it downloaded. {}", self.by_hand(file));
+        Error::File {
+            path: file.into(),
+            fault: Box::new(fault),
+            how_to_get,
+        }
+    }
+}
+
+/// What can end one connection.
+enum Trouble {
+    Problem(Problem),
+    Disk(io::Error),
+}
+
+impl From<Problem> for Trouble {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+/// A client that neither waits for ever nor takes a proxy to reach this very machine.
+fn agent(url: &str) -> Agent {
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_connect(Some(PATIENCE))
+        .timeout_recv_response(Some(PATIENCE))
+        .timeout_per_read(Some(PATIENCE));
+    let uri: Option<Uri> = url.parse().ok();
+    let local = uri.and_then(|uri| {
+        uri.host()
+            .map(|host| ["localhost", "127.0.0.1", "[::1]"].contains(&host))
+    });
+    match local {
+        Some(true) => config.proxy(None).build().into(),
+        _ => config.build().into(),
+    }
+}
+
+/// Whether a partial answer begins at byte `have` of the file.
+fn begins_at(response: &ureq::http::Response<Body>, have: u64) -> bool {
+    let range = response
+        .headers()
+        .get(header::CONTENT_RANGE)
+        .and_then(|range| range.to_str().ok());
+    range.is_some_and(|range| range.starts_with(&format!("bytes {have}-")))
+}
+
+/// The checksum of a file.
+fn sum(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hasher = Hasher::default();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hasher.hex()),
+            read => hasher.update(&buffer[..read]),
+        }
+    }
+}
+
+fn write_error(path: &Path, reason: io::Error) -> Error {
+    Error::Write {
+        path: path.into(),
+        reason,
+    }
+}

@@ -1,0 +1,36 @@
+//! Reads data sets in a fixed order, checks them, embeds a small real one and fetches the others.
+//!
+//! The paper's results are about real images, so what the numbers of a run mean depends on which pixels went in. Therefore
+//! every set has one entry in [`REGISTRY`] that says where it comes from and what is expected of it, [`open`] accepts a set
+//! only if counts, label range and checksums agree with that entry, and the order of images is the official one.
+//!
+//! ```
+//! let set = data::open(data::Id::FashionMnist, None)?;
+//! assert_eq!(set.train.len(), 10_000);
+//! let pixels = set.test.images(&[0, 1]); // (2, 3, 32, 32) in [0, 1]
+//! assert_eq!(pixels.len(), 2 * 3 * 32 * 32);
+//! # Ok::<(), data::Error>(())
+//! ```
+
+mod augment;
+mod batches;
+mod checksum;
+mod encoded;
+mod error;
+mod fashion;
+pub mod fetch;
+mod locate;
+mod records;
+mod registry;
+mod split;
+#[cfg(test)]
+mod tests;
+
+pub use augment::Augment;
+pub use batches::Batches;
+pub use error::{Error, Fault};
+pub use fetch::fetch;
+pub use locate::{Presence, find, open};
+pub use records::binary_records;
+pub use registry::{Codec, Id, Info, Layout, Part, REGISTRY, Sum, Summed, UnknownId};
+pub use split::{Dataset, Split};

@@ -1,0 +1,81 @@
+//! CIFAR-10's official binary format: records of one label byte and 3,072 pixel bytes (a red, a green and a blue plane).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Fault, Info, Split};
+
+const SHAPE: [usize; 3] = [3, 32, 32];
+const RECORD: usize = 1 + 3 * 32 * 32;
+const CLASSES: usize = 10;
+
+/// Names of the files with training images, in order.
+const TRAIN: [&str; 5] = [
+    "data_batch_1.bin",
+    "data_batch_2.bin",
+    "data_batch_3.bin",
+    "data_batch_4.bin",
+    "data_batch_5.bin",
+];
+const TEST: &str = "test_batch.bin";
+
+/// The images in `bytes`, which are whole records in the official binary format of CIFAR-10.
+///
+/// # Errors
+/// If the length is no whole number of records or a label is above 9.
+pub fn binary_records(bytes: &[u8]) -> Result<Split, Fault> {
+    if !bytes.len().is_multiple_of(RECORD) {
+        return Err(Fault::Record {
+            found: bytes.len(),
+            record: RECORD,
+        });
+    }
+    let mut pixels = Vec::with_capacity(bytes.len());
+    let mut labels = Vec::with_capacity(bytes.len() / RECORD);
+    for (index, record) in bytes.chunks_exact(RECORD).enumerate() {
+        if usize::from(record[0]) >= CLASSES {
+            return Err(Fault::Label {
+                index,
+                found: record[0].into(),
+                last: CLASSES - 1,
+            });
+        }
+        labels.push(record[0].into());
+        pixels.extend_from_slice(&record[1..]);
+    }
+    Ok(Split::new(SHAPE, pixels, labels))
+}
+
+/// Whether `folder` holds any of the six files.
+pub(crate) fn present(folder: &Path) -> bool {
+    TRAIN
+        .iter()
+        .chain([&TEST])
+        .any(|name| folder.join(name).is_file())
+}
+
+/// Both splits out of the six files in `folder`.
+pub(crate) fn read(info: &Info, folder: &Path) -> Result<(Split, Split), Error> {
+    let train = TRAIN.map(|name| folder.join(name));
+    Ok((
+        batches(info, &train, info.train)?,
+        batches(info, &[folder.join(TEST)], info.test)?,
+    ))
+}
+
+/// One split of `images` images out of `files`, which hold equally many each.
+fn batches(info: &Info, files: &[PathBuf], images: usize) -> Result<Split, Error> {
+    let expected = (images / files.len() * RECORD) as u64;
+    let mut all = Split::with_capacity(SHAPE, images);
+    for path in files {
+        let batch =
+            fs::read(path)
+                .map_err(Fault::from)
+                .and_then(|bytes| match bytes.len() as u64 {
+                    found if found == expected => binary_records(&bytes),
+                    found => Err(Fault::Size { found, expected }),
+                });
+        all.append(&batch.map_err(|fault| info.fault(path, fault))?);
+    }
+    Ok(all)
+}

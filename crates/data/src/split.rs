@@ -1,0 +1,196 @@
+//! Images with labels in memory, one byte a pixel, in the set's own order.
+
+use std::fmt;
+
+use spec::Stream;
+
+use crate::{Error, Info};
+
+/// A data set: its description and its two splits.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// What is known about the set.
+    pub info: &'static Info,
+    /// The training images.
+    pub train: Split,
+    /// The test images.
+    pub test: Split,
+}
+
+/// Images and their labels.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Split {
+    shape: [usize; 3],
+    pixels: Vec<u8>,
+    labels: Vec<u16>,
+}
+
+impl Split {
+    /// Images of `shape` `(c, h, w)`; `pixels` is `(n, c, h, w)` for the `n` `labels`.
+    ///
+    /// # Panics
+    /// If the number of pixels is not that of the labels times that of an image.
+    pub fn new(shape: [usize; 3], pixels: Vec<u8>, labels: Vec<u16>) -> Self {
+        assert_eq!(
+            pixels.len(),
+            labels.len() * shape.iter().product::<usize>(),
+            "pixels do not match labels and shape"
+        );
+        Self {
+            shape,
+            pixels,
+            labels,
+        }
+    }
+
+    /// No images yet, and room for `images` of them.
+    pub(crate) fn with_capacity(shape: [usize; 3], images: usize) -> Self {
+        let pixels = Vec::with_capacity(images * shape.iter().product::<usize>());
+        Self {
+            shape,
+            pixels,
+            labels: Vec::with_capacity(images),
+        }
+    }
+
+    /// Appends the images of a split of the same shape.
+    pub(crate) fn append(&mut self, other: &Self) {
+        self.pixels.extend_from_slice(&other.pixels);
+        self.labels.extend_from_slice(&other.labels);
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Shape of an image, `(c, h, w)`.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// All pixels, `(n, c, h, w)`.
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    /// The pixels of one image, `(c, h, w)`.
+    ///
+    /// # Panics
+    /// If there is no image `index`, as in the methods below that take indices.
+    pub fn image(&self, index: usize) -> &[u8] {
+        let size = self.shape.iter().product::<usize>();
+        &self.pixels[index * size..][..size]
+    }
+
+    /// The label of one image.
+    pub fn label(&self, index: usize) -> u32 {
+        self.labels[index].into()
+    }
+
+    /// All labels, one byte each, for checksums.
+    pub(crate) fn label_bytes(&self) -> Vec<u8> {
+        // No registered set has more than 256 classes, which a test of the registry holds.
+        self.labels.iter().map(|&label| label as u8).collect()
+    }
+
+    /// The images `indices` as numbers in `[0, 1]` (`pixel / 255`), `(n, c, h, w)`.
+    pub fn images(&self, indices: &[usize]) -> Vec<f32> {
+        let mut out = Vec::with_capacity(indices.len() * self.shape.iter().product::<usize>());
+        for &index in indices {
+            out.extend(self.image(index).iter().map(|&pixel| unit(pixel)));
+        }
+        out
+    }
+
+    /// The labels of the images `indices`.
+    pub fn labels(&self, indices: &[usize]) -> Vec<u32> {
+        indices.iter().map(|&index| self.label(index)).collect()
+    }
+
+    /// A split of the images `indices`, in that order.
+    pub fn select(&self, indices: &[usize]) -> Self {
+        let mut selected = Self::with_capacity(self.shape, indices.len());
+        for &index in indices {
+            selected.pixels.extend_from_slice(self.image(index));
+            selected.labels.push(self.labels[index]);
+        }
+        selected
+    }
+
+    /// The first `n` images, or all if there are fewer.
+    #[must_use]
+    pub fn take(&self, n: usize) -> Self {
+        let n = n.min(self.len());
+        Self {
+            shape: self.shape,
+            pixels: self.pixels[..n * self.shape.iter().product::<usize>()].to_vec(),
+            labels: self.labels[..n].to_vec(),
+        }
+    }
+
+    /// A random class-balanced subset of `n` images, in the order they have here.
+    ///
+    /// # Errors
+    /// If there are fewer than `n` images.
+    pub fn subset(&self, n: usize, stream: &mut Stream) -> Result<Self, Error> {
+        Ok(self.select(&self.balanced(n, stream)?))
+    }
+
+    /// The indices of [`Split::subset`], ascending: the classes take turns in a random order, each giving one of its images
+    /// at random, until `n` are had; so class counts differ by at most one, unless a class has run out of images.
+    ///
+    /// # Errors
+    /// If there are fewer than `n` images.
+    pub fn balanced(&self, n: usize, stream: &mut Stream) -> Result<Vec<usize>, Error> {
+        if n > self.len() {
+            return Err(Error::Subset {
+                asked: n,
+                have: self.len(),
+            });
+        }
+        let classes = self
+            .labels
+            .iter()
+            .max()
+            .map_or(0, |&last| usize::from(last) + 1);
+        let mut of_class = vec![Vec::new(); classes];
+        for (index, &label) in self.labels.iter().enumerate() {
+            of_class[usize::from(label)].push(index);
+        }
+        for indices in &mut of_class {
+            stream.shuffle(indices);
+        }
+        stream.shuffle(&mut of_class);
+        let mut chosen = Vec::with_capacity(n);
+        for turn in 0.. {
+            if chosen.len() == n {
+                break;
+            }
+            let round = of_class.iter().filter_map(|indices| indices.get(turn));
+            chosen.extend(round.take(n - chosen.len()));
+        }
+        chosen.sort_unstable();
+        Ok(chosen)
+    }
+}
+
+impl fmt::Debug for Split {
+    /// The pixels are left out: there are millions.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Split")
+            .field("shape", &self.shape)
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A pixel as a number in `[0, 1]`.
+pub(crate) fn unit(pixel: u8) -> f32 {
+    f32::from(pixel) / 255.0
+}

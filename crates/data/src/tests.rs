@@ -1,0 +1,465 @@
+//! Both layouts on disk in miniature, and everything that can be wrong with their files.
+
+use std::fs::{self, File};
+use std::io::Cursor;
+use std::path::Path;
+use std::sync::Arc;
+
+use image::{ImageFormat, RgbImage};
+use parquet::basic::Compression;
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int64Type};
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::parser::parse_message_type;
+
+use crate::locate::read;
+use crate::{
+    Codec, Error, Id, Info, Layout, Part, Presence, REGISTRY, Split, Sum, Summed, encoded, find,
+};
+
+/// CIFAR-10 as the registry has it, but with 10 training and 4 test images.
+static SMALL: Info = small(&[Layout::Records, Layout::Parquet(Codec::Png)], &[]);
+static SMALL_JPEG: Info = small(&[Layout::Parquet(Codec::Jpeg)], &[]);
+
+const fn small(layouts: &'static [Layout], sums: &'static [Sum]) -> Info {
+    Info {
+        id: Id::Cifar10,
+        name: "cifar10",
+        title: "CIFAR-10",
+        classes: 10,
+        class_names: REGISTRY[Id::Cifar10 as usize].class_names,
+        train: 10,
+        test: 4,
+        shape: [3, 32, 32],
+        origin: "",
+        licence: "",
+        how_to_get: "THE WAY TO GET IT",
+        layouts,
+        folders: REGISTRY[Id::Cifar10 as usize].folders,
+        sums,
+        archive: None,
+    }
+}
+
+/// Record `index` in the official format: smooth, so that JPEG leaves it recognisable, and different in every channel.
+fn record(index: usize) -> Vec<u8> {
+    let pixels = (0..3).flat_map(|c| {
+        (0..32).flat_map(move |y| (0..32).map(move |x| (y * (2 + c) + x * 3 + index * 2) as u8))
+    });
+    [(index % 10) as u8].into_iter().chain(pixels).collect()
+}
+
+fn records(indices: std::ops::Range<usize>) -> Vec<u8> {
+    indices.flat_map(record).collect()
+}
+
+fn encode(index: usize, format: ImageFormat) -> Vec<u8> {
+    let record = record(index);
+    let image = RgbImage::from_fn(32, 32, |x, y| {
+        let at = |c: usize| record[1 + (c * 32 + y as usize) * 32 + x as usize];
+        image::Rgb([at(0), at(1), at(2)])
+    });
+    let mut out = Cursor::new(Vec::new());
+    image.write_to(&mut out, format).unwrap();
+    out.into_inner()
+}
+
+/// Writes the six official files.
+fn write_batches(folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    for batch in 0..5 {
+        let name = format!("data_batch_{}.bin", batch + 1);
+        fs::write(folder.join(name), records(batch * 2..batch * 2 + 2)).unwrap();
+    }
+    fs::write(folder.join("test_batch.bin"), records(10..14)).unwrap();
+}
+
+/// Writes one Parquet file as Hugging Face does, two rows a group. `None` is an empty cell.
+fn write_shard(path: &Path, column: &str, rows: &[(Option<Vec<u8>>, i64)]) {
+    let schema = format!(
+        "message schema {{ optional group {column} {{ optional binary bytes; optional binary path (UTF8); }}
+         optional int64 label; }}"
+    );
+    let schema = Arc::new(parse_message_type(&schema).unwrap());
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .build();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut writer =
+        SerializedFileWriter::new(File::create(path).unwrap(), schema, Arc::new(properties))
+            .unwrap();
+    for rows in rows.chunks(2) {
+        let mut group = writer.next_row_group().unwrap();
+        let images: Vec<ByteArray> = rows
+            .iter()
+            .filter_map(|row| row.0.clone())
+            .map(ByteArray::from)
+            .collect();
+        let levels: Vec<i16> = rows
+            .iter()
+            .map(|row| if row.0.is_some() { 2 } else { 1 })
+            .collect();
+        write_column::<ByteArrayType>(&mut group, &images, &levels);
+        write_column::<ByteArrayType>(&mut group, &[], &vec![1; rows.len()]);
+        let labels: Vec<i64> = rows.iter().map(|row| row.1).collect();
+        write_column::<Int64Type>(&mut group, &labels, &vec![1; rows.len()]);
+        group.close().unwrap();
+    }
+    writer.close().unwrap();
+}
+
+fn write_column<T: DataType>(
+    group: &mut SerializedRowGroupWriter<'_, File>,
+    values: &[T::T],
+    levels: &[i16],
+) {
+    let mut column = group.next_column().unwrap().unwrap();
+    column
+        .typed::<T>()
+        .write_batch(values, Some(levels), None)
+        .unwrap();
+    column.close().unwrap();
+}
+
+fn rows(indices: std::ops::Range<usize>, format: ImageFormat) -> Vec<(Option<Vec<u8>>, i64)> {
+    indices
+        .map(|index| (Some(encode(index, format)), (index % 10) as i64))
+        .collect()
+}
+
+/// Writes the set as Parquet, the training images in two files.
+fn write_parquet(folder: &Path, column: &str, format: ImageFormat) {
+    write_shard(
+        &folder.join("train-00000-of-00002.parquet"),
+        column,
+        &rows(0..6, format),
+    );
+    write_shard(
+        &folder.join("train-00001-of-00002.parquet"),
+        column,
+        &rows(6..10, format),
+    );
+    write_shard(
+        &folder.join("test-00000-of-00001.parquet"),
+        column,
+        &rows(10..14, format),
+    );
+}
+
+fn expected(indices: std::ops::Range<usize>) -> Split {
+    crate::binary_records(&records(indices)).unwrap()
+}
+
+fn message(info: &'static Info, root: &Path) -> String {
+    read(info, Some(root)).map(|_| ()).unwrap_err().to_string()
+}
+
+#[test]
+fn official_batches_are_found_in_every_usual_folder() {
+    for folder in [
+        "",
+        "cifar-10-batches-bin",
+        "cifar10",
+        "cifar10/cifar-10-batches-bin",
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        write_batches(&root.path().join(folder));
+        let set = read(&SMALL, Some(root.path())).unwrap();
+        assert_eq!(
+            (set.train, set.test),
+            (expected(0..10), expected(10..14)),
+            "{folder}"
+        );
+    }
+}
+
+#[test]
+fn png_in_parquet_is_the_same_set() {
+    for (folder, column) in [
+        ("cifar10", "img"),
+        ("cifar10/plain_text", "image"),
+        ("", "img"),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        write_parquet(&root.path().join(folder), column, ImageFormat::Png);
+        let set = read(&SMALL, Some(root.path())).unwrap();
+        assert_eq!(
+            (set.train, set.test),
+            (expected(0..10), expected(10..14)),
+            "{folder}"
+        );
+    }
+}
+
+#[test]
+fn jpeg_in_parquet_is_another_set() {
+    let root = tempfile::tempdir().unwrap();
+    write_parquet(&root.path().join("cifar10"), "img", ImageFormat::Jpeg);
+    let set = read(&SMALL_JPEG, Some(root.path())).unwrap();
+    let original = expected(0..10);
+    let worst = original
+        .pixels()
+        .iter()
+        .zip(set.train.pixels())
+        .map(|(a, b)| a.abs_diff(*b))
+        .max();
+    assert!((1..50).contains(&worst.unwrap()), "{worst:?}");
+
+    let message = message(&SMALL, root.path());
+    assert!(
+        message.contains("JPEG-encoded") && message.contains("`cifar10-jpeg`"),
+        "{message}"
+    );
+    assert!(message.ends_with("THE WAY TO GET IT"), "{message}");
+}
+
+#[test]
+fn original_pixels_are_preferred_to_jpeg() {
+    let root = tempfile::tempdir().unwrap();
+    write_parquet(&root.path().join("cifar10"), "img", ImageFormat::Jpeg);
+    write_batches(&root.path().join("cifar-10-batches-bin"));
+    assert_eq!(
+        read(&SMALL, Some(root.path())).unwrap().train,
+        expected(0..10)
+    );
+    read(&SMALL_JPEG, Some(root.path())).unwrap();
+}
+
+/// What a test does to a folder, and what the message must then name besides the way to get the set.
+type Damage = (fn(&Path), &'static [&'static str]);
+
+#[test]
+fn a_fault_in_the_batches_is_told_with_its_file() {
+    let cases: &[Damage] = &[
+        (
+            |f| fs::remove_file(f.join("data_batch_3.bin")).unwrap(),
+            &["data_batch_3.bin", "missing"],
+        ),
+        (
+            |f| fs::write(f.join("data_batch_2.bin"), &records(0..2)[1..]).unwrap(),
+            &["data_batch_2.bin", "6145 bytes long instead of 6146"],
+        ),
+        (
+            |f| fs::write(f.join("test_batch.bin"), b"").unwrap(),
+            &["test_batch.bin", "0 bytes long instead of 12292"],
+        ),
+        (
+            |f| {
+                let mut bytes = records(4..6);
+                bytes[3073] = 10;
+                fs::write(f.join("data_batch_3.bin"), bytes).unwrap();
+            },
+            &[
+                "data_batch_3.bin",
+                "image 1 has label 10; labels must be from 0 to 9",
+            ],
+        ),
+    ];
+    for (damage, named) in cases {
+        let root = tempfile::tempdir().unwrap();
+        write_batches(root.path());
+        damage(root.path());
+        let message = message(&SMALL, root.path());
+        for part in named.iter().chain([&"THE WAY TO GET IT"]) {
+            assert!(message.contains(part), "{part} is not in: {message}");
+        }
+    }
+}
+
+#[test]
+fn a_fault_in_the_parquet_files_is_told_with_its_file() {
+    const TRAIN: &str = "train-00001-of-00002.parquet";
+    const TEST: &str = "test-00000-of-00001.parquet";
+    fn rewrite(folder: &Path, change: impl Fn(&mut Vec<(Option<Vec<u8>>, i64)>)) {
+        let mut rows = rows(6..10, ImageFormat::Png);
+        change(&mut rows);
+        write_shard(&folder.join(TRAIN), "img", &rows);
+    }
+    let cases: &[Damage] = &[
+        (
+            |f| fs::remove_file(f.join(TEST)).unwrap(),
+            &[TEST, "missing"],
+        ),
+        (
+            |f| fs::write(f.join(TEST), b"").unwrap(),
+            &[TEST, "truncated or not readable as Parquet"],
+        ),
+        (
+            |f| fs::write(f.join(TRAIN), [7; 1000]).unwrap(),
+            &[TRAIN, "truncated or not readable as Parquet"],
+        ),
+        (
+            |f| write_shard(&f.join(TRAIN), "picture", &rows(6..10, ImageFormat::Png)),
+            &[TRAIN, "no column `img` or `image`"],
+        ),
+        (
+            |f| rewrite(f, |rows| rows[3].1 = 10),
+            &[TRAIN, "image 3 has label 10; labels must be from 0 to 9"],
+        ),
+        (
+            |f| rewrite(f, |rows| rows[0].1 = -1),
+            &[TRAIN, "image 0 has label -1"],
+        ),
+        (
+            |f| rewrite(f, |rows| rows.truncate(3)),
+            &[TRAIN, "9 images instead of 10"],
+        ),
+        (
+            |f| rewrite(f, |rows| rows[2].0 = None),
+            &[TRAIN, "empty cells in column `img`"],
+        ),
+        (
+            |f| rewrite(f, |rows| rows[2].0 = Some(encode(8, ImageFormat::Jpeg))),
+            &[TRAIN, "image 2 is not PNG-encoded"],
+        ),
+        (
+            |f| rewrite(f, |rows| rows[2].0.as_mut().unwrap().truncate(60)),
+            &[TRAIN, "image 2 cannot be decoded"],
+        ),
+        (
+            |f| {
+                let mut small = Cursor::new(Vec::new());
+                RgbImage::new(31, 32)
+                    .write_to(&mut small, ImageFormat::Png)
+                    .unwrap();
+                rewrite(f, move |rows| rows[1].0 = Some(small.get_ref().clone()));
+            },
+            &[
+                TRAIN,
+                "image 1 is 31 pixels wide and 32 high instead of 32 and 32",
+            ],
+        ),
+    ];
+    for (damage, named) in cases {
+        let root = tempfile::tempdir().unwrap();
+        write_parquet(&root.path().join("cifar10"), "img", ImageFormat::Png);
+        damage(&root.path().join("cifar10"));
+        let message = message(&SMALL, root.path());
+        for part in named.iter().chain([&"THE WAY TO GET IT"]) {
+            assert!(message.contains(part), "{part} is not in: {message}");
+        }
+    }
+}
+
+#[test]
+fn a_parquet_file_cut_anywhere_is_an_error() {
+    let root = tempfile::tempdir().unwrap();
+    write_parquet(&root.path().join("cifar10"), "img", ImageFormat::Png);
+    let path = root.path().join("cifar10/test-00000-of-00001.parquet");
+    let whole = fs::read(&path).unwrap();
+    for length in (0..whole.len()).step_by(37) {
+        fs::write(&path, &whole[..length]).unwrap();
+        let error = read(&SMALL, Some(root.path())).map(|_| ()).unwrap_err();
+        assert!(
+            matches!(&error, Error::File { path: named, .. } if *named == path),
+            "{length}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_damaged_parquet_directory_is_an_error_or_harmless() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("test-00000-of-00001.parquet");
+    write_shard(&path, "img", &rows(10..14, ImageFormat::Png));
+    let whole = fs::read(&path).unwrap();
+    // The directory stands at the end, before its length and the magic number.
+    let tail = whole.len() - 8;
+    let length = u32::from_le_bytes(whole[tail..tail + 4].try_into().unwrap()) as usize;
+    for place in tail - length..whole.len() {
+        for change in [0x01, 0x80] {
+            let mut bytes = whole.clone();
+            bytes[place] ^= change;
+            fs::write(&path, bytes).unwrap();
+            match encoded::read(&SMALL, Codec::Png, std::slice::from_ref(&path), 4) {
+                Ok((split, _)) => assert_eq!(split, expected(10..14), "byte {place}"),
+                Err(error) => assert!(
+                    matches!(&error, Error::File { path: named, .. } if *named == path),
+                    "{error}"
+                ),
+            }
+        }
+    }
+}
+
+#[test]
+fn wrong_contents_are_told_by_their_checksums() {
+    const WRONG: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+    static LABELS: Info = small(
+        &[Layout::Records, Layout::Parquet(Codec::Png)],
+        &[Sum {
+            part: Part::Test,
+            of: Summed::Labels,
+            sha256: WRONG,
+        }],
+    );
+    static PIXELS: Info = small(
+        &[Layout::Records, Layout::Parquet(Codec::Png)],
+        &[Sum {
+            part: Part::Train,
+            of: Summed::FirstPixels(3),
+            sha256: WRONG,
+        }],
+    );
+    static ENCODED: Info = small(
+        &[Layout::Records, Layout::Parquet(Codec::Png)],
+        &[Sum {
+            part: Part::Train,
+            of: Summed::Encoded,
+            sha256: WRONG,
+        }],
+    );
+    let batches = tempfile::tempdir().unwrap();
+    write_batches(batches.path());
+    let parquet = tempfile::tempdir().unwrap();
+    write_parquet(parquet.path(), "img", ImageFormat::Png);
+
+    for root in [batches.path(), parquet.path()] {
+        let labels = message(&LABELS, root);
+        assert!(
+            labels.contains("sha256 of the labels is") && labels.contains(WRONG),
+            "{labels}"
+        );
+        let pixels = message(&PIXELS, root);
+        assert!(
+            pixels.contains("the pixels of the first 3 images is"),
+            "{pixels}"
+        );
+        assert!(pixels.contains(root.to_str().unwrap()), "{pixels}");
+    }
+    assert!(message(&ENCODED, parquet.path()).contains("sha256 of the encoded images is"));
+    assert!(
+        read(&ENCODED, Some(batches.path())).is_ok(),
+        "the official files hold no encoded images"
+    );
+}
+
+#[test]
+fn an_absent_set_says_where_it_was_looked_for_and_how_to_get_it() {
+    let empty = tempfile::tempdir().unwrap();
+    let absent = empty.path().join("no-such-folder");
+    for info in REGISTRY
+        .iter()
+        .filter(|info| !info.layouts.contains(&Layout::Embedded))
+    {
+        for (root, named) in [
+            (None, ["--data", info.how_to_get]),
+            (
+                Some(empty.path()),
+                [empty.path().to_str().unwrap(), info.how_to_get],
+            ),
+            (
+                Some(absent.as_path()),
+                [absent.to_str().unwrap(), "no such folder"],
+            ),
+        ] {
+            let message = crate::open(info.id, root)
+                .map(|_| ())
+                .unwrap_err()
+                .to_string();
+            assert!(named.iter().all(|part| message.contains(part)), "{message}");
+            assert_eq!(find(info.id, root), Presence::NotFound { reason: message });
+        }
+    }
+    assert_eq!(find(Id::FashionMnist, Some(&absent)), Presence::Embedded);
+}

@@ -1,0 +1,74 @@
+//! AID (Aramoon et al., DAC 2021) as released with the paper: the variance of the outputs plus a term for the activations
+//! that a sample leaves negative. In the released code that term is a plain number, so its gradient is nothing and the update
+//! is DBI's without DBI's factor 100 (`coverage: detached`, the paper's AID); `attached` gives it its gradient.
+
+use crate::approach::{CoverageTerm, Objective, Stage1};
+use crate::dbi::singles;
+use crate::{Context, Generated, Generator};
+use models::{Job, Result};
+use serde::{Deserialize, Serialize};
+use spec::checked::{Count, NonNegative};
+use verify::LabelSpace;
+
+/// AID, as released with the paper.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Aid {
+    /// Number of samples.
+    pub samples: Count,
+    /// The keyed head's two labels, as released, or the model's own classes.
+    pub label_space: LabelSpace,
+    /// The weight of the outputs' variance.
+    pub variance_weight: NonNegative,
+    /// The weight of the activation term.
+    pub coverage_weight: NonNegative,
+    /// Whether the activation term has a gradient.
+    pub coverage: Coverage,
+    /// Moving to the boundary.
+    pub stage1: Stage1,
+}
+
+/// Whether the activation term has a gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Coverage {
+    /// As released: a sum over all units that only shows in the reported loss.
+    Detached,
+    /// The sum over layers of the mean over units, with its gradient.
+    Attached,
+}
+
+impl Default for Aid {
+    fn default() -> Self {
+        Self {
+            samples: Count::literal(150),
+            label_space: LabelSpace::Head,
+            variance_weight: NonNegative::literal(1.0),
+            coverage_weight: NonNegative::literal(0.25),
+            coverage: Coverage::Detached,
+            stage1: Stage1::default(),
+        }
+    }
+}
+
+impl Generator for Aid {
+    fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
+        let coverage = CoverageTerm {
+            weight: self.coverage_weight.get(),
+            attached: self.coverage == Coverage::Attached,
+        };
+        let objective = Objective {
+            variance: self.variance_weight.get(),
+            activation: 0.0,
+            coverage: Some(coverage),
+        };
+        singles(
+            "aid",
+            self.samples,
+            self.label_space,
+            objective,
+            &self.stage1,
+            &context,
+        )
+    }
+}

@@ -1,0 +1,257 @@
+//! Stage 1 (the paper's section III-B, Eq. 6): gradient descent on pixels towards the boundary.
+
+use crate::Stop;
+use crate::head::{Outputs, variance};
+use candle_core::{D, Device, Tensor, Var};
+use models::{Error, Network, Result, Status, state::State};
+use serde::{Deserialize, Serialize};
+use spec::Stream;
+use spec::checked::{Count, NonNegative, Positive};
+
+/// How stage 1 descends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Stage1 {
+    /// The most iterations.
+    pub iterations: Count,
+    /// Step size of plain gradient descent on the pixels.
+    pub lr: Positive,
+    /// How per-sample losses are added up. With `mean`, as released, each sample's step is divided by the number of samples.
+    pub reduction: Reduction,
+    /// Convergence is judged over so many iterations.
+    pub patience: Count,
+    /// Converged if the mean |margin| and the loss both changed by less than this share over the last `patience` iterations; 0 never is.
+    pub tolerance: NonNegative,
+}
+
+impl Default for Stage1 {
+    fn default() -> Self {
+        Self {
+            iterations: Count::literal(10_000),
+            lr: Positive::literal(1e-3),
+            reduction: Reduction::Mean,
+            patience: Count::literal(200),
+            tolerance: NonNegative::literal(1e-3),
+        }
+    }
+}
+
+/// How per-sample losses are added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reduction {
+    /// Their mean.
+    Mean,
+    /// Their sum.
+    Sum,
+}
+
+/// What stage 1 minimises: `variance * var(o) - activation * sum |o| + coverage * A`.
+pub(crate) struct Objective {
+    pub variance: f64,
+    pub activation: f64,
+    pub coverage: Option<CoverageTerm>,
+}
+
+/// AID's activation term.
+pub(crate) struct CoverageTerm {
+    pub weight: f64,
+    pub attached: bool,
+}
+
+/// Stage 1 in progress.
+pub(crate) struct Approach<'a> {
+    target: &'a Network,
+    outputs: Outputs,
+    objective: Objective,
+    stage: Stage1,
+    x: Tensor,
+    done: usize,
+    stop: Stop,
+    /// Mean |margin| and loss at the last look.
+    last: [f64; 2],
+    loss: f32,
+}
+
+impl<'a> Approach<'a> {
+    /// Starts `samples` images from standard normal noise, as released; the first forward pass sees it unclamped.
+    pub fn new(
+        target: &'a Network,
+        outputs: Outputs,
+        objective: Objective,
+        stage: Stage1,
+        (samples, shape): (usize, [usize; 3]),
+        stream: &Stream,
+    ) -> Result<Self> {
+        let noise = &mut stream.split("noise");
+        let pixels: Vec<f32> = (0..samples * shape.iter().product::<usize>())
+            .map(|_| noise.normal())
+            .collect();
+        let x = Tensor::from_vec(
+            pixels,
+            (samples, shape[0], shape[1], shape[2]),
+            &Device::Cpu,
+        )?
+        .to_device(target.device())?;
+        Ok(Self {
+            target,
+            outputs,
+            objective,
+            stage,
+            x,
+            done: 0,
+            stop: Stop::None,
+            last: [f64::INFINITY; 2],
+            loss: f32::NAN,
+        })
+    }
+
+    pub fn finished(&self) -> bool {
+        self.stop != Stop::None
+    }
+
+    pub fn status(&self) -> Status {
+        let note = format!("stage 1, loss {:.4}", self.loss);
+        Status {
+            done: self.done,
+            total: self.stage.iterations.get(),
+            finished: self.finished(),
+            note,
+        }
+    }
+
+    /// One iteration: forward, backward, step, clamp.
+    pub fn step(&mut self) -> Result<()> {
+        let x = Var::from_tensor(&self.x)?;
+        let (logits, coverage) = self.forward(&x)?;
+        let outputs = self.outputs.of(&logits)?;
+        let per_sample = ((variance(&outputs)? * self.objective.variance)?
+            - (outputs.abs()?.sum(D::Minus1)? * self.objective.activation)?)?;
+        let mut loss = match self.stage.reduction {
+            Reduction::Mean => per_sample.mean_all()?,
+            Reduction::Sum => per_sample.sum_all()?,
+        };
+        if let Some(coverage) = coverage {
+            loss = (loss + coverage)?;
+        }
+        self.loss = loss.to_scalar()?;
+        self.done += 1;
+        if !self.loss.is_finite() {
+            return Err(Error::Diverged {
+                what: "the stage-1 loss".into(),
+                value: self.loss,
+                iteration: self.done,
+            });
+        }
+        let grads = loss.backward()?;
+        if let Some(grad) = grads.get(&x) {
+            self.x = (x.as_detached_tensor() - (grad * self.stage.lr.get())?)?.clamp(0f32, 1f32)?;
+        }
+        if self.done.is_multiple_of(self.stage.patience.get()) && self.stands_still(&logits)? {
+            self.stop = Stop::Converged;
+        } else if self.done >= self.stage.iterations.get() {
+            self.stop = Stop::Cap;
+        }
+        Ok(())
+    }
+
+    /// Logits, and AID's term where there is one: the negative parts of every convolution's, linear layer's and the head's
+    /// outputs. Detached, as released, it is their sum and has no gradient; attached, the sum of each layer's mean.
+    fn forward(&self, x: &Tensor) -> Result<(Tensor, Option<Tensor>)> {
+        let Some(term) = &self.objective.coverage else {
+            return Ok((self.target.logits(x)?, None));
+        };
+        let mut sum: Option<Tensor> = None;
+        let mut add = |output: &Tensor| -> Result<()> {
+            let part = if term.attached {
+                ops::negative_part(output)?.mean_all()?
+            } else {
+                ops::negative_part(&output.detach())?.sum_all()?
+            };
+            sum = Some(match sum.take() {
+                Some(sum) => (sum + part)?,
+                None => part,
+            });
+            Ok(())
+        };
+        let logits = self.target.logits_observed(x, &mut add)?;
+        if self.outputs.space() == verify::LabelSpace::Head {
+            add(&self.outputs.of(&logits)?)?;
+        }
+        Ok((logits, sum.map(|sum| sum * term.weight).transpose()?))
+    }
+
+    fn stands_still(&mut self, logits: &Tensor) -> Result<bool> {
+        let judged = self.outputs.judge(logits)?;
+        let margin = judged
+            .iter()
+            .map(|(_, margin)| f64::from(margin.abs()))
+            .sum::<f64>()
+            / judged.len() as f64;
+        let now = [margin, f64::from(self.loss)];
+        let small =
+            |(old, new): (f64, f64)| (old - new).abs() < self.stage.tolerance.get() * old.abs();
+        let still = self.last.into_iter().zip(now).all(small);
+        self.last = now;
+        Ok(still)
+    }
+
+    /// The samples, their logits, and what there is to report.
+    pub fn end(self) -> Result<Approached<'a>> {
+        let judged = self.outputs.judge(&self.target.logits(&self.x)?)?;
+        Ok(Approached {
+            target: self.target,
+            margins: judged.iter().map(|(_, margin)| margin.abs()).collect(),
+            labels: judged.into_iter().map(|(label, _)| label).collect(),
+            outputs: self.outputs,
+            x: self.x,
+            cap: self.stage.iterations.get(),
+            used: self.done,
+            stop: self.stop,
+        })
+    }
+
+    pub fn save(&self, state: State) -> State {
+        // The floats of the last look as bits: a resumed job decides to stop exactly where an undisturbed one does.
+        state
+            .tensor("x", &self.x)
+            .number("done", self.done)
+            .number("last_margin", self.last[0].to_bits() as usize)
+            .number("last_loss", self.last[1].to_bits() as usize)
+            .number("stop", self.stop as usize)
+    }
+
+    pub fn restore(&mut self, state: &State) -> Result<()> {
+        let x = state.take("x")?;
+        if x.shape() != self.x.shape() {
+            return Err(Error::State(format!(
+                "its samples are {:?}, expected {:?}",
+                x.shape(),
+                self.x.shape()
+            )));
+        }
+        self.x = x.to_device(self.target.device())?;
+        self.done = state.count("done")?;
+        self.last = [
+            f64::from_bits(state.count("last_margin")? as u64),
+            f64::from_bits(state.count("last_loss")? as u64),
+        ];
+        self.stop = [Stop::None, Stop::Converged, Stop::Cap]
+            .into_iter()
+            .nth(state.count("stop")?)
+            .unwrap_or(Stop::None);
+        Ok(())
+    }
+}
+
+/// Samples at the end of stage 1.
+pub(crate) struct Approached<'a> {
+    pub target: &'a Network,
+    pub outputs: Outputs,
+    pub x: Tensor,
+    pub labels: Vec<u32>,
+    pub margins: Vec<f32>,
+    pub cap: usize,
+    pub used: usize,
+    pub stop: Stop,
+}

@@ -1,0 +1,173 @@
+//! Stage 2 (the paper's section III-C, Eq. 7): tiny sign-gradient steps until the label changes; the last image before and
+//! the first after are a pair.
+
+use crate::approach::Approached;
+use candle_core::{Tensor, Var};
+use models::{Result, Status, loss::cross_entropy, state::State};
+use serde::{Deserialize, Serialize};
+use spec::checked::{Count, Positive};
+
+/// How stage 2 steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Stage2 {
+    /// Size of a step, on the scale of pixels in `[0, 1]`: the members of a pair differ by at most this in every pixel.
+    pub alpha: Positive,
+    /// The most steps; samples that have not crossed by then are counted and left out.
+    pub iterations: Count,
+}
+
+impl Default for Stage2 {
+    fn default() -> Self {
+        Self {
+            alpha: Positive::literal(1e-6),
+            iterations: Count::literal(10_000),
+        }
+    }
+}
+
+/// A pair: images on either side of the boundary, each with its label.
+pub(crate) struct Pair {
+    pub before: Tensor,
+    pub after: Tensor,
+    pub labels: [u32; 2],
+}
+
+/// Stage 2 in progress. Samples are independent of each other, and so is every bit of their logits: only those that have not
+/// crossed yet are computed.
+pub(crate) struct Crossing<'a> {
+    pub start: Approached<'a>,
+    stage: Stage2,
+    /// Indices of the samples that have not crossed, and their images.
+    active: Vec<u32>,
+    x: Tensor,
+    pairs: Vec<Option<Pair>>,
+    done: usize,
+}
+
+impl<'a> Crossing<'a> {
+    pub fn new(start: Approached<'a>, stage: Stage2) -> Self {
+        let samples = start.labels.len();
+        let pairs = (0..samples).map(|_| None).collect();
+        Self {
+            active: (0..samples as u32).collect(),
+            x: start.x.clone(),
+            start,
+            stage,
+            pairs,
+            done: 0,
+        }
+    }
+
+    pub fn finished(&self) -> bool {
+        self.active.is_empty() || self.done >= self.stage.iterations.get()
+    }
+
+    pub fn status(&self) -> Status {
+        let note = format!(
+            "stage 2, {} of {} crossed",
+            self.pairs.len() - self.active.len(),
+            self.pairs.len()
+        );
+        Status {
+            done: self.done,
+            total: self.stage.iterations.get(),
+            finished: self.finished(),
+            note,
+        }
+    }
+
+    /// One step of every sample that has not crossed.
+    pub fn step(&mut self) -> Result<()> {
+        let Approached {
+            target,
+            outputs,
+            labels,
+            ..
+        } = &self.start;
+        let device = target.device();
+        let own: Vec<u32> = self.active.iter().map(|&i| labels[i as usize]).collect();
+        let x = Var::from_tensor(&self.x)?;
+        let loss = cross_entropy(
+            &outputs.of(&target.logits(&x)?)?,
+            &Tensor::new(own.as_slice(), device)?,
+        )?;
+        let grads = loss.backward()?;
+        let Some(grad) = grads.get(&x) else {
+            return Err(models::Error::State(
+                "the target passes no gradient to its input".into(),
+            ));
+        };
+        let moved = (&self.x + (grad.sign()? * self.stage.alpha.get())?)?.clamp(0f32, 1f32)?;
+        let judged = outputs.judge(&target.logits(&moved)?)?;
+        let mut still = Vec::new();
+        for (row, (&sample, &(label, _))) in self.active.iter().zip(&judged).enumerate() {
+            if label == own[row] {
+                still.push(row as u32);
+            } else {
+                self.pairs[sample as usize] = Some(Pair {
+                    before: self.x.get(row)?,
+                    after: moved.get(row)?,
+                    labels: [own[row], label],
+                });
+            }
+        }
+        self.x = if still.len() == self.active.len() {
+            moved
+        } else {
+            moved.index_select(&Tensor::new(still.as_slice(), device)?, 0)?
+        };
+        self.active = still
+            .into_iter()
+            .map(|row| self.active[row as usize])
+            .collect();
+        self.done += 1;
+        Ok(())
+    }
+
+    /// The pairs, and the number of samples that never crossed.
+    pub fn end(self) -> (Vec<Pair>, usize) {
+        let uncrossed = self.active.len();
+        (self.pairs.into_iter().flatten().collect(), uncrossed)
+    }
+
+    pub fn save(&self, mut state: State) -> Result<State> {
+        for (i, pair) in self.pairs.iter().enumerate() {
+            if let Some(pair) = pair {
+                let both = Tensor::stack(&[&pair.before, &pair.after], 0)?;
+                state = state
+                    .tensor(format!("pair/{i}"), &both)
+                    .number(&format!("label/{i}"), pair.labels[1] as usize);
+            }
+        }
+        Ok(state
+            .tensor("start", &self.start.x)
+            .tensor("crossing", &self.x)
+            .number("steps", self.done))
+    }
+
+    pub fn restore(&mut self, state: &State) -> Result<()> {
+        self.done = state.count("steps")?;
+        self.x = state
+            .take("crossing")?
+            .to_device(self.start.target.device())?;
+        self.active.clear();
+        for (i, pair) in self.pairs.iter_mut().enumerate() {
+            match state.take(&format!("pair/{i}")) {
+                Ok(both) => {
+                    let labels = [
+                        self.start.labels[i],
+                        state.count(&format!("label/{i}"))? as u32,
+                    ];
+                    *pair = Some(Pair {
+                        before: both.get(0)?,
+                        after: both.get(1)?,
+                        labels,
+                    });
+                }
+                Err(_) => self.active.push(i as u32),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! Sensitive-sample generators, one file each.
+//!
+//! A generator starts a [`Job`] on a frozen target; the job ends with a [`Generated`] set. To add one, write a file with a
+//! type that implements [`Generator`] and add its line to the registry below.
+
+mod aid;
+mod approach;
+mod crossing;
+mod dbi;
+mod head;
+mod ours;
+mod validset;
+
+pub use aid::{Aid, Coverage};
+pub use approach::{Reduction, Stage1};
+pub use crossing::Stage2;
+pub use dbi::Dbi;
+pub use ours::Ours;
+pub use validset::Validset;
+
+use data::Split;
+use models::{Job, Network, Result};
+use spec::Stream;
+use verify::{SecretKey, SensitiveSet};
+
+/// What a generator may use.
+pub struct Context<'a> {
+    /// The model to protect, frozen.
+    pub target: &'a Network,
+    /// Its name in the sensitive set, from which (with the key) the head is derived.
+    pub model_id: &'a str,
+    /// The owner's secret.
+    pub key: &'a SecretKey,
+    /// Images that the target was not trained on.
+    pub held_out: &'a Split,
+    /// The only source of randomness.
+    pub stream: Stream,
+}
+
+/// Makes sensitive samples of one target.
+pub trait Generator {
+    /// Starts the work.
+    ///
+    /// # Errors
+    /// If the settings do not fit the target.
+    fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>>;
+}
+
+/// A sensitive set and how it came to be.
+#[derive(Clone, Debug)]
+pub struct Generated {
+    /// The samples with their reference labels.
+    pub set: SensitiveSet,
+    /// Samples asked for.
+    pub asked: usize,
+    /// Samples (or, where the set is of pairs, starting points) that never crossed the boundary.
+    pub uncrossed: usize,
+    /// The most stage-1 iterations allowed; 0 if the generator has no stage 1.
+    pub iterations_cap: usize,
+    /// Stage-1 iterations done.
+    pub iterations_used: usize,
+    /// Why stage 1 ended.
+    pub stop: Stop,
+    /// |margin| of each sample at the end of stage 1, in the label space of the set.
+    pub margins: Vec<f32>,
+}
+
+/// Why stage 1 ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// There is no stage 1.
+    None,
+    /// The loss stood still.
+    Converged,
+    /// The most iterations allowed were done.
+    Cap,
+}
+
+spec::registry! {
+    Generator as generator;
+    "validset" Validset, "Validset", "random held-out images, the baseline that any method must beat";
+    "dbi" Dbi, "DBI", "decision-boundary images as released with the paper: noise moved to where all outputs are equal";
+    "aid" Aid, "AID", "DBI with AID's activation term, as released with the paper (the term has no gradient) or attached";
+    "ours" Ours, "Ours", "the paper's method: noise moved to the keyed head's boundary, then pairs on either side of it";
+}

@@ -1,0 +1,229 @@
+//! The paper's method (section III): a keyed two-way head behind the model, samples moved to its boundary, pairs across it.
+
+use crate::approach::{Approach, Objective, Stage1};
+use crate::crossing::{Crossing, Stage2};
+use crate::head::Outputs;
+use crate::{Context, Generated, Generator};
+use candle_core::Tensor;
+use models::{Error, Job, Result, Status, state::State};
+use serde::{Deserialize, Serialize};
+use spec::checked::{Count, NonNegative};
+use verify::{Images, KeyCheck, LabelSpace, Layout, SensitiveSet};
+
+/// The paper's method.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ours {
+    /// Starting points, each of which becomes a pair.
+    pub samples: Count,
+    /// Lambda of Eq. 6: the weight of the outputs' variance. 100 is the only constant in the released code.
+    pub variance_weight: NonNegative,
+    /// The weight of the outputs' magnitude, which keeps the logits large.
+    pub activation_weight: NonNegative,
+    /// Moving to the boundary.
+    pub stage1: Stage1,
+    /// Crossing it.
+    pub stage2: Stage2,
+}
+
+impl Default for Ours {
+    fn default() -> Self {
+        Self {
+            samples: Count::literal(150),
+            variance_weight: NonNegative::literal(100.0),
+            activation_weight: NonNegative::literal(1.0),
+            stage1: Stage1::default(),
+            stage2: Stage2::default(),
+        }
+    }
+}
+
+impl Generator for Ours {
+    fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
+        let outputs = Outputs::new(
+            LabelSpace::Head,
+            context.key,
+            context.model_id,
+            context.target,
+        )?;
+        let objective = Objective {
+            variance: self.variance_weight.get(),
+            activation: self.activation_weight.get(),
+            coverage: None,
+        };
+        let size = (self.samples.get(), context.held_out.shape());
+        let approach = Approach::new(
+            context.target,
+            outputs,
+            objective,
+            self.stage1.clone(),
+            size,
+            &context.stream,
+        )?;
+        Ok(Box::new(Pairs {
+            stage: Some(Stage::Approach(approach)),
+            stage2: self.stage2.clone(),
+            model_id: context.model_id.into(),
+            key_check: context.key.check(context.model_id),
+        }))
+    }
+}
+
+enum Stage<'a> {
+    Approach(Approach<'a>),
+    Crossing(Crossing<'a>),
+}
+
+/// Both stages as one job.
+struct Pairs<'a> {
+    /// Always there between two calls; taken only to pass from one stage to the next.
+    stage: Option<Stage<'a>>,
+    stage2: Stage2,
+    model_id: String,
+    key_check: KeyCheck,
+}
+
+impl<'a> Pairs<'a> {
+    fn stage(&mut self) -> Result<&mut Stage<'a>> {
+        self.stage.as_mut().ok_or_else(gone)
+    }
+
+    /// From the end of stage 1 into stage 2.
+    fn cross(&mut self) -> Result<()> {
+        self.stage = match self.stage.take() {
+            Some(Stage::Approach(approach)) => Some(Stage::Crossing(Crossing::new(
+                approach.end()?,
+                self.stage2.clone(),
+            ))),
+            other => other,
+        };
+        Ok(())
+    }
+}
+
+fn gone() -> Error {
+    Error::State("the job failed earlier".into())
+}
+
+impl Job for Pairs<'_> {
+    type Output = Generated;
+
+    fn advance(&mut self) -> Result<Status> {
+        match self.stage()? {
+            Stage::Approach(approach) => {
+                approach.step()?;
+                let status = approach.status();
+                if approach.finished() {
+                    self.cross()?;
+                }
+                Ok(Status {
+                    finished: false,
+                    ..status
+                })
+            }
+            Stage::Crossing(crossing) => {
+                if !crossing.finished() {
+                    crossing.step()?;
+                }
+                Ok(crossing.status())
+            }
+        }
+    }
+
+    fn save(&self) -> Result<Vec<u8>> {
+        match self.stage.as_ref().ok_or_else(gone)? {
+            Stage::Approach(approach) => approach
+                .save(State::default().number("stage", 1))
+                .to_bytes(),
+            Stage::Crossing(crossing) => {
+                let start = &crossing.start;
+                let state = State::default()
+                    .number("stage", 2)
+                    .number("done", start.used)
+                    .number("stop", start.stop as usize);
+                crossing.save(state)?.to_bytes()
+            }
+        }
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<()> {
+        let state = State::from_bytes(state)?;
+        let Stage::Approach(approach) = self.stage()? else {
+            return Err(Error::State("it belongs to a fresh job".into()));
+        };
+        if state.count("stage")? == 1 {
+            return approach.restore(&state);
+        }
+        // Stage 1 is over: its samples are enough to say the rest again.
+        let state1 = State::default()
+            .tensor("x", state.take("start")?)
+            .number("done", state.count("done")?)
+            .number("last_margin", 0)
+            .number("last_loss", 0)
+            .number("stop", state.count("stop")?);
+        approach.restore(&state1)?;
+        self.cross()?;
+        match self.stage()? {
+            Stage::Crossing(crossing) => crossing.restore(&state),
+            Stage::Approach(_) => Err(gone()),
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Result<Generated> {
+        let Some(Stage::Crossing(crossing)) = self.stage else {
+            return Err(gone());
+        };
+        let start = &crossing.start;
+        let (asked, cap, used, stop, margins) = (
+            start.labels.len(),
+            start.cap,
+            start.used,
+            start.stop,
+            start.margins.clone(),
+        );
+        let shape = <[usize; 3]>::try_from(&start.x.dims()[1..]).map_err(|_| gone())?;
+        let (pairs, uncrossed) = crossing.end();
+        let mut pixels = Vec::with_capacity(pairs.len() * 2 * shape.iter().product::<usize>());
+        for pair in &pairs {
+            for member in [&pair.before, &pair.after] {
+                pixels.extend(member.flatten_all()?.to_vec1::<f32>()?);
+            }
+        }
+        if pairs.is_empty() {
+            return Err(Error::Unmade {
+                generator: "ours",
+                problem: format!(
+                    "none of {asked} samples crossed the boundary in stage 2; raise stage2.iterations or stage2.alpha, or stage1.iterations"
+                ),
+            });
+        }
+        let set = SensitiveSet {
+            images: images(shape, pixels)?,
+            labels: pairs.iter().flat_map(|pair| pair.labels).collect(),
+            layout: Layout::Pairs,
+            label_space: LabelSpace::Head,
+            model_id: self.model_id,
+            generator: "ours".into(),
+            key_check: Some(self.key_check),
+        };
+        Ok(Generated {
+            set,
+            asked,
+            uncrossed,
+            iterations_cap: cap,
+            iterations_used: used,
+            stop,
+            margins,
+        })
+    }
+}
+
+/// Pixels as the images of a set.
+pub(crate) fn images(shape: [usize; 3], pixels: Vec<f32>) -> Result<Images> {
+    Images::new(shape, pixels).map_err(|e| Error::State(e.to_string()))
+}
+
+/// The pixels of `x (n, c, h, w)`.
+pub(crate) fn pixels(x: &Tensor) -> Result<Vec<f32>> {
+    Ok(x.flatten_all()?.to_vec1()?)
+}

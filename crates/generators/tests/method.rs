@@ -1,0 +1,388 @@
+//! The paper's method and its rivals on a small trained network: what must hold whatever the numbers are.
+
+use attacks::{Attack, Finetune, Victim};
+use candle_core::{Device, Tensor};
+use data::{Id, Split};
+use generators::{Context, Dbi, Generated, Generator, Ours, Spec, Stage1, Stage2, Stop};
+use models::train::{Trainer, Training};
+use models::{Model, Network, Weights, job};
+use spec::Stream;
+use spec::checked::{Count, NonNegative, Positive};
+use std::sync::LazyLock;
+use verify::{Images, LabelSpace, Layout, Oracle, OracleError, Pairing, SecretKey, verify};
+
+struct Owner {
+    target: Network,
+    weights: Weights,
+    held_out: Split,
+    key: SecretKey,
+}
+
+/// A ResNet-20 after one epoch on 640 images of embedded Fashion-MNIST.
+static OWNER: LazyLock<Owner> = LazyLock::new(|| {
+    let data = data::open(Id::FashionMnist, None).unwrap();
+    let model: Model = "resnet20".parse().unwrap();
+    let stream = Stream::new(1);
+    let fresh = Weights::draw(model, 10, &stream.split("weights")).unwrap();
+    let training = Training {
+        epochs: Count::literal(1),
+        images: Some(Count::literal(640)),
+        ..Training::default()
+    };
+    let trainer = Trainer::new(model, 10, &fresh, None, &data.train, &training, &stream).unwrap();
+    let weights = job::run(Box::new(trainer)).unwrap();
+    Owner {
+        target: Network::frozen(model, 10, &weights, None).unwrap(),
+        weights,
+        held_out: data.test,
+        key: SecretKey::from_passphrase(b"a secret of the test").unwrap(),
+    }
+});
+
+impl Owner {
+    fn context(&self, seed: u64) -> Context<'_> {
+        Context {
+            target: &self.target,
+            model_id: "target",
+            key: &self.key,
+            held_out: &self.held_out,
+            stream: Stream::new(seed),
+        }
+    }
+}
+
+fn stage1(iterations: usize) -> Stage1 {
+    Stage1 {
+        iterations: Count::new(iterations).unwrap(),
+        lr: Positive::literal(1e-2),
+        ..Stage1::default()
+    }
+}
+
+fn ours() -> Ours {
+    Ours {
+        samples: Count::literal(6),
+        stage1: stage1(60),
+        stage2: Stage2 {
+            alpha: Positive::literal(1e-4),
+            iterations: Count::literal(400),
+        },
+        ..Ours::default()
+    }
+}
+
+fn generate(generator: &dyn Generator) -> Generated {
+    job::run(generator.start(OWNER.context(7)).unwrap()).unwrap()
+}
+
+#[test]
+fn a_pair_is_two_images_one_step_apart_on_either_side() {
+    let Generated {
+        set,
+        asked,
+        uncrossed,
+        margins,
+        ..
+    } = generate(&ours());
+    assert_eq!(set.layout, Layout::Pairs);
+    assert_eq!(set.samples() + uncrossed, asked);
+    assert!(set.samples() > 0, "no sample crossed");
+    assert_eq!(margins.len(), asked);
+    for pair in 0..set.samples() {
+        let (before, after) = (set.images.image(2 * pair), set.images.image(2 * pair + 1));
+        assert_ne!(set.labels[2 * pair], set.labels[2 * pair + 1]);
+        assert_ne!(before, after);
+        for (&a, &b) in before.iter().zip(after) {
+            assert!(
+                (a - b).abs() <= 1e-4 + f32::EPSILON,
+                "{a} and {b} are more than a step apart"
+            );
+            assert!((0.0..=1.0).contains(&a) && (0.0..=1.0).contains(&b));
+        }
+    }
+}
+
+#[test]
+fn stage_1_moves_samples_towards_the_boundary() {
+    let mean = |iterations| {
+        let dbi = Dbi {
+            samples: Count::literal(6),
+            stage1: stage1(iterations),
+            ..Dbi::default()
+        };
+        let margins = generate(&dbi).margins;
+        margins.iter().sum::<f32>() / margins.len() as f32
+    };
+    let (early, late) = (mean(1), mean(120));
+    assert!(
+        late < early / 5.0,
+        "mean |margin| went from {early} to {late}"
+    );
+}
+
+#[test]
+fn the_released_aid_is_dbi_with_a_hundredth_of_the_gradient() {
+    // AID's term is a number without a gradient, and DBI's factor 100 is missing: a hundred times the step makes up for it.
+    let samples = Count::literal(5);
+    let with_lr = |iterations, lr| Stage1 {
+        lr: Positive::new(lr).unwrap(),
+        ..stage1(iterations)
+    };
+    let dbi = |stage1| {
+        generate(&Dbi {
+            samples,
+            stage1,
+            ..Dbi::default()
+        })
+        .set
+        .images
+    };
+    let aid = |stage1| {
+        generate(&generators::Aid {
+            samples,
+            stage1,
+            ..generators::Aid::default()
+        })
+        .set
+        .images
+    };
+    let furthest = |a: &Images, b: &Images| {
+        a.data()
+            .iter()
+            .zip(b.data())
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max)
+    };
+    let start = dbi(with_lr(1, 1e-30));
+    for iterations in [1, 2, 20] {
+        let (dbi, aid) = (
+            dbi(with_lr(iterations, 1e-3)),
+            aid(with_lr(iterations, 1e-1)),
+        );
+        let (moved, apart) = (furthest(&dbi, &start), furthest(&dbi, &aid));
+        // Not to the bit: 1e-3 * 100 rounds, and a rounding can put a unit on the other side of its ReLU.
+        assert!(
+            apart < 0.01 * moved,
+            "after {iterations} steps of {moved} in all the two are {apart} apart"
+        );
+    }
+}
+
+#[test]
+fn an_attached_coverage_term_has_a_gradient() {
+    let aid = |coverage| generators::Aid {
+        samples: Count::literal(3),
+        stage1: stage1(3),
+        coverage,
+        ..generators::Aid::default()
+    };
+    let (released, attached) = (
+        generate(&aid(generators::Coverage::Detached)),
+        generate(&aid(generators::Coverage::Attached)),
+    );
+    assert_ne!(released.set.images, attached.set.images);
+}
+
+#[test]
+fn convergence_and_the_cap_are_told_apart() {
+    let with_tolerance = |tolerance| Dbi {
+        samples: Count::literal(3),
+        stage1: Stage1 {
+            patience: Count::literal(10),
+            tolerance: NonNegative::new(tolerance).unwrap(),
+            ..stage1(40)
+        },
+        ..Dbi::default()
+    };
+    let capped = generate(&with_tolerance(0.0));
+    assert_eq!((capped.stop, capped.iterations_used), (Stop::Cap, 40));
+    let converged = generate(&with_tolerance(1e9));
+    assert_eq!(
+        (converged.stop, converged.iterations_used),
+        (Stop::Converged, 20)
+    );
+}
+
+#[test]
+fn samples_that_never_cross_are_counted() {
+    let stuck = Ours {
+        stage2: Stage2 {
+            alpha: Positive::literal(1e-9),
+            iterations: Count::literal(1),
+        },
+        ..ours()
+    };
+    let Err(error) = job::run(stuck.start(OWNER.context(7)).unwrap()) else {
+        panic!("steps of 1e-9 cannot cross");
+    };
+    assert!(
+        error.to_string().contains("none of 6 samples crossed"),
+        "{error}"
+    );
+}
+
+#[test]
+fn every_generator_resumes_to_the_same_bits() {
+    let stage1 = stage1(12);
+    let small = |name: &str| -> Spec {
+        let fields = match name {
+            "validset" => serde_json::json!({"samples": 4}),
+            "ours" => serde_json::to_value(Ours {
+                stage1: stage1.clone(),
+                samples: Count::literal(4),
+                ..ours()
+            })
+            .unwrap(),
+            _ => serde_json::json!({"samples": 4, "stage1": stage1}),
+        };
+        serde_json::from_value(serde_json::json!({ name: fields })).unwrap()
+    };
+    for entry in generators::REGISTRY {
+        let spec = small(entry.name);
+        let whole = generate(spec.generator());
+        // Stopped after every few steps, each time taken up by a fresh job.
+        let mut job = spec.generator().start(OWNER.context(7)).unwrap();
+        'run: loop {
+            for _ in 0..5 {
+                if job.advance().unwrap().finished {
+                    break 'run;
+                }
+            }
+            let state = job.save().unwrap();
+            job = spec.generator().start(OWNER.context(7)).unwrap();
+            job.restore(&state).unwrap();
+        }
+        let parts = job.finish().unwrap();
+        assert_eq!(whole.set, parts.set, "{}", entry.name);
+        assert_eq!(whole.margins, parts.margins, "{}", entry.name);
+        assert_eq!(
+            (whole.stop, whole.iterations_used),
+            (parts.stop, parts.iterations_used),
+            "{}",
+            entry.name
+        );
+    }
+}
+
+/// The target as somebody queries it.
+struct Deployed(Network);
+
+impl Oracle for Deployed {
+    fn classes(&self) -> usize {
+        self.0.classes()
+    }
+
+    fn logits(&self, images: &Images) -> Result<Vec<f32>, OracleError> {
+        let [c, h, w] = images.shape();
+        let x = Tensor::from_slice(images.data(), (images.len(), c, h, w), &Device::Cpu)?;
+        Ok(self.0.logits(&x)?.flatten_all()?.to_vec1()?)
+    }
+}
+
+#[test]
+fn a_saturated_single_rate_is_the_share_of_the_other_label() {
+    // Once a change moves all samples to one side, exactly those flip that had the other label: the rate is their share, and
+    // says nothing about sensitivity.
+    let set = generate(&Dbi {
+        samples: Count::literal(12),
+        stage1: stage1(60),
+        ..Dbi::default()
+    })
+    .set;
+    let head = set.head(&OWNER.key, 10).unwrap();
+    let pairs = Pairing::random(12, 12, &mut Stream::new(5)).unwrap();
+    let saturated = [1e-4, 1e-3, 1e-2].into_iter().find_map(|lr| {
+        let attack = Finetune {
+            lr: NonNegative::literal(lr),
+            steps: Some(Count::literal(2)),
+            ..Finetune::default()
+        };
+        let victim = Victim {
+            model: OWNER.target.model(),
+            classes: 10,
+            weights: &OWNER.weights,
+            normalize: None,
+            train: &OWNER.held_out,
+        };
+        let weights = job::run(attack.start(victim, &Stream::new(6)).unwrap()).unwrap();
+        let suspect = Deployed(Network::frozen(OWNER.target.model(), 10, &weights, None).unwrap());
+        let verdict = verify(&suspect, &set, head.as_ref(), &pairs).unwrap();
+        verdict.same_label().then_some(verdict)
+    });
+    let verdict = saturated.expect("a large change moves all samples to one side");
+    let others = set
+        .labels
+        .iter()
+        .filter(|&&label| label != verdict.labels[0])
+        .count();
+    assert_eq!(verdict.single.hits(), others as u64);
+}
+
+#[test]
+fn the_untouched_model_raises_no_alarm_however_it_is_asked() {
+    let deployed =
+        Deployed(Network::frozen(OWNER.target.model(), 10, &OWNER.weights, None).unwrap());
+    for generator in [
+        &ours() as &dyn Generator,
+        &Dbi {
+            samples: Count::literal(9),
+            stage1: stage1(60),
+            ..Dbi::default()
+        },
+    ] {
+        let set = generate(generator).set;
+        let head = set.head(&OWNER.key, 10).unwrap();
+        let pairs = match set.layout {
+            Layout::Pairs => Pairing::Own,
+            Layout::Singles => Pairing::random(9, 9, &mut Stream::new(5)).unwrap(),
+        };
+        for threads in [1, 2] {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            let controls = pool
+                .install(|| verify::control::reask(&deployed, &set, head.as_ref(), &pairs))
+                .unwrap();
+            for control in controls {
+                assert_eq!(
+                    control.single.hits(),
+                    0,
+                    "{}, {threads} threads, {}",
+                    set.generator,
+                    control.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn either_label_space_works() {
+    for space in [LabelSpace::Head, LabelSpace::Classes] {
+        let dbi = Dbi {
+            samples: Count::literal(3),
+            label_space: space,
+            stage1: stage1(5),
+            ..Dbi::default()
+        };
+        let set = generate(&dbi).set;
+        assert_eq!(set.label_space, space);
+        assert_eq!(set.key_check.is_some(), space == LabelSpace::Head);
+        set.check().unwrap();
+    }
+}
+
+#[test]
+fn the_registry_names_every_field_with_its_default() {
+    for entry in generators::REGISTRY {
+        let spec: Spec =
+            serde_json::from_value(serde_json::json!({ entry.name: (entry.defaults)() })).unwrap();
+        assert_eq!(spec.name(), entry.name);
+        assert_eq!(
+            (entry.defaults)()["samples"],
+            150,
+            "the paper's number of samples"
+        );
+    }
+}

@@ -1,0 +1,59 @@
+//! Top-1 labels and accuracy.
+
+use crate::{Network, Result};
+use candle_core::{D, Tensor};
+use data::Split;
+
+/// Hits out of a number of images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// Images whose top-1 label is right.
+    pub hits: usize,
+    /// Images in all.
+    pub of: usize,
+}
+
+impl Count {
+    /// The share, in `[0, 1]`.
+    pub fn value(self) -> f64 {
+        self.hits as f64 / self.of as f64
+    }
+}
+
+/// Images asked at a time.
+const BATCH: usize = 250;
+
+/// The top-1 label of each row of `logits (n, classes)`.
+///
+/// # Errors
+/// If `logits` is not a matrix.
+pub fn top1(logits: &Tensor) -> Result<Vec<u32>> {
+    Ok(logits.argmax(D::Minus1)?.to_vec1()?)
+}
+
+/// Top-1 accuracy on the images `indices` of `split`.
+///
+/// # Errors
+/// If the images do not fit the network.
+pub fn accuracy(network: &Network, split: &Split, indices: &[usize]) -> Result<Count> {
+    let [c, h, w] = split.shape();
+    let mut hits = 0;
+    for batch in indices.chunks(BATCH) {
+        let images = Tensor::from_vec(
+            split.images(batch),
+            (batch.len(), c, h, w),
+            network.device(),
+        )?
+        .to_dtype(network.dtype())?;
+        let labels = top1(&network.logits(&images)?)?;
+        hits += labels
+            .iter()
+            .zip(split.labels(batch))
+            .filter(|(a, b)| **a == *b)
+            .count();
+    }
+    Ok(Count {
+        hits,
+        of: indices.len(),
+    })
+}

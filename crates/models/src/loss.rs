@@ -1,0 +1,16 @@
+//! Cross entropy.
+
+use crate::Result;
+use candle_core::{D, Tensor};
+
+/// Mean cross entropy of `logits (n, classes)` against labels `(n,)` of type u32, as a scalar.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+    // The largest logit is a constant shift, so no gradient needs to pass through the maximum.
+    let shifted = logits.broadcast_sub(&logits.detach().max_keepdim(D::Minus1)?)?;
+    let normaliser = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
+    let own = shifted.gather(&labels.unsqueeze(1)?, D::Minus1)?;
+    Ok((normaliser - own)?.mean_all()?)
+}

@@ -1,0 +1,126 @@
+//! Stochastic gradient descent with momentum, and Adam, as PyTorch defines them.
+
+use crate::state::State;
+use crate::{Result, Trainable};
+use candle_core::Var;
+use candle_core::backprop::GradStore;
+use serde::{Deserialize, Serialize};
+
+/// An update rule with its constants.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Rule {
+    /// Stochastic gradient descent.
+    Sgd {
+        /// Momentum; 0 is none.
+        momentum: f64,
+        /// Nesterov's form of the momentum.
+        nesterov: bool,
+        /// L2 penalty.
+        weight_decay: f64,
+    },
+    /// Adam.
+    Adam {
+        /// L2 penalty (not decoupled).
+        weight_decay: f64,
+    },
+}
+
+/// An optimiser over all parameters of a network.
+pub struct Optimizer {
+    rule: Rule,
+    steps: usize,
+    /// Per parameter, in the order of the names: velocity, or Adam's two moments.
+    moments: Vec<Vec<Var>>,
+}
+
+impl Optimizer {
+    /// A fresh optimiser for `network`.
+    ///
+    /// # Errors
+    /// If the device has no memory for its state.
+    pub fn new(rule: Rule, network: &Trainable) -> Result<Self> {
+        let buffers = match rule {
+            Rule::Sgd { momentum, .. } => usize::from(momentum != 0.0),
+            Rule::Adam { .. } => 2,
+        };
+        let fresh = |var: &Var| {
+            (0..buffers)
+                .map(|_| Ok(Var::zeros(var.shape(), var.dtype(), var.device())?))
+                .collect()
+        };
+        Ok(Self {
+            rule,
+            steps: 0,
+            moments: network
+                .parameters()
+                .map(|(_, var)| fresh(var))
+                .collect::<Result<_>>()?,
+        })
+    }
+
+    /// Moves every parameter of `network` that has a gradient by one step of learning rate `lr`.
+    ///
+    /// # Errors
+    /// If the gradients are not those of the network.
+    pub fn step(&mut self, network: &Trainable, grads: &GradStore, lr: f64) -> Result<()> {
+        self.steps += 1;
+        for ((_, weight), moments) in network.parameters().zip(&self.moments) {
+            let Some(grad) = grads.get(weight) else {
+                continue;
+            };
+            match self.rule {
+                Rule::Sgd {
+                    momentum,
+                    nesterov,
+                    weight_decay,
+                } => {
+                    let step = ops::SgdStep {
+                        lr,
+                        momentum,
+                        nesterov,
+                        weight_decay,
+                        first: self.steps == 1,
+                    };
+                    // Without momentum the velocity is not touched: the weight stands in for it.
+                    ops::sgd(weight, moments.first().unwrap_or(weight), grad, step)?;
+                }
+                Rule::Adam { weight_decay } => {
+                    let step = ops::AdamStep {
+                        lr,
+                        betas: (0.9, 0.999),
+                        eps: 1e-8,
+                        weight_decay,
+                        step: self.steps as u64,
+                    };
+                    ops::adam(weight, &moments[0], &moments[1], grad, step)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds everything to a state.
+    pub fn save(&self, network: &Trainable, mut state: State) -> State {
+        for ((name, _), moments) in network.parameters().zip(&self.moments) {
+            for (i, moment) in moments.iter().enumerate() {
+                state = state.tensor(format!("moment{i}/{name}"), moment);
+            }
+        }
+        state.number("optimizer_steps", self.steps)
+    }
+
+    /// Takes everything up from a state.
+    ///
+    /// # Errors
+    /// If the state is not of an optimiser of this network.
+    pub fn restore(&mut self, network: &Trainable, state: &State) -> Result<()> {
+        for ((name, _), moments) in network.parameters().zip(&self.moments) {
+            for (i, moment) in moments.iter().enumerate() {
+                state.set(moment, &format!("moment{i}/{name}"))?;
+            }
+        }
+        self.steps = state.count("optimizer_steps")?;
+        Ok(())
+    }
+}

@@ -1,0 +1,148 @@
+//! Witnesses besides PyTorch: the two forms of a network against each other, candle-transformers' ResNet, and the literature's
+//! parameter counts.
+
+mod common;
+
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::{Module, VarBuilder};
+use common::support::Deviation;
+use common::{CLASSES, bits, flat};
+use models::{BatchNormMode, Model, Network, Normalize, Trainable, Weights};
+use spec::Stream;
+
+const PRECISIONS: [DType; 2] = [DType::F32, DType::F64];
+
+/// Square, odd and tiny images.
+const SHAPES: [[usize; 4]; 3] = [[3, 3, 32, 32], [2, 3, 33, 47], [1, 3, 8, 8]];
+
+#[test]
+fn every_way_to_ask_gives_the_same_bits() {
+    for model in Model::all() {
+        for dtype in PRECISIONS {
+            for normalize in [None, Some(Normalize::IMAGENET)] {
+                let weights = common::weights(model, CLASSES, dtype);
+                let frozen = Network::frozen(model, CLASSES, &weights, normalize).unwrap();
+                let trainable = Trainable::new(model, CLASSES, &weights, normalize).unwrap();
+                for shape in SHAPES {
+                    let images = common::images(shape, dtype);
+                    let expected = bits(&frozen.logits(&images).unwrap());
+                    let live = trainable.logits(&images, BatchNormMode::Eval).unwrap();
+                    assert_eq!(
+                        bits(&live),
+                        expected,
+                        "{model} in {dtype:?}: trainable and frozen differ on {shape:?}"
+                    );
+                    let observed = frozen.logits_observed(&images, &mut |_| Ok(())).unwrap();
+                    assert_eq!(
+                        bits(&observed),
+                        expected,
+                        "{model} in {dtype:?}: observing changes the logits on {shape:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// The observer sees each convolution and linear layer once, and what it sees leads to the logits.
+#[test]
+fn the_observer_sees_every_layer() {
+    for (name, layers) in [("resnet18", 17 + 3 + 1), ("resnet20", 19 + 1)] {
+        let model = common::model(name);
+        let weights = common::weights(model, CLASSES, DType::F32);
+        let network = Network::frozen(model, CLASSES, &weights, None).unwrap();
+        let images = common::images([2, 3, 32, 32], DType::F32);
+        let mut seen: Vec<Tensor> = Vec::new();
+        let mut observe = |y: &Tensor| {
+            seen.push(y.clone());
+            Ok(())
+        };
+        let logits = network.logits_observed(&images, &mut observe).unwrap();
+        assert_eq!(seen.len(), layers, "{name}");
+        assert_eq!(
+            bits(&seen[layers - 1]),
+            bits(&logits),
+            "{name}: the last layer's output is the logits"
+        );
+        let stem = weights.tensors()["conv1.weight"].dims()[0];
+        assert_eq!(
+            seen[0].dim(3).unwrap(),
+            stem,
+            "{name}: maps are channels-last"
+        );
+    }
+}
+
+/// Normalisation is part of the network: raw images into a normalising network are normalised images into a plain one.
+#[test]
+fn normalisation_is_the_networks_own() {
+    let model = common::model("resnet20");
+    let weights = common::weights(model, CLASSES, DType::F64);
+    let Normalize { mean, std } = Normalize::IMAGENET;
+    let images = common::images([2, 3, 32, 32], DType::F64);
+    let normalised = || -> Result<Tensor> {
+        let channel = |values: [f64; 3]| Tensor::new(&values, &Device::Cpu)?.reshape((1, 3, 1, 1));
+        images
+            .broadcast_sub(&channel(mean)?)?
+            .broadcast_div(&channel(std)?)
+    };
+    let plain = Network::frozen(model, CLASSES, &weights, None).unwrap();
+    let own = Network::frozen(model, CLASSES, &weights, Some(Normalize::IMAGENET)).unwrap();
+    let expected = plain.logits(&normalised().unwrap()).unwrap();
+    let actual = own.logits(&images).unwrap();
+    Deviation::of(&flat(&actual), &flat(&expected)).assert_within(
+        1e-13,
+        "normalised logits",
+        "subtract the mean, then divide",
+    );
+}
+
+/// candle-transformers' ResNet-18 takes the same names, so the same weights; it knows evaluation mode only.
+#[test]
+fn candle_transformers_agrees_on_resnet18() {
+    let model = common::model("resnet18");
+    for (dtype, tolerance) in [(DType::F64, 1e-13), (DType::F32, 1e-5)] {
+        let weights = common::weights(model, CLASSES, dtype);
+        let tensors = weights.tensors().clone().into_iter().collect();
+        let builder = VarBuilder::from_tensors(tensors, dtype, &Device::Cpu);
+        let theirs = candle_transformers::models::resnet::resnet18(CLASSES, builder).unwrap();
+        let ours = Network::frozen(model, CLASSES, &weights, None).unwrap();
+        for shape in [[2, 3, 32, 32], [1, 3, 33, 47]] {
+            let images = common::images(shape, dtype);
+            let (ours, theirs) = (
+                ours.logits(&images).unwrap(),
+                theirs.forward(&images).unwrap(),
+            );
+            let deviation = Deviation::of(&flat(&ours), &flat(&theirs));
+            println!(
+                "candle-transformers, {dtype:?}, {shape:?}: {:.1e}",
+                deviation.share
+            );
+            let hint = "golden.rs says which of the two is right";
+            deviation.assert_within(
+                tolerance,
+                &format!("resnet18 in {dtype:?} on {shape:?}"),
+                hint,
+            );
+        }
+    }
+}
+
+#[test]
+fn networks_have_the_known_numbers_of_parameters() {
+    let parameters = |name, classes| {
+        Weights::draw(common::model(name), classes, &Stream::new(0))
+            .unwrap()
+            .parameters()
+    };
+    // torchvision's documentation of ResNet18_Weights.
+    assert_eq!(parameters("resnet18", 1000), 11_689_512);
+    assert_eq!(parameters("resnet18", 10), 11_689_512 - 990 * (512 + 1));
+
+    // He et al., table 6, have 0.27 million. Counted: a convolution with its normalisation has 9 c o + 2 o parameters.
+    let unit = |c: usize, o: usize| 9 * c * o + 2 * o;
+    let stage = |c: usize, o: usize| unit(c, o) + 5 * unit(o, o);
+    let counted = unit(3, 16) + stage(16, 16) + stage(16, 32) + stage(32, 64) + 64 * 10 + 10;
+    assert_eq!(counted, 269_722);
+    assert_eq!(parameters("resnet20", 10), counted);
+}

@@ -1,0 +1,64 @@
+//! The gradient of a whole network against central differences in f64, in both modes of batch normalisation: a witness that
+//! shares nothing with PyTorch's or our own backward pass.
+
+mod common;
+
+use candle_core::{DType, Tensor, Var};
+use common::support::formula;
+use common::{CLASSES, flat};
+use models::{BatchNormMode, Trainable, loss};
+
+/// Half the distance of two losses. Curvature and cancellation cost 2e-8 of the largest gradient at most; no unit of ReLU is
+/// so near its kink that one of the places below carries it across.
+const STEP: f64 = 1e-6;
+
+/// Compares the gradient by `var` with differences, at a few places that follow from its name.
+fn check(name: &str, var: &Var, gradient: &Tensor, loss: &dyn Fn() -> f64) {
+    let (start, gradient) = (flat(var), flat(gradient));
+    let largest = gradient.iter().fold(0.0, |m: f64, g| m.max(g.abs()));
+    let mut places = formula::places(name, start.len());
+    places.truncate(2);
+    for at in places {
+        let moved = |by: f64| {
+            let mut values = start.clone();
+            values[at] += by;
+            var.set(&Tensor::from_vec(values, var.shape(), var.device()).unwrap())
+                .unwrap();
+            loss()
+        };
+        let numeric = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
+        moved(0.0);
+        let off = (numeric - gradient[at]).abs();
+        assert!(
+            off <= 1e-6 * largest,
+            "{name}, element {at}: the gradient is {}, differences say {numeric}\nhint: golden.rs names the first layer that is wrong",
+            gradient[at]
+        );
+    }
+}
+
+#[test]
+fn gradients_are_slopes() {
+    let model = common::model("resnet20");
+    for batch_norm in [BatchNormMode::Eval, BatchNormMode::Train] {
+        let network = Trainable::new(
+            model,
+            CLASSES,
+            &common::weights(model, CLASSES, DType::F64),
+            None,
+        )
+        .unwrap();
+        let images = Var::from_tensor(&common::images([2, 3, 12, 12], DType::F64)).unwrap();
+        let labels = common::labels(2, CLASSES);
+        let loss = || {
+            let logits = network.logits(&images, batch_norm).unwrap();
+            loss::cross_entropy(&logits, &labels).unwrap()
+        };
+        let grads = loss().backward().unwrap();
+        let value = || flat(&loss())[0];
+        for (name, var) in network.parameters() {
+            check(name, var, grads.get(var).unwrap(), &value);
+        }
+        check("images", &images, grads.get(&images).unwrap(), &value);
+    }
+}

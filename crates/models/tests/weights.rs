@@ -1,0 +1,248 @@
+//! Checkpoints: what is read is what was written, by us or by PyTorch, and what does not fit is refused by name.
+
+mod common;
+
+use candle_core::{DType, Device, Tensor};
+use common::support::formula;
+use common::{bits, flat};
+use models::{Error, Model, Network, Trainable, Weights};
+use std::path::{Path, PathBuf};
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name)
+}
+
+fn resnet20() -> (Model, Weights) {
+    let model = common::model("resnet20");
+    (model, common::weights(model, 10, DType::F32))
+}
+
+fn numbers(weights: &Weights, name: &str) -> Vec<f32> {
+    weights.tensors()[name]
+        .flatten_all()
+        .and_then(|t| t.to_vec1())
+        .unwrap()
+}
+
+/// A file with this content, and the folder that must outlive it.
+fn file(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, bytes).unwrap();
+    (folder, path)
+}
+
+/// The error of reading a file, after its path.
+fn refused(path: &Path) -> String {
+    match Weights::read(path) {
+        Err(error @ Error::File { .. }) => {
+            let message = error.to_string();
+            let path = format!("{}: ", path.display());
+            message
+                .strip_prefix(&path)
+                .unwrap_or_else(|| panic!("`{message}` begins with the path"))
+                .to_owned()
+        }
+        Err(other) => panic!("expected a file error, got: {other}"),
+        Ok(_) => panic!("{} was read", path.display()),
+    }
+}
+
+#[test]
+fn a_state_dict_is_read_without_its_counters() {
+    let weights = Weights::read(&golden("tiny.pth")).unwrap();
+    assert_eq!(weights.names(), ["bn1.running_var", "conv1.weight"]);
+    assert_eq!(weights.tensors()["conv1.weight"].dims(), [2, 3, 3, 3]);
+    assert_eq!(
+        numbers(&weights, "conv1.weight"),
+        formula::parameter("conv1.weight", &[2, 3, 3, 3])
+    );
+    assert_eq!(
+        numbers(&weights, "bn1.running_var"),
+        formula::parameter("bn1.running_var", &[5])
+    );
+}
+
+/// Data-parallel prefixes go; transposed views of a shared storage come out as the numbers that PyTorch shows.
+#[test]
+fn a_training_checkpoint_is_read() {
+    let weights = Weights::read(&golden("wrapped.pth")).unwrap();
+    assert_eq!(weights.names(), ["linear.bias", "linear.weight"]);
+    let storage = formula::plain("storage", 20);
+    assert_eq!(numbers(&weights, "linear.bias"), storage[2..5]);
+    assert_eq!(weights.tensors()["linear.weight"].dims(), [3, 4]);
+    let expected: Vec<f32> = (0..12).map(|i| storage[8 + i / 4 + 3 * (i % 4)]).collect();
+    assert_eq!(numbers(&weights, "linear.weight"), expected);
+}
+
+#[test]
+fn what_is_written_is_read_again_to_the_bit() {
+    for model in Model::all() {
+        let weights = common::weights(model, 10, DType::F32);
+        let (_folder, path) = file("weights.safetensors", &weights.to_bytes().unwrap());
+        let again = Weights::read(&path).unwrap();
+        assert_eq!(again.names(), weights.names(), "{model}");
+        for (name, tensor) in weights.tensors() {
+            assert_eq!(
+                again.tensors()[name].dims(),
+                tensor.dims(),
+                "{model}: {name}"
+            );
+            assert_eq!(
+                bits(&again.tensors()[name]),
+                bits(tensor),
+                "{model}: {name}"
+            );
+        }
+        again.check(model, 10).unwrap();
+    }
+}
+
+#[test]
+fn weights_of_any_float_type_are_read_as_f32() {
+    let (model, weights) = resnet20();
+    let wide = weights.to(DType::F64, &Device::Cpu).unwrap();
+    let (_folder, path) = file("wide.safetensors", &wide.to_bytes().unwrap());
+    let again = Weights::read(&path).unwrap();
+    again.check(model, 10).unwrap();
+    for (name, tensor) in weights.tensors() {
+        assert_eq!(again.tensors()[name].dtype(), DType::F32, "{name}");
+        assert_eq!(flat(&again.tensors()[name]), flat(tensor), "{name}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = refused(Path::new("no-such-folder/weights.safetensors"));
+    assert!(
+        error.contains("cannot be opened") && error.contains("give the path"),
+        "{error}"
+    );
+}
+
+#[test]
+fn truncated_files_are_refused() {
+    let (_, weights) = resnet20();
+    let bytes = weights.to_bytes().unwrap();
+    // Within the length, the header and the data, and one byte short.
+    for length in [3, 100, bytes.len() / 2, bytes.len() - 1] {
+        let (_folder, path) = file("weights.safetensors", &bytes[..length]);
+        let error = refused(&path);
+        assert!(
+            error.contains("not a whole safetensors file") && error.contains("copy it again"),
+            "{length} bytes: {error}"
+        );
+    }
+    let bytes = std::fs::read(golden("wrapped.pth")).unwrap();
+    for length in [3, bytes.len() / 2, bytes.len() - 1] {
+        let (_folder, path) = file("weights.pth", &bytes[..length]);
+        let error = refused(&path);
+        assert!(
+            error.contains("not a zip checkpoint of PyTorch's") && error.contains("torch.save"),
+            "{length} bytes: {error}"
+        );
+    }
+}
+
+#[test]
+fn other_formats_are_refused() {
+    let (_, weights) = resnet20();
+    for name in ["weights.onnx", "weights"] {
+        let (_folder, path) = file(name, &weights.to_bytes().unwrap());
+        let error = refused(&path);
+        assert!(
+            error.contains("no known weight format") && error.contains(".safetensors or .pth"),
+            "{error}"
+        );
+    }
+    let (_folder, path) = file(
+        "weights.pth",
+        b"a pickle of an old version is no zip archive",
+    );
+    assert!(refused(&path).contains("PyTorch 1.6 or newer"));
+}
+
+#[test]
+fn a_file_without_tensors_is_refused() {
+    let nothing = Weights::from_tensors([]).to_bytes().unwrap();
+    let (_folder, path) = file("weights.safetensors", &nothing);
+    assert_eq!(refused(&path), "holds no tensors");
+}
+
+/// A change of the tensors of a network, and what is said about it.
+#[test]
+fn weights_that_do_not_fit_are_refused_by_name() {
+    let tensor = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+    type Change<'a> = Box<dyn Fn(&mut Vec<(String, Tensor)>) + 'a>;
+    let remove = |name: &'static str| -> Change<'_> {
+        Box::new(move |tensors| tensors.retain(|(n, _)| n != name))
+    };
+    let rename = |from: &'static str, to: &'static str| -> Change<'_> {
+        Box::new(move |tensors| {
+            for (name, _) in tensors.iter_mut().filter(|(n, _)| n == from) {
+                *name = to.into();
+            }
+        })
+    };
+    let add = |name: &'static str| -> Change<'_> {
+        Box::new(move |tensors| tensors.push((name.into(), tensor(&[3]))))
+    };
+    let cases: Vec<(Change<'_>, &str)> = vec![
+        (
+            remove("layer2.1.conv2.weight"),
+            "`layer2.1.conv2.weight` is missing",
+        ),
+        (
+            rename("linear.weight", "linear.weights"),
+            "`linear.weight` is missing; the nearest name is `linear.weights`",
+        ),
+        (
+            add("layer1.3.conv1.weight"),
+            "`layer1.3.conv1.weight` is not one of its tensors; the nearest name is `layer1.0.conv1.weight`",
+        ),
+        (add("mask"), "`mask` is not one of its tensors"),
+        (
+            Box::new(|tensors| tensors.push(("conv1.weight".into(), tensor(&[64, 3, 7, 7])))),
+            "`conv1.weight` has shape [64, 3, 7, 7], expected [16, 3, 3, 3]",
+        ),
+    ];
+    let (model, weights) = resnet20();
+    for (change, problem) in cases {
+        let mut tensors: Vec<(String, Tensor)> = weights.tensors().clone().into_iter().collect();
+        change(&mut tensors);
+        let changed = Weights::from_tensors(tensors);
+        let expected = format!("the weights do not fit resnet20 with 10 classes: {problem}");
+        assert_eq!(changed.check(model, 10).unwrap_err().to_string(), expected);
+        // Nothing is built of them, either.
+        assert_eq!(
+            Network::frozen(model, 10, &changed, None)
+                .err()
+                .unwrap()
+                .to_string(),
+            expected
+        );
+        assert_eq!(
+            Trainable::new(model, 10, &changed, None)
+                .err()
+                .unwrap()
+                .to_string(),
+            expected
+        );
+    }
+    let error = weights.check(model, 43).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the weights do not fit resnet20 with 43 classes: `linear.weight` has shape [10, 64], expected [43, 64]"
+    );
+}
+
+#[test]
+fn an_unknown_model_gets_the_nearest_name() {
+    let error = "resnet8".parse::<Model>().unwrap_err().to_string();
+    assert!(
+        error.starts_with("unknown model `resnet8`; did you mean `resnet"),
+        "{error}"
+    );
+}

@@ -1,0 +1,345 @@
+//! The driver of the microkernels: a planned product over all images, in parallel, with an epilogue; and the packing of weights.
+
+use crate::kernel::{Element, Isa, Kernels, MAX_ROWS, PANEL, RowPair, Tile, WIDE};
+use crate::parallel::{Shared, for_each};
+use crate::plan::{Class, Plan};
+
+/// A right operand, packed as panels of [`PANEL`] columns: element `(k, n)` at `(n / PANEL * depth + k) * PANEL + n % PANEL`.
+/// Missing columns of the last panel are zero.
+#[derive(Debug)]
+pub(crate) struct Packed<T> {
+    data: Vec<T>,
+    depth: usize,
+    columns: usize,
+}
+
+impl<T: Element> Packed<T> {
+    /// Packs the matrix whose element `(tap * channels + c, n)` is `at(tap, c, n)`.
+    pub fn new(
+        (taps, channels): (usize, usize),
+        columns: usize,
+        at: impl Fn(usize, usize, usize) -> T + Sync,
+    ) -> Self {
+        let depth = taps * channels;
+        let panels = columns.div_ceil(PANEL);
+        let mut data = vec![T::ZERO; panels * depth * PANEL];
+        let out = Shared::new(&mut data);
+        for_each(panels, |panel| {
+            // SAFETY: each task writes its own panel.
+            let panel_data = unsafe { out.slice(panel * depth * PANEL, depth * PANEL) };
+            let width = PANEL.min(columns - panel * PANEL);
+            for tap in 0..taps {
+                for c in 0..channels {
+                    let row = (tap * channels + c) * PANEL;
+                    for (j, x) in panel_data[row..row + width].iter_mut().enumerate() {
+                        *x = at(tap, c, panel * PANEL + j);
+                    }
+                }
+            }
+        });
+        Self {
+            data,
+            depth,
+            columns,
+        }
+    }
+}
+
+/// What happens to a result while it is in cache: `y = act(acc * scale + shift + residual)`, each part optional.
+#[derive(Clone, Copy)]
+pub(crate) struct Epilogue<'a, T> {
+    /// Per output channel.
+    pub scale: Option<&'a [T]>,
+    /// Per output channel.
+    pub shift: Option<&'a [T]>,
+    /// The shape of the result.
+    pub residual: Option<&'a [T]>,
+    pub relu: bool,
+}
+
+impl<T> Default for Epilogue<'_, T> {
+    fn default() -> Self {
+        Self {
+            scale: None,
+            shift: None,
+            residual: None,
+            relu: false,
+        }
+    }
+}
+
+impl<T: Element> Epilogue<'_, T> {
+    /// Writes `acc`, columns `first ..` of the row that starts at element `row` of the result.
+    #[inline(always)]
+    pub fn store(&self, acc: &[T], first: usize, row: usize, out: &mut [T]) {
+        let n = out.len();
+        let acc = &acc[..n];
+        match (self.scale, self.shift) {
+            (Some(scale), Some(shift)) => {
+                let (scale, shift) = (&scale[first..first + n], &shift[first..first + n]);
+                for j in 0..n {
+                    out[j] = acc[j] * scale[j] + shift[j];
+                }
+            }
+            (None, Some(shift)) => {
+                let shift = &shift[first..first + n];
+                for j in 0..n {
+                    out[j] = acc[j] + shift[j];
+                }
+            }
+            _ => out.copy_from_slice(acc),
+        }
+        if let Some(residual) = self.residual {
+            let residual = &residual[row + first..row + first + n];
+            for j in 0..n {
+                out[j] += residual[j];
+            }
+        }
+        if self.relu {
+            for y in out {
+                *y = crate::activation::relu_of(*y);
+            }
+        }
+    }
+}
+
+/// `images` results of `plan`: for each output position and panel of columns one sum over the position's runs.
+///
+/// `a` holds `images * plan.image.0` elements; the result `images * plan.image.1`.
+pub(crate) fn planned<T: Element>(
+    plan: &Plan,
+    images: usize,
+    a: &[T],
+    b: &Packed<T>,
+    epilogue: Epilogue<'_, T>,
+) -> Vec<T> {
+    assert_eq!(
+        a.len(),
+        images * plan.image.0,
+        "the left operand has the plan's shape"
+    );
+    let kernels = T::kernels(Isa::current()).0;
+    let mut out = vec![T::ZERO; images * plan.image.1];
+    let shared = Shared::new(&mut out);
+
+    let tiles: Vec<usize> = plan
+        .classes
+        .iter()
+        .map(|class| (images * class.positions.len()).div_ceil(kernels.rows))
+        .collect();
+    let total: usize = tiles.iter().sum();
+    let groups = b.columns.div_ceil(kernels.cols);
+    // Blocks of tiles walk all panels while their input is in cache; with few tiles the panels are shared out too.
+    let tasks = 8 * rayon::current_num_threads();
+    let block = total.div_ceil(tasks).clamp(1, 16);
+    let blocks = total.div_ceil(block);
+    let splits = tasks.div_ceil(blocks.max(1)).clamp(1, groups.max(1));
+
+    for_each(blocks * splits, |task| {
+        let (at, split) = (task / splits, task % splits);
+        let mut cursor = Cursor::new(&plan.classes, &tiles, at * block);
+        let mine: Vec<(usize, usize)> = std::iter::from_fn(|| cursor.next())
+            .take(block.min(total - at * block))
+            .collect();
+        for group in split * groups / splits..(split + 1) * groups / splits {
+            for &(class, tile) in &mine {
+                one_tile(
+                    &kernels,
+                    plan,
+                    &plan.classes[class],
+                    images,
+                    tile,
+                    group,
+                    a,
+                    b,
+                    &epilogue,
+                    &shared,
+                );
+            }
+        }
+    });
+    out
+}
+
+/// Walks the tiles of all classes from the `skip`-th on.
+struct Cursor<'a> {
+    classes: &'a [Class],
+    tiles: &'a [usize],
+    class: usize,
+    tile: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn new(classes: &'a [Class], tiles: &'a [usize], skip: usize) -> Self {
+        let (mut class, mut tile) = (0, skip);
+        while class < tiles.len() && tile >= tiles[class] {
+            tile -= tiles[class];
+            class += 1;
+        }
+        Self {
+            classes,
+            tiles,
+            class,
+            tile,
+        }
+    }
+
+    fn next(&mut self) -> Option<(usize, usize)> {
+        while self.class < self.classes.len() && self.tile >= self.tiles[self.class] {
+            self.tile = 0;
+            self.class += 1;
+        }
+        (self.class < self.classes.len()).then(|| {
+            self.tile += 1;
+            (self.class, self.tile - 1)
+        })
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+#[inline]
+fn one_tile<T: Element>(
+    kernels: &Kernels<T>,
+    plan: &Plan,
+    class: &Class,
+    images: usize,
+    tile: usize,
+    group: usize,
+    a: &[T],
+    b: &Packed<T>,
+    epilogue: &Epilogue<'_, T>,
+    out: &Shared<T>,
+) {
+    let positions = class.positions.len();
+    let first = tile * kernels.rows;
+    let count = kernels.rows.min(images * positions - first);
+    let (mut rows, mut outs) = ([std::ptr::null(); MAX_ROWS], [0; MAX_ROWS]);
+    let (mut image, mut at) = (first / positions, first % positions);
+    for r in 0..count {
+        let position = class.positions[at];
+        rows[r] = a
+            .as_ptr()
+            .wrapping_add(image * plan.image.0)
+            .wrapping_offset(position.a);
+        outs[r] = image * plan.image.1 + position.out;
+        at += 1;
+        if at == positions {
+            (image, at) = (image + 1, 0);
+        }
+    }
+    let column = group * kernels.cols;
+    let width = kernels.cols.min(b.columns - column);
+    let panels = width.div_ceil(PANEL);
+    let panel = b.data[column * b.depth..].as_ptr();
+    let mut result = Tile([T::ZERO; MAX_ROWS * WIDE]);
+    // SAFETY: a plan's runs stay inside an image for every position of their class, and inside the packed depth; the
+    // assertion on `a` and `Packed::new` make both readable.
+    unsafe {
+        kernels.tile(
+            &rows[..count],
+            &class.runs,
+            panel,
+            panels,
+            b.depth * PANEL,
+            &mut result,
+        );
+    };
+    for (sums, &start) in result.0.chunks_exact(WIDE).zip(&outs[..count]) {
+        // SAFETY: a plan gives each position its own stretch of the result, and each task its own tiles and columns.
+        let row = unsafe { out.slice(start + column, width) };
+        epilogue.store(sums, column, start, row);
+    }
+}
+
+/// The gradient of a planned product with respect to its right operand, as `(depth, columns)` row major.
+///
+/// `a` is the left operand, `dy` the gradient of the result, both over all images. The sum over rows runs class by class,
+/// image by image, whatever the number of threads.
+pub(crate) fn planned_weight_gradient<T: Element>(
+    plan: &Plan,
+    images: usize,
+    a: &[T],
+    dy: &[T],
+    depth: usize,
+    columns: usize,
+) -> Vec<T> {
+    assert_eq!(
+        a.len(),
+        images * plan.image.0,
+        "the left operand has the plan's shape"
+    );
+    assert_eq!(
+        dy.len(),
+        images * plan.image.1,
+        "the gradient has the plan's shape"
+    );
+    let kernels = T::kernels(Isa::current()).0;
+    // The kernels load whole panels: a gradient with another number of channels is widened once.
+    let padded = columns.next_multiple_of(PANEL);
+    let widened: Vec<T>;
+    let dy = if padded == columns {
+        dy
+    } else {
+        let mut wide = vec![T::ZERO; dy.len() / columns * padded];
+        for (to, from) in wide.chunks_exact_mut(padded).zip(dy.chunks_exact(columns)) {
+            to[..columns].copy_from_slice(from);
+        }
+        widened = wide;
+        &widened
+    };
+    let mut out = vec![T::ZERO; depth * columns];
+    let shared = Shared::new(&mut out);
+    let groups = padded.div_ceil(kernels.cols);
+    let slabs = (8 * rayon::current_num_threads())
+        .div_ceil(groups)
+        .clamp(1, depth.div_ceil(kernels.rows));
+    let slab = depth.div_ceil(slabs).next_multiple_of(kernels.rows);
+
+    for_each(groups * depth.div_ceil(slab), |task| {
+        let (group, at) = (task % groups, task / groups);
+        let column = group * kernels.cols;
+        let panels = kernels.cols.min(padded - column).div_ceil(PANEL);
+        let width = kernels.cols.min(columns - column);
+        let ks = at * slab..((at + 1) * slab).min(depth);
+        let mut pairs = Vec::with_capacity(ROW_BLOCK);
+        let mut result = Tile([T::ZERO; MAX_ROWS * WIDE]);
+        for class in &plan.classes {
+            let rows = images * class.positions.len();
+            for block in (0..rows).step_by(ROW_BLOCK) {
+                pairs.clear();
+                pairs.extend((block..rows.min(block + ROW_BLOCK)).map(|row| {
+                    let position = class.positions[row % class.positions.len()];
+                    let image = row / class.positions.len();
+                    RowPair {
+                        x: (image * plan.image.0) as isize + position.a,
+                        dy: (image * plan.image.1 + position.out) / columns * padded + column,
+                    }
+                }));
+                for run in &class.runs {
+                    let (from, to) = (run.b.max(ks.start), (run.b + run.len).min(ks.end));
+                    let mut k = from;
+                    while k < to {
+                        let count = kernels.rows.min(to - k);
+                        let x = a.as_ptr().wrapping_offset(run.a).wrapping_add(k - run.b);
+                        // SAFETY: as in `one_tile` for `a`; `dy` has whole panels in each row.
+                        unsafe {
+                            kernels.outer(x, count, &pairs, dy.as_ptr(), panels, &mut result);
+                        };
+                        for i in 0..count {
+                            // SAFETY: tasks have disjoint slabs or columns.
+                            let row = unsafe { shared.slice((k + i) * columns + column, width) };
+                            for (sum, &x) in row.iter_mut().zip(&result.0[i * WIDE..]) {
+                                *sum += x;
+                            }
+                        }
+                        k += count;
+                    }
+                }
+            }
+        }
+    });
+    out
+}
+
+/// Rows summed at a time: their inputs and gradients stay in the second-level cache while every tap passes over them.
+const ROW_BLOCK: usize = 1024;

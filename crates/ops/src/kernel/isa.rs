@@ -1,0 +1,296 @@
+//! Instruction sets: which are there, which one is used, and the kernels compiled for each.
+
+use super::vector::{self, Element, KernelsOf, Vector};
+use super::{Kernels, PANEL, RowPair, Run, Tile};
+use candle_core::{CpuStorage, Result, bail};
+use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// An instruction set that the kernels are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Isa {
+    /// Plain Rust with a fused multiply-add: runs everywhere; fast where the target has one (aarch64).
+    Portable = 1,
+    /// x86-64 with AVX2 and FMA.
+    Avx2 = 2,
+    /// x86-64 with AVX-512F.
+    Avx512 = 3,
+}
+
+static IN_USE: AtomicU8 = AtomicU8::new(0);
+
+impl Isa {
+    /// All of them, the slowest first.
+    pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
+
+    /// Whether this processor has it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => is_x86_feature_detected!("avx512f"),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx2 | Self::Avx512 => false,
+        }
+    }
+
+    /// The one in use: the best available, unless [`Isa::force`] chose another.
+    pub fn current() -> Self {
+        let best = || {
+            Self::ALL
+                .into_iter()
+                .rev()
+                .find(|isa| isa.is_available())
+                .unwrap_or(Self::Portable)
+        };
+        match IN_USE.load(Ordering::Relaxed) {
+            1 => Self::Portable,
+            2 => Self::Avx2,
+            3 => Self::Avx512,
+            _ => {
+                let isa = best();
+                IN_USE.store(isa as u8, Ordering::Relaxed);
+                isa
+            }
+        }
+    }
+
+    /// Makes the whole process use this instruction set; results keep their bits. False, and nothing done, if it is not
+    /// available.
+    pub fn force(self) -> bool {
+        let available = self.is_available();
+        if available {
+            IN_USE.store(self as u8, Ordering::Relaxed);
+        }
+        available
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Portable => "portable",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        })
+    }
+}
+
+/// Sixteen elements in an array: one panel's width, which compilers turn into whatever vectors there are.
+#[derive(Clone, Copy)]
+struct Lanes<T>([T; PANEL]);
+
+impl<T: Element> Vector for Lanes<T> {
+    type T = T;
+    const LANES: usize = PANEL;
+
+    #[inline(always)]
+    fn zero() -> Self {
+        Self([T::ZERO; PANEL])
+    }
+    #[inline(always)]
+    unsafe fn splat(p: *const T) -> Self {
+        // SAFETY: the caller's.
+        Self([unsafe { *p }; PANEL])
+    }
+    #[inline(always)]
+    unsafe fn load(p: *const T) -> Self {
+        // SAFETY: the caller's; an array has its element's alignment.
+        Self(unsafe { *p.cast() })
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut T) {
+        // SAFETY: the caller's.
+        unsafe { *p.cast() = self.0 }
+    }
+    #[inline(always)]
+    unsafe fn fma(self, b: Self, c: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i].fma(b.0[i], c.0[i])))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Vector;
+    use std::arch::x86_64::*;
+
+    macro_rules! vector {
+        ($register:ty, $t:ty, $lanes:expr, $zero:ident, $set1:ident, $load:ident, $store:ident, $fma:ident) => {
+            impl Vector for $register {
+                type T = $t;
+                const LANES: usize = $lanes;
+
+                #[inline(always)]
+                fn zero() -> Self {
+                    // SAFETY: a vector register's bits may all be zero.
+                    unsafe { std::mem::zeroed() }
+                }
+                #[inline(always)]
+                unsafe fn splat(p: *const $t) -> Self {
+                    // SAFETY: the caller's.
+                    unsafe { $set1(*p) }
+                }
+                #[inline(always)]
+                unsafe fn load(p: *const $t) -> Self {
+                    // SAFETY: the caller's; unaligned loads.
+                    unsafe { $load(p) }
+                }
+                #[inline(always)]
+                unsafe fn store(self, p: *mut $t) {
+                    // SAFETY: the caller's; unaligned stores.
+                    unsafe { $store(p, self) }
+                }
+                #[inline(always)]
+                unsafe fn fma(self, b: Self, c: Self) -> Self {
+                    // SAFETY: the caller's.
+                    unsafe { $fma(self, b, c) }
+                }
+            }
+        };
+    }
+    vector!(
+        __m512,
+        f32,
+        16,
+        _mm512_setzero_ps,
+        _mm512_set1_ps,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_fmadd_ps
+    );
+    vector!(
+        __m256,
+        f32,
+        8,
+        _mm256_setzero_ps,
+        _mm256_set1_ps,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        _mm256_fmadd_ps
+    );
+    vector!(
+        __m512d,
+        f64,
+        8,
+        _mm512_setzero_pd,
+        _mm512_set1_pd,
+        _mm512_loadu_pd,
+        _mm512_storeu_pd,
+        _mm512_fmadd_pd
+    );
+    vector!(
+        __m256d,
+        f64,
+        4,
+        _mm256_setzero_pd,
+        _mm256_set1_pd,
+        _mm256_loadu_pd,
+        _mm256_storeu_pd,
+        _mm256_fmadd_pd
+    );
+}
+
+/// Compiles the kernels for one vector type. A remainder of a tile takes the smallest of `sizes` that holds it; its rows past
+/// the end repeat the last one and are ignored.
+macro_rules! kernels {
+    ($name:ident, $(#[$feature:meta])? $v:ty, sizes [$($size:literal),*] full $full:literal, vectors [$($nv:literal),*]) => {
+        mod $name {
+            use super::*;
+            type T = <$v as Vector>::T;
+
+            $(#[$feature])?
+            unsafe fn tile<const NV: usize>(rows: &[*const T], runs: &[Run], b: *const T, stride: usize, out: &mut Tile<T>) {
+                let last = rows[rows.len() - 1];
+                let padded: [*const T; $full] = std::array::from_fn(|r| rows.get(r).copied().unwrap_or(last));
+                // SAFETY: the caller's; a repeated row is as readable as the row it repeats.
+                unsafe {
+                    $(if rows.len() <= $size {
+                        return vector::tile::<$v, $size, NV>(&padded, runs, b, stride, out);
+                    })*
+                    vector::tile::<$v, $full, NV>(&padded, runs, b, stride, out);
+                }
+            }
+
+            $(#[$feature])?
+            unsafe fn outer<const NV: usize>(x: *const T, count: usize, pairs: &[RowPair], dy: *const T, out: &mut Tile<T>) {
+                let mut left = count;
+                // Greedy from the back: the remainder by powers of two, then full tiles, each against its own stretch of `x`.
+                // SAFETY: the caller's; the stretches are disjoint and end at `count`.
+                unsafe {
+                    $(if left % $full & $size != 0 {
+                        left -= $size;
+                        vector::outer::<$v, $size, NV>(x.wrapping_add(left), pairs, dy, out, left);
+                    })*
+                    while left > 0 {
+                        left -= $full;
+                        vector::outer::<$v, $full, NV>(x.wrapping_add(left), pairs, dy, out, left);
+                    }
+                }
+            }
+
+            pub(super) fn kernels() -> KernelsOf<T> {
+                const VECTORS: &[usize] = &[$($nv),*];
+                const ONE: usize = VECTORS[0];
+                const MOST: usize = VECTORS[VECTORS.len() - 1];
+                KernelsOf(Kernels {
+                    rows: $full,
+                    cols: VECTORS.len() * PANEL,
+                    tile: [tile::<ONE>, tile::<MOST>],
+                    outer: [outer::<ONE>, outer::<MOST>],
+                })
+            }
+        }
+    };
+}
+
+kernels!(portable_f32, Lanes<f32>, sizes [1, 2] full 4, vectors [1]);
+kernels!(portable_f64, Lanes<f64>, sizes [1, 2] full 4, vectors [1]);
+#[cfg(target_arch = "x86_64")]
+kernels!(avx2_f32, #[target_feature(enable = "avx2,fma")] std::arch::x86_64::__m256, sizes [1, 2, 4] full 6, vectors [2]);
+#[cfg(target_arch = "x86_64")]
+kernels!(avx2_f64, #[target_feature(enable = "avx2,fma")] std::arch::x86_64::__m256d, sizes [1, 2] full 3, vectors [4]);
+#[cfg(target_arch = "x86_64")]
+kernels!(avx512_f32, #[target_feature(enable = "avx512f")] std::arch::x86_64::__m512, sizes [1, 2, 4, 8] full 14, vectors [1, 2]);
+#[cfg(target_arch = "x86_64")]
+kernels!(avx512_f64, #[target_feature(enable = "avx512f")] std::arch::x86_64::__m512d, sizes [1, 2, 4, 8] full 14, vectors [2]);
+
+impl Element for f32 {
+    fn kernels(isa: Isa) -> KernelsOf<Self> {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => avx512_f32::kernels(),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => avx2_f32::kernels(),
+            _ => portable_f32::kernels(),
+        }
+    }
+
+    fn elements_mut(storage: &mut CpuStorage) -> Result<&mut [Self]> {
+        match storage {
+            CpuStorage::F32(data) => Ok(data),
+            _ => bail!("expected f32 elements"),
+        }
+    }
+}
+
+impl Element for f64 {
+    fn kernels(isa: Isa) -> KernelsOf<Self> {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => avx512_f64::kernels(),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => avx2_f64::kernels(),
+            _ => portable_f64::kernels(),
+        }
+    }
+
+    fn elements_mut(storage: &mut CpuStorage) -> Result<&mut [Self]> {
+        match storage {
+            CpuStorage::F64(data) => Ok(data),
+            _ => bail!("expected f64 elements"),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The microkernels' bodies, generic over a vector type; [`super::isa`] compiles them for each instruction set.
+
+use super::{Isa, Kernels, PANEL, RowPair, Run, Tile, WIDE};
+use candle_core::{CpuStorage, Result, WithDType};
+pub use num::Real;
+use std::ops::{Add, AddAssign, Div, Mul, Sub};
+
+/// An element type of the operations: `f32` for work, `f64` for gradient checks.
+pub trait Element:
+    WithDType
+    + Real
+    + Default
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + AddAssign
+    + PartialOrd
+    + Send
+    + Sync
+    + 'static
+{
+    /// The kernels of this type for an instruction set.
+    #[doc(hidden)]
+    fn kernels(isa: Isa) -> KernelsOf<Self>;
+
+    /// The elements of a storage of this type.
+    #[doc(hidden)]
+    fn elements_mut(storage: &mut CpuStorage) -> Result<&mut [Self]>;
+}
+
+/// [`Kernels`], nameable in a public trait without being public itself.
+#[doc(hidden)]
+pub struct KernelsOf<T: 'static>(pub(crate) Kernels<T>);
+
+/// The few real functions the operations need, for both element types.
+mod num {
+    /// A real number type.
+    pub trait Real: Copy {
+        /// Zero.
+        const ZERO: Self;
+        /// Fused multiply-add, rounded once: `self * a + b`.
+        fn fma(self, a: Self, b: Self) -> Self;
+        /// Square root.
+        fn root(self) -> Self;
+        /// Conversion from `f64`, rounded to nearest.
+        fn of(x: f64) -> Self;
+        /// Conversion to `f64`, exact.
+        fn wide(self) -> f64;
+    }
+
+    macro_rules! real {
+        ($t:ty) => {
+            impl Real for $t {
+                const ZERO: Self = 0.0;
+                #[inline(always)]
+                fn fma(self, a: Self, b: Self) -> Self {
+                    self.mul_add(a, b)
+                }
+                #[inline(always)]
+                fn root(self) -> Self {
+                    self.sqrt()
+                }
+                #[inline(always)]
+                fn of(x: f64) -> Self {
+                    x as Self
+                }
+                #[inline(always)]
+                fn wide(self) -> f64 {
+                    f64::from(self)
+                }
+            }
+        };
+    }
+    real!(f32);
+    real!(f64);
+}
+
+/// `LANES` elements in one register (or, on the portable path, in one array).
+pub(crate) trait Vector: Copy {
+    type T: Element;
+    const LANES: usize;
+
+    fn zero() -> Self;
+    /// # Safety
+    /// `p` is readable, and the instruction set of `Self` is there.
+    unsafe fn splat(p: *const Self::T) -> Self;
+    /// # Safety
+    /// `p ..+ LANES` is readable, and the instruction set of `Self` is there.
+    unsafe fn load(p: *const Self::T) -> Self;
+    /// # Safety
+    /// `p ..+ LANES` is writable, and the instruction set of `Self` is there.
+    unsafe fn store(self, p: *mut Self::T);
+    /// `self * b + c`, rounded once.
+    ///
+    /// # Safety
+    /// The instruction set of `Self` is there.
+    unsafe fn fma(self, b: Self, c: Self) -> Self;
+}
+
+/// The offset of vector `v` of a tile's row within the packed right operand.
+#[inline(always)]
+const fn column<V: Vector>(v: usize, panel_stride: usize) -> usize {
+    let j = v * V::LANES;
+    j / PANEL * panel_stride + j % PANEL
+}
+
+/// # Safety
+/// See [`Kernels::tile`]; here exactly `MR` rows and `NV` vectors of columns.
+#[inline(always)]
+pub(super) unsafe fn tile<V: Vector, const MR: usize, const NV: usize>(
+    rows: &[*const V::T],
+    runs: &[Run],
+    b: *const V::T,
+    panel_stride: usize,
+    out: &mut Tile<V::T>,
+) {
+    let mut acc = [[V::zero(); NV]; MR];
+    let rows: &[*const V::T; MR] = rows
+        .first_chunk()
+        .expect("a tile has as many rows as its kernel");
+    for run in runs {
+        let a: [*const V::T; MR] = std::array::from_fn(|r| rows[r].wrapping_offset(run.a));
+        let mut b = b.wrapping_add(run.b * PANEL);
+        for i in 0..run.len {
+            // SAFETY: the caller vouches for the run and the panel; the vectors lie inside the panels' rows.
+            unsafe {
+                let columns: [V; NV] =
+                    std::array::from_fn(|v| V::load(b.wrapping_add(column::<V>(v, panel_stride))));
+                for (sums, a) in acc.iter_mut().zip(&a) {
+                    let x = V::splat(a.wrapping_add(i));
+                    for (sum, column) in sums.iter_mut().zip(columns) {
+                        *sum = x.fma(column, *sum);
+                    }
+                }
+            }
+            b = b.wrapping_add(PANEL);
+        }
+    }
+    write(&acc, out, 0);
+}
+
+/// # Safety
+/// See [`Kernels::outer`]; here exactly `MR` elements of `x` and `NV` vectors of columns, written from
+/// row `first` of the tile, where `first + MR <= MAX_ROWS`.
+#[inline(always)]
+pub(super) unsafe fn outer<V: Vector, const MR: usize, const NV: usize>(
+    x: *const V::T,
+    pairs: &[RowPair],
+    dy: *const V::T,
+    out: &mut Tile<V::T>,
+    first: usize,
+) {
+    let mut acc = [[V::zero(); NV]; MR];
+    for pair in pairs {
+        let x = x.wrapping_offset(pair.x);
+        let dy = dy.wrapping_add(pair.dy);
+        // SAFETY: the caller vouches for `MR` elements of `x` and `NV` vectors of `dy`.
+        unsafe {
+            let columns: [V; NV] = std::array::from_fn(|v| V::load(dy.wrapping_add(v * V::LANES)));
+            for (r, sums) in acc.iter_mut().enumerate() {
+                let x = V::splat(x.wrapping_add(r));
+                for (sum, column) in sums.iter_mut().zip(columns) {
+                    *sum = x.fma(column, *sum);
+                }
+            }
+        }
+    }
+    write(&acc, out, first);
+}
+
+#[inline(always)]
+fn write<V: Vector, const MR: usize, const NV: usize>(
+    acc: &[[V; NV]; MR],
+    out: &mut Tile<V::T>,
+    first: usize,
+) {
+    const { assert!(MR <= super::MAX_ROWS && NV * V::LANES <= WIDE) };
+    debug_assert!(first + MR <= super::MAX_ROWS);
+    for (r, row) in acc.iter().enumerate() {
+        for (v, lanes) in row.iter().enumerate() {
+            // SAFETY: row `first + r` and column `v * LANES` lie inside the tile, as asserted.
+            unsafe { lanes.store(out.0.as_mut_ptr().add((first + r) * WIDE + v * V::LANES)) }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Sharing work out to rayon's current pool. No result depends on how.
+
+use rayon::prelude::*;
+use std::marker::PhantomData;
+
+/// Runs `work(0..tasks)` on the current pool; on one thread without it.
+pub(crate) fn for_each(tasks: usize, work: impl Fn(usize) + Sync) {
+    if tasks <= 1 || rayon::current_num_threads() == 1 {
+        (0..tasks).for_each(work);
+    } else {
+        (0..tasks).into_par_iter().with_max_len(1).for_each(&work);
+    }
+}
+
+/// A result that tasks write in disjoint stretches.
+pub(crate) struct Shared<'a, T> {
+    data: *mut T,
+    len: usize,
+    owner: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: `slice` is the only way in, and its callers keep the stretches of different threads disjoint.
+unsafe impl<T: Send> Sync for Shared<'_, T> {}
+
+impl<'a, T> Shared<'a, T> {
+    pub fn new(data: &'a mut [T]) -> Self {
+        Self {
+            data: data.as_mut_ptr(),
+            len: data.len(),
+            owner: PhantomData,
+        }
+    }
+
+    /// Elements `start .. start + len`.
+    ///
+    /// # Safety
+    /// No other stretch that overlaps this one is alive.
+    #[allow(clippy::mut_from_ref)]
+    pub unsafe fn slice(&self, start: usize, len: usize) -> &mut [T] {
+        assert!(
+            start + len <= self.len,
+            "{start} + {len} is past the end, {}",
+            self.len
+        );
+        // SAFETY: inside the data, which is borrowed for `'a`; the caller keeps stretches apart.
+        unsafe { std::slice::from_raw_parts_mut(self.data.add(start), len) }
+    }
+}

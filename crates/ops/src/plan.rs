@@ -1,0 +1,297 @@
+//! Which taps of a convolution kernel touch which output position: the part of a convolution that knows geometry.
+//!
+//! Output positions with the same set of taps, at the same relative places, form a *class*: the interior of the map, its
+//! edges, its corners; for the gradient of a strided convolution also one class a phase. Within a class every row of the
+//! product reads the same list of [`Run`]s, so taps that fall on padding are never computed, and rows of many images
+//! share one tile. On the 1x1 maps at the end of a ResNet a 3x3 kernel has one tap of nine.
+
+use crate::kernel::Run;
+
+/// The geometry of a 2-D convolution or pooling window: square stride and padding, no dilation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// Kernel height and width.
+    pub kernel: (usize, usize),
+    /// Step between output positions.
+    pub stride: usize,
+    /// Zero padding on each side.
+    pub padding: usize,
+}
+
+impl Window {
+    /// A square window.
+    pub const fn square(kernel: usize, stride: usize, padding: usize) -> Self {
+        Self {
+            kernel: (kernel, kernel),
+            stride,
+            padding,
+        }
+    }
+
+    /// Output height and width for an input of `(h, w)`; `None` if the padded input is smaller than the kernel.
+    pub fn output(&self, (h, w): (usize, usize)) -> Option<(usize, usize)> {
+        let along =
+            |n: usize, k: usize| Some((n + 2 * self.padding).checked_sub(k)? / self.stride + 1);
+        Some((along(h, self.kernel.0)?, along(w, self.kernel.1)?))
+    }
+
+    /// The taps `(k, i)` of output coordinate `o`: kernel index and input coordinate, ascending, padding left out.
+    fn taps(&self, o: usize, kernel: usize, input: usize) -> Vec<(usize, usize)> {
+        (0..kernel)
+            .filter_map(|k| Some((k, (o * self.stride + k).checked_sub(self.padding)?)))
+            .filter(|&(_, i)| i < input)
+            .collect()
+    }
+
+    /// Which outputs, relative to its own, a block of `side` input coordinates touches along one axis. A block's own output is the
+    /// one at its first coordinate over the stride.
+    pub(crate) fn reach(&self, kernel: usize, side: usize) -> std::ops::Range<isize> {
+        let (stride, padding) = (self.stride as isize, self.padding as isize);
+        let first = (padding - kernel as isize + 1 + stride - 1).div_euclid(stride);
+        let last = (side as isize - 1 + padding).div_euclid(stride);
+        first..last + 1
+    }
+
+    /// The kernel index through which the output at `relative` to a block's own reads the block's coordinate `within`.
+    pub(crate) fn tap(&self, within: usize, relative: isize, kernel: usize) -> Option<usize> {
+        let k = (within + self.padding) as isize - self.stride as isize * relative;
+        usize::try_from(k).ok().filter(|&k| k < kernel)
+    }
+
+    /// The transposed taps `(k, o)` of input coordinate `i`: every output that reads `i`, and through which kernel index,
+    /// with `k` counted from the kernel's end so that both ascend.
+    fn transposed_taps(&self, i: usize, kernel: usize, output: usize) -> Vec<(usize, usize)> {
+        (0..kernel)
+            .rev()
+            .filter_map(|k| {
+                let at = (i + self.padding).checked_sub(k)?;
+                (at % self.stride == 0 && at / self.stride < output)
+                    .then_some((kernel - 1 - k, at / self.stride))
+            })
+            .collect()
+    }
+}
+
+/// Where one output position of an image reads and writes, in elements from the image's start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Position {
+    pub a: isize,
+    pub out: usize,
+}
+
+/// Output positions that share a list of runs.
+#[derive(Debug)]
+pub(crate) struct Class {
+    pub runs: Vec<Run>,
+    pub positions: Vec<Position>,
+}
+
+/// One direction of a convolution for one map size: `out[position] = sum over runs of a[position + run] * panel[run]`.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub classes: Vec<Class>,
+    /// Elements of one image of the left operand and of the result.
+    pub image: (usize, usize),
+}
+
+impl Plan {
+    /// The convolution of `(h, w, channels.0)` maps to `channels.1` channels.
+    pub fn forward(window: Window, map: (usize, usize), channels: (usize, usize)) -> Option<Self> {
+        let out = window.output(map)?;
+        Some(Self::product(
+            window.kernel.1,
+            (map, channels.0),
+            (out, channels.1),
+            axis(out.0, |o| window.taps(o, window.kernel.0, map.0)),
+            axis(out.1, |o| window.taps(o, window.kernel.1, map.1)),
+        ))
+    }
+
+    /// The gradient of the same convolution with respect to its input: from `channels.1` back to `channels.0`. The kernel
+    /// is indexed from its end, see [`Window::transposed_taps`].
+    pub fn backward(window: Window, map: (usize, usize), channels: (usize, usize)) -> Option<Self> {
+        let out = window.output(map)?;
+        Some(Self::product(
+            window.kernel.1,
+            (out, channels.1),
+            (map, channels.0),
+            axis(map.0, |i| window.transposed_taps(i, window.kernel.0, out.0)),
+            axis(map.1, |i| window.transposed_taps(i, window.kernel.1, out.1)),
+        ))
+    }
+
+    /// The same gradient for blocks of `side` by `side` input pixels at a time: the result is `(n, h / side, w / side)`, rounded
+    /// up, of `side * side * channels.0` columns. `side` is a multiple of the stride.
+    pub fn blocks(
+        window: Window,
+        map: (usize, usize),
+        channels: (usize, usize),
+        side: usize,
+    ) -> Option<Self> {
+        let out = window.output(map)?;
+        let along = |n: usize, kernel: usize, outputs: usize| {
+            let reach = window.reach(kernel, side);
+            axis(n.div_ceil(side), |b| {
+                let own = (b * side / window.stride) as isize;
+                let outputs = reach
+                    .clone()
+                    .map(|r| usize::try_from(own + r).ok().filter(|&o| o < outputs));
+                outputs
+                    .enumerate()
+                    .filter_map(|(k, o)| Some((k, o?)))
+                    .collect()
+            })
+        };
+        let to = (map.0.div_ceil(side), map.1.div_ceil(side));
+        let columns = window.reach(window.kernel.1, side).len();
+        let (rows, cols) = (
+            along(map.0, window.kernel.0, out.0),
+            along(map.1, window.kernel.1, out.1),
+        );
+        Some(Self::product(
+            columns,
+            (out, channels.1),
+            (to, side * side * channels.0),
+            rows,
+            cols,
+        ))
+    }
+
+    /// `width` is the kernel's number of columns.
+    fn product(
+        width: usize,
+        (from, from_channels): ((usize, usize), usize),
+        (to, to_channels): ((usize, usize), usize),
+        rows: Vec<AxisClass>,
+        columns: Vec<AxisClass>,
+    ) -> Self {
+        let mut classes = Vec::with_capacity(rows.len() * columns.len());
+        for row in &rows {
+            for column in &columns {
+                let mut runs: Vec<Run> = Vec::new();
+                for &(ky, dy) in &row.taps {
+                    for &(kx, dx) in &column.taps {
+                        let run = Run {
+                            a: (dy * from.1 as isize + dx) * from_channels as isize,
+                            b: (ky * width + kx) * from_channels,
+                            len: from_channels,
+                        };
+                        match runs.last_mut() {
+                            Some(last)
+                                if last.a + last.len as isize == run.a
+                                    && last.b + last.len == run.b =>
+                            {
+                                last.len += run.len;
+                            }
+                            _ => runs.push(run),
+                        }
+                    }
+                }
+                let positions = row
+                    .members
+                    .iter()
+                    .flat_map(|&(y, iy)| {
+                        column.members.iter().map(move |&(x, ix)| Position {
+                            a: ((iy * from.1 + ix) * from_channels) as isize,
+                            out: (y * to.1 + x) * to_channels,
+                        })
+                    })
+                    .collect();
+                classes.push(Class { runs, positions });
+            }
+        }
+        Self {
+            classes,
+            image: (from.0 * from.1 * from_channels, to.0 * to.1 * to_channels),
+        }
+    }
+}
+
+/// Coordinates along one axis that share their taps.
+struct AxisClass {
+    /// Kernel index, and input coordinate relative to the first tap's.
+    taps: Vec<(usize, isize)>,
+    /// Output coordinate, and its first tap's input coordinate.
+    members: Vec<(usize, usize)>,
+}
+
+fn axis(outputs: usize, taps: impl Fn(usize) -> Vec<(usize, usize)>) -> Vec<AxisClass> {
+    let mut classes: Vec<AxisClass> = Vec::new();
+    for o in 0..outputs {
+        let absolute = taps(o);
+        let first = absolute.first().map_or(0, |&(_, i)| i);
+        let relative: Vec<_> = absolute
+            .iter()
+            .map(|&(k, i)| (k, i as isize - first as isize))
+            .collect();
+        match classes.iter_mut().find(|class| class.taps == relative) {
+            Some(class) => class.members.push((o, first)),
+            None => classes.push(AxisClass {
+                taps: relative,
+                members: vec![(o, first)],
+            }),
+        }
+    }
+    classes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_taps_are_left_out() {
+        // A 3x3 kernel on a 1x1 map touches one tap of nine.
+        let plan = Plan::forward(Window::square(3, 1, 1), (1, 1), (5, 7)).unwrap();
+        assert_eq!(plan.classes.len(), 1);
+        assert_eq!(
+            plan.classes[0].runs,
+            [Run {
+                a: 0,
+                b: 4 * 5,
+                len: 5
+            }]
+        );
+    }
+
+    #[test]
+    fn interior_taps_of_one_kernel_row_are_one_run() {
+        let plan = Plan::forward(Window::square(3, 1, 1), (8, 8), (4, 4)).unwrap();
+        assert_eq!(plan.classes.len(), 9);
+        let interior = plan
+            .classes
+            .iter()
+            .max_by_key(|class| class.positions.len())
+            .unwrap();
+        assert_eq!(interior.positions.len(), 36);
+        assert_eq!(
+            interior.runs.iter().map(|run| run.len).collect::<Vec<_>>(),
+            [12, 12, 12]
+        );
+    }
+
+    #[test]
+    fn every_output_position_is_in_one_class() {
+        for (window, map) in [
+            (Window::square(7, 2, 3), (17, 23)),
+            (Window::square(1, 2, 0), (7, 5)),
+            (Window::square(5, 3, 2), (11, 7)),
+        ] {
+            for (plan, n) in [
+                (Plan::forward(window, map, (1, 1)).unwrap(), {
+                    let o = window.output(map).unwrap();
+                    o.0 * o.1
+                }),
+                (Plan::backward(window, map, (1, 1)).unwrap(), map.0 * map.1),
+            ] {
+                let mut out: Vec<_> = plan
+                    .classes
+                    .iter()
+                    .flat_map(|c| c.positions.iter().map(|p| p.out))
+                    .collect();
+                out.sort_unstable();
+                assert_eq!(out, (0..n).collect::<Vec<_>>());
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The same operations as compositions of candle's own: what runs on a device other than the CPU, and on the CPU the second
+//! witness of the tests. Everything that depends on the device is in this file.
+//!
+//! Channels-last maps go to candle's channels-first kernels and back. The gradients are candle's, except where they are wrong:
+//! the maximum of a pooling window is gathered through its index, because candle's `max_pool2d` scales its gradient wrongly
+//! and has none where windows overlap; and ReLU's gradient at 0 is PyTorch's.
+
+use crate::batch_norm::BatchStatistics;
+use crate::plan::Window;
+use crate::update::{AdamStep, SgdStep};
+use candle_core::{D, DType, Device, Result, Tensor, Var};
+
+/// The devices a run can ask for.
+///
+/// # Errors
+/// If `ordinal` names a CUDA device and this build has no CUDA, or the machine no such device.
+pub fn cuda(ordinal: usize) -> Result<Device> {
+    Device::new_cuda(ordinal)
+}
+
+/// See [`crate::relu`].
+///
+/// # Errors
+/// As candle's.
+pub fn relu(x: &Tensor) -> Result<Tensor> {
+    let positive = x.detach().gt(0.0)?.to_dtype(x.dtype())?;
+    x.mul(&positive)
+}
+
+/// See [`crate::conv2d`]. Strided gradients of candle need an input that its windows cover exactly; the rest is cut off first,
+/// as no window sees it.
+///
+/// # Errors
+/// As candle's.
+pub fn conv2d(x: &Tensor, weight: &Tensor, window: Window) -> Result<Tensor> {
+    let (_, h, w, _) = x.dims4()?;
+    let Window {
+        kernel,
+        stride,
+        padding,
+    } = window;
+    let x = x
+        .permute((0, 3, 1, 2))?
+        .pad_with_zeros(2, padding, padding)?
+        .pad_with_zeros(3, padding, padding)?;
+    let Some((oh, ow)) = window.output((h, w)) else {
+        candle_core::bail!("conv2d: the {h}x{w} map is smaller than {window:?}");
+    };
+    let x = x
+        .narrow(2, 0, (oh - 1) * stride + kernel.0)?
+        .narrow(3, 0, (ow - 1) * stride + kernel.1)?
+        .contiguous()?;
+    x.conv2d(weight, 0, stride, 1, 1)?
+        .permute((0, 2, 3, 1))?
+        .contiguous()
+}
+
+/// See [`crate::max_pool2d`].
+///
+/// # Errors
+/// As candle's.
+pub fn max_pool2d(x: &Tensor, window: Window) -> Result<Tensor> {
+    let (n, h, w, c) = x.dims4()?;
+    let Window {
+        kernel,
+        stride,
+        padding,
+    } = window;
+    let Some((oh, ow)) = window.output((h, w)) else {
+        candle_core::bail!("max_pool2d: the {h}x{w} map is smaller than {window:?}");
+    };
+    // Rows enough for every window, then one strided view a tap; padding is lower than every value.
+    let (ph, pw) = ((oh + kernel.0) * stride, (ow + kernel.1) * stride);
+    let lowest = |shape: &[usize]| Tensor::full(f32::MIN, shape, x.device())?.to_dtype(x.dtype());
+    let below = ph.saturating_sub(h + padding);
+    let right = pw.saturating_sub(w + padding);
+    let padded = Tensor::cat(
+        &[
+            &lowest(&[n, padding, w, c])?,
+            x,
+            &lowest(&[n, below, w, c])?,
+        ],
+        1,
+    )?;
+    let tall = padding + h + below;
+    let padded = Tensor::cat(
+        &[
+            &lowest(&[n, tall, padding, c])?,
+            &padded,
+            &lowest(&[n, tall, right, c])?,
+        ],
+        2,
+    )?;
+    let mut taps = Vec::with_capacity(kernel.0 * kernel.1);
+    for ky in 0..kernel.0 {
+        for kx in 0..kernel.1 {
+            let view = padded
+                .narrow(1, ky, oh * stride)?
+                .narrow(2, kx, ow * stride)?;
+            let view = view
+                .reshape((n, oh, stride, ow, stride * c))?
+                .narrow(2, 0, 1)?
+                .narrow(4, 0, c)?;
+            taps.push(view.reshape((n, oh, ow, c))?);
+        }
+    }
+    let taps = Tensor::stack(&taps, D::Minus1)?;
+    let first = taps.detach().argmax_keepdim(D::Minus1)?;
+    taps.gather(&first, D::Minus1)?.squeeze(D::Minus1)
+}
+
+/// `act(a * scale + shift)` per channel, see [`crate::Frozen::finish`].
+///
+/// # Errors
+/// As candle's.
+pub fn affine(
+    a: &Tensor,
+    scale: Option<&Tensor>,
+    shift: Option<&Tensor>,
+    activate: bool,
+) -> Result<Tensor> {
+    let y = scale.map_or(Ok(a.clone()), |scale| a.broadcast_mul(scale))?;
+    let y = shift.map_or(Ok(y.clone()), |shift| y.broadcast_add(shift))?;
+    if activate { relu(&y) } else { Ok(y) }
+}
+
+/// See [`crate::batch_norm_eval`].
+///
+/// # Errors
+/// As candle's.
+pub fn batch_norm(
+    x: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    mean: &Tensor,
+    variance: &Tensor,
+    eps: f64,
+    activate: bool,
+) -> Result<Tensor> {
+    let inverse = (variance + eps)?.sqrt()?.recip()?;
+    let y = x
+        .broadcast_sub(mean)?
+        .broadcast_mul(&(gamma * inverse)?)?
+        .broadcast_add(beta)?;
+    if activate { relu(&y) } else { Ok(y) }
+}
+
+/// See [`crate::batch_norm_train`].
+///
+/// # Errors
+/// As candle's.
+pub fn batch_norm_train(
+    x: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    eps: f64,
+    activate: bool,
+) -> Result<(Tensor, BatchStatistics)> {
+    let (n, h, w, c) = x.dims4()?;
+    let flat = x.reshape((n * h * w, c))?;
+    let mean = flat.mean(0)?;
+    let variance = flat.broadcast_sub(&mean)?.sqr()?.mean(0)?;
+    let y = batch_norm(x, gamma, beta, &mean, &variance, eps, activate)?;
+    let wide = |t: &Tensor| t.detach().to_dtype(DType::F64)?.to_vec1::<f64>();
+    Ok((
+        y,
+        BatchStatistics {
+            mean: wide(&mean)?,
+            variance: wide(&variance)?,
+            count: n * h * w,
+        },
+    ))
+}
+
+/// See [`crate::sgd`].
+///
+/// # Errors
+/// As candle's.
+pub fn sgd(weight: &Var, velocity: &Var, grad: &Tensor, step: SgdStep) -> Result<()> {
+    let w = weight.as_detached_tensor();
+    let grad = (grad + (&w * step.weight_decay)?)?;
+    let direction = if step.momentum == 0.0 {
+        grad
+    } else {
+        let v = if step.first {
+            grad.clone()
+        } else {
+            ((velocity.as_detached_tensor() * step.momentum)? + &grad)?
+        };
+        velocity.set(&v)?;
+        if step.nesterov {
+            (grad + (v * step.momentum)?)?
+        } else {
+            v
+        }
+    };
+    weight.set(&(w - (direction * step.lr)?)?)
+}
+
+/// See [`crate::adam`].
+///
+/// # Errors
+/// As candle's.
+pub fn adam(weight: &Var, mean: &Var, square: &Var, grad: &Tensor, step: AdamStep) -> Result<()> {
+    let w = weight.as_detached_tensor();
+    let grad = (grad + (&w * step.weight_decay)?)?;
+    let (b1, b2) = step.betas;
+    let t = step.step as f64;
+    let m = ((mean.as_detached_tensor() * b1)? + (&grad * (1.0 - b1))?)?;
+    let v = ((square.as_detached_tensor() * b2)? + (grad.sqr()? * (1.0 - b2))?)?;
+    mean.set(&m)?;
+    square.set(&v)?;
+    let denominator = ((v.sqrt()? / (1.0 - b2.powf(t)).sqrt())? + step.eps)?;
+    weight.set(&(w - ((m / denominator)? * (step.lr / (1.0 - b1.powf(t))))?)?)
+}

@@ -1,0 +1,133 @@
+//! The same bits whatever the batch, the order, the number of threads and the instruction set.
+
+use candle_core::{Device, Tensor};
+use ops::kernel::Isa;
+use ops::{Frozen, Window};
+use proptest::prelude::*;
+use std::sync::Mutex;
+
+/// The instruction set is a property of the process, so the tests that force one take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn values(seed: u64, n: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    (0..n)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+fn tensor(seed: u64, shape: &[usize]) -> Tensor {
+    Tensor::from_vec(values(seed, shape.iter().product()), shape, &Device::Cpu).unwrap()
+}
+
+fn bits(t: &Tensor) -> Vec<u32> {
+    t.flatten_all()
+        .unwrap()
+        .to_vec1::<f32>()
+        .unwrap()
+        .into_iter()
+        .map(f32::to_bits)
+        .collect()
+}
+
+struct Net {
+    conv: Frozen,
+    fc: Frozen,
+}
+
+impl Net {
+    fn new(seed: u64, c: usize, o: usize, window: Window) -> Self {
+        let bn: Vec<Tensor> = (1..5)
+            .map(|i| (tensor(seed + i, &[o]) + 1.5).unwrap())
+            .collect();
+        let weight = tensor(seed, &[o, c, window.kernel.0, window.kernel.1]);
+        Self {
+            conv: Frozen::conv_bn(&weight, [&bn[0], &bn[1], &bn[2], &bn[3]], 1e-5, window).unwrap(),
+            fc: Frozen::linear(&tensor(seed + 5, &[10, o]), &tensor(seed + 6, &[10])).unwrap(),
+        }
+    }
+
+    fn logits(&self, x: &Tensor) -> Tensor {
+        let y = self.conv.forward(x, None, true).unwrap();
+        self.fc
+            .forward(&ops::global_avg_pool(&y).unwrap(), None, false)
+            .unwrap()
+    }
+}
+
+fn with_threads<R: Send>(n: usize, f: impl FnOnce() -> R + Send) -> R {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(n)
+        .build()
+        .unwrap()
+        .install(f)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn logits_of_an_image_are_the_same_bits(
+        seed in 0u64..1000,
+        n in 1usize..40,
+        c in 1usize..9,
+        o in prop_oneof![1usize..5, 14usize..35],
+        map in 1usize..9,
+        kernel in prop_oneof![Just(1usize), Just(3usize)],
+        stride in 1usize..3,
+    ) {
+        let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
+        let net = Net::new(seed, c, o, Window::square(kernel, stride, kernel / 2));
+        let x = tensor(seed + 7, &[n, map, map, c]);
+        let best = Isa::current();
+        let whole = bits(&net.logits(&x));
+        for threads in [1, 2, 3, 8] {
+            prop_assert_eq!(&whole, &with_threads(threads, || bits(&net.logits(&x))), "{} threads", threads);
+        }
+        for isa in Isa::ALL {
+            if isa.force() {
+                prop_assert_eq!(&whole, &bits(&net.logits(&x)), "{}", isa);
+            }
+        }
+        best.force();
+        for batch in [1, 7] {
+            let parts: Vec<u32> = (0..n)
+                .step_by(batch)
+                .flat_map(|at| bits(&net.logits(&x.narrow(0, at, batch.min(n - at)).unwrap())))
+                .collect();
+            prop_assert_eq!(&whole, &parts, "batches of {}", batch);
+        }
+        let order: Vec<u32> = (0..n as u32).rev().collect();
+        let reversed = x.index_select(&Tensor::new(order.as_slice(), &Device::Cpu).unwrap(), 0).unwrap();
+        let reversed: Vec<u32> = bits(&net.logits(&reversed)).chunks(10).rev().flatten().copied().collect();
+        prop_assert_eq!(&whole, &reversed, "reversed order");
+    }
+
+    #[test]
+    fn gradients_are_the_same_bits(seed in 0u64..1000, n in 1usize..20, c in 1usize..40, o in 1usize..40, map in 1usize..7) {
+        let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
+        let best = Isa::current();
+        let gradients = || {
+            let x = candle_core::Var::from_tensor(&tensor(seed, &[n, map, map, c])).unwrap();
+            let w = candle_core::Var::from_tensor(&tensor(seed + 1, &[o, c, 3, 3])).unwrap();
+            let y = ops::conv2d(&x, &w, Window::square(3, 1, 1)).unwrap();
+            let grads = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+            (bits(grads.get(&x).unwrap()), bits(grads.get(&w).unwrap()))
+        };
+        let expected = gradients();
+        for threads in [1, 3] {
+            prop_assert_eq!(&expected, &with_threads(threads, gradients), "{} threads", threads);
+        }
+        for isa in Isa::ALL {
+            if isa.force() {
+                prop_assert_eq!(&expected, &gradients(), "{}", isa);
+            }
+        }
+        best.force();
+    }
+}

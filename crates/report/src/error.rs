@@ -1,0 +1,46 @@
+//! What can go wrong on the way from records to files.
+
+/// A failure to read the paper's values, or to make or write a report.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file with the paper's values is not as it should be.
+    #[error("{name}, line {line}: {message}")]
+    Paper {
+        /// The file.
+        name: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong and what was expected.
+        message: String,
+    },
+    /// A table cannot become a data file.
+    #[error(
+        "cannot make a data file of the table {title:?}: its columns must have different names"
+    )]
+    Data {
+        /// The table.
+        title: String,
+        /// The data library's answer.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A figure cannot be drawn.
+    #[error("cannot draw the figure {title:?}")]
+    Draw {
+        /// The figure.
+        title: String,
+        /// The drawing library's answer.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A folder cannot be made.
+    #[error("cannot make the folder {}: check that its parent exists and may be written, or choose another one", path.display())]
+    Folder {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A file cannot be written, or a record not be read.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}

@@ -1,0 +1,226 @@
+//! The paper's printed numbers (Gao et al., ICME 2024, arXiv 2404.07572), and beside which of our rows they may stand.
+
+use std::collections::BTreeMap;
+
+use store::TargetRecord;
+
+use crate::Error;
+
+/// One setting of the paper's experiments (section IV-A).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Data set, as in the `dataset` column.
+    pub dataset: &'static str,
+    /// Data set for people.
+    pub title: &'static str,
+    /// Network.
+    pub network: &'static str,
+    /// Its top-1 accuracy as printed, in %.
+    pub top1: &'static str,
+}
+
+/// The paper's three settings.
+pub const SETTINGS: [Setting; 3] = [
+    Setting {
+        dataset: "cifar10",
+        title: "CIFAR-10",
+        network: "ResNet18",
+        top1: "91.26",
+    },
+    Setting {
+        dataset: "gtsrb",
+        title: "GTSRB",
+        network: "VGG16",
+        top1: "96.70",
+    },
+    Setting {
+        dataset: "flowers102",
+        title: "Flowers-102",
+        network: "ResNet152",
+        top1: "98.41",
+    },
+];
+
+impl std::fmt::Display for Setting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, {}", self.title, self.network)
+    }
+}
+
+/// How close a target of ours is to a setting of the paper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kinship {
+    /// The same data set and network: numbers may be compared.
+    Same(&'static Setting),
+    /// A variant of the data set, or another network: numbers may stand beside each other if the difference is named.
+    Akin(&'static Setting),
+    /// Another data set: the paper's numbers are for orientation only.
+    Foreign(&'static Setting),
+}
+
+impl Kinship {
+    /// How close `target` is to the paper.
+    pub fn of(target: &TargetRecord) -> Self {
+        let family = |setting: &&Setting| {
+            let variant = target.dataset.strip_prefix(setting.dataset);
+            variant.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        };
+        match SETTINGS.iter().find(family) {
+            Some(setting)
+                if target.dataset == setting.dataset
+                    && target.model.eq_ignore_ascii_case(setting.network) =>
+            {
+                Self::Same(setting)
+            }
+            Some(setting) => Self::Akin(setting),
+            None => Self::Foreign(&SETTINGS[0]),
+        }
+    }
+
+    /// The setting whose numbers may stand beside the target's, if any.
+    pub fn beside(self) -> Option<&'static Setting> {
+        match self {
+            Self::Same(setting) | Self::Akin(setting) => Some(setting),
+            Self::Foreign(_) => None,
+        }
+    }
+
+    /// The closest setting, comparable or not.
+    pub fn setting(self) -> &'static Setting {
+        match self {
+            Self::Same(setting) | Self::Akin(setting) | Self::Foreign(setting) => setting,
+        }
+    }
+}
+
+/// Which of the two rates of a generator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Measure {
+    /// Samples whose label changed.
+    Single,
+    /// Pairs of which at least one member's label changed.
+    Pair,
+}
+
+impl Measure {
+    /// `single` or `pair`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Pair => "pair",
+        }
+    }
+}
+
+/// A table of detection rates as the paper prints it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Paper {
+    rows: Vec<Printed>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Printed {
+    dataset: String,
+    lr: f64,
+    /// By (generator, measure), as printed: `100` is not `100.00`.
+    rates: BTreeMap<(String, Measure), String>,
+}
+
+impl Paper {
+    /// Table III.
+    pub fn table3() -> Self {
+        let text = include_str!("../../../experiments/table3/paper.csv");
+        // Checked by a test; no user can change what was compiled in.
+        Self::parse("experiments/table3/paper.csv", text).expect("the embedded file is right")
+    }
+
+    /// Reads comma-separated values: `dataset`, `lr`, then `<generator>_<measure>` in % (a column without a measure
+    /// holds the single rate). Empty fields were not printed.
+    ///
+    /// # Errors
+    /// [`Error::Paper`] with the line and what was expected.
+    pub fn parse(name: &str, text: &str) -> Result<Self, Error> {
+        let wrong = |line: usize, message: String| Error::Paper {
+            name: name.to_owned(),
+            line,
+            message,
+        };
+        let mut lines = (1..).zip(text.lines());
+        let head: Vec<&str> = lines
+            .next()
+            .map_or(Vec::new(), |(_, line)| line.split(',').collect());
+        let ["dataset", "lr", columns @ ..] = head.as_slice() else {
+            return Err(wrong(
+                1,
+                "must begin with the columns dataset,lr".to_owned(),
+            ));
+        };
+        let keys: Vec<_> = columns.iter().map(|column| key(column)).collect();
+        let mut rows = Vec::new();
+        for (line, text) in lines {
+            let fields: Vec<&str> = text.split(',').collect();
+            let [dataset, lr, values @ ..] = fields.as_slice() else {
+                return Err(wrong(line, format!("{} fields are expected", head.len())));
+            };
+            if values.len() != keys.len() {
+                let message = format!("{} fields instead of {}", fields.len(), head.len());
+                return Err(wrong(line, message));
+            }
+            let lr: f64 = lr
+                .parse()
+                .map_err(|_| wrong(line, format!("lr {lr:?} is not a number")))?;
+            let mut rates = BTreeMap::new();
+            for (key, value) in keys
+                .iter()
+                .zip(values)
+                .filter(|(_, value)| !value.is_empty())
+            {
+                if !value
+                    .parse()
+                    .is_ok_and(|rate| (0.0..=100.0).contains(&rate))
+                {
+                    return Err(wrong(
+                        line,
+                        format!("{value:?} is not a rate from 0 to 100"),
+                    ));
+                }
+                rates.insert(key.clone(), (*value).to_owned());
+            }
+            let dataset = (*dataset).to_owned();
+            rows.push(Printed { dataset, lr, rates });
+        }
+        Ok(Self { rows })
+    }
+
+    /// The rate that the paper prints, in % and with its digits.
+    pub fn rate(&self, dataset: &str, generator: &str, measure: Measure, lr: f64) -> Option<&str> {
+        let key = (generator.to_owned(), measure);
+        self.rows
+            .iter()
+            .find(|row| row.dataset == dataset && same(row.lr, lr))
+            .and_then(|row| row.rates.get(&key))
+            .map(String::as_str)
+    }
+
+    /// The learning rates for which the paper prints something about `dataset`, ascending.
+    pub fn lrs(&self, dataset: &str) -> Vec<f64> {
+        let rows = self.rows.iter().filter(|row| row.dataset == dataset);
+        let mut lrs: Vec<f64> = rows.map(|row| row.lr).collect();
+        lrs.sort_by(f64::total_cmp);
+        lrs
+    }
+}
+
+fn key(column: &str) -> (String, Measure) {
+    let (generator, measure) = match column.rsplit_once('_') {
+        Some((generator, "pair")) => (generator, Measure::Pair),
+        Some((generator, "single")) => (generator, Measure::Single),
+        _ => (column, Measure::Single),
+    };
+    (generator.to_owned(), measure)
+}
+
+/// Learning rates are written in decimal, here and there; the last bit may differ.
+fn same(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-9 * a.abs()
+}

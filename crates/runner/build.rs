@@ -1,0 +1,50 @@
+//! Notes down what records say about where a number comes from: the commit and the versions of the crates that compute.
+
+use std::{env, fs, path::Path, process::Command};
+
+/// Crates whose version can change a number.
+const COMPUTE: [&str; 4] = ["candle-core", "libm", "rand_chacha", "rayon"];
+
+fn main() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for file in [".git/logs/HEAD", "Cargo.lock"] {
+        let path = root.join(file);
+        if path.exists() {
+            println!("cargo::rerun-if-changed={}", path.display());
+        }
+    }
+    println!("cargo::rerun-if-changed=build.rs");
+    let git = Command::new("git")
+        .args(["rev-parse", "HEAD"])
+        .current_dir(&root)
+        .output();
+    if let Some(out) = git.ok().filter(|out| out.status.success()) {
+        let commit = String::from_utf8_lossy(&out.stdout);
+        println!("cargo::rustc-env=BRINK_GIT={}", commit.trim());
+    }
+    let lock = fs::read_to_string(root.join("Cargo.lock")).unwrap_or_default();
+    println!(
+        "cargo::rustc-env=BRINK_CRATES={}",
+        versions(&lock).join(" ")
+    );
+}
+
+/// `name=version` of each crate of [`COMPUTE`] in a lock file.
+fn versions(lock: &str) -> Vec<String> {
+    let mut lines = lock.lines();
+    let mut found = Vec::new();
+    while let Some(line) = lines.next() {
+        let Some(name) = line.strip_prefix("name = ") else {
+            continue;
+        };
+        let version = lines
+            .next()
+            .and_then(|line| line.strip_prefix("version = "))
+            .unwrap_or_default();
+        let (name, version) = (name.trim_matches('"'), version.trim_matches('"'));
+        if COMPUTE.contains(&name) {
+            found.push(format!("{name}={version}"));
+        }
+    }
+    found
+}

@@ -1,0 +1,129 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use spec::Scale;
+
+use crate::{device, exit};
+
+/// Reproduces tables of fragile neural-network watermarks: computes what is missing of a grid, then reports.
+#[derive(Parser)]
+#[command(
+    name = "runner",
+    version,
+    after_help = exit::HELP,
+    arg_required_else_help = true,
+    args_conflicts_with_subcommands = true
+)]
+pub struct Cli {
+    /// What to do instead of running a grid.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The grid to run.
+    #[command(flatten)]
+    pub chosen: Option<Chosen>,
+    /// Only steps whose name matches, e.g. --only 'fashion-mnist/*/ours/*'; and what they need.
+    #[arg(long, value_name = "GLOB")]
+    pub only: Option<String>,
+    /// How to run it.
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// Everything but running a grid.
+#[derive(Subcommand)]
+pub enum Command {
+    /// List the steps of a grid, done and to do.
+    Plan(Selected),
+    /// Count what is done of a grid.
+    Status(Selected),
+    /// Make the tables of a grid out of its records; nothing is computed.
+    Table(Chosen),
+    /// Make the figure of a grid out of its records; nothing is computed.
+    Plot(Chosen),
+    /// List or get data sets.
+    Data {
+        /// Which of the two.
+        #[command(subcommand)]
+        command: Data,
+    },
+    /// List models, generators and attacks with their fields and defaults.
+    List,
+}
+
+/// What can be done about data sets.
+#[derive(Subcommand)]
+pub enum Data {
+    /// List data sets, and whether they were found.
+    List(Folder),
+    /// Download a data set into the data folder.
+    Fetch {
+        /// Its name.
+        dataset: data::Id,
+        /// Where to put it.
+        #[command(flatten)]
+        folder: Folder,
+        /// Download from here instead.
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+    },
+}
+
+/// The data folder.
+#[derive(Args)]
+pub struct Folder {
+    /// The folder that holds data sets and weight files.
+    #[arg(long = "data", value_name = "DIR", env = "BRINK_DATA")]
+    pub path: Option<PathBuf>,
+}
+
+/// A grid, and what its steps depend on.
+#[derive(Args)]
+pub struct Chosen {
+    /// The grid file.
+    #[arg(value_name = "CONFIG.yaml")]
+    pub config: PathBuf,
+    /// `desk` (minutes) or `paper` (the paper's own numbers).
+    #[arg(long, default_value_t)]
+    pub scale: Scale,
+    /// Change a field of the grid, e.g. --set generators.ours.samples=60; may be repeated.
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+    /// The folder that holds data sets and weight files.
+    #[arg(long, value_name = "DIR", env = "BRINK_DATA")]
+    pub data: Option<PathBuf>,
+    /// The results folder.
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub out: PathBuf,
+    /// Where to compute.
+    #[arg(long, value_enum, default_value_t)]
+    pub device: device::Choice,
+    /// A file with the owner's secret key as hexadecimal digits; else BRINK_KEY; else the grid's own key.
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+}
+
+/// A grid, or the part of it that a pattern selects.
+#[derive(Args)]
+pub struct Selected {
+    #[command(flatten)]
+    pub chosen: Chosen,
+    /// Only steps whose name matches, e.g. --only 'fashion-mnist/*/ours/*'; and what they need.
+    #[arg(long, value_name = "GLOB")]
+    pub only: Option<String>,
+}
+
+/// How a grid is run.
+#[derive(Args)]
+pub struct How {
+    /// List the steps; compute and write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// For tests: save the state of a step after so many of its iterations rather than by the clock.
+    #[arg(long, hide = true, value_name = "N")]
+    pub save_every: Option<usize>,
+    /// For tests: bytes that must be free on the disk of the results folder.
+    #[arg(long, hide = true, value_name = "BYTES")]
+    pub require_free: Option<u64>,
+}

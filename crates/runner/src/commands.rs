@@ -1,0 +1,45 @@
+//! What each command does.
+
+mod compute;
+mod datasets;
+mod list;
+mod outline;
+mod report;
+
+use anyhow::Context;
+
+use crate::cli::{Cli, Command, Selected};
+use crate::exit::Refuse;
+
+/// Does what the command line says.
+///
+/// # Errors
+/// What went wrong; [`exit::code`](crate::exit::code) has the exit code.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Some(Command::Plan(selected)) => outline::plan(&selected),
+        Some(Command::Status(selected)) => outline::status(&selected),
+        Some(Command::Table(chosen)) => report::table(&chosen),
+        Some(Command::Plot(chosen)) => report::plot(&chosen),
+        Some(Command::Data { command }) => datasets::run(command),
+        Some(Command::List) => {
+            list::print();
+            Ok(())
+        }
+        None => {
+            let chosen = cli
+                .chosen
+                .context("which grid? name its file: `runner CONFIG.yaml`")
+                .or_refuse()?;
+            let selected = Selected {
+                chosen,
+                only: cli.only,
+            };
+            if cli.how.dry_run {
+                outline::plan(&selected)
+            } else {
+                compute::run(&selected, &cli.how)
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `data list` and `data fetch`.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use data::{Presence, REGISTRY};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::Data;
+use crate::exit::Refuse;
+
+/// Does either.
+///
+/// # Errors
+/// If a data set cannot be had.
+pub fn run(command: Data) -> anyhow::Result<()> {
+    match command {
+        Data::List(folder) => {
+            list(folder.path);
+            Ok(())
+        }
+        Data::Fetch {
+            dataset,
+            folder,
+            url,
+        } => {
+            let path = folder
+                .path
+                .ok_or_else(|| {
+                    anyhow!("name the data folder: `runner data fetch {dataset} --data DIR`")
+                })
+                .or_refuse()?;
+            let bar = ProgressBar::new(0);
+            if let Ok(style) = ProgressStyle::with_template(
+                "{bar:40} {bytes}/{total_bytes}  {bytes_per_sec}, {eta} left",
+            ) {
+                bar.set_style(style);
+            }
+            let found = data::fetch(dataset, &path, url.as_deref(), &mut |done, total| {
+                bar.set_length(total);
+                bar.set_position(done);
+            });
+            bar.finish_and_clear();
+            println!("{}: {}", dataset.info().title, found?.display());
+            Ok(())
+        }
+    }
+}
+
+fn list(root: Option<PathBuf>) {
+    for info in REGISTRY {
+        println!(
+            "{}  {}, {} classes, {} + {} images\n    from: {}\n    licence: {}",
+            info.name, info.title, info.classes, info.train, info.test, info.origin, info.licence
+        );
+        match data::find(info.id, root.as_deref()) {
+            Presence::NotFound { reason } => println!("    not found: {reason}"),
+            found => println!("    found: {found}"),
+        }
+    }
+}

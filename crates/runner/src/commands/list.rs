@@ -1,0 +1,46 @@
+//! `list`: models, generators and attacks with their fields and defaults, out of the registries that run them.
+
+use models::train::Training;
+use serde_json::Value;
+
+use crate::plan::plain;
+
+/// Prints all of it.
+pub fn print() {
+    println!("models");
+    for model in models::REGISTRY {
+        println!("  {}: {}", model.name, model.summary);
+    }
+    println!("\ntraining (the field `train` of a target)");
+    fields(
+        &serde_json::to_value(Training::default()).unwrap_or_default(),
+        2,
+    );
+    println!("\ngenerators");
+    for entry in generators::REGISTRY {
+        println!("  {}: {}", entry.name, entry.summary);
+        fields(&(entry.defaults)(), 6);
+    }
+    println!("\nattacks");
+    for entry in attacks::REGISTRY {
+        println!("  {}: {}", entry.name, entry.summary);
+        fields(&(entry.defaults)(), 6);
+    }
+}
+
+/// Fields with their defaults, as a grid file would have them.
+fn fields(defaults: &Value, indent: usize) {
+    for (name, value) in defaults.as_object().into_iter().flatten() {
+        let text = match value {
+            Value::Object(_) => {
+                println!("{:indent$}{name}:", "");
+                fields(value, indent + 2);
+                continue;
+            }
+            Value::String(text) => text.clone(),
+            Value::Number(number) => plain(number.as_f64().unwrap_or_default()),
+            other => other.to_string(),
+        };
+        println!("{:indent$}{name}: {text}", "");
+    }
+}

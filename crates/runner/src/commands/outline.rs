@@ -1,0 +1,70 @@
+//! `plan` and `status`: what a grid consists of, and how much of it is done. Nothing is written.
+
+use report::NotRun;
+use store::Store;
+
+use crate::cli::Selected;
+use crate::exit::Refuse;
+use crate::plan::{self, Step};
+use crate::session::Session;
+
+/// Lists every step with its state and its hash.
+pub fn plan(selected: &Selected) -> anyhow::Result<()> {
+    let (session, part) = Session::select(selected).or_refuse()?;
+    let store = session.records()?;
+    for target in &part.targets {
+        let obstacle = plan::obstacle(target, &session.paths);
+        for step in target.steps() {
+            let state = match (done(store.as_ref(), step)?, &obstacle) {
+                (true, _) => "done",
+                (false, None) => "to do",
+                (false, Some(_)) => "not run",
+            };
+            let (kind, id, name) = (step.kind.name(), step.id, step.name);
+            println!("{state:7}  {kind:6}  {id}  {name}");
+        }
+        obstacle.iter().for_each(explain);
+    }
+    part.absent.iter().for_each(explain);
+    Ok(())
+}
+
+/// Says for each target how many of its steps are done, and which ones are half-way.
+pub fn status(selected: &Selected) -> anyhow::Result<()> {
+    let (session, part) = Session::select(selected).or_refuse()?;
+    let store = session.records()?;
+    let (mut done_in_all, mut in_all) = (0, 0);
+    for target in &part.targets {
+        let (mut done, mut all) = (0, 0);
+        for step in target.steps() {
+            all += 1;
+            done += usize::from(self::done(store.as_ref(), step)?);
+        }
+        println!("{done:4} of {all:4}  {}", target.name);
+        for (id, name) in target.jobs() {
+            if let Some(store) = &store
+                && store.load_state(&id)?.is_some()
+            {
+                println!("              half-way: {name}");
+            }
+        }
+        done_in_all += done;
+        in_all += all;
+    }
+    println!("{done_in_all:4} of {in_all:4}  in all");
+    part.absent.iter().for_each(explain);
+    Ok(())
+}
+
+fn done(store: Option<&Store>, step: Step) -> store::Result<bool> {
+    store.map_or(Ok(false), |store| step.done(store))
+}
+
+fn explain(missing: &NotRun) {
+    let NotRun {
+        dataset_title,
+        reason,
+        command,
+    } = missing;
+    println!("not run  {dataset_title}: {reason}. To get it: `{command}`");
+}

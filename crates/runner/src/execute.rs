@@ -1,0 +1,87 @@
+//! Does the steps of a plan that have no record yet, in order: each target, its sets, then attack after attack.
+
+mod attack;
+mod drive;
+mod images;
+mod question;
+mod sets;
+mod target;
+
+use std::rc::Rc;
+
+use candle_core::Device;
+use data::Dataset;
+use spec::Stream;
+use store::Store;
+use verify::SecretKey;
+
+use crate::plan::{self, Paths, Plan, TargetStep};
+use crate::progress::Progress;
+use crate::signal::Signal;
+
+pub use drive::Saving;
+
+/// What every step needs.
+pub struct Bench<'a> {
+    /// Where records go.
+    pub store: &'a Store,
+    /// Where tensors live.
+    pub device: &'a Device,
+    /// The owner's secret.
+    pub key: &'a SecretKey,
+    /// Where things are.
+    pub paths: &'a Paths,
+    /// The stream of the grid's seed.
+    pub root: Stream,
+    /// The grid's seed.
+    pub seed: u64,
+    /// Whether to stop.
+    pub signal: Signal,
+    /// When to save the state of a step in flight.
+    pub saving: Saving,
+}
+
+impl Bench<'_> {
+    /// Does what is missing of `plan`.
+    ///
+    /// # Errors
+    /// The first step that fails; or [`Interrupted`](crate::exit::Interrupted).
+    pub fn execute(&self, plan: &Plan) -> anyhow::Result<()> {
+        let mut todo = Vec::new();
+        let mut steps = 0;
+        for step in &plan.targets {
+            let missing = self.missing(step)?;
+            if missing > 0 && plan::obstacle(step, self.paths).is_none() {
+                todo.push(step);
+                steps += missing;
+            }
+        }
+        let mut progress = Progress::new(steps);
+        let mut dataset: Option<Rc<Dataset>> = None;
+        for step in todo {
+            let wanted = step.target.dataset;
+            let images = match dataset.take() {
+                Some(images) if images.info.id == wanted => images,
+                _ => Rc::new(data::open(wanted, self.paths.data.as_deref())?),
+            };
+            dataset = Some(images.clone());
+            let subject = self.target(step, images, &mut progress)?;
+            let sets = self.sets(step, &subject, &mut progress)?;
+            self.attacks(step, &subject, &sets, &mut progress)?;
+        }
+        progress.finish();
+        Ok(())
+    }
+
+    /// How many steps of a target are missing, each modification of it counted once.
+    fn missing(&self, step: &TargetStep) -> anyhow::Result<usize> {
+        let mut missing = usize::from(self.store.target(&step.id)?.is_none());
+        for set in &step.sets {
+            missing += usize::from(self.store.set(&set.id)?.is_none());
+        }
+        for attack in &step.attacks {
+            missing += usize::from(!self.missing_runs(attack)?.is_empty());
+        }
+        Ok(missing)
+    }
+}

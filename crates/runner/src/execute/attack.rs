@@ -1,0 +1,121 @@
+//! A modification of a target, and every set asked about the result.
+
+use anyhow::Context;
+use attacks::{Change, Victim};
+use models::Network;
+use store::{FORMAT, RunRecord};
+
+use super::Bench;
+use super::question::Question;
+use super::target::Subject;
+use crate::oracle::BlackBox;
+use crate::plan::{self, AttackStep, RunStep, TargetStep};
+use crate::progress::Progress;
+use crate::provenance::Clock;
+
+impl Bench<'_> {
+    /// Does the attacks of `step` that have runs without a record.
+    ///
+    /// # Errors
+    /// If one fails.
+    pub(super) fn attacks(
+        &self,
+        step: &TargetStep,
+        subject: &Subject,
+        questions: &[Question],
+        progress: &mut Progress,
+    ) -> anyhow::Result<()> {
+        for attack in &step.attacks {
+            let missing = self.missing_runs(attack)?;
+            if !missing.is_empty() {
+                self.attack(step, attack, subject, questions, &missing, progress)
+                    .with_context(|| attack.name.clone())?;
+            }
+            // Also if a process was killed between its last record and this line.
+            self.store.clear_state(&attack.id)?;
+        }
+        Ok(())
+    }
+
+    /// The runs of an attack that have no record.
+    ///
+    /// # Errors
+    /// If a record cannot be read.
+    pub(super) fn missing_runs<'s>(
+        &self,
+        attack: &'s AttackStep,
+    ) -> store::Result<Vec<&'s RunStep>> {
+        let mut missing = Vec::new();
+        for run in &attack.runs {
+            if self.store.run(&run.id)?.is_none() {
+                missing.push(run);
+            }
+        }
+        Ok(missing)
+    }
+
+    fn attack(
+        &self,
+        step: &TargetStep,
+        attack: &AttackStep,
+        subject: &Subject,
+        questions: &[Question],
+        runs: &[&RunStep],
+        progress: &mut Progress,
+    ) -> anyhow::Result<()> {
+        let mut clock = Clock::start();
+        let mut line = progress.begin(&attack.name);
+        let victim = Victim {
+            model: step.target.model,
+            classes: subject.network.classes(),
+            weights: &subject.weights,
+            normalize: subject.normalize,
+            train: subject.images.train(),
+        };
+        let stream = self.root.split("attack").split(&attack.seed.to_string());
+        let job = attack.attack.attack().start(victim, &stream)?;
+        let weights = self.drive(&attack.id, job, &mut clock, &mut line)?;
+        let change = Change::between(&subject.weights, &weights)?;
+        let network = Network::frozen(victim.model, victim.classes, &weights, subject.normalize)?;
+        line.note("testing");
+        let accuracy = subject.images.accuracy(&network)?;
+        let mut results = Vec::new();
+        for question in questions {
+            let Some(run) = runs.iter().find(|run| run.set == question.id) else {
+                continue;
+            };
+            let verdict = question.ask(&BlackBox(&network))?;
+            results.push(format!(
+                "{} {:.0} %",
+                question.generator,
+                100.0 * verdict.pair.value()
+            ));
+            self.store.put_run(&RunRecord {
+                format: FORMAT,
+                id: run.id,
+                target: step.id,
+                set: question.id,
+                generator: question.generator.to_owned(),
+                attack: attack.attack.name().to_owned(),
+                spec: plan::fields(&attack.attack)?,
+                seed: attack.seed,
+                single: verdict.single,
+                pair: verdict.pair,
+                both: verdict.both,
+                all_pairs: verdict.all_pairs(),
+                same_label: verdict.same_label(),
+                change: store::Change {
+                    weights: change.weights,
+                    changed: change.changed,
+                    max_abs: change.max_abs,
+                    mean_abs: change.mean_abs,
+                },
+                accuracy_before: subject.accuracy,
+                accuracy_after: accuracy,
+                provenance: clock.provenance(self.device),
+            })?;
+        }
+        progress.end(line, &format!("pairs flipped: {}", results.join(", ")));
+        Ok(())
+    }
+}

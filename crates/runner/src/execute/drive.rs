@@ -1,0 +1,90 @@
+//! Drives one job from where it was left to its end, saving its state on the way.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use models::Job;
+use spec::Id;
+
+use super::Bench;
+use crate::exit::Interrupted;
+use crate::progress::Line;
+use crate::provenance::Clock;
+
+/// When to save the state of a step in flight.
+#[derive(Clone, Copy)]
+pub enum Saving {
+    /// Every two minutes: what a power cut may cost, against some 100 MB written.
+    ByTheClock,
+    /// After so many iterations.
+    Every(usize),
+}
+
+impl Saving {
+    const PERIOD: Duration = Duration::from_secs(120);
+
+    fn due(self, last: Instant, iterations: usize) -> bool {
+        match self {
+            Self::ByTheClock => last.elapsed() >= Self::PERIOD,
+            Self::Every(n) => iterations.is_multiple_of(n.max(1)),
+        }
+    }
+}
+
+/// The parts of a saved state.
+const JOB: &str = "job";
+const SECONDS: &str = "seconds";
+
+impl Bench<'_> {
+    /// Runs `job`, which is the work of step `id`, to its end.
+    ///
+    /// # Errors
+    /// If the job fails; [`Interrupted`], with its state saved, if somebody wants to stop.
+    pub(super) fn drive<T>(
+        &self,
+        id: &Id,
+        mut job: Box<dyn Job<Output = T> + '_>,
+        clock: &mut Clock,
+        line: &mut Line,
+    ) -> anyhow::Result<T> {
+        self.signal.check()?;
+        self.take_up(id, job.as_mut(), clock)
+            .with_context(|| format!("the state of step {id}"))?;
+        let mut last = Instant::now();
+        for iterations in 1.. {
+            let status = job.advance()?;
+            line.update(&status);
+            if status.finished {
+                break;
+            }
+            let stop = self.signal.wanted();
+            if stop || self.saving.due(last, iterations) {
+                let seconds = clock.seconds().to_string();
+                self.store
+                    .save_state(id, &[(JOB, &job.save()?), (SECONDS, seconds.as_bytes())])?;
+                last = Instant::now();
+            }
+            if stop {
+                return Err(Interrupted.into());
+            }
+        }
+        Ok(job.finish()?)
+    }
+
+    /// Goes on where an earlier session was.
+    fn take_up<T>(
+        &self,
+        id: &Id,
+        job: &mut (dyn Job<Output = T> + '_),
+        clock: &mut Clock,
+    ) -> anyhow::Result<()> {
+        for (name, bytes) in self.store.load_state(id)?.unwrap_or_default() {
+            match name.as_str() {
+                JOB => job.restore(&bytes)?,
+                SECONDS => clock.before = String::from_utf8(bytes)?.parse()?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

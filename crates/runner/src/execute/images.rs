@@ -1,0 +1,71 @@
+//! The images of one target: those it is trained on and those it is tested with.
+
+use std::rc::Rc;
+
+use data::{Dataset, Split};
+use models::Network;
+use spec::Stream;
+use verify::Rate;
+
+use crate::grid::Target;
+
+/// The images of one target.
+pub struct Images {
+    dataset: Rc<Dataset>,
+    /// The training images used, unless all.
+    subset: Option<Split>,
+    /// The test images used.
+    tested: Vec<usize>,
+}
+
+impl Images {
+    /// As many as `target` wants of `dataset`, chosen by `stream`.
+    ///
+    /// # Errors
+    /// Never, as no more are asked for than there are.
+    pub fn new(
+        target: &Target,
+        dataset: Rc<Dataset>,
+        stream: &Stream,
+    ) -> Result<Self, data::Error> {
+        let limit = target.train.as_ref().and_then(|train| train.images);
+        let subset = limit
+            .filter(|limit| limit.get() < dataset.train.len())
+            .map(|limit| {
+                dataset
+                    .train
+                    .subset(limit.get(), &mut stream.split("subset"))
+            })
+            .transpose()?;
+        let tested = match target.test_images {
+            Some(limit) if limit.get() < dataset.test.len() => dataset
+                .test
+                .balanced(limit.get(), &mut stream.split("test"))?,
+            _ => (0..dataset.test.len()).collect(),
+        };
+        Ok(Self {
+            dataset,
+            subset,
+            tested,
+        })
+    }
+
+    /// Those it is trained on.
+    pub fn train(&self) -> &Split {
+        self.subset.as_ref().unwrap_or(&self.dataset.train)
+    }
+
+    /// Those it has not seen.
+    pub fn held_out(&self) -> &Split {
+        &self.dataset.test
+    }
+
+    /// Top-1 accuracy of `network` on the test images used.
+    ///
+    /// # Errors
+    /// If the images do not fit the network.
+    pub fn accuracy(&self, network: &Network) -> models::Result<Rate> {
+        let count = models::accuracy(network, &self.dataset.test, &self.tested)?;
+        Ok(Rate::new(count.hits as u64, count.of as u64))
+    }
+}

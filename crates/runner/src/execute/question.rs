@@ -1,0 +1,76 @@
+//! A sample set with all that is needed to ask a model about it.
+
+use rayon::ThreadPoolBuilder;
+use spec::{Id, Stream};
+use verify::{Control, Error, Head, Layout, Oracle, Pairing, SensitiveSet, Verdict, control};
+
+use crate::plan::SetStep;
+
+/// Thread counts under which the untouched model is asked again.
+const THREADS: [usize; 2] = [1, 2];
+
+/// A set ready to be asked.
+pub struct Question {
+    /// The id of its set.
+    pub id: Id,
+    /// Its generator's name.
+    pub generator: &'static str,
+    /// The samples.
+    pub set: SensitiveSet,
+    /// The keyed head, if its labels are the head's.
+    head: Option<Head>,
+    /// Who judges with whom.
+    pairing: Pairing,
+}
+
+impl Question {
+    /// `set`, its samples paired as they were made or else, as the paper does, at random: as many pairs as samples.
+    ///
+    /// # Errors
+    /// If there are not two samples to pair.
+    pub fn new(
+        step: &SetStep,
+        set: SensitiveSet,
+        head: Option<Head>,
+        stream: &Stream,
+    ) -> anyhow::Result<Self> {
+        let samples = set.samples();
+        let pairing = match set.layout {
+            Layout::Pairs => Pairing::Own,
+            Layout::Singles => Pairing::random(samples, samples, &mut stream.split("pairs"))?,
+        };
+        Ok(Self {
+            id: step.id,
+            generator: step.generator.name(),
+            set,
+            head,
+            pairing,
+        })
+    }
+
+    /// What the answers of `oracle` say about it.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub fn ask(&self, oracle: &impl Oracle) -> Result<Verdict, Error> {
+        verify::verify(oracle, &self.set, self.head.as_ref(), &self.pairing)
+    }
+
+    /// The untouched model asked again: in other batches and orders, under other thread counts.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub fn controls(&self, untouched: &(impl Oracle + Sync)) -> anyhow::Result<Vec<Control>> {
+        let mut all = Vec::new();
+        for threads in THREADS {
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build()?;
+            let ask = || control::reask(untouched, &self.set, self.head.as_ref(), &self.pairing);
+            let plural = if threads == 1 { "" } else { "s" };
+            all.extend(pool.install(ask)?.into_iter().map(|control| Control {
+                name: format!("{}, {threads} thread{plural}", control.name),
+                ..control
+            }));
+        }
+        Ok(all)
+    }
+}

@@ -1,0 +1,157 @@
+//! Sample sets: made, asked again in other ways for false alarms, and kept.
+
+use anyhow::Context;
+use generators::{Context as Setting, Generated};
+use spec::Stream;
+use store::{FORMAT, SetRecord, Stop};
+use verify::{Control, Layout, Rate, SensitiveSet};
+
+use super::Bench;
+use super::question::Question;
+use super::target::Subject;
+use crate::oracle::BlackBox;
+use crate::plan::{self, SetStep, TargetStep};
+use crate::progress::Progress;
+use crate::provenance::Clock;
+
+impl Bench<'_> {
+    /// The sets of `step`, computed or, if they were before, read.
+    ///
+    /// # Errors
+    /// If one cannot be had.
+    pub(super) fn sets(
+        &self,
+        step: &TargetStep,
+        subject: &Subject,
+        progress: &mut Progress,
+    ) -> anyhow::Result<Vec<Question>> {
+        let set = |set: &SetStep| {
+            let stream = self.root.split("set").split(&set.seed.to_string());
+            match self.store.set(&set.id)? {
+                Some(_) => {
+                    let samples = SensitiveSet::load(&self.store.samples(&set.id))?;
+                    self.question(set, samples, subject, &stream)
+                }
+                None => self
+                    .make(step, set, subject, &stream, progress)
+                    .with_context(|| set.name.clone()),
+            }
+        };
+        step.sets.iter().map(set).collect()
+    }
+
+    fn make(
+        &self,
+        step: &TargetStep,
+        set: &SetStep,
+        subject: &Subject,
+        stream: &Stream,
+        progress: &mut Progress,
+    ) -> anyhow::Result<Question> {
+        let mut clock = Clock::start();
+        let mut line = progress.begin(&set.name);
+        let model_id = step.id.to_string();
+        let job = set.generator.generator().start(Setting {
+            target: &subject.network,
+            model_id: &model_id,
+            key: self.key,
+            held_out: subject.images.held_out(),
+            stream: stream.clone(),
+        })?;
+        let made = self.drive(&set.id, job, &mut clock, &mut line)?;
+        line.note("asking the untouched model again");
+        let question = self.question(set, made.set.clone(), subject, stream)?;
+        let controls = question.controls(&BlackBox(&subject.network))?;
+        let alarms: Rate = controls.iter().map(|control| control.single).sum();
+        if alarms.hits() > 0 {
+            progress.warn(&format!(
+                "{}: {alarms} false alarms on the untouched model: rates of this set cannot be trusted",
+                set.name
+            ));
+        }
+        let result = summary(&made);
+        let record = record(
+            step,
+            set,
+            subject,
+            made,
+            controls,
+            clock.provenance(self.device),
+        )?;
+        let bytes = question.set.to_bytes()?;
+        self.store
+            .put_set(&record, |path| Ok(std::fs::write(path, &bytes)?))?;
+        progress.end(line, &format!("{result}, {} false alarms", alarms.hits()));
+        Ok(question)
+    }
+
+    fn question(
+        &self,
+        step: &SetStep,
+        samples: SensitiveSet,
+        subject: &Subject,
+        stream: &Stream,
+    ) -> anyhow::Result<Question> {
+        let head = samples.head(self.key, subject.network.classes())?;
+        Question::new(step, samples, head, stream)
+    }
+}
+
+fn summary(made: &Generated) -> String {
+    let samples = made.set.samples();
+    let what = match made.set.layout {
+        Layout::Pairs => "pairs",
+        Layout::Singles => "samples",
+    };
+    let stop = match made.stop {
+        generators::Stop::None => return format!("{samples} {what}"),
+        generators::Stop::Converged => "converged",
+        generators::Stop::Cap => "stopped at the cap",
+    };
+    let uncrossed = match made.uncrossed {
+        0 => String::new(),
+        n => format!(", {n} never crossed"),
+    };
+    format!(
+        "{samples} {what}{uncrossed}, stage 1 {stop} after {} iterations",
+        made.iterations_used
+    )
+}
+
+fn record(
+    step: &TargetStep,
+    set: &SetStep,
+    subject: &Subject,
+    made: Generated,
+    controls: Vec<Control>,
+    provenance: store::Provenance,
+) -> anyhow::Result<SetRecord> {
+    let mut balance = vec![0; made.set.label_space.labels(subject.network.classes())];
+    for label in &made.set.labels {
+        balance[*label as usize] += 1;
+    }
+    Ok(SetRecord {
+        format: FORMAT,
+        id: set.id,
+        target: step.id,
+        generator: set.generator.name().to_owned(),
+        spec: plan::fields(&set.generator)?,
+        seed: set.seed,
+        label_space: made.set.label_space,
+        layout: made.set.layout,
+        asked: made.asked as u64,
+        made: made.set.samples() as u64,
+        uncrossed: made.uncrossed as u64,
+        iterations_cap: made.iterations_cap as u64,
+        iterations_used: made.iterations_used as u64,
+        stop: match made.stop {
+            generators::Stop::None => Stop::None,
+            generators::Stop::Converged => Stop::Converged,
+            generators::Stop::Cap => Stop::Cap,
+        },
+        margins: made.margins,
+        label_balance: balance,
+        controls,
+        provenance,
+    })
+}

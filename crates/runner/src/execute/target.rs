@@ -1,0 +1,167 @@
+//! A target: trained, or read from a file, and tested.
+
+use std::rc::Rc;
+
+use anyhow::{Context, anyhow};
+use candle_core::DType;
+use data::{Dataset, Split};
+use models::train::Trainer;
+use models::{Network, Normalize, Weights};
+use spec::Stream;
+use store::{FORMAT, TargetRecord};
+use verify::Rate;
+
+use super::Bench;
+use super::images::Images;
+use crate::plan::TargetStep;
+use crate::progress::{Line, Progress};
+use crate::provenance::Clock;
+
+/// A target at work.
+pub struct Subject {
+    /// What it answers with.
+    pub network: Network,
+    /// What an attacker modifies.
+    pub weights: Weights,
+    /// Its input normalisation.
+    pub normalize: Option<Normalize>,
+    /// Its images.
+    pub images: Images,
+    /// Accuracy on the test images used.
+    pub accuracy: Rate,
+}
+
+impl Bench<'_> {
+    /// The target of `step`, computed or, if it was before, read.
+    ///
+    /// # Errors
+    /// If it cannot be had.
+    pub(super) fn target(
+        &self,
+        step: &TargetStep,
+        dataset: Rc<Dataset>,
+        progress: &mut Progress,
+    ) -> anyhow::Result<Subject> {
+        let stream = self.root.split("target");
+        let images = Images::new(&step.target, dataset, &stream)?;
+        match self.store.target(&step.id)? {
+            Some(record) => {
+                let weights = Weights::read(&self.store.weights(&step.id))?;
+                let subject = self.subject(step, weights, images)?;
+                Ok(Subject {
+                    accuracy: record.accuracy,
+                    ..subject
+                })
+            }
+            None => self
+                .prepare(step, images, &stream, progress)
+                .with_context(|| step.name.clone()),
+        }
+    }
+
+    fn prepare(
+        &self,
+        step: &TargetStep,
+        images: Images,
+        stream: &Stream,
+        progress: &mut Progress,
+    ) -> anyhow::Result<Subject> {
+        let mut clock = Clock::start();
+        let mut line = progress.begin(&step.name);
+        let weights = self.weights(step, images.train(), stream, &mut clock, &mut line)?;
+        line.note("testing");
+        let mut subject = self.subject(step, weights, images)?;
+        subject.accuracy = subject.images.accuracy(&subject.network)?;
+
+        let target = &step.target;
+        let info = target.dataset.info();
+        let record = TargetRecord {
+            format: FORMAT,
+            id: step.id,
+            dataset: info.name.to_owned(),
+            dataset_title: info.title.to_owned(),
+            model: target.model.name().to_owned(),
+            classes: info.classes,
+            input: info.shape,
+            parameters: subject.weights.parameters() as u64,
+            spec: serde_json::to_value(target)?,
+            seed: self.seed,
+            accuracy: subject.accuracy,
+            train_images: subject.images.train().len() as u64,
+            epochs: target
+                .train
+                .as_ref()
+                .map_or(0.0, |train| train.epochs.get() as f64),
+            provenance: clock.provenance(self.device),
+        };
+        let bytes = subject.weights.to_bytes()?;
+        self.store
+            .put_target(&record, |path| Ok(std::fs::write(path, &bytes)?))?;
+        progress.end(line, &format!("accuracy {}", subject.accuracy));
+        Ok(subject)
+    }
+
+    /// The weights: begun fresh or from a file, and trained if so asked.
+    fn weights(
+        &self,
+        step: &TargetStep,
+        images: &Split,
+        stream: &Stream,
+        clock: &mut Clock,
+        line: &mut Line,
+    ) -> anyhow::Result<Weights> {
+        let target = &step.target;
+        let classes = target.dataset.info().classes;
+        let weights = match &step.weights {
+            Some(path) => {
+                let weights = Weights::read(path)?;
+                weights
+                    .check(target.model, classes)
+                    .map_err(|error| anyhow!("{}: {error}", path.display()))?;
+                weights
+            }
+            None => Weights::draw(target.model, classes, &stream.split("weights"))?,
+        };
+        let Some(training) = &target.train else {
+            return Ok(weights);
+        };
+        let weights = weights.to(DType::F32, self.device)?;
+        let normalize = target.normalize.map(Into::into);
+        let stream = stream.split("training");
+        let trainer = Trainer::new(
+            target.model,
+            classes,
+            &weights,
+            normalize,
+            images,
+            training,
+            &stream,
+        )?;
+        self.drive(&step.id, Box::new(trainer), clock, line)
+    }
+
+    /// A target out of its weights, not tested yet.
+    fn subject(
+        &self,
+        step: &TargetStep,
+        weights: Weights,
+        images: Images,
+    ) -> anyhow::Result<Subject> {
+        let target = &step.target;
+        let weights = weights.to(DType::F32, self.device)?;
+        let normalize = target.normalize.map(Into::into);
+        let network = Network::frozen(
+            target.model,
+            target.dataset.info().classes,
+            &weights,
+            normalize,
+        )?;
+        Ok(Subject {
+            network,
+            weights,
+            normalize,
+            images,
+            accuracy: Rate::default(),
+        })
+    }
+}

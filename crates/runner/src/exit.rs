@@ -1,0 +1,46 @@
+//! Which exit code an error means; the table is in the crate's documentation and in `--help`.
+
+use std::process::ExitCode;
+
+/// What `--help` says about exit codes.
+pub const HELP: &str = "Exit codes:
+  0    all that was asked for is done
+  1    a step failed; finished steps are kept, and the same command goes on from there
+  2    refused before any work: command line, grid file, key, device, results folder or disk
+  130  interrupted; the same command goes on from there";
+
+/// Interrupted by a signal, with everything saved.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted; run the same command to go on")]
+pub struct Interrupted;
+
+/// Refused before any work.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Refused(anyhow::Error);
+
+/// Marks errors that come before any work.
+pub trait Refuse<T> {
+    /// The same result, whose error exits with code 2.
+    ///
+    /// # Errors
+    /// The error it had.
+    fn or_refuse(self) -> anyhow::Result<T>;
+}
+
+impl<T, E: Into<anyhow::Error>> Refuse<T> for Result<T, E> {
+    fn or_refuse(self) -> anyhow::Result<T> {
+        self.map_err(|error| Refused(error.into()).into())
+    }
+}
+
+/// The exit code of an error.
+pub fn code(error: &anyhow::Error) -> ExitCode {
+    if error.is::<Interrupted>() {
+        ExitCode::from(130)
+    } else if error.is::<Refused>() {
+        ExitCode::from(2)
+    } else {
+        ExitCode::FAILURE
+    }
+}

@@ -1,0 +1,62 @@
+//! Weights from a file, and which file exactly: its checksum is part of what the target is.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::Digest;
+
+/// Weights from a file.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Init {
+    /// A `.safetensors` or `.pth` file with torchvision's names; a relative path is looked up in the data folder.
+    pub weights: PathBuf,
+    /// Its expected SHA-256. With it, tables can be made where the file is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Sha256>,
+}
+
+impl Init {
+    /// Where the file should lie.
+    pub fn path(&self, data: Option<&Path>) -> PathBuf {
+        data.map_or_else(|| self.weights.clone(), |data| data.join(&self.weights))
+    }
+}
+
+/// A SHA-256, 64 lower-case hexadecimal digits.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Sha256(String);
+
+impl Sha256 {
+    /// That of a file.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn of_file(path: &Path) -> io::Result<Self> {
+        let sum = sha2::Sha256::digest(fs::read(path)?);
+        Ok(Self(sum.iter().map(|byte| format!("{byte:02x}")).collect()))
+    }
+
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Sha256 {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let digits = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if text.len() == 64 && digits {
+            Ok(Self(text))
+        } else {
+            Err(format!(
+                "`{text}` is not a SHA-256 of 64 hexadecimal digits in lower case"
+            ))
+        }
+    }
+}

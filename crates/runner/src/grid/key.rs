@@ -1,0 +1,47 @@
+//! Where the owner's secret comes from.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use serde::Deserialize;
+use verify::SecretKey;
+
+/// The environment variable that takes the place of the grid's key.
+pub const VARIABLE: &str = "BRINK_KEY";
+
+/// A key in a grid file.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Key {
+    /// The bytes of a text, for experiments.
+    Passphrase(String),
+    /// At least 32 hexadecimal digits.
+    Hex(String),
+}
+
+impl Key {
+    /// The key in force: that of `file` (hexadecimal digits), else of `BRINK_KEY`, else this one.
+    ///
+    /// # Errors
+    /// If the one in force is no key; the message does not show it.
+    pub fn in_force(
+        &self,
+        file: Option<&Path>,
+        variable: Option<&str>,
+    ) -> anyhow::Result<SecretKey> {
+        if let Some(path) = file {
+            let at = || format!("--key-file {}", path.display());
+            return SecretKey::from_hex(&fs::read_to_string(path).with_context(at)?)
+                .with_context(at);
+        }
+        if let Some(digits) = variable {
+            return SecretKey::from_hex(digits).context(VARIABLE);
+        }
+        match self {
+            Self::Passphrase(text) => SecretKey::from_passphrase(text.as_bytes()),
+            Self::Hex(digits) => SecretKey::from_hex(digits),
+        }
+        .context("key")
+    }
+}

@@ -1,0 +1,32 @@
+//! Input normalisation as grid files write it.
+
+use models::Normalize;
+use serde::{Deserialize, Serialize};
+use spec::checked::Positive;
+
+/// `(x - mean) / std` per channel, before the first layer.
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Normalization {
+    /// ImageNet's constants, which many published networks use, whatever their data set.
+    Imagenet,
+    /// Constants of one's own.
+    Custom {
+        /// Mean of each channel, for pixels in `[0, 1]`.
+        mean: [f64; 3],
+        /// Standard deviation of each channel.
+        std: [Positive; 3],
+    },
+}
+
+impl From<Normalization> for Normalize {
+    fn from(normalization: Normalization) -> Self {
+        match normalization {
+            Normalization::Imagenet => Self::IMAGENET,
+            Normalization::Custom { mean, std } => Self {
+                mean,
+                std: std.map(Positive::get),
+            },
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The command line: reads a grid, computes what is missing of it, and reports.
+//!
+//! A grid becomes a [`plan`] of steps, each named by the hash of all that goes into it; [`execute`] does those that have
+//! no record yet, and [`output`] makes tables and figures of the records. This is the only crate that prints, reads the
+//! environment or knows a path.
+//!
+//! # Exit codes
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 0 | all that was asked for is done |
+//! | 1 | a step failed; finished steps are kept, and the same command goes on from there |
+//! | 2 | refused before any work: command line, grid file, key, device, results folder or disk |
+//! | 130 | interrupted; the same command goes on from there |
+
+mod cli;
+mod commands;
+mod device;
+mod execute;
+mod exit;
+mod grid;
+mod oracle;
+mod output;
+mod plan;
+mod progress;
+mod provenance;
+mod session;
+mod signal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Iterations allocate and free the same hundred megabytes over and over: keep the pages.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match commands::run(cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            exit::code(&error)
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! `run.json`: everything needed to say where the numbers of a grid come from.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::Findings;
+use crate::provenance::{self, Clock};
+
+/// The version of the file.
+const FORMAT: u32 = 1;
+
+impl Findings<'_> {
+    /// Writes it; `clock` has run since the command began.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_journal(&self, clock: &Clock) -> anyhow::Result<PathBuf> {
+        let session = self.session;
+        let not_run = self.not_run.iter().map(|missing| {
+            json!({
+                "target": missing.dataset_title,
+                "reason": missing.reason,
+                "command": missing.command,
+            })
+        });
+        let run = json!({
+            "format": FORMAT,
+            "grid": session.paths.config,
+            "scale": session.scale,
+            "command": clock.provenance(&session.device),
+            "instruction_set": ops::kernel::Isa::current().to_string(),
+            "peak_memory_bytes": provenance::peak_memory(),
+            "false_alarms": self.false_alarms(),
+            "config": session.grid,
+            "steps": self.steps(),
+            "not_run": not_run.collect::<Vec<_>>(),
+        });
+        let mut text = serde_json::to_vec_pretty(&run)?;
+        text.push(b'\n');
+        let folder = session.folder();
+        std::fs::create_dir_all(&folder)?;
+        let path = folder.join("run.json");
+        store::write_atomically(&path, &text)?;
+        Ok(path)
+    }
+
+    /// Every step that was done, with its hash, its seed and its time, in the order of the plan.
+    fn steps(&self) -> Vec<Value> {
+        let records = &self.records;
+        let targets = records
+            .targets
+            .iter()
+            .map(|r| (r.id, (r.seed, &r.provenance)));
+        let sets = records.sets.iter().map(|r| (r.id, (r.seed, &r.provenance)));
+        let runs = records.runs.iter().map(|r| (r.id, (r.seed, &r.provenance)));
+        let done: BTreeMap<_, _> = targets.chain(sets).chain(runs).collect();
+        let steps = self.session.plan.steps().filter_map(|step| {
+            let (seed, how) = done.get(&step.id)?;
+            Some(json!({
+                "name": step.name,
+                "kind": step.kind.name(),
+                "id": step.id,
+                "seed": seed,
+                "started": how.started,
+                "seconds": how.seconds,
+            }))
+        });
+        steps.collect()
+    }
+}

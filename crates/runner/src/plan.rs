@@ -1,0 +1,176 @@
+//! From a grid to steps: each named by the hash of all that goes into it, so that equal work is done once and any change
+//! to what goes in is new work.
+//!
+//! A target is trained (or read) once; its sample sets are made once; each attack modifies it once, and every set is asked
+//! about the result: one run a set.
+
+mod absent;
+mod build;
+mod label;
+mod only;
+
+use std::path::PathBuf;
+
+use report::NotRun;
+use serde::Serialize;
+use serde_json::Value;
+use spec::Id;
+use store::Store;
+
+pub use absent::{Paths, obstacle};
+pub use label::plain;
+
+use crate::grid::Target;
+
+/// All steps of a grid.
+#[derive(Clone)]
+pub struct Plan {
+    /// Targets that can be had, with what depends on them.
+    pub targets: Vec<TargetStep>,
+    /// Targets that cannot even be named: without a weight file or its checksum there is no telling which one is meant.
+    pub absent: Vec<NotRun>,
+}
+
+/// A model to train or read.
+#[derive(Clone)]
+pub struct TargetStep {
+    /// Hash of what goes in.
+    pub id: Id,
+    /// For people and patterns, e.g. `fashion-mnist/resnet18`.
+    pub name: String,
+    /// The target.
+    pub target: Target,
+    /// Where its initial weights are, if it has a file.
+    pub weights: Option<PathBuf>,
+    /// The sets made for it.
+    pub sets: Vec<SetStep>,
+    /// The modifications made to it.
+    pub attacks: Vec<AttackStep>,
+}
+
+/// A sample set to make.
+#[derive(Clone)]
+pub struct SetStep {
+    /// Hash of what goes in.
+    pub id: Id,
+    /// E.g. `fashion-mnist/resnet18/ours`.
+    pub name: String,
+    /// What makes it.
+    pub generator: generators::Spec,
+    /// Which of the grid's `sample_sets`.
+    pub seed: u64,
+}
+
+/// A modification of a target, and the questions asked about the result.
+#[derive(Clone)]
+pub struct AttackStep {
+    /// Hash of what goes in.
+    pub id: Id,
+    /// E.g. `fashion-mnist/resnet18/finetune/lr=1e-10/seed0`.
+    pub name: String,
+    /// The modification.
+    pub attack: attacks::Spec,
+    /// Which of the grid's `attack_seeds`.
+    pub seed: u64,
+    /// One a set.
+    pub runs: Vec<RunStep>,
+}
+
+/// One set asked about one modified model.
+#[derive(Clone)]
+pub struct RunStep {
+    /// Hash of what goes in.
+    pub id: Id,
+    /// E.g. `fashion-mnist/resnet18/ours/finetune/lr=1e-10/seed0`.
+    pub name: String,
+    /// The set.
+    pub set: Id,
+}
+
+impl Plan {
+    /// Every step that leaves a record, in the order of execution.
+    pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
+        self.targets.iter().flat_map(TargetStep::steps)
+    }
+}
+
+impl TargetStep {
+    /// The target, its sets and its runs.
+    pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
+        let step = |kind, id, name| Step { kind, id, name };
+        let sets = self.sets.iter();
+        let sets = sets.map(move |set| step(Kind::Set, set.id, &set.name));
+        let runs = self.attacks.iter().flat_map(|attack| &attack.runs);
+        let runs = runs.map(move |run| step(Kind::Run, run.id, &run.name));
+        let own = step(Kind::Target, self.id, &self.name);
+        std::iter::once(own).chain(sets).chain(runs)
+    }
+
+    /// What may have a state to go on from: the target, its sets and its attacks.
+    pub fn jobs(&self) -> impl Iterator<Item = (Id, &str)> {
+        let sets = self.sets.iter().map(|set| (set.id, set.name.as_str()));
+        let attacks = self.attacks.iter();
+        let attacks = attacks.map(|attack| (attack.id, attack.name.as_str()));
+        let own = (self.id, self.name.as_str());
+        std::iter::once(own).chain(sets).chain(attacks)
+    }
+}
+
+/// A step that leaves a record.
+#[derive(Clone, Copy)]
+pub struct Step<'a> {
+    /// Of which kind.
+    pub kind: Kind,
+    /// Its id.
+    pub id: Id,
+    /// Its name.
+    pub name: &'a str,
+}
+
+/// The kinds of records.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A model.
+    Target,
+    /// A sample set.
+    Set,
+    /// A verdict.
+    Run,
+}
+
+impl Kind {
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Target => "target",
+            Self::Set => "set",
+            Self::Run => "run",
+        }
+    }
+}
+
+impl Step<'_> {
+    /// Whether it has its record.
+    ///
+    /// # Errors
+    /// If the record cannot be read.
+    pub fn done(self, store: &Store) -> store::Result<bool> {
+        match self.kind {
+            Kind::Target => store.target(&self.id).map(|record| record.is_some()),
+            Kind::Set => store.set(&self.id).map(|record| record.is_some()),
+            Kind::Run => store.run(&self.id).map(|record| record.is_some()),
+        }
+    }
+}
+
+/// The fields of a generator or an attack, without its name.
+pub fn fields(spec: &impl Serialize) -> anyhow::Result<Value> {
+    let tagged = serde_json::to_value(spec)?;
+    match tagged {
+        Value::Object(entry) => Ok(entry
+            .into_iter()
+            .next()
+            .map_or(Value::Null, |(_, fields)| fields)),
+        other => Ok(other),
+    }
+}

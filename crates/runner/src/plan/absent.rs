@@ -1,0 +1,131 @@
+//! What a target needs from the disk, and how to get it if it is not there.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use data::Presence;
+use report::NotRun;
+
+use super::TargetStep;
+use crate::grid::{Init, Sha256, Target};
+
+/// What the command line says about where things are.
+pub struct Paths {
+    /// The grid file.
+    pub config: PathBuf,
+    /// The data folder.
+    pub data: Option<PathBuf>,
+}
+
+/// The weight file of a target, if it has one.
+#[derive(Default)]
+pub struct Weights {
+    /// Where it should be.
+    pub path: Option<PathBuf>,
+    /// Its checksum.
+    pub sum: Option<Sha256>,
+}
+
+/// The weight file of `target`; or, if it is not there and the grid does not tell its checksum, why there is no such target.
+///
+/// # Errors
+/// If the file cannot be read or is another one than expected.
+pub fn weights(target: &Target, paths: &Paths) -> anyhow::Result<Result<Weights, NotRun>> {
+    let Some(init) = &target.init else {
+        return Ok(Ok(Weights::default()));
+    };
+    let path = init.path(paths.data.as_deref());
+    let sum = if path.is_file() {
+        let sum = Sha256::of_file(&path).with_context(|| path.display().to_string())?;
+        if let Some(expected) = &init.sha256
+            && *expected != sum
+        {
+            bail!(
+                "{}: its sha256 is {}, expected {}; copy the file again, or correct `init.sha256`",
+                path.display(),
+                sum.as_str(),
+                expected.as_str()
+            );
+        }
+        sum
+    } else {
+        match &init.sha256 {
+            Some(expected) => expected.clone(),
+            None => return Ok(Err(paths.without_weights(target, init))),
+        }
+    };
+    Ok(Ok(Weights {
+        path: Some(path),
+        sum: Some(sum),
+    }))
+}
+
+/// Why `step` cannot be computed here, if so.
+pub fn obstacle(step: &TargetStep, paths: &Paths) -> Option<NotRun> {
+    let target = &step.target;
+    if let (Some(init), Some(path)) = (&target.init, &step.weights)
+        && !path.is_file()
+    {
+        return Some(paths.without_weights(target, init));
+    }
+    match data::find(target.dataset, paths.data.as_deref()) {
+        Presence::NotFound { .. } => Some(paths.without_images(target)),
+        Presence::Embedded | Presence::Found { .. } => None,
+    }
+}
+
+impl Paths {
+    fn without_images(&self, target: &Target) -> NotRun {
+        let info = target.dataset.info();
+        let folder = self.folder();
+        let place = match self.data {
+            Some(_) => format!("its images are not in {folder}"),
+            None => "no data folder is named".to_owned(),
+        };
+        let (reason, command) = match info.archive {
+            Some(_) => (
+                place,
+                format!("runner data fetch {} --data {folder}", info.name),
+            ),
+            None => {
+                let how = info.how_to_get.trim_start_matches("To get it, ");
+                (
+                    format!("{place}; {}", how.trim_end_matches('.')),
+                    self.again(),
+                )
+            }
+        };
+        NotRun {
+            dataset_title: target.title(),
+            reason,
+            command,
+        }
+    }
+
+    fn without_weights(&self, target: &Target, init: &Init) -> NotRun {
+        let path = init.path(Some(Path::new(&self.folder())));
+        NotRun {
+            dataset_title: target.title(),
+            reason: format!(
+                "there is no weight file {}; put it there, datasets.md tells where it is from",
+                path.display()
+            ),
+            command: self.again(),
+        }
+    }
+
+    /// The command for another try.
+    pub fn again(&self) -> String {
+        match self.data {
+            None => format!("runner {} --data DIR", self.config.display()),
+            Some(_) => format!("runner {} --data {}", self.config.display(), self.folder()),
+        }
+    }
+
+    /// The data folder in a message.
+    fn folder(&self) -> String {
+        self.data
+            .as_ref()
+            .map_or_else(|| "DIR".to_owned(), |data| data.display().to_string())
+    }
+}

@@ -1,0 +1,181 @@
+//! Which steps a grid has, and their ids.
+
+use anyhow::bail;
+use candle_core::Device;
+use serde::Serialize;
+use spec::Id;
+use verify::{KeyCheck, SecretKey};
+
+use super::absent::{self, Paths};
+use super::{AttackStep, Plan, RunStep, SetStep, TargetStep, label};
+use crate::device;
+use crate::grid::{Grid, Target};
+
+/// Part of every id: raise it when a change makes the same grid mean other numbers.
+const FORMAT: u32 = 1;
+
+/// What goes into a step. Neither the scale nor paths do: what they lead to does.
+#[derive(Serialize)]
+struct Content<'a, S> {
+    format: u32,
+    step: &'static str,
+    /// The steps that it needs.
+    on: &'a [Id],
+    seed: u64,
+    spec: S,
+}
+
+#[derive(Serialize)]
+struct TargetContent<'a> {
+    target: &'a Target,
+    weights: Option<&'a str>,
+    device: &'static str,
+}
+
+#[derive(Serialize)]
+struct SetContent<'a> {
+    generator: &'a generators::Spec,
+    key: KeyCheck,
+}
+
+fn id(step: &'static str, on: &[Id], seed: u64, spec: impl Serialize) -> anyhow::Result<Id> {
+    let content = Content {
+        format: FORMAT,
+        step,
+        on,
+        seed,
+        spec,
+    };
+    Ok(Id::of(&content)?)
+}
+
+/// What all steps have in common.
+struct Common<'a> {
+    grid: &'a Grid,
+    key: &'a SecretKey,
+    device: &'a Device,
+}
+
+impl Plan {
+    /// The steps of a grid under `key` on `device`.
+    ///
+    /// # Errors
+    /// If entries of the grid are the same step twice, or a weight file is not the one expected.
+    pub fn new(
+        grid: &Grid,
+        key: &SecretKey,
+        device: &Device,
+        paths: &Paths,
+    ) -> anyhow::Result<Self> {
+        let common = Common { grid, key, device };
+        let mut plan = Self {
+            targets: Vec::new(),
+            absent: Vec::new(),
+        };
+        let names = label::targets(&grid.targets);
+        for (target, name) in grid.targets.iter().zip(names) {
+            match absent::weights(target, paths)? {
+                Ok(weights) => plan.targets.push(common.target(target, name, weights)?),
+                Err(missing) => plan.absent.push(missing),
+            }
+        }
+        plan.require_distinct()?;
+        Ok(plan)
+    }
+
+    fn require_distinct(&self) -> anyhow::Result<()> {
+        let mut steps: Vec<(Id, &str)> = self.steps().map(|step| (step.id, step.name)).collect();
+        steps.sort();
+        match steps.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            Some([(_, name), _]) => {
+                bail!("`{name}` is in the grid twice; delete one of its entries")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Common<'_> {
+    fn target(
+        &self,
+        target: &Target,
+        name: String,
+        weights: absent::Weights,
+    ) -> anyhow::Result<TargetStep> {
+        let content = TargetContent {
+            // Where the file lies is not what it is.
+            target: &Target {
+                init: None,
+                ..target.clone()
+            },
+            weights: weights.sum.as_ref().map(|sum| sum.as_str()),
+            device: device::name(self.device),
+        };
+        let id = id("target", &[], self.grid.seed, content)?;
+        let sets = self.sets(id, &name)?;
+        let attacks = self.attacks(id, &name, &sets)?;
+        Ok(TargetStep {
+            id,
+            name,
+            target: target.clone(),
+            weights: weights.path,
+            sets: sets.into_iter().map(|(set, _)| set).collect(),
+            attacks,
+        })
+    }
+
+    /// The sets of a target, each with the part of its name that is its own.
+    fn sets(&self, target: Id, name: &str) -> anyhow::Result<Vec<(SetStep, String)>> {
+        let grid = self.grid;
+        let key = self.key.check(&target.to_string());
+        let mut sets = Vec::new();
+        for (generator, label) in grid
+            .generators
+            .iter()
+            .zip(label::generators(&grid.generators))
+        {
+            for (seed, label) in label::seeded(&label, "set", grid.sample_sets) {
+                let set = SetStep {
+                    id: id("set", &[target], seed, SetContent { generator, key })?,
+                    name: format!("{name}/{label}"),
+                    generator: generator.clone(),
+                    seed,
+                };
+                sets.push((set, label));
+            }
+        }
+        Ok(sets)
+    }
+
+    /// The attacks on a target, each with a run for every set.
+    fn attacks(
+        &self,
+        target: Id,
+        name: &str,
+        sets: &[(SetStep, String)],
+    ) -> anyhow::Result<Vec<AttackStep>> {
+        let attacks = self.grid.attacks();
+        let mut steps = Vec::new();
+        for (attack, label) in attacks.iter().zip(label::attacks(&attacks)) {
+            for seed in 0..self.grid.attack_seeds.get() as u64 {
+                let label = format!("{label}/seed{seed}");
+                let modified = id("attack", &[target], seed, attack)?;
+                let run = |(set, of): &(SetStep, String)| {
+                    Ok(RunStep {
+                        id: id("run", &[modified, set.id], seed, ())?,
+                        name: format!("{name}/{of}/{label}"),
+                        set: set.id,
+                    })
+                };
+                steps.push(AttackStep {
+                    id: modified,
+                    name: format!("{name}/{label}"),
+                    attack: attack.clone(),
+                    seed,
+                    runs: sets.iter().map(run).collect::<anyhow::Result<_>>()?,
+                });
+            }
+        }
+        Ok(steps)
+    }
+}

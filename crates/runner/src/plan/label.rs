@@ -1,0 +1,179 @@
+//! Names of steps for people and for `--only`: as short as they can be while every step has its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+use spec::checked::Count;
+
+use crate::grid::Target;
+
+/// `dataset/model`, and what else tells targets of the same two apart.
+pub fn targets(targets: &[Target]) -> Vec<String> {
+    labels(targets.iter().map(|target| {
+        let fields = serde_json::to_value(target).unwrap_or_default();
+        (format!("{}/{}", target.dataset, target.model), fields)
+    }))
+}
+
+/// The generator, and what tells generators of the same name apart.
+pub fn generators(generators: &[generators::Spec]) -> Vec<String> {
+    labels(
+        generators
+            .iter()
+            .map(|spec| (spec.name().to_owned(), value(spec))),
+    )
+}
+
+/// The attack, and what tells attacks of the same name apart.
+pub fn attacks(attacks: &[attacks::Spec]) -> Vec<String> {
+    labels(
+        attacks
+            .iter()
+            .map(|spec| (spec.name().to_owned(), value(spec))),
+    )
+}
+
+/// `label` for each of `count` seeds; a lone one needs no number.
+pub fn seeded(label: &str, what: &str, count: Count) -> Vec<(u64, String)> {
+    let count = count.get() as u64;
+    let name = |seed| {
+        if count == 1 {
+            label.to_owned()
+        } else {
+            format!("{label}/{what}{seed}")
+        }
+    };
+    (0..count).map(|seed| (seed, name(seed))).collect()
+}
+
+fn value(spec: &impl Serialize) -> Value {
+    super::fields(spec).unwrap_or_default()
+}
+
+/// A specification by the dotted paths of its leaves.
+type Leaves = BTreeMap<String, String>;
+
+/// Each name, followed by what tells its bearers apart: one field if one is enough, else all in which they differ.
+fn labels(items: impl Iterator<Item = (String, Value)>) -> Vec<String> {
+    let items: Vec<(String, Leaves)> = items
+        .map(|(name, fields)| (name, leaves(&fields)))
+        .collect();
+    let label = |(name, fields): &(String, Leaves)| {
+        let peers = items.iter().filter(|(other, _)| other == name);
+        let paths = telling(&peers.map(|(_, peer)| peer).collect::<Vec<_>>());
+        let parts = paths
+            .iter()
+            .filter_map(|path| Some(format!("{path}={}", fields.get(*path)?)));
+        let parts: Vec<String> = parts.collect();
+        if parts.is_empty() {
+            name.clone()
+        } else {
+            format!("{name}/{}", parts.join(","))
+        }
+    };
+    items.iter().map(label).collect()
+}
+
+/// The paths that tell `peers` apart.
+fn telling<'a>(peers: &[&'a Leaves]) -> Vec<&'a String> {
+    let paths: BTreeSet<&String> = peers.iter().flat_map(|peer| peer.keys()).collect();
+    let values = |path: &String| -> BTreeSet<Option<&String>> {
+        peers.iter().map(|peer| peer.get(path)).collect()
+    };
+    let enough = paths
+        .iter()
+        .copied()
+        .find(|path| peers.len() > 1 && values(path).len() == peers.len());
+    match enough {
+        Some(path) => vec![path],
+        None => paths
+            .into_iter()
+            .filter(|path| values(path).len() > 1)
+            .collect(),
+    }
+}
+
+/// The leaves of a specification by dotted path.
+fn leaves(fields: &Value) -> Leaves {
+    fn walk(value: &Value, path: String, out: &mut Leaves) {
+        let leaf = match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    let dot = if path.is_empty() { "" } else { "." };
+                    walk(value, format!("{path}{dot}{name}"), out);
+                }
+                return;
+            }
+            Value::Number(number) => plain(number.as_f64().unwrap_or_default()),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        out.insert(path, leaf);
+    }
+    let mut out = Leaves::new();
+    walk(fields, String::new(), &mut out);
+    out
+}
+
+/// A number as people write it in a grid: `0`, `0.25`, `1e-10`.
+pub fn plain(number: f64) -> String {
+    if number == 0.0 || (1e-2..1e6).contains(&number.abs()) {
+        number.to_string()
+    } else {
+        format!("{number:e}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn one_field_is_said_where_it_is_enough() {
+        let items = [
+            ("finetune".to_owned(), json!({"lr": 1e-10, "steps": 3})),
+            ("finetune".to_owned(), json!({"lr": 0.0, "steps": 3})),
+            ("prune".to_owned(), json!({"ratio": 0.5})),
+        ];
+        assert_eq!(
+            labels(items.into_iter()),
+            ["finetune/lr=1e-10", "finetune/lr=0", "prune"]
+        );
+    }
+
+    #[test]
+    fn all_that_differs_is_said_where_one_field_is_not_enough() {
+        let item = |lr, steps| ("finetune".to_owned(), json!({"lr": lr, "steps": steps}));
+        let items = [item(0.1, 1), item(0.1, 2), item(0.2, 1)];
+        let expected = [
+            "finetune/lr=0.1,steps=1",
+            "finetune/lr=0.1,steps=2",
+            "finetune/lr=0.2,steps=1",
+        ];
+        assert_eq!(labels(items.into_iter()), expected);
+    }
+
+    #[test]
+    fn what_only_one_has_tells_two_apart() {
+        let items = [
+            ("resnet20".to_owned(), json!({"train": {"epochs": 1}})),
+            ("resnet20".to_owned(), json!({"init": {"weights": "net"}})),
+        ];
+        let expected = ["resnet20", "resnet20/init.weights=net"];
+        assert_eq!(labels(items.into_iter()), expected);
+    }
+
+    #[test]
+    fn a_lone_seed_has_no_number() {
+        assert_eq!(
+            seeded("ours", "set", Count::literal(1)),
+            [(0, "ours".to_owned())]
+        );
+        assert_eq!(
+            seeded("ours", "set", Count::literal(2))[1],
+            (1, "ours/set1".to_owned())
+        );
+    }
+}

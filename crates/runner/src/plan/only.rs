@@ -1,0 +1,46 @@
+//! `--only`: the steps that a pattern names, and what they need.
+
+use anyhow::bail;
+use glob::Pattern;
+
+use super::Plan;
+
+impl Plan {
+    /// The steps whose name matches `pattern`, in which `*` also matches `/`, and those that they need.
+    ///
+    /// # Errors
+    /// If none matches.
+    pub fn only(&self, pattern: &Pattern) -> anyhow::Result<Self> {
+        let mut part = self.clone();
+        for target in &mut part.targets {
+            for attack in &mut target.attacks {
+                attack.runs.retain(|run| pattern.matches(&run.name));
+            }
+            target.attacks.retain(|attack| !attack.runs.is_empty());
+            let needed = |id| {
+                target
+                    .attacks
+                    .iter()
+                    .flat_map(|attack| &attack.runs)
+                    .any(|run| run.set == id)
+            };
+            target
+                .sets
+                .retain(|set| needed(set.id) || pattern.matches(&set.name));
+        }
+        part.targets.retain(|target| {
+            !target.attacks.is_empty() || !target.sets.is_empty() || pattern.matches(&target.name)
+        });
+        if part.targets.is_empty() {
+            let names: Vec<&str> = self.steps().map(|step| step.name).collect();
+            match names.last() {
+                Some(last) => bail!(
+                    "no step matches; there are {} steps, the last is {last}",
+                    names.len()
+                ),
+                None => bail!("no step matches: none of the grid's targets can be had here"),
+            }
+        }
+        Ok(part)
+    }
+}

@@ -1,0 +1,80 @@
+//! Under which circumstances a number came about.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Instant;
+
+use candle_core::Device;
+use store::Provenance;
+
+use crate::device;
+
+/// Starts the clock of a step.
+pub struct Clock {
+    started: String,
+    since: Instant,
+    /// Seconds of earlier sessions, for a step that was resumed.
+    pub before: f64,
+}
+
+impl Clock {
+    /// From now on.
+    pub fn start() -> Self {
+        Self {
+            started: store::now(),
+            since: Instant::now(),
+            before: 0.0,
+        }
+    }
+
+    /// Seconds up to now, those of earlier sessions included.
+    pub fn seconds(&self) -> f64 {
+        self.before + self.since.elapsed().as_secs_f64()
+    }
+
+    /// What a record says, as of now.
+    pub fn provenance(&self, device: &Device) -> Provenance {
+        Provenance {
+            started: self.started.clone(),
+            seconds: self.seconds(),
+            ..describe(device)
+        }
+    }
+}
+
+/// This program on this machine.
+pub fn describe(device: &Device) -> Provenance {
+    let crates = env!("BRINK_CRATES").split_whitespace();
+    Provenance {
+        brink: env!("CARGO_PKG_VERSION").to_owned(),
+        git: option_env!("BRINK_GIT").map(str::to_owned),
+        crates: crates
+            .filter_map(|each| each.split_once('='))
+            .map(|(name, version)| (name.to_owned(), version.to_owned()))
+            .collect::<BTreeMap<_, _>>(),
+        device: device::name(device).to_owned(),
+        threads: rayon::current_num_threads(),
+        cpu: cpu(),
+        ..Provenance::default()
+    }
+}
+
+/// The processor and the instruction set in use.
+fn cpu() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
+        .map_or(std::env::consts::ARCH, |(_, model)| model.trim());
+    format!("{model} ({})", ops::kernel::Isa::current())
+}
+
+/// The most memory this process ever held, in bytes, where the system tells.
+pub fn peak_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}

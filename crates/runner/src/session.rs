@@ -1,0 +1,115 @@
+//! What a command line chose, checked: the grid, its plan, and where things are.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use candle_core::Device;
+use glob::Pattern;
+use spec::Scale;
+use store::Store;
+use verify::SecretKey;
+
+use crate::cli::{Chosen, How, Selected};
+use crate::grid::{Grid, key};
+use crate::plan::{Paths, Plan};
+
+/// A grid ready to be run or reported on.
+pub struct Session {
+    /// Where things are.
+    pub paths: Paths,
+    /// Its content.
+    pub grid: Grid,
+    /// How much of the paper's work.
+    pub scale: Scale,
+    /// The key in force.
+    pub key: SecretKey,
+    /// Where to compute.
+    pub device: Device,
+    /// The results folder.
+    pub out: PathBuf,
+    /// All steps.
+    pub plan: Plan,
+}
+
+impl Session {
+    /// Checks everything that can be checked without work.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn open(chosen: &Chosen) -> anyhow::Result<Self> {
+        let grid = Grid::read(&chosen.config, chosen.scale, &chosen.set)?;
+        let variable = std::env::var(key::VARIABLE).ok();
+        let key = grid
+            .key
+            .in_force(chosen.key_file.as_deref(), variable.as_deref())?;
+        let device = chosen.device.open()?;
+        let paths = Paths {
+            config: chosen.config.clone(),
+            data: chosen.data.clone(),
+        };
+        let plan = Plan::new(&grid, &key, &device, &paths)
+            .with_context(|| chosen.config.display().to_string())?;
+        Ok(Self {
+            paths,
+            grid,
+            scale: chosen.scale,
+            key,
+            device,
+            out: chosen.out.clone(),
+            plan,
+        })
+    }
+
+    /// As [`Session::open`], and the part of the plan that is selected.
+    ///
+    /// # Errors
+    /// As [`Session::open`], or if the pattern is none or selects nothing.
+    pub fn select(selected: &Selected) -> anyhow::Result<(Self, Plan)> {
+        let session = Self::open(&selected.chosen)?;
+        let part = match &selected.only {
+            None => session.plan.clone(),
+            Some(text) => {
+                let pattern = Pattern::new(text).with_context(|| format!("--only {text}"))?;
+                session
+                    .plan
+                    .only(&pattern)
+                    .with_context(|| format!("--only {text}"))?
+            }
+        };
+        Ok((session, part))
+    }
+
+    /// Where the records are: one store for all grids, so that they share targets and sets.
+    pub fn store_folder(&self) -> PathBuf {
+        self.out.join("store")
+    }
+
+    /// The store for reading, if there is one.
+    ///
+    /// # Errors
+    /// If there is one that cannot be read.
+    pub fn records(&self) -> store::Result<Option<Store>> {
+        match Store::open_read_only(self.store_folder()) {
+            Ok(store) => Ok(Some(store)),
+            Err(store::Error::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The store for writing.
+    ///
+    /// # Errors
+    /// If it cannot be written, somebody else writes there, or the disk is too full.
+    pub fn writer(&self, how: &How) -> store::Result<Store> {
+        /// Weights and optimiser states of a few ResNet-152 while they are replaced.
+        const ROOM: u64 = 2 << 30;
+        let store = Store::open(self.store_folder())?;
+        store.require_free(how.require_free.unwrap_or(ROOM))?;
+        Ok(store)
+    }
+
+    /// The folder of this grid's tables and figures.
+    pub fn folder(&self) -> PathBuf {
+        self.out.join(self.grid.name.as_str())
+    }
+}

@@ -1,0 +1,106 @@
+//! What cannot be had is listed with the way to get it, and the rest is done.
+
+mod common;
+
+use std::fs;
+
+use common::{GRID, Place};
+
+/// The miniature with a target whose images are not there and one whose weights are not.
+fn grid() -> String {
+    let others = "targets:
+  - {dataset: cifar10, model: resnet18}
+  - {dataset: fashion-mnist, model: resnet20, init: {weights: net.safetensors}}
+";
+    GRID.replace("targets:\n", others)
+        .replace("attack_seeds: 2", "attack_seeds: 1")
+        .replace("[0, 1e-5, 1e-3]", "[1e-3]")
+}
+
+#[test]
+fn rows_that_were_not_run_say_why() {
+    let place = Place::new(&grid());
+    let answer = place.succeed(&["grid.yaml"]);
+    assert!(answer.stdout.contains("not run"), "{}", answer.stdout);
+    let table = fs::read_to_string(place.results().join("mini/table.md")).unwrap();
+    assert!(table.contains("runner data fetch cifar10"), "{table}");
+    assert!(table.contains("net.safetensors"), "{table}");
+    assert_eq!(place.records().len(), 1 + 4 + 4);
+    let plan = place.succeed(&["plan", "grid.yaml"]).stdout;
+    assert_eq!(
+        plan.lines().filter(|line| line.starts_with("done")).count(),
+        9,
+        "{plan}"
+    );
+    assert_eq!(
+        plan.lines()
+            .filter(|line| line.starts_with("not run  "))
+            .count(),
+        9 + 2,
+        "{plan}"
+    );
+}
+
+/// Weights that a training left are a target of their own when a grid names them as a file.
+#[test]
+fn weights_from_a_file_are_used_as_they_are() {
+    let place = Place::new(&grid());
+    place.succeed(&["grid.yaml"]);
+    let trained = place
+        .records()
+        .into_iter()
+        .map(|(_, record)| record)
+        .find(|r| !r["epochs"].is_null())
+        .unwrap();
+    let (weights, _) = place
+        .payloads()
+        .into_iter()
+        .find(|(path, _)| path.ends_with("weights.safetensors"))
+        .unwrap();
+    fs::copy(
+        place.path().join(weights),
+        place.path().join("net.safetensors"),
+    )
+    .unwrap();
+    fs::remove_dir_all(place.results()).unwrap();
+    place.succeed(&[
+        "grid.yaml",
+        "--set",
+        "targets.1.test_images=100",
+        "--only",
+        "fashion-mnist/*init*",
+    ]);
+    let records = place.records();
+    let loaded = records
+        .iter()
+        .map(|(_, record)| record)
+        .find(|r| !r["epochs"].is_null())
+        .unwrap();
+    assert_eq!(loaded["epochs"], 0.0);
+    assert_eq!(loaded["accuracy"], trained["accuracy"]);
+    assert_ne!(loaded["id"], trained["id"]);
+}
+
+#[test]
+fn a_divergence_names_the_step_and_the_iteration() {
+    let place = Place::new(&GRID.replace("[0, 1e-5, 1e-3]", "[1e38]"));
+    let answer = place.run(&["grid.yaml"]);
+    assert_eq!(answer.code, Some(1), "{}", answer.stderr);
+    let last = answer.stderr.lines().last().unwrap();
+    assert!(
+        last.starts_with("error: fashion-mnist/resnet20/finetune/seed0: the training loss is "),
+        "{last}"
+    );
+    assert!(last.contains("at iteration "), "{last}");
+}
+
+#[test]
+fn what_there_is() {
+    let place = Place::new(GRID);
+    insta::assert_snapshot!("list", place.succeed(&["list"]).stdout);
+    insta::assert_snapshot!("data_list", place.succeed(&["data", "list"]).stdout);
+    insta::assert_snapshot!("help", place.succeed(&["--help"]).stdout);
+    let fetch = place.run(&["data", "fetch", "fashion-mnist", "--data", "."]);
+    assert_eq!(fetch.code, Some(1));
+    insta::assert_snapshot!("nothing_to_fetch", fetch.stderr);
+}

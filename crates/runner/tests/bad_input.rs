@@ -1,0 +1,181 @@
+//! Bad input: exit code 2, one message that says where and what to do, and no work done.
+
+mod common;
+
+use std::fs;
+
+use common::{GRID, Place};
+
+/// Runs a grid that must be refused, and returns what was said about it.
+fn refused(grid: &str, arguments: &[&str]) -> String {
+    let place = Place::new(grid);
+    let answer = place.run(&[&["grid.yaml"], arguments].concat());
+    assert_eq!(answer.code, Some(2), "{}", answer.stderr);
+    assert_eq!(answer.stdout, "");
+    assert!(!place.results().exists(), "it began to work");
+    assert!(!answer.stderr.contains("backtrace"), "{}", answer.stderr);
+    answer.stderr
+}
+
+/// Runs the miniature with one thing changed.
+fn changed(what: &str, into: &str) -> String {
+    assert!(GRID.contains(what), "`{what}` is not in the grid");
+    refused(&GRID.replace(what, into), &[])
+}
+
+#[test]
+fn an_unknown_key() {
+    insta::assert_snapshot!(changed("attack_seeds", "atack_seeds"));
+}
+
+#[test]
+fn an_unknown_field_of_a_generator() {
+    insta::assert_snapshot!(changed("iterations: 200", "iteratons: 200"));
+}
+
+#[test]
+fn an_unknown_field_of_an_attack() {
+    insta::assert_snapshot!(changed("steps: 3", "stepz: 3"));
+}
+
+#[test]
+fn a_wrong_type() {
+    insta::assert_snapshot!(changed("attack_seeds: 2", "attack_seeds: many"));
+}
+
+#[test]
+fn a_value_out_of_range() {
+    insta::assert_snapshot!(changed("1e-3]", "-1e-3]"));
+    insta::assert_snapshot!(changed("alpha: 0.01", "alpha: 0"));
+}
+
+#[test]
+fn an_unknown_model() {
+    insta::assert_snapshot!(changed("resnet20", "resnet2"));
+}
+
+#[test]
+fn an_unknown_data_set() {
+    insta::assert_snapshot!(changed("fashion-mnist", "fashion_mnits"));
+}
+
+#[test]
+fn an_unknown_generator() {
+    insta::assert_snapshot!(changed("- dbi", "- dib"));
+}
+
+#[test]
+fn an_empty_grid() {
+    insta::assert_snapshot!(refused("", &[]));
+    insta::assert_snapshot!(refused(GRID, &["--set", "generators=[]"]));
+}
+
+#[test]
+fn an_entry_twice() {
+    insta::assert_snapshot!(changed("1e-5,", "1e-5, 1e-5,"));
+}
+
+#[test]
+fn a_name_that_is_no_folder() {
+    insta::assert_snapshot!(changed("name: mini", "name: ../mini"));
+}
+
+#[test]
+fn a_bad_override() {
+    insta::assert_snapshot!(refused(
+        GRID,
+        &["--set", "generators.ours.stage1.iterations=0"]
+    ));
+    insta::assert_snapshot!(refused(GRID, &["--set", "generators.our.samples=3"]));
+}
+
+#[test]
+fn a_bad_desk_override() {
+    let grid = format!("{GRID}desk:\n  - generators.ours.samplez=3\n");
+    insta::assert_snapshot!(refused(&grid, &[]));
+}
+
+#[test]
+fn a_pattern_that_matches_nothing() {
+    insta::assert_snapshot!(refused(GRID, &["--only", "cifar10/*"]));
+}
+
+#[test]
+fn a_short_key() {
+    let place = Place::new(GRID);
+    let output = place
+        .command(&["grid.yaml"])
+        .env("BRINK_KEY", "c0ffee")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    insta::assert_snapshot!(String::from_utf8(output.stderr).unwrap());
+}
+
+#[test]
+fn a_grid_file_that_is_not_there() {
+    let place = Place::new(GRID);
+    let answer = place.run(&["gird.yaml"]);
+    assert_eq!(answer.code, Some(2));
+    insta::assert_snapshot!(answer.stderr);
+}
+
+#[test]
+fn no_grid_file() {
+    let place = Place::new(GRID);
+    let answer = place.run(&["--dry-run"]);
+    assert_eq!(answer.code, Some(2));
+    insta::assert_snapshot!(answer.stderr);
+}
+
+#[test]
+fn a_results_folder_that_cannot_be_written() {
+    let place = Place::new(GRID);
+    fs::write(place.path().join("file"), "").unwrap();
+    let answer = place.run(&["grid.yaml", "--out", "file/results"]);
+    assert_eq!(answer.code, Some(2), "{}", answer.stderr);
+    insta::assert_snapshot!(answer.stderr);
+}
+
+#[test]
+fn not_enough_disk() {
+    let place = Place::new(GRID);
+    let answer = place.run(&["grid.yaml", "--require-free", &u64::MAX.to_string()]);
+    assert_eq!(answer.code, Some(2), "{}", answer.stderr);
+    let said = answer.stderr;
+    assert!(
+        said.starts_with("error: the disk of results/store has"),
+        "{said}"
+    );
+    assert!(
+        said.contains("free some space, or choose another results folder"),
+        "{said}"
+    );
+    assert_eq!(place.records(), []);
+}
+
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn a_gpu_that_this_build_cannot_use() {
+    insta::assert_snapshot!(refused(GRID, &["--device", "cuda"]));
+}
+
+#[test]
+fn a_weight_file_that_is_another_one() {
+    let sum = "0".repeat(64);
+    let init =
+        format!("test_images: 100\n    init: {{weights: net.safetensors, sha256: \"{sum}\"}}");
+    let place = Place::new(&GRID.replace("test_images: 100", &init));
+    fs::write(place.path().join("net.safetensors"), "something else").unwrap();
+    let answer = place.run(&["grid.yaml"]);
+    assert_eq!(answer.code, Some(2));
+    insta::assert_snapshot!(answer.stderr);
+}
+
+#[test]
+fn reports_without_records() {
+    let place = Place::new(GRID);
+    let answer = place.run(&["table", "grid.yaml"]);
+    assert_eq!(answer.code, Some(2));
+    insta::assert_snapshot!(answer.stderr);
+}

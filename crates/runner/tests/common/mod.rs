@@ -1,0 +1,151 @@
+//! A miniature of the main job: a small network, few images, few iterations, but every step of the real one.
+
+#![allow(dead_code)] // each test file uses its own part
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub const GRID: &str = "\
+name: mini
+title: A miniature
+table: table3
+key: {passphrase: test}
+targets:
+  - dataset: fashion-mnist
+    model: resnet20
+    train: {epochs: 1, images: 300, batch: 50}
+    test_images: 100
+generators:
+  - validset: {samples: 6}
+  - dbi: {samples: 6, stage1: {iterations: 12}}
+  - aid: {samples: 6, stage1: {iterations: 12}}
+  - ours: {samples: 6, stage1: {iterations: 12}, stage2: {alpha: 0.01, iterations: 200}}
+attacks:
+  - finetune: {lr: [0, 1e-5, 1e-3], steps: 3, batch: 20}
+attack_seeds: 2
+";
+
+/// Steps that leave a record: a target, four sets, and runs of three rates, two seeds and four sets.
+pub const STEPS: usize = 1 + 4 + 3 * 2 * 4;
+
+/// A folder with a grid file in it.
+pub struct Place(TempDir);
+
+impl Place {
+    pub fn new(grid: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("grid.yaml"), grid).unwrap();
+        Self(folder)
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn results(&self) -> PathBuf {
+        self.path().join("results")
+    }
+
+    /// The program, about to be started here.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
+        command.current_dir(self.path()).args(arguments);
+        for variable in ["BRINK_DATA", "BRINK_KEY"] {
+            command.env_remove(variable);
+        }
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Answer {
+        Answer::new(&self.command(arguments).output().unwrap())
+    }
+
+    /// Runs it and insists on success.
+    pub fn succeed(&self, arguments: &[&str]) -> Answer {
+        let answer = self.run(arguments);
+        assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+        answer
+    }
+
+    /// All records, each under its path, without what may differ between two runs: when and how long.
+    pub fn records(&self) -> Vec<(String, Value)> {
+        let mut records = Vec::new();
+        walk(&self.results().join("store"), &mut |path| {
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
+                let mut record: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+                for field in ["started", "seconds"] {
+                    record["provenance"]
+                        .as_object_mut()
+                        .unwrap()
+                        .remove(field)
+                        .unwrap();
+                }
+                records.push((self.name(path), record));
+            }
+        });
+        records.sort_by(|a, b| a.0.cmp(&b.0));
+        records
+    }
+
+    /// The bytes of all weights and samples.
+    pub fn payloads(&self) -> Vec<(String, Vec<u8>)> {
+        let mut payloads = Vec::new();
+        walk(&self.results().join("store"), &mut |path| {
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "safetensors")
+            {
+                payloads.push((self.name(path), fs::read(path).unwrap()));
+            }
+        });
+        payloads.sort();
+        payloads
+    }
+
+    /// States of steps in flight.
+    pub fn states(&self) -> usize {
+        fs::read_dir(self.results().join("store/state")).map_or(0, Iterator::count)
+    }
+
+    fn name(&self, path: &Path) -> String {
+        path.strip_prefix(self.path())
+            .unwrap()
+            .display()
+            .to_string()
+    }
+}
+
+fn walk(folder: &Path, visit: &mut impl FnMut(&Path)) {
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            walk(&path, visit);
+        } else {
+            visit(&path);
+        }
+    }
+}
+
+/// What the program said.
+pub struct Answer {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Answer {
+    fn new(output: &Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout.clone()).unwrap(),
+            stderr: String::from_utf8(output.stderr.clone()).unwrap(),
+        }
+    }
+}

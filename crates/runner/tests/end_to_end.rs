@@ -1,0 +1,231 @@
+//! The main job in miniature, from a grid file to tables and figures.
+
+mod common;
+
+use std::fs;
+
+use common::{GRID, Place, STEPS};
+use serde_json::Value;
+
+#[test]
+fn a_grid_becomes_records_tables_and_figures_and_again_the_same() {
+    let place = Place::new(GRID);
+    let answer = place.succeed(&["grid.yaml"]);
+    assert!(answer.stdout.contains("Table III"), "{}", answer.stdout);
+    assert!(
+        answer.stdout.contains("false alarms: 0 of"),
+        "{}",
+        answer.stdout
+    );
+    assert!(answer.stdout.contains("accuracy "), "{}", answer.stdout);
+    let records = place.records();
+    assert_eq!(records.len(), STEPS);
+    assert_eq!(place.states(), 0);
+    let mini = place.results().join("mini");
+    for file in [
+        "table.md",
+        "table.tex",
+        "table.csv",
+        "table.parquet",
+        "figure.svg",
+        "figure.png",
+    ] {
+        assert!(fs::metadata(mini.join(file)).unwrap().len() > 100, "{file}");
+        assert!(answer.stdout.contains(file), "{file} is not named");
+    }
+
+    // At learning rate 0 nothing moves and nothing flips.
+    let runs: Vec<&Value> = records
+        .iter()
+        .map(|(_, record)| record)
+        .filter(|r| !r["attack"].is_null())
+        .collect();
+    for run in runs.iter().filter(|run| run["spec"]["lr"] == 0.0) {
+        assert_eq!(run["change"]["changed"], 0);
+        assert_eq!(run["single"]["hits"], 0);
+        assert_eq!(run["accuracy_before"], run["accuracy_after"]);
+    }
+    // At the highest one it does.
+    assert!(
+        runs.iter()
+            .any(|run| run["single"]["hits"].as_u64() > Some(0))
+    );
+
+    // `run.json` names every step with its time.
+    let run: Value = serde_json::from_slice(&fs::read(mini.join("run.json")).unwrap()).unwrap();
+    assert_eq!(run["steps"].as_array().unwrap().len(), STEPS);
+    assert_eq!(run["scale"], "desk");
+    assert_eq!(run["config"]["targets"][0]["train"]["epochs"], 1);
+    assert!(
+        run["config"].get("key").is_none(),
+        "a key does not belong in results"
+    );
+
+    // Again: nothing is left to do, and the tables are the same.
+    let table = fs::read(mini.join("table.md")).unwrap();
+    let again = place.succeed(&["grid.yaml"]);
+    assert_eq!(again.stderr, "");
+    assert_eq!(again.stdout, answer.stdout);
+    assert_eq!(fs::read(mini.join("table.md")).unwrap(), table);
+
+    // Again from nothing, on another number of threads: the same numbers, weights and samples, bit for bit.
+    let other = Place::new(GRID);
+    let run = other
+        .command(&["grid.yaml"])
+        .env("RAYON_NUM_THREADS", "1")
+        .output()
+        .unwrap();
+    assert!(run.status.success());
+    let without_threads = |records: Vec<(String, Value)>| -> Vec<(String, Value)> {
+        let strip = |(name, mut record): (String, Value)| {
+            record["provenance"]
+                .as_object_mut()
+                .unwrap()
+                .remove("threads");
+            (name, record)
+        };
+        records.into_iter().map(strip).collect()
+    };
+    assert_eq!(without_threads(other.records()), without_threads(records));
+    assert_eq!(other.payloads(), place.payloads());
+}
+
+#[test]
+fn reports_are_made_from_records_alone() {
+    let place = Place::new(&GRID.replace("attack_seeds: 2", "attack_seeds: 1"));
+    let computed = place.succeed(&["grid.yaml"]);
+    let mini = place.results().join("mini");
+    let figure = fs::read(mini.join("figure.svg")).unwrap();
+    fs::remove_dir_all(&mini).unwrap();
+    // No weights and no samples are needed, only what the records say.
+    for (path, _) in place.payloads() {
+        fs::remove_file(place.path().join(path)).unwrap();
+    }
+    let before = place.records();
+
+    let table = place.succeed(&["table", "grid.yaml"]);
+    assert!(
+        computed
+            .stdout
+            .starts_with(table.stdout.split("results/").next().unwrap())
+    );
+    assert!(table.stdout.contains("table.md"), "{}", table.stdout);
+    let plot = place.succeed(&["plot", "grid.yaml"]);
+    assert_eq!(
+        plot.stdout,
+        "results/mini/figure.svg\nresults/mini/figure.png\n"
+    );
+    assert_eq!(fs::read(mini.join("figure.svg")).unwrap(), figure);
+    assert_eq!(place.records(), before);
+}
+
+#[test]
+fn only_a_part_is_done_with_what_it_needs_and_the_rest_later() {
+    let place = Place::new(GRID);
+    place.succeed(&["grid.yaml", "--only", "*/dbi/*/lr=1e-3/seed1"]);
+    // The target, one set, one run.
+    assert_eq!(place.records().len(), 3);
+    let status = place.succeed(&["status", "grid.yaml"]);
+    assert_eq!(
+        status.stdout,
+        "   3 of   29  fashion-mnist/resnet20\n   3 of   29  in all\n"
+    );
+    let plan = place.succeed(&["plan", "grid.yaml", "--only", "*/dbi*"]);
+    let done = plan
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("done"))
+        .count();
+    assert_eq!(
+        (done, plan.stdout.lines().count()),
+        (3, 2 + 6),
+        "{}",
+        plan.stdout
+    );
+
+    let whole = Place::new(GRID);
+    place.succeed(&["grid.yaml"]);
+    whole.succeed(&["grid.yaml"]);
+    assert_eq!(place.records(), whole.records());
+}
+
+#[test]
+fn a_dry_run_says_everything_and_writes_nothing() {
+    let place = Place::new(GRID);
+    let answer = place.succeed(&["grid.yaml", "--dry-run"]);
+    assert_eq!(answer.stdout.lines().count(), STEPS);
+    assert!(answer.stdout.lines().all(|line| line.starts_with("to do")));
+    assert!(
+        answer
+            .stdout
+            .contains("fashion-mnist/resnet20/ours/finetune/lr=1e-5/seed1")
+    );
+    assert!(!place.results().exists());
+    assert_eq!(answer.stdout, place.succeed(&["plan", "grid.yaml"]).stdout);
+}
+
+#[test]
+fn what_goes_into_a_step_changes_its_id_and_what_does_not_does_not() {
+    let place = Place::new(GRID);
+    let ids = |arguments: &[&str]| -> Vec<String> {
+        let all = [&["plan", "grid.yaml"], arguments].concat();
+        let plan = place.succeed(&all).stdout;
+        plan.lines()
+            .map(|line| {
+                line.split_whitespace()
+                    .find(|word| word.len() == 16)
+                    .unwrap()
+                    .to_owned()
+            })
+            .collect()
+    };
+    let (target, set, run) = (0, 4, STEPS - 1);
+    let plain = ids(&[]);
+    for same in [
+        &["--out", "elsewhere"] as &[_],
+        &["--scale", "paper"],
+        &["--set", "name=other"],
+        &["--set", "attack_seeds=2"],
+    ] {
+        assert_eq!(ids(same), plain, "{same:?}");
+    }
+    for other in [
+        "seed=1",
+        "targets.0.train.epochs=2",
+        "targets.0.test_images=50",
+    ] {
+        let other = ids(&["--set", other]);
+        assert_ne!(other[target], plain[target]);
+        assert_ne!(other[run], plain[run]);
+    }
+    for other in [
+        "generators.ours.stage2.alpha=1e-3",
+        "key.passphrase=another",
+    ] {
+        let other = ids(&["--set", other]);
+        assert_eq!(other[target], plain[target]);
+        assert_ne!(other[set], plain[set]);
+        assert_ne!(other[run], plain[run]);
+    }
+    let other = ids(&["--set", "attacks.finetune.steps=4"]);
+    assert_eq!(other[..=set], plain[..=set]);
+    assert_ne!(other[run], plain[run]);
+}
+
+#[test]
+fn another_key_takes_the_place_of_the_grids() {
+    let place = Place::new(GRID);
+    let plan = place.succeed(&["plan", "grid.yaml"]).stdout;
+    let digits = "00112233445566778899aabbccddeeff";
+    let by_variable = place
+        .command(&["plan", "grid.yaml"])
+        .env("BRINK_KEY", digits)
+        .output()
+        .unwrap();
+    fs::write(place.path().join("key"), format!("{digits}\n")).unwrap();
+    let by_file = place
+        .succeed(&["plan", "grid.yaml", "--key-file", "key"])
+        .stdout;
+    assert_eq!(String::from_utf8(by_variable.stdout).unwrap(), by_file);
+    assert_ne!(by_file, plan);
+}

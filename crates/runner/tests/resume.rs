@@ -1,0 +1,116 @@
+//! Killed or stopped at any moment, the same command goes on and ends with the records of an undisturbed run.
+
+mod common;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use common::{GRID, Place};
+use spec::Stream;
+
+fn start(place: &Place, arguments: &[&str]) -> Child {
+    let mut command = place.command(arguments);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().unwrap()
+}
+
+fn assert_same(place: &Place, undisturbed: &Place) {
+    assert_eq!(place.records(), undisturbed.records());
+    assert_eq!(place.payloads(), undisturbed.payloads());
+    assert_eq!(place.states(), 0);
+}
+
+#[test]
+fn killed_at_ten_random_moments() {
+    let undisturbed = Place::new(GRID);
+    let began = Instant::now();
+    undisturbed.succeed(&["grid.yaml"]);
+    let whole = began.elapsed();
+
+    let arguments = ["grid.yaml", "--save-every", "1"];
+    let mut place = Place::new(GRID);
+    let mut stream = Stream::new(20).split("kill");
+    let (mut kills, mut half_way) = (0, 0);
+    while kills < 10 {
+        let mut child = start(&place, &arguments);
+        sleep(whole.mul_f32(0.02 + 0.13 * stream.uniform()));
+        if child.try_wait().unwrap().is_some() {
+            assert_same(&place, &undisturbed);
+            place = Place::new(GRID);
+            continue;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+        half_way += usize::from(place.states() > 0);
+    }
+    assert!(half_way > 0, "no kill hit a step with a saved state");
+    let answer = place.succeed(&arguments);
+    assert!(
+        answer.stdout.contains("false alarms: 0 of"),
+        "{}",
+        answer.stdout
+    );
+    assert_same(&place, &undisturbed);
+}
+
+#[cfg(unix)]
+#[test]
+fn interrupted_it_saves_its_state_and_goes_on_later() {
+    let grid = GRID.replace("epochs: 1", "epochs: 5");
+    let place = Place::new(&grid);
+    let mut command = place.command(&["grid.yaml", "--only", "*/ours"]);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    stderr.read_line(&mut said).unwrap();
+    assert!(said.ends_with("fashion-mnist/resnet20: begins\n"), "{said}");
+    sleep(Duration::from_millis(300));
+    let interrupt = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(interrupt.unwrap().success());
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
+    assert!(
+        said.ends_with(
+            "error: fashion-mnist/resnet20: interrupted; run the same command to go on\n"
+        ),
+        "{said}"
+    );
+    // By the clock it was not time: this state was saved because of the signal.
+    assert_eq!(place.states(), 1);
+    let status = place.succeed(&["status", "grid.yaml"]).stdout;
+    assert!(
+        status.contains("half-way: fashion-mnist/resnet20\n"),
+        "{status}"
+    );
+
+    place.succeed(&["grid.yaml", "--only", "*/ours"]);
+    let undisturbed = Place::new(&grid);
+    undisturbed.succeed(&["grid.yaml", "--only", "*/ours"]);
+    assert_same(&place, &undisturbed);
+}
+
+#[test]
+fn two_runners_do_not_share_a_results_folder() {
+    let place = Place::new(&GRID.replace("epochs: 1", "epochs: 1000"));
+    let mut first = start(&place, &["grid.yaml"]);
+    let lock = place.results().join("store/lock");
+    while fs::metadata(&lock).map_or(0, |lock| lock.len()) == 0 {
+        sleep(Duration::from_millis(10));
+    }
+    let second = place.run(&["grid.yaml"]);
+    // Looking is allowed.
+    let status = place.run(&["status", "grid.yaml"]);
+    let pid = first.id();
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert_eq!(second.code, Some(2), "{}", second.stderr);
+    let holder = format!("is in use by process {pid} on ");
+    assert!(second.stderr.contains(&holder), "{}", second.stderr);
+    assert_eq!(status.code, Some(0), "{}", status.stderr);
+}

@@ -1,0 +1,159 @@
+//! Values that were checked when they were read, so that nothing after the parser meets a negative learning rate.
+//!
+//! Each number type holds one number within bounds, never NaN or infinite. It reads and writes as the plain number; the
+//! error of a wrong one names the value and the bounds: "`-1` is not a number above 0".
+
+use std::{fmt, ops::Deref};
+
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+
+/// The number is not within the bounds of its type.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("`{value}` is not {expected}")]
+pub struct OutOfBounds {
+    value: String,
+    expected: &'static str,
+}
+
+macro_rules! checked {
+    ($(#[$doc:meta])* $name:ident($number:ty), $expected:literal, |$value:ident| $within:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
+        #[serde(transparent)]
+        pub struct $name($number);
+
+        impl $name {
+            /// What the number must be, in words.
+            pub const EXPECTED: &str = $expected;
+
+            /// Checks a number.
+            ///
+            /// # Errors
+            /// If it is not within the bounds.
+            pub fn new(value: $number) -> Result<Self, OutOfBounds> {
+                Self::check(value).ok_or_else(|| OutOfBounds {
+                    value: value.to_string(),
+                    expected: Self::EXPECTED,
+                })
+            }
+
+            /// A number that stands in the source code, e.g. a default.
+            ///
+            /// # Panics
+            /// If it is not within the bounds; when compiling, if used for a constant.
+            pub const fn literal(value: $number) -> Self {
+                match Self::check(value) {
+                    Some(checked) => checked,
+                    None => panic!(concat!("not ", $expected)),
+                }
+            }
+
+            /// The number.
+            pub const fn get(self) -> $number {
+                self.0
+            }
+
+            const fn check($value: $number) -> Option<Self> {
+                if $within { Some(Self($value)) } else { None }
+            }
+        }
+
+        impl From<$name> for $number {
+            fn from(checked: $name) -> Self {
+                checked.0
+            }
+        }
+
+        impl TryFrom<$number> for $name {
+            type Error = OutOfBounds;
+
+            fn try_from(value: $number) -> Result<Self, OutOfBounds> {
+                Self::new(value)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::new(<$number>::deserialize(deserializer)?).map_err(D::Error::custom)
+            }
+        }
+    };
+}
+
+checked! {
+    /// A finite number above 0: a factor, a step size that must move something.
+    Positive(f64), "a number above 0", |value| value > 0.0 && value.is_finite()
+}
+
+checked! {
+    /// A finite number, 0 or above: a learning rate (0 is the control row), a weight decay.
+    NonNegative(f64), "a number, 0 or above", |value| value >= 0.0 && value.is_finite()
+}
+
+checked! {
+    /// A number from 0 to 1: a share, a momentum, a pixel.
+    UnitInterval(f64), "a number from 0 to 1", |value| value >= 0.0 && value <= 1.0
+}
+
+checked! {
+    /// A whole number above 0: of samples, iterations, epochs.
+    #[derive(Eq, Ord, Hash)]
+    Count(usize), "a whole number above 0", |value| value > 0
+}
+
+/// A list of at least one entry: of seeds, targets, learning rates. An empty one would make an empty grid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct NonEmpty<T>(Vec<T>);
+
+/// The list has no entries.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the list is empty; give at least one entry")]
+pub struct Empty;
+
+impl<T> NonEmpty<T> {
+    /// Checks a list.
+    ///
+    /// # Errors
+    /// If it is empty.
+    pub fn new(entries: Vec<T>) -> Result<Self, Empty> {
+        if entries.is_empty() {
+            return Err(Empty);
+        }
+        Ok(Self(entries))
+    }
+
+    /// Changes every entry.
+    pub fn map<U>(self, change: impl FnMut(T) -> U) -> NonEmpty<U> {
+        NonEmpty(self.0.into_iter().map(change).collect())
+    }
+}
+
+impl<T> Deref for NonEmpty<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<'a, T> IntoIterator for &'a NonEmpty<T> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for NonEmpty<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(Vec::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}

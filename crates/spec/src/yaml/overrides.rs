@@ -1,0 +1,114 @@
+//! `--set path=value`: one value laid over the tree.
+
+use super::{
+    error::Fault,
+    tree::{Name, Node, Spot, Value},
+};
+use crate::nearest;
+
+/// Lays the override `argument`, the one at `index`, over `root`.
+pub(super) fn apply(root: &mut Node, argument: &str, index: usize) -> Result<(), Fault> {
+    let spot = Spot::argument(index);
+    let Some((path, value)) = argument.split_once('=') else {
+        return Err(Fault::new(spot, "there is no `=`").hint("write path=value, e.g. seeds=[1, 2]"));
+    };
+    let value = Node::parse(value, index)?;
+    let mut node = root;
+    let mut done = String::new();
+    for part in path.split('.').map(str::trim) {
+        if part.is_empty() {
+            return Err(Fault::new(spot, "a part of the path is empty")
+                .hint("write path=value, e.g. seeds=[1, 2]"));
+        }
+        node = step(node, part, &done, spot)?;
+        if !done.is_empty() {
+            done.push('.');
+        }
+        done.push_str(part);
+    }
+    *node = value;
+    Ok(())
+}
+
+/// The place called `part` inside of `node`, which stands at the path `done`.
+fn step<'a>(node: &'a mut Node, part: &str, done: &str, spot: Spot) -> Result<&'a mut Node, Fault> {
+    if let Value::Null = node.value {
+        node.value = Value::Map(Vec::new());
+    }
+    match &mut node.value {
+        Value::Map(entries) => Ok(entry(entries, part, spot)),
+        Value::List(items) => item(items, part, done, spot),
+        value => Err(Fault::new(
+            spot,
+            format!("`{done}` is {value}, which has no `{part}` inside"),
+        )),
+    }
+}
+
+/// The value called `key`, added if it is not there.
+fn entry<'a>(entries: &'a mut Vec<(Name, Node)>, key: &str, spot: Spot) -> &'a mut Node {
+    let at = entries
+        .iter()
+        .position(|(name, _)| name.text == key)
+        .unwrap_or_else(|| {
+            let name = Name {
+                spot,
+                text: key.to_owned(),
+            };
+            let value = Node {
+                spot,
+                value: Value::Null,
+            };
+            entries.push((name, value));
+            entries.len() - 1
+        });
+    &mut entries[at].1
+}
+
+/// The item at the index `part`, or the content of the only item that is the variant `part`.
+fn item<'a>(
+    items: &'a mut [Node],
+    part: &str,
+    done: &str,
+    spot: Spot,
+) -> Result<&'a mut Node, Fault> {
+    let count = items.len();
+    if let Ok(index) = part.parse::<usize>() {
+        return items.get_mut(index).ok_or_else(|| {
+            Fault::new(spot, format!("`{done}` has no item {index}"))
+                .hint(format!("items count from 0, and there are {count}"))
+        });
+    }
+    let names: Vec<&str> = items.iter().filter_map(variant).collect();
+    let is_meant = |at: &usize| variant(&items[*at]) == Some(part);
+    let matches: Vec<usize> = (0..count).filter(is_meant).collect();
+    let at = match matches[..] {
+        [at] => at,
+        [] => {
+            let problem = format!("`{done}` has no item `{part}`");
+            return Err(Fault::new(spot, problem).hint(nearest::hint(part, &names)));
+        }
+        [first, ..] => {
+            let problem = format!("`{done}` has {} items `{part}`", matches.len());
+            let fix = format!("name one by its index from 0, e.g. {done}.{first}.{part}");
+            return Err(Fault::new(spot, problem).hint(fix));
+        }
+    };
+    let item = &mut items[at];
+    if !matches!(item.value, Value::Map(_)) {
+        item.value = Value::Null; // a bare name: its settings get a place to stand
+    }
+    step(item, part, done, spot)
+}
+
+/// The variant that a list item is: `name` or `name: content`.
+fn variant(item: &Node) -> Option<&str> {
+    match &item.value {
+        Value::Text(text) | Value::Typed(_, text) => Some(text),
+        Value::Map(entries) => match entries.as_slice() {
+            [(name, _)] => Some(&name.text),
+            _ => None,
+        },
+        Value::Null | Value::List(_) => None,
+    }
+}

@@ -1,0 +1,150 @@
+//! Identifiers, scales, checked numbers and near names.
+
+use proptest::prelude::*;
+use serde_json::json;
+use spec::{
+    Id, Scale,
+    checked::{Count, NonEmpty, NonNegative, Positive, UnitInterval},
+    nearest,
+};
+
+#[test]
+fn an_id_is_known_and_ignores_the_order_of_fields_only() {
+    let id = |value| Id::of(&value).unwrap().to_string();
+    let known = "b944e0f822d8812f";
+    let canonical = br#"{"a":{"c":true,"d":null},"b":[1,2.5,"x"]}"#;
+    assert!(blake3::hash(canonical).to_hex().starts_with(known));
+    assert_eq!(
+        id(json!({"b": [1, 2.5, "x"], "a": {"d": null, "c": true}})),
+        known
+    );
+    assert_eq!(
+        id(json!({"a": {"c": true, "d": null}, "b": [1, 2.5, "x"]})),
+        known
+    );
+    for other in [
+        json!({"a": {"c": true, "d": null}, "b": [2.5, 1, "x"]}),
+        json!({"a": {"c": true}, "b": [1, 2.5, "x"]}),
+        json!({"a": {"c": true, "d": null}, "b": [1.0, 2.5, "x"]}),
+        json!({"a": {"c": true, "d": null}, "c": [1, 2.5, "x"]}),
+    ] {
+        assert_ne!(id(other), known);
+    }
+}
+
+#[test]
+fn an_id_of_something_that_is_no_json_is_refused() {
+    let map = std::collections::BTreeMap::from([(vec![1], 2)]);
+    assert!(Id::of(&map).unwrap_err().to_string().contains("text keys"));
+}
+
+#[test]
+fn only_canonical_text_is_an_id() {
+    for text in [
+        "",
+        "0123456789abcde",
+        "0123456789abcdef0",
+        "0123456789ABCDEF",
+        "+123456789abcdef",
+        "0123456789abcdeg",
+    ] {
+        let error = text.parse::<Id>().unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("`{text}`")) && error.contains("16 hexadecimal digits"),
+            "{error}"
+        );
+    }
+    let id: Id = "00000000000000ff".parse().unwrap();
+    assert_eq!(
+        format!("{id:?} {id:>20}"),
+        "Id(00000000000000ff)     00000000000000ff"
+    );
+    assert_eq!(serde_json::to_string(&id).unwrap(), "\"00000000000000ff\"");
+    assert!(serde_json::from_str::<Id>("\"ff\"").is_err());
+}
+
+proptest! {
+    #[test]
+    fn ids_read_back_and_sort_like_their_text(a: u64, b: u64) {
+        let (a, b) = (Id::of(&a).unwrap(), Id::of(&b).unwrap());
+        prop_assert_eq!(a.to_string().parse::<Id>().unwrap(), a);
+        prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
+        let json = serde_json::to_string(&a).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Id>(&json).unwrap(), a);
+    }
+
+    #[test]
+    fn an_exact_name_is_its_own_nearest(name in "[a-z][a-z0-9-]{0,12}", other in "[a-z][a-z0-9-]{0,12}") {
+        prop_assert_eq!(nearest(&name, [name.as_str(), other.as_str()]), Some(name.as_str()));
+        prop_assert_eq!(nearest(&name, []), None);
+    }
+
+    #[test]
+    fn one_slip_in_a_long_name_is_forgiven(name in "[a-z]{6,12}", at in 0usize..6) {
+        let mut slip = name.clone();
+        slip.remove(at);
+        prop_assert_eq!(nearest(&slip, [name.as_str()]), Some(name.as_str()));
+    }
+
+    #[test]
+    fn checked_numbers_are_within_bounds_or_refused(value: f64) {
+        prop_assert_eq!(Positive::new(value).is_ok(), value.is_finite() && value > 0.0);
+        prop_assert_eq!(NonNegative::new(value).is_ok(), value.is_finite() && value >= 0.0);
+        prop_assert_eq!(UnitInterval::new(value).is_ok(), (0.0..=1.0).contains(&value));
+    }
+}
+
+#[test]
+fn scales_read_and_write_as_one_word() {
+    for scale in Scale::ALL {
+        assert_eq!(scale.to_string().parse(), Ok(scale));
+        assert_eq!(
+            serde_json::to_string(&scale).unwrap(),
+            format!("\"{scale}\"")
+        );
+    }
+    assert_eq!(Scale::Desk.title_suffix(), " (desk scale)");
+    assert_eq!(Scale::Paper.title_suffix(), "");
+    let error = "huge".parse::<Scale>().unwrap_err().to_string();
+    assert_eq!(error, "unknown scale `huge`; write `desk` or `paper`");
+}
+
+#[test]
+fn near_names_forgive_case_hyphens_and_swapped_letters() {
+    let names = ["fashion-mnist", "cifar10", "cifar10-jpeg"];
+    assert_eq!(nearest("FashionMNIST", names), Some("fashion-mnist"));
+    assert_eq!(nearest("cifar10_jpeg", names), Some("cifar10-jpeg"));
+    assert_eq!(nearest("cfiar10", names), Some("cifar10"));
+    assert_eq!(nearest("gtsrb", names), None);
+    assert_eq!(nearest("ab", ["cd"]), None);
+    assert_eq!(nearest::hint("x", &[]), "none is known here");
+}
+
+#[test]
+fn a_checked_number_is_written_plainly_and_names_its_bounds() {
+    const HALF: Positive = Positive::literal(0.5);
+    assert_eq!(serde_json::to_string(&HALF).unwrap(), "0.5");
+    assert_eq!(serde_json::from_str::<NonNegative>("0").unwrap().get(), 0.0);
+    assert_eq!(
+        Positive::new(f64::NAN).unwrap_err().to_string(),
+        "`NaN` is not a number above 0"
+    );
+    assert_eq!(
+        Count::new(0).unwrap_err().to_string(),
+        "`0` is not a whole number above 0"
+    );
+    assert!(serde_json::from_str::<Count>("0").is_err());
+    assert_eq!(usize::from(Count::literal(7)), 7);
+}
+
+#[test]
+fn an_empty_list_is_refused_where_an_entry_is_needed() {
+    let seeds: NonEmpty<u64> = spec::yaml::parse("grid.yaml", "[3, 1]").unwrap();
+    assert_eq!((seeds.len(), seeds.iter().sum::<u64>()), (2, 4));
+    assert_eq!(serde_json::to_string(&seeds).unwrap(), "[3,1]");
+    let error = spec::yaml::parse::<NonEmpty<u64>>("grid.yaml", "[]").unwrap_err();
+    assert_eq!(
+        error.message(),
+        "the list is empty; give at least one entry"
+    );
+}

@@ -1,0 +1,510 @@
+//! What people read when a grid file or an override is wrong, to the letter; and that right ones mean what they say.
+
+use std::path::Path;
+
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::json;
+use spec::{
+    checked::{Count, NonNegative},
+    yaml::{self, Place},
+};
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Grid {
+    name: String,
+    #[serde(default)]
+    generators: Vec<Generator>,
+    #[serde(default)]
+    seeds: Vec<u32>,
+    #[serde(default)]
+    quick: bool,
+    #[serde(default)]
+    training: Ours,
+    limit: Option<Ours>,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Generator {
+    Ours(Ours),
+    Dbi {
+        #[serde(default)]
+        iterations: usize,
+    },
+    Validset,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Ours {
+    iterations: Count,
+    lr: NonNegative,
+}
+
+impl Default for Ours {
+    fn default() -> Self {
+        Self {
+            iterations: Count::literal(10_000),
+            lr: NonNegative::literal(1e-3),
+        }
+    }
+}
+
+fn ours(iterations: usize, lr: f64) -> Ours {
+    Ours {
+        iterations: Count::new(iterations).unwrap(),
+        lr: NonNegative::new(lr).unwrap(),
+    }
+}
+
+fn grid(generators: Vec<Generator>) -> Grid {
+    Grid {
+        name: "t".to_owned(),
+        generators,
+        seeds: vec![],
+        quick: false,
+        training: Ours::default(),
+        limit: None,
+    }
+}
+
+/// The whole message about `text`, without its trailing blanks.
+fn message(text: &str, overrides: &[&str]) -> String {
+    let error = yaml::parse_with::<Grid>("grid.yaml", text, overrides).expect_err(text);
+    error.to_string()
+}
+
+#[test]
+fn a_message_shows_place_value_and_fix() {
+    let text = "name: t\ngenerators:\n  - ours:\n      iteratons: 500\n";
+    let expected = "\
+grid.yaml:4:7: unknown field `iteratons`
+  |
+4 |       iteratons: 500
+  |       ^^^^^^^^^
+  = did you mean `iterations`?";
+    assert_eq!(message(text, &[]), expected);
+
+    let text = "name: t\ngenerators: [ours: {lr: -1e-3}]\n";
+    let expected = "\
+grid.yaml:2:25: `-0.001` is not a number, 0 or above
+  |
+2 | generators: [ours: {lr: -1e-3}]
+  |                         ^^^^^";
+    assert_eq!(message(text, &[]), expected);
+}
+
+#[test]
+fn every_mistake_is_found_where_it_stands() {
+    let cases = [
+        // (text, line:column, message, hint)
+        (
+            "nme: t",
+            "1:1",
+            "unknown field `nme`",
+            "did you mean `name`?",
+        ),
+        (
+            "colour: t",
+            "1:1",
+            "unknown field `colour`",
+            "known: name, generators, seeds, quick, training, limit",
+        ),
+        (
+            "seeds: [1]",
+            "1:1",
+            "the field `name` is missing",
+            "add `name: ...` here",
+        ),
+        (
+            "",
+            "1:1",
+            "the field `name` is missing",
+            "add `name: ...` here",
+        ),
+        ("name:", "1:5", "an empty value is not text", ""),
+        ("name: [t]", "1:7", "a list is not text", ""),
+        ("- name: t", "1:1", "a list is not a mapping", ""),
+        (
+            "name: t\nname: u",
+            "2:1",
+            "duplicate mapping key `name` is not allowed here",
+            "",
+        ),
+        (
+            "name: t\nseeds: 3",
+            "2:8",
+            "`3` is not a list",
+            "write `[3]`",
+        ),
+        (
+            "name: t\nseeds: [1, 2.5]",
+            "2:12",
+            "`2.5` is not a whole number from 0 to 4294967295",
+            "",
+        ),
+        (
+            "name: t\nseeds: [-1]",
+            "2:9",
+            "`-1` is not a whole number from 0 to 4294967295",
+            "",
+        ),
+        (
+            "name: t\nseeds: [4294967296]",
+            "2:9",
+            "`4294967296` is not a whole number from 0 to 4294967295",
+            "",
+        ),
+        (
+            "name: t\nseeds: [one]",
+            "2:9",
+            "`one` is not a whole number from 0 to 4294967295",
+            "",
+        ),
+        (
+            "name: t\nquick: yes",
+            "2:8",
+            "`yes` is not true or false",
+            "",
+        ),
+        (
+            "name: t\ntraining: {iterations: 0}",
+            "2:24",
+            "`0` is not a whole number above 0",
+            "",
+        ),
+        (
+            "name: t\ntraining: {iterations: -5}",
+            "2:24",
+            "`-5` is not a whole number, 0 or above",
+            "",
+        ),
+        (
+            "name: t\ntraining: {lr: fast}",
+            "2:16",
+            "`fast` is not a number",
+            "",
+        ),
+        (
+            "name: t\ntraining: {lr: .nan}",
+            "2:16",
+            "value `.nan` is not a finite number",
+            "",
+        ),
+        ("name: t\ntraining: 5", "2:11", "`5` is not a mapping", ""),
+        (
+            "name: t\ngenerators: [uors]",
+            "2:14",
+            "unknown name `uors`",
+            "did you mean `ours`?",
+        ),
+        (
+            "name: t\ngenerators:\n- uors: {}",
+            "3:3",
+            "unknown name `uors`",
+            "did you mean `ours`?",
+        ),
+        (
+            "name: t\ngenerators: [x]",
+            "2:14",
+            "unknown name `x`",
+            "known: ours, dbi, validset",
+        ),
+        (
+            "name: t\ngenerators: [[]]",
+            "2:14",
+            "a list is not a name",
+            "",
+        ),
+        ("name: t\ngenerators: [{}]", "2:14", "a name is missing", ""),
+        (
+            "name: t\ngenerators: [validset: 5]",
+            "2:24",
+            "`validset` has no settings",
+            "",
+        ),
+        (
+            "name: t\ngenerators:\n  - ours:\n    iterations: 5",
+            "4:5",
+            "`iterations` stands beside `ours`, where one name is wanted",
+            "indent `iterations` if it belongs to `ours`, or make it `- iterations`",
+        ),
+        (
+            "name: t\n  seeds: []",
+            "2:8",
+            "mapping values are not allowed in this context",
+            "",
+        ),
+        ("name: \"t", "1:7", "unclosed quote", ""),
+        (
+            "name: t\n---\nname: u",
+            "3:1",
+            "only single YAML document expected but multiple found",
+            "",
+        ),
+        ("name: !secret t", "1:15", "unsupported tag `!secret`", ""),
+    ];
+    let describe = |text: &str| {
+        let error = yaml::parse::<Grid>("grid.yaml", text).expect_err(text);
+        let Place::Line { line, column, .. } = error.place() else {
+            panic!("{text:?} has no line: {error}");
+        };
+        let place = format!("{line}:{column}");
+        (
+            place,
+            error.message().to_owned(),
+            error.hint().unwrap_or_default().to_owned(),
+        )
+    };
+    for (text, place, message, hint) in cases {
+        let found = describe(text);
+        assert_eq!(
+            (found.0.as_str(), found.1.as_str(), found.2.as_str()),
+            (place, message, hint),
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn a_name_alone_stands_for_its_defaults_and_takes_nothing_from_its_neighbours() {
+    let expected = grid(vec![
+        Generator::Ours(Ours::default()),
+        Generator::Dbi { iterations: 7 },
+        Generator::Ours(Ours::default()),
+        Generator::Ours(ours(5, 1e-3)),
+        Generator::Validset,
+        Generator::Dbi { iterations: 0 },
+        Generator::Validset,
+    ]);
+    let text = "
+name: t
+generators:
+  - ours
+  - dbi: {iterations: 7}
+  - ours:
+  - ours: {iterations: 5}
+  - validset
+  - dbi
+  - validset: {}
+";
+    assert_eq!(yaml::parse::<Grid>("grid.yaml", text).unwrap(), expected);
+}
+
+#[test]
+fn nothing_stands_for_defaults_and_optional_values() {
+    let text = "name: t\ntraining:\nlimit:\n";
+    assert_eq!(
+        yaml::parse::<Grid>("grid.yaml", text).unwrap(),
+        grid(vec![])
+    );
+    let text = "name: t\nlimit: {}\n";
+    let limited = Grid {
+        limit: Some(Ours::default()),
+        ..grid(vec![])
+    };
+    assert_eq!(yaml::parse::<Grid>("grid.yaml", text).unwrap(), limited);
+}
+
+#[test]
+fn text_is_taken_as_it_is_written() {
+    for (written, expected) in [
+        ("0123", "0123"),
+        ("1e5", "1e5"),
+        ("true", "true"),
+        ("yes", "yes"),
+        ("\"a\\tb\"", "a\tb"),
+        ("'it''s'", "it's"),
+        ("|\n  x\n  y\n", "x\ny\n"),
+        ("two\n  lines", "two lines"),
+    ] {
+        let text = format!("name: {written}\n");
+        assert_eq!(
+            yaml::parse::<Grid>("grid.yaml", &text).unwrap().name,
+            expected,
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn anchors_and_merged_mappings_are_read_as_written_out() {
+    let text = "name: &n 007\ntraining: &t {lr: 1}\nlimit: {<<: *t, iterations: 3}\ngenerators: [ours: *t]\n";
+    let read: Grid = yaml::parse("grid.yaml", text).unwrap();
+    assert_eq!(read.limit, Some(ours(3, 1.0)));
+    assert_eq!(read.generators, [Generator::Ours(ours(10_000, 1.0))]);
+    assert_eq!(
+        yaml::parse::<Vec<String>>("list", "[&n 007, *n]").unwrap(),
+        ["007", "007"]
+    );
+}
+
+#[test]
+fn overrides_reach_fields_items_and_names() {
+    let text = "name: t\nseeds: [1, 2]\ngenerators:\n  - ours: {iterations: 5}\n  - dbi\n";
+    let base = || Grid {
+        seeds: vec![1, 2],
+        ..grid(vec![
+            Generator::Ours(ours(5, 1e-3)),
+            Generator::Dbi { iterations: 0 },
+        ])
+    };
+    let read = |overrides: &[&str]| yaml::parse_with::<Grid>("grid.yaml", text, overrides).unwrap();
+    assert_eq!(read(&[]), base());
+    assert_eq!(read(&["name=u"]).name, "u");
+    assert_eq!(read(&["name=a=b"]).name, "a=b");
+    assert_eq!(read(&["seeds=[7]"]).seeds, [7]);
+    assert_eq!(read(&["seeds.1=7"]).seeds, [1, 7]);
+    assert_eq!(read(&["training.lr=1e-5"]).training, ours(10_000, 1e-5));
+    assert_eq!(read(&["limit={lr: 0}"]).limit, Some(ours(10_000, 0.0)));
+    assert_eq!(
+        read(&["generators.ours.lr=0"]).generators[0],
+        Generator::Ours(ours(5, 0.0))
+    );
+    assert_eq!(
+        read(&["generators.ours={lr: 0}"]).generators[0],
+        Generator::Ours(ours(10_000, 0.0))
+    );
+    assert_eq!(
+        read(&["generators.0.ours.iterations=6"]).generators[0],
+        Generator::Ours(ours(6, 1e-3))
+    );
+    assert_eq!(
+        read(&["generators.dbi.iterations=9"]).generators[1],
+        Generator::Dbi { iterations: 9 }
+    );
+    assert_eq!(
+        read(&["generators.1=validset"]).generators[1],
+        Generator::Validset
+    );
+    assert_eq!(read(&["generators=[]", "seeds=[]", "name=t"]), grid(vec![]));
+    assert_eq!(read(&["name=u", "name=v"]).name, "v", "the last one wins");
+    assert_eq!(
+        yaml::parse_with::<Grid>("grid.yaml", "", &["name=t"]).unwrap(),
+        grid(vec![])
+    );
+}
+
+#[test]
+fn an_override_may_mend_the_file() {
+    assert_eq!(
+        yaml::parse_with::<Grid>("grid.yaml", "seeds: x\n", &["seeds=[]", "name=t"]).unwrap(),
+        grid(vec![])
+    );
+}
+
+#[test]
+fn a_wrong_override_is_named_instead_of_a_line() {
+    let text = "name: t\nseeds: [1]\ngenerators: [ours, dbi, ours: {lr: 1}]\n";
+    let cases = [
+        (
+            "training.iteratons=5",
+            "unknown field `iteratons`\n  = did you mean `iterations`?",
+        ),
+        ("training.lr=-1", "`-1` is not a number, 0 or above"),
+        ("training={lr: fast}", "`fast` is not a number"),
+        (
+            "sedes=[1]",
+            "unknown field `sedes`\n  = did you mean `seeds`?",
+        ),
+        (
+            "seeds",
+            "there is no `=`\n  = write path=value, e.g. seeds=[1, 2]",
+        ),
+        (
+            ".seeds=[1]",
+            "a part of the path is empty\n  = write path=value, e.g. seeds=[1, 2]",
+        ),
+        ("seeds=[1", "unclosed bracket '['"),
+        (
+            "seeds.1=5",
+            "`seeds` has no item 1\n  = items count from 0, and there are 1",
+        ),
+        ("name.first=5", "`name` is `t`, which has no `first` inside"),
+        (
+            "generators.dib.iterations=5",
+            "`generators` has no item `dib`\n  = did you mean `dbi`?",
+        ),
+        (
+            "generators.ours.lr=5",
+            "`generators` has 2 items `ours`\n  = name one by its index from 0, e.g. generators.0.ours",
+        ),
+        ("generators.dbi=5", "`5` is not a mapping"),
+    ];
+    for (argument, expected) in cases {
+        let error = yaml::parse_with::<Grid>("grid.yaml", text, &["quick=true", argument])
+            .expect_err(argument);
+        assert_eq!(error.place(), &Place::Argument(argument.to_owned()));
+        assert_eq!(error.to_string(), format!("--set {argument}: {expected}"));
+    }
+    let error =
+        yaml::parse_with::<Grid>("grid.yaml", "name: t\nseed: [1]\n", &["quick=true"]).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("grid.yaml:2:1: unknown field `seed`"),
+        "the file keeps its own: {error}"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = yaml::read::<Grid>(Path::new("no/such/grid.yaml")).unwrap_err();
+    assert_eq!(error.place(), &Place::File("no/such/grid.yaml".to_owned()));
+    assert_eq!(
+        error.to_string(),
+        "no/such/grid.yaml: the file cannot be read"
+    );
+    assert!(std::error::Error::source(&error).is_some());
+}
+
+#[test]
+fn a_snippet_marks_characters_not_bytes() {
+    let expected = "\
+grid.yaml:2:14: unknown field `größe`
+  |
+2 | training: {  größe: 1}
+  |              ^^^^^
+  = known: iterations, lr";
+    assert_eq!(
+        message("name: \u{e9}\ntraining: {\t größe: 1}\n", &[]),
+        expected
+    );
+}
+
+/// Writing a value and reading it back.
+fn round_trip<T: Serialize + DeserializeOwned>(value: &T) -> T {
+    let text = serde_yaml::to_string(value).unwrap();
+    yaml::parse("written", &text).unwrap_or_else(|error| panic!("{text}\n{error}"))
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_back(
+        numbers in prop::collection::vec(prop::num::f64::NORMAL | prop::num::f64::ZERO, 0..5),
+        whole in any::<(u64, i64, u8, bool)>(),
+        texts in prop::collection::btree_map("[a-z]{1,5}", "\\PC{0,12}", 0..5),
+        option in any::<Option<u32>>(),
+    ) {
+        let value = (numbers, whole, texts, option);
+        prop_assert_eq!(&round_trip(&value), &value);
+    }
+
+    #[test]
+    fn no_text_panics(text in "[a-z0-9:\\-\\[\\]{}&*!|>'\"#%@ \\n\\t,?.é]{0,60}", argument in "[a-z.=\\[\\]{}0-9: ]{0,20}") {
+        if let Err(error) = yaml::parse_with::<Grid>("grid.yaml", &text, &[argument]) {
+            prop_assert!(!error.to_string().is_empty());
+        }
+        if let Err(error) = yaml::parse::<serde_json::Value>("grid.yaml", &text) {
+            prop_assert!(error.to_string().starts_with("grid.yaml"));
+        }
+    }
+
+    #[test]
+    fn an_override_of_a_whole_number_is_that_number(value: u64) {
+        let read: serde_json::Value = yaml::parse_with("list", "a: [1, {b: 2}]", &[format!("a.1.b={value}")]).unwrap();
+        prop_assert_eq!(read, json!({"a": [1, {"b": value}]}));
+    }
+}

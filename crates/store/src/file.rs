@@ -1,0 +1,143 @@
+//! Files that are whole or absent: written beside their place, flushed, renamed.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::{BoxError, Error, FORMAT, Record, Result, sync_folder};
+
+/// Begins the name of every file that is not whole yet.
+const PARTIAL: &str = ".partial-";
+
+/// The one field that every format has, read before anything else of a file is believed.
+#[derive(Deserialize)]
+struct Header {
+    format: u32,
+}
+
+/// The record at `path`, or `None` if there is no such file.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Damaged`], [`Error::Future`].
+pub fn read<R: Record>(path: &Path) -> Result<Option<R>> {
+    let Some(bytes) = bytes(path)? else {
+        return Ok(None);
+    };
+    check_format(path, &bytes)?;
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|source| Error::damaged(path, source))
+}
+
+/// Refuses a JSON object of a later format.
+pub fn check_format(path: &Path, json: &[u8]) -> Result<()> {
+    let header: Header =
+        serde_json::from_slice(json).map_err(|source| Error::damaged(path, source))?;
+    if header.format > FORMAT {
+        return Err(Error::Future {
+            path: path.to_owned(),
+            found: header.format,
+        });
+    }
+    Ok(())
+}
+
+/// A record as JSON, after checking that it can be read again: JSON has no NaN and no infinity, and a record that loses
+/// one would be found damaged only when somebody needs it.
+pub fn encode<R: Record>(record: &R, path: &Path) -> Result<Vec<u8>> {
+    let unrepresentable = |source: BoxError| Error::Unrepresentable {
+        path: path.to_owned(),
+        source,
+    };
+    if record.format() != FORMAT {
+        return Err(unrepresentable(
+            format!("format is {}", record.format()).into(),
+        ));
+    }
+    let mut json =
+        serde_json::to_vec_pretty(record).map_err(|source| unrepresentable(source.into()))?;
+    serde_json::from_slice::<R>(&json).map_err(|source| unrepresentable(source.into()))?;
+    json.push(b'\n');
+    Ok(json)
+}
+
+/// The content of a file, or `None` if there is no such file.
+pub fn bytes(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(source) if source.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::io("read", path)(source)),
+    }
+}
+
+/// Puts `bytes` at `path` atomically: after a kill or a power cut there is the old file or the new one.
+///
+/// # Errors
+/// [`Error::Payload`] or [`Error::Io`] if the disk refuses.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_with(path, |partial| Ok(File::create(partial)?.write_all(bytes)?))
+}
+
+/// Lets `save` write a file and puts it at `path` atomically.
+pub fn write_with(
+    path: &Path,
+    save: impl FnOnce(&Path) -> std::result::Result<(), BoxError>,
+) -> Result<()> {
+    // The name keeps its ending, because writers of weights look at it.
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let partial = path.with_file_name(format!("{PARTIAL}{}-{name}", std::process::id()));
+    let saved = save(&partial).map_err(|source| Error::Payload {
+        path: path.to_owned(),
+        source,
+    });
+    let placed = saved.and_then(|()| place(&partial, path).map_err(Error::io("write", path)));
+    if placed.is_err() {
+        // The first failure is the one to report; a leftover is swept away when the folder is next opened.
+        let _ = fs::remove_file(&partial);
+    }
+    placed
+}
+
+fn place(partial: &Path, path: &Path) -> std::io::Result<()> {
+    // Windows flushes only what was opened for writing.
+    File::options().write(true).open(partial)?.sync_all()?;
+    fs::rename(partial, path)?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Removes a file; one that is not there is as good.
+pub fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != ErrorKind::NotFound => {
+            Err(Error::io("remove", path)(source))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes what a killed process left half-written in `folder`.
+pub fn remove_partial(folder: &Path) -> Result<()> {
+    for name in names(folder)?
+        .iter()
+        .filter(|name| name.starts_with(PARTIAL))
+    {
+        remove(&folder.join(name))?;
+    }
+    Ok(())
+}
+
+/// The names in `folder`; none if there is no such folder. Names that are not UTF-8 are nobody's records.
+pub fn names(folder: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(folder) {
+        Err(source) if source.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(Error::io("list", folder))?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(Error::io("list", folder))?;
+        names.extend(entry.file_name().into_string().ok());
+    }
+    Ok(names)
+}

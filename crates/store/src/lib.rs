@@ -1,0 +1,352 @@
+//! What happened: versioned records, one folder a step, locks and resume.
+//!
+//! A results folder looks like this:
+//!
+//! ```text
+//! lock                                   held while somebody writes; says who
+//! targets/<id>/{record.json, weights.safetensors}
+//! sets/<id>/{record.json, set.safetensors}
+//! runs/<id>.json
+//! state/<id>                             where a step in flight can go on
+//! ```
+//!
+//! A step has happened exactly if its record exists: the record is written last, and everything is written beside its
+//! place, flushed to the disk and renamed. So a process killed at any moment leaves either the whole step or none of it,
+//! and a reader never waits for a writer.
+
+mod error;
+mod file;
+mod lock;
+mod record;
+mod state;
+
+use std::error::Error as StdError;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use spec::Id;
+
+pub use error::{Error, Result};
+pub use file::write as write_atomically;
+pub use lock::Holder;
+pub use record::{Change, FORMAT, Provenance, Record, RunRecord, SetRecord, Stop, TargetRecord};
+
+/// What a caller's own writer of weights or samples may fail with.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// One part of a step's saved state: its name and its bytes.
+pub type Part = (String, Vec<u8>);
+
+const RECORD: &str = "record.json";
+const WEIGHTS: &str = "weights.safetensors";
+const SAMPLES: &str = "set.safetensors";
+
+/// A results folder, opened for writing (and then locked) or only for reading.
+#[derive(Debug)]
+pub struct Store {
+    root: PathBuf,
+    lock: Option<lock::Lock>,
+}
+
+impl Store {
+    /// Opens `root` for writing, creating what is missing; no other process or handle can open it so until this one is
+    /// dropped. Leftovers of a killed process are swept away.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if somebody else writes there, [`Error::Io`] if the folder cannot be made or written.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
+        let root = root.into();
+        for folder in [
+            root.clone(),
+            root.join("targets"),
+            root.join("sets"),
+            root.join("runs"),
+            root.join("state"),
+        ] {
+            fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
+        }
+        let lock = lock::Lock::acquire(&root)?;
+        let store = Self {
+            root,
+            lock: Some(lock),
+        };
+        store.sweep()?;
+        Ok(store)
+    }
+
+    /// Opens `root` for reading: takes no lock, so it also works beside a running writer.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] if there is no results folder at `root`.
+    pub fn open_read_only(root: impl Into<PathBuf>) -> Result<Self> {
+        let root = root.into();
+        if !root.join("runs").is_dir() {
+            return Err(Error::Missing { root });
+        }
+        Ok(Self { root, lock: None })
+    }
+
+    /// The results folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Checks that at least `bytes` are free on the disk of the results folder.
+    ///
+    /// # Errors
+    /// [`Error::Full`] if not, [`Error::Io`] if the system does not tell.
+    pub fn require_free(&self, bytes: u64) -> Result<()> {
+        let free = fs4::available_space(&self.root)
+            .map_err(Error::io("ask for the free space of", &self.root))?;
+        if free < bytes {
+            return Err(Error::Full {
+                root: self.root.clone(),
+                free,
+                need: bytes,
+            });
+        }
+        Ok(())
+    }
+
+    /// The record of a trained target, if it exists.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Damaged`], [`Error::Misplaced`], [`Error::Future`].
+    pub fn target(&self, id: &Id) -> Result<Option<TargetRecord>> {
+        self.read(id)
+    }
+
+    /// The record of a sample set, if it exists.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Damaged`], [`Error::Misplaced`], [`Error::Future`].
+    pub fn set(&self, id: &Id) -> Result<Option<SetRecord>> {
+        self.read(id)
+    }
+
+    /// The record of a run, if it exists.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Damaged`], [`Error::Misplaced`], [`Error::Future`].
+    pub fn run(&self, id: &Id) -> Result<Option<RunRecord>> {
+        self.read(id)
+    }
+
+    /// All targets, in the order of their ids.
+    ///
+    /// # Errors
+    /// The first record that cannot be read.
+    pub fn targets(&self) -> Result<Vec<TargetRecord>> {
+        self.read_all()
+    }
+
+    /// All sample sets, in the order of their ids.
+    ///
+    /// # Errors
+    /// The first record that cannot be read.
+    pub fn sets(&self) -> Result<Vec<SetRecord>> {
+        self.read_all()
+    }
+
+    /// All runs, in the order of their ids.
+    ///
+    /// # Errors
+    /// The first record that cannot be read.
+    pub fn runs(&self) -> Result<Vec<RunRecord>> {
+        self.read_all()
+    }
+
+    /// Where the weights of target `id` lie once [`Store::put_target`] has put them.
+    pub fn weights(&self, id: &Id) -> PathBuf {
+        self.root
+            .join(TargetRecord::FOLDER)
+            .join(id.to_string())
+            .join(WEIGHTS)
+    }
+
+    /// Where the samples of set `id` lie once [`Store::put_set`] has put them.
+    pub fn samples(&self, id: &Id) -> PathBuf {
+        self.root
+            .join(SetRecord::FOLDER)
+            .join(id.to_string())
+            .join(SAMPLES)
+    }
+
+    /// Finishes a target: `save` writes the weights to the path it is given, then the record follows, and the state of
+    /// the step in flight is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Payload`] if `save` fails, [`Error::Io`], [`Error::ReadOnly`], [`Error::Unrepresentable`].
+    pub fn put_target(
+        &self,
+        record: &TargetRecord,
+        save: impl FnOnce(&Path) -> std::result::Result<(), BoxError>,
+    ) -> Result<()> {
+        self.put(record, Some((self.weights(&record.id), save)))
+    }
+
+    /// Finishes a sample set: `save` writes the samples to the path it is given, then the record follows, and the state
+    /// of the step in flight is dropped.
+    ///
+    /// # Errors
+    /// As [`Store::put_target`].
+    pub fn put_set(
+        &self,
+        record: &SetRecord,
+        save: impl FnOnce(&Path) -> std::result::Result<(), BoxError>,
+    ) -> Result<()> {
+        self.put(record, Some((self.samples(&record.id), save)))
+    }
+
+    /// Finishes a run, and drops the state of the step in flight.
+    ///
+    /// # Errors
+    /// As [`Store::put_target`].
+    pub fn put_run(&self, record: &RunRecord) -> Result<()> {
+        self.put(
+            record,
+            None::<(PathBuf, fn(&Path) -> std::result::Result<(), BoxError>)>,
+        )
+    }
+
+    /// Replaces the saved state of step `id`: all parts together or none of them.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::ReadOnly`].
+    pub fn save_state(&self, id: &Id, parts: &[(&str, &[u8])]) -> Result<()> {
+        self.require_writer()?;
+        state::write(&self.state_path(id), parts)
+    }
+
+    /// The saved state of step `id` as (name, bytes) in the order of [`Store::save_state`], or `None` if the step has to
+    /// start at its beginning.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Future`], [`Error::Io`].
+    pub fn load_state(&self, id: &Id) -> Result<Option<Vec<Part>>> {
+        state::read(&self.state_path(id))
+    }
+
+    /// Forgets the saved state of step `id`, if there is any.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::ReadOnly`].
+    pub fn clear_state(&self, id: &Id) -> Result<()> {
+        self.require_writer()?;
+        file::remove(&self.state_path(id))
+    }
+
+    fn state_path(&self, id: &Id) -> PathBuf {
+        self.root.join("state").join(id.to_string())
+    }
+
+    fn record_path<R: Record>(&self, id: &Id) -> PathBuf {
+        let folder = self.root.join(R::FOLDER);
+        if R::ALONE {
+            folder.join(format!("{id}.json"))
+        } else {
+            folder.join(id.to_string()).join(RECORD)
+        }
+    }
+
+    fn require_writer(&self) -> Result<()> {
+        match self.lock {
+            Some(_) => Ok(()),
+            None => Err(Error::ReadOnly {
+                root: self.root.clone(),
+            }),
+        }
+    }
+
+    fn read<R: Record>(&self, id: &Id) -> Result<Option<R>> {
+        let path = self.record_path::<R>(id);
+        let record: Option<R> = file::read(&path)?;
+        match record {
+            Some(record) if record.id() != id => Err(Error::Misplaced {
+                path,
+                id: *record.id(),
+            }),
+            record => Ok(record),
+        }
+    }
+
+    fn read_all<R: Record>(&self) -> Result<Vec<R>> {
+        let folder = self.root.join(R::FOLDER);
+        let mut ids: Vec<Id> = file::names(&folder)?
+            .iter()
+            .filter_map(|name| {
+                if R::ALONE {
+                    name.strip_suffix(".json")
+                } else {
+                    Some(name.as_str())
+                }
+            })
+            .filter_map(|name| name.parse().ok())
+            .collect();
+        ids.sort_unstable();
+        ids.iter()
+            .filter_map(|id| self.read(id).transpose())
+            .collect()
+    }
+
+    fn put<R: Record, F>(&self, record: &R, payload: Option<(PathBuf, F)>) -> Result<()>
+    where
+        F: FnOnce(&Path) -> std::result::Result<(), BoxError>,
+    {
+        self.require_writer()?;
+        let path = self.record_path::<R>(record.id());
+        let bytes = file::encode(record, &path)?;
+        if let Some((payload, save)) = payload {
+            let folder = payload.parent().unwrap_or(&self.root);
+            fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
+            file::write_with(&payload, save)?;
+        }
+        file::write(&path, &bytes)?;
+        self.clear_state(record.id())
+    }
+
+    /// Removes half-written files, and states of steps that are finished. Only the holder of the lock may call it.
+    fn sweep(&self) -> Result<()> {
+        for folder in ["state", "runs"] {
+            file::remove_partial(&self.root.join(folder))?;
+        }
+        for kind in [TargetRecord::FOLDER, SetRecord::FOLDER] {
+            let kind = self.root.join(kind);
+            for name in file::names(&kind)? {
+                let folder = kind.join(name);
+                if folder.is_dir() {
+                    file::remove_partial(&folder)?;
+                }
+            }
+        }
+        for id in file::names(&self.root.join("state"))?
+            .iter()
+            .filter_map(|name| name.parse::<Id>().ok())
+        {
+            let finished = [
+                self.record_path::<TargetRecord>(&id),
+                self.record_path::<SetRecord>(&id),
+                self.record_path::<RunRecord>(&id),
+            ];
+            if finished.iter().any(|path| path.exists()) {
+                file::remove(&self.state_path(&id))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The present moment in UTC, as records write it: RFC 3339 with seconds (`2024-07-15T09:30:00Z`).
+pub fn now() -> String {
+    humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
+}
+
+/// Flushes a folder's list of names to the disk, so that a rename in it survives a power cut.
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    // Only Unix can open a folder; elsewhere the file system keeps the order itself.
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+//! One writer a results folder. The operating system drops the lock with the process, however it ends, so that there are
+//! no stale locks to remove; the file's text only says who it is.
+
+use std::fmt;
+use std::fs::{File, TryLockError};
+use std::io::{Seek, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result, now};
+
+const NAME: &str = "lock";
+
+/// Who writes to a results folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Process number.
+    pub pid: u32,
+    /// Name of the machine.
+    pub host: String,
+    /// Since when (RFC 3339, UTC).
+    pub since: String,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "process {} on {} since {}",
+            self.pid, self.host, self.since
+        )
+    }
+}
+
+/// The right to write, until dropped.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+}
+
+impl Lock {
+    /// # Errors
+    /// [`Error::Locked`] if somebody else has it, [`Error::Io`] if the folder cannot be written or locked.
+    pub fn acquire(root: &Path) -> Result<Self> {
+        let path = root.join(NAME);
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(Error::io("write", &path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let holder = std::fs::read(&path)
+                    .ok()
+                    .and_then(|json| serde_json::from_slice(&json).ok());
+                return Err(Error::Locked {
+                    root: root.to_owned(),
+                    holder,
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(Error::io("lock", &path)(source)),
+        }
+        let holder = Holder {
+            pid: std::process::id(),
+            host: gethostname::gethostname().to_string_lossy().into_owned(),
+            since: now(),
+        };
+        sign(&mut file, &holder).map_err(Error::io("write", &path))?;
+        Ok(Self { file })
+    }
+}
+
+fn sign(file: &mut File, holder: &Holder) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    serde_json::to_writer(&mut *file, holder)?;
+    file.write_all(b"\n")
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // The name must not outlive the lock; if the disk refuses, the next holder overwrites it anyway.
+        let _ = self.file.set_len(0);
+        // Explicitly, because a child process being started may still hold a copy of the handle.
+        let _ = self.file.unlock();
+    }
+}

@@ -1,0 +1,205 @@
+//! The records: everything a table or figure may say about a finished step, and how it came about.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use spec::Id;
+use verify::{Control, LabelSpace, Layout, Rate};
+
+/// The format of the records that this version writes; it reads this one and all before it.
+pub const FORMAT: u32 = 1;
+
+/// Under which circumstances a step was computed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Version of brink.
+    pub brink: String,
+    /// Commit of the source tree, if it was built in one.
+    pub git: Option<String>,
+    /// Versions of the crates that compute (`candle-core`, ...).
+    pub crates: BTreeMap<String, String>,
+    /// `cpu` or `cuda:0`.
+    pub device: String,
+    /// Threads used.
+    pub threads: usize,
+    /// Model name of the processor.
+    pub cpu: String,
+    /// Beginning, RFC 3339 in UTC.
+    pub started: String,
+    /// Duration in seconds.
+    pub seconds: f64,
+}
+
+/// A trained (or loaded) target model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetRecord {
+    /// [`FORMAT`] when written.
+    pub format: u32,
+    /// Hash of all that went into the step.
+    pub id: Id,
+    /// Data set, e.g. `cifar10-jpeg`.
+    pub dataset: String,
+    /// Data set for people, e.g. `CIFAR-10 (JPEG q75)`.
+    pub dataset_title: String,
+    /// Architecture, e.g. `resnet18`.
+    pub model: String,
+    /// Number of classes.
+    pub classes: usize,
+    /// Input shape `(c, h, w)`.
+    pub input: [usize; 3],
+    /// Number of trainable parameters.
+    pub parameters: u64,
+    /// The resolved specification.
+    pub spec: Value,
+    /// Seed of initial weights, data order and augmentation.
+    pub seed: u64,
+    /// Top-1 accuracy on the test images used.
+    pub accuracy: Rate,
+    /// Number of training images.
+    pub train_images: u64,
+    /// Epochs trained; 0 for loaded weights.
+    pub epochs: f64,
+    /// How it was computed.
+    pub provenance: Provenance,
+}
+
+/// Why the first stage of a generator ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stop {
+    /// The samples no longer changed.
+    Converged,
+    /// The cap on iterations was reached.
+    Cap,
+    /// The generator does not iterate.
+    None,
+}
+
+/// A set of sensitive samples made for one target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetRecord {
+    /// [`FORMAT`] when written.
+    pub format: u32,
+    /// Hash of all that went into the step.
+    pub id: Id,
+    /// The target that the samples watch.
+    pub target: Id,
+    /// Name of the generator.
+    pub generator: String,
+    /// The resolved specification.
+    pub spec: Value,
+    /// Seed of the starting points.
+    pub seed: u64,
+    /// Whose labels are compared: the keyed head's two or the model's own.
+    pub label_space: LabelSpace,
+    /// Single samples, or pairs across the boundary.
+    pub layout: Layout,
+    /// Samples asked for.
+    pub asked: u64,
+    /// Samples (or pairs) made.
+    pub made: u64,
+    /// Samples that never crossed the boundary in stage 2.
+    pub uncrossed: u64,
+    /// Most iterations that stage 1 may take.
+    pub iterations_cap: u64,
+    /// Iterations that it took.
+    pub iterations_used: u64,
+    /// Why it ended.
+    pub stop: Stop,
+    /// |margin| of each sample after stage 1.
+    pub margins: Vec<f32>,
+    /// Number of samples of each reference label.
+    pub label_balance: Vec<u64>,
+    /// False alarms: the untouched model asked again in other ways.
+    pub controls: Vec<Control>,
+    /// How it was computed.
+    pub provenance: Provenance,
+}
+
+/// How far an attack moved the weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// Number of weights.
+    pub weights: u64,
+    /// Weights whose 32 bits differ.
+    pub changed: u64,
+    /// Largest absolute change.
+    pub max_abs: f64,
+    /// Mean absolute change over all weights.
+    pub mean_abs: f64,
+}
+
+/// One attacked model, asked with one sample set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// [`FORMAT`] when written.
+    pub format: u32,
+    /// Hash of all that went into the step.
+    pub id: Id,
+    /// The attacked target.
+    pub target: Id,
+    /// The samples that were asked.
+    pub set: Id,
+    /// Name of the generator that made them.
+    pub generator: String,
+    /// Name of the attack.
+    pub attack: String,
+    /// The attack's resolved specification, e.g. `{"lr": 1e-10}`.
+    pub spec: Value,
+    /// Seed of the attack.
+    pub seed: u64,
+    /// Samples whose label changed.
+    pub single: Rate,
+    /// Pairs of which at least one member's label changed.
+    pub pair: Rate,
+    /// Pairs of which both did.
+    pub both: u64,
+    /// The pair rate in expectation over all pairs of two distinct samples, in `[0, 1]`.
+    pub all_pairs: f64,
+    /// Whether all labels after the attack are the same: then the single rate says how the reference labels were
+    /// balanced, not how sensitive the samples are.
+    pub same_label: bool,
+    /// How far the weights moved.
+    pub change: Change,
+    /// Top-1 accuracy before the attack.
+    pub accuracy_before: Rate,
+    /// Top-1 accuracy after it.
+    pub accuracy_after: Rate,
+    /// How it was computed.
+    pub provenance: Provenance,
+}
+
+/// What the three kinds of record have in common.
+pub trait Record: Serialize + DeserializeOwned {
+    /// Folder under the root.
+    const FOLDER: &'static str;
+    /// Whether the record is a file of its own (`<id>.json`), or lies in a folder with what it describes.
+    const ALONE: bool;
+    /// The step's id.
+    fn id(&self) -> &Id;
+    /// The format it claims.
+    fn format(&self) -> u32;
+}
+
+macro_rules! record {
+    ($($name:ident: $folder:literal, alone $alone:literal;)*) => {$(
+        impl Record for $name {
+            const FOLDER: &'static str = $folder;
+            const ALONE: bool = $alone;
+            fn id(&self) -> &Id {
+                &self.id
+            }
+            fn format(&self) -> u32 {
+                self.format
+            }
+        }
+    )*};
+}
+
+record! {
+    TargetRecord: "targets", alone false;
+    SetRecord: "sets", alone false;
+    RunRecord: "runs", alone true;
+}

@@ -1,0 +1,137 @@
+//! The user's secret, and what is derived from it (paper, section III-A: the weights of the last layer come from a key).
+//!
+//! HKDF-SHA256 turns secret and model id into 32-byte keys, one per purpose: the head of that model, and a check value
+//! that can be published with a set so that a wrong key is refused instead of giving random verdicts.
+
+use std::fmt;
+
+use hkdf::Hkdf;
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use spec::Stream;
+
+use crate::{Error, Head};
+
+const SALT: &[u8] = b"brink fragile watermark, version 1";
+
+/// A secret that only the verifier knows. `Debug` does not show it.
+///
+/// The key check of a published set lets anyone try guesses offline: take at least 16 random bytes, not a word.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretKey(Vec<u8>);
+
+impl SecretKey {
+    /// A key written as hexadecimal digits, white space around it ignored.
+    ///
+    /// # Errors
+    /// If a character is no hexadecimal digit, a digit is missing, or the key has fewer than 16 bytes.
+    pub fn from_hex(text: &str) -> Result<Self, Error> {
+        const LEAST: usize = 16;
+        let digits: Vec<u8> = text
+            .trim()
+            .chars()
+            .enumerate()
+            .map(|(i, c)| match c.to_digit(16) {
+                Some(digit) => Ok(digit as u8),
+                None => Err(Error::KeyDigits { at: i + 1 }),
+            })
+            .collect::<Result<_, _>>()?;
+        let (bytes, rest) = digits.as_chunks::<2>();
+        if !rest.is_empty() {
+            return Err(Error::KeyDigits { at: digits.len() });
+        }
+        Self::checked(
+            bytes.iter().map(|[high, low]| high << 4 | low).collect(),
+            LEAST,
+        )
+    }
+
+    /// A key that is the bytes of a passphrase, taken as they are.
+    ///
+    /// # Errors
+    /// If the passphrase is empty.
+    pub fn from_passphrase(passphrase: &[u8]) -> Result<Self, Error> {
+        Self::checked(passphrase.to_vec(), 1)
+    }
+
+    fn checked(bytes: Vec<u8>, least: usize) -> Result<Self, Error> {
+        if bytes.len() < least {
+            return Err(Error::ShortKey {
+                bytes: bytes.len(),
+                least,
+            });
+        }
+        Ok(Self(bytes))
+    }
+
+    /// The keyed head of the model called `model_id` that gives `classes` logits.
+    ///
+    /// # Panics
+    /// If `classes` is 0.
+    pub fn head(&self, model_id: &str, classes: usize) -> Head {
+        Head::draw(
+            classes,
+            &mut Stream::from_key(self.derive("head", model_id)),
+        )
+    }
+
+    /// What may be published so that this key can be recognised beside `model_id`.
+    pub fn check(&self, model_id: &str) -> KeyCheck {
+        let mut check = [0; 16];
+        check.copy_from_slice(&self.derive("check", model_id)[..16]);
+        KeyCheck(check)
+    }
+
+    /// 32 bytes for `purpose`, which holds no zero byte, and `model_id`.
+    fn derive(&self, purpose: &str, model_id: &str) -> [u8; 32] {
+        let mut key = [0; 32];
+        let info = [purpose.as_bytes(), &[0], model_id.as_bytes()];
+        Hkdf::<Sha256>::new(Some(SALT), &self.0)
+            .expand_multi_info(&info, &mut key)
+            .expect("HKDF-SHA256 gives up to 8160 bytes");
+        key
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretKey(..)")
+    }
+}
+
+/// Tells the right key from a wrong one without telling the key: 32 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct KeyCheck([u8; 16]);
+
+impl fmt::Display for KeyCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for KeyCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyCheck({self})")
+    }
+}
+
+impl From<KeyCheck> for String {
+    fn from(check: KeyCheck) -> Self {
+        check.to_string()
+    }
+}
+
+impl TryFrom<String> for KeyCheck {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        u128::from_str_radix(&text, 16)
+            .ok()
+            .map(|value| Self(value.to_be_bytes()))
+            .filter(|check| check.to_string() == text)
+            .ok_or_else(|| {
+                format!("`{text}` is not a key check of 32 hexadecimal digits in lower case")
+            })
+    }
+}

@@ -1,0 +1,129 @@
+//! Counts and how much they tell: rates with 95 % Wilson intervals.
+
+use std::{fmt, ops::Add};
+
+use serde::{Deserialize, Serialize};
+
+/// The 97.5 % quantile of the standard normal distribution, rounded to f64: 2.5 % lie above it, 2.5 % below its negative.
+pub const Z95: f64 = 1.959_963_984_540_054;
+
+/// How many of how many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Counts")]
+pub struct Rate {
+    hits: u64,
+    of: u64,
+}
+
+/// A rate as a file holds it, before it is checked.
+#[derive(Deserialize)]
+#[serde(rename = "Rate", deny_unknown_fields)]
+struct Counts {
+    hits: u64,
+    of: u64,
+}
+
+impl TryFrom<Counts> for Rate {
+    type Error = String;
+
+    fn try_from(Counts { hits, of }: Counts) -> Result<Self, String> {
+        if hits > of {
+            return Err(format!("{hits} hits of {of}: more than there were"));
+        }
+        Ok(Self { hits, of })
+    }
+}
+
+impl Rate {
+    /// `hits` of `of`.
+    ///
+    /// # Panics
+    /// If there are more hits than there were chances.
+    pub fn new(hits: u64, of: u64) -> Self {
+        assert!(hits <= of, "{hits} hits of {of}");
+        Self { hits, of }
+    }
+
+    /// How many of `outcomes` are true.
+    pub fn count(outcomes: impl IntoIterator<Item = bool>) -> Self {
+        outcomes
+            .into_iter()
+            .fold(Self::default(), |rate, hit| Self {
+                hits: rate.hits + u64::from(hit),
+                of: rate.of + 1,
+            })
+    }
+
+    /// The successes.
+    pub fn hits(self) -> u64 {
+        self.hits
+    }
+
+    /// The chances.
+    pub fn of(self) -> u64 {
+        self.of
+    }
+
+    /// The share, in [0, 1]; NaN of nothing.
+    pub fn value(self) -> f64 {
+        self.hits as f64 / self.of as f64
+    }
+
+    /// The 95 % Wilson interval of the share, see [`wilson95`].
+    pub fn wilson95(self) -> (f64, f64) {
+        wilson95(self.hits, self.of)
+    }
+}
+
+/// Pools two counts.
+impl Add for Rate {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            hits: self.hits + other.hits,
+            of: self.of + other.of,
+        }
+    }
+}
+
+impl std::iter::Sum for Rate {
+    fn sum<I: Iterator<Item = Self>>(rates: I) -> Self {
+        rates.fold(Self::default(), Add::add)
+    }
+}
+
+/// `12/30 = 40.0 % [24.6, 57.7]`: counts, share, 95 % interval; `0/0` alone when nothing was counted.
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.hits, self.of)?;
+        if self.of == 0 {
+            return Ok(());
+        }
+        let (low, high) = self.wilson95();
+        write!(
+            f,
+            " = {:.1} % [{:.1}, {:.1}]",
+            100.0 * self.value(),
+            100.0 * low,
+            100.0 * high
+        )
+    }
+}
+
+/// The 95 % Wilson score interval of a share (Wilson 1927), within [0, 1]; all of [0, 1] when nothing was counted.
+///
+/// It holds for independent trials. Samples judged by one attacked model are not independent: see each table's notes.
+pub fn wilson95(hits: u64, of: u64) -> (f64, f64) {
+    if of == 0 {
+        return (0.0, 1.0);
+    }
+    let (hits, n, z2) = (hits as f64, of as f64, Z95 * Z95);
+    let share = hits / n;
+    let centre = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
+    let half = Z95 / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
+    // At the ends the bound is exact; rounding must not leave 1e-17 beside 0.
+    let low = if hits == 0.0 { 0.0 } else { centre - half };
+    let high = if hits == n { 1.0 } else { centre + half };
+    (low, high)
+}

@@ -1,0 +1,350 @@
+//! Labels, verdicts, pairs and controls, asked of models whose answers are known.
+
+mod common;
+
+use std::error::Error as _;
+
+use common::{Linear, MODEL, images, key, set_of};
+use proptest::prelude::*;
+use spec::Stream;
+use verify::{
+    Error, Head, Images, LabelSpace, Layout, Oracle, OracleError, Pairing, Rate, SensitiveSet,
+    control::{self, Control},
+    labels, verify,
+};
+
+const SPACES: [LabelSpace; 2] = [LabelSpace::Head, LabelSpace::Classes];
+
+/// A model whose answer is a function of the batch: of its images, and of their number.
+struct Answer<F>(usize, F);
+
+impl<F: Fn(&Images) -> Vec<f32>> Oracle for Answer<F> {
+    fn classes(&self) -> usize {
+        self.0
+    }
+
+    fn logits(&self, images: &Images) -> Result<Vec<f32>, OracleError> {
+        Ok((self.1)(images))
+    }
+}
+
+fn head() -> Head {
+    key().head(MODEL, 3)
+}
+
+/// The label of one image with these logits.
+fn label(logits: &[f32], space: LabelSpace, head: Option<&Head>) -> Result<u32, Error> {
+    let model = Answer(logits.len(), |_: &Images| logits.to_vec());
+    labels(&model, &images(1, &mut Stream::new(0)), space, head).map(|labels| labels[0])
+}
+
+#[test]
+fn the_untouched_model_flips_nothing() {
+    for space in SPACES {
+        let set = set_of(&Linear, 20, Layout::Pairs, space);
+        let verdict = verify(&Linear, &set, Some(&head()), &Pairing::Own).unwrap();
+        assert_eq!(
+            (verdict.single, verdict.pair, verdict.both),
+            (Rate::new(0, 20), Rate::new(0, 10), 0)
+        );
+        assert!(!verdict.tampered);
+        assert_eq!(verdict.labels, set.labels);
+        assert_eq!(verdict.all_pairs(), 0.0);
+    }
+}
+
+#[test]
+fn a_verdict_counts_what_flipped() {
+    // The model says class 0 to everything; the record says otherwise for images 1, 2 and 3.
+    let model = Answer(2, |images: &Images| [1.0, 0.0].repeat(images.len()));
+    let mut set = set_of(&model, 6, Layout::Pairs, LabelSpace::Classes);
+    set.labels = vec![0, 1, 1, 1, 0, 0];
+    let verdict = verify(&model, &set, None, &Pairing::Own).unwrap();
+    assert_eq!(verdict.flipped, [false, true, true, true, false, false]);
+    assert_eq!(
+        (verdict.single, verdict.pair, verdict.both),
+        (Rate::new(3, 6), Rate::new(2, 3), 1)
+    );
+    assert!(verdict.tampered && verdict.same_label());
+    assert_eq!(verdict.all_pairs(), 12.0 / 15.0);
+    let drawn = Pairing::Drawn(vec![[0, 4], [0, 1], [5, 4], [2, 1]]);
+    let verdict = verify(&model, &set, None, &drawn).unwrap();
+    assert_eq!((verdict.pair, verdict.both), (Rate::new(2, 4), 1));
+}
+
+proptest! {
+    /// methods.md, section 12, check 1: the geometry of a pair.
+    #[test]
+    fn if_both_members_get_one_label_exactly_one_of_them_flips(
+        members in prop::collection::vec(prop::array::uniform3(-5f32..5.), 2..40),
+        weight in prop::collection::vec(-2f32..2., 6),
+        bias in prop::array::uniform2(-2f32..2.),
+    ) {
+        // Any head at all changes the labels of any logits; those pairs that straddled the boundary before and do not
+        // now are the ones in question.
+        let (before, after) = (head(), Head::new(weight, bias).unwrap());
+        let one = |logits: &[f32], head: &Head| label(logits, LabelSpace::Head, Some(head)).unwrap();
+        for pair in members.chunks_exact(2) {
+            let was = [one(&pair[0], &before), one(&pair[1], &before)];
+            let now = [one(&pair[0], &after), one(&pair[1], &after)];
+            if was[0] == was[1] || now[0] != now[1] {
+                continue;
+            }
+            let logits = pair.concat();
+            let model = Answer(3, |_: &Images| logits.clone());
+            let mut set = set_of(&Linear, 2, Layout::Pairs, LabelSpace::Head);
+            set.labels = was.to_vec();
+            let verdict = verify(&model, &set, Some(&after), &Pairing::Own).unwrap();
+            prop_assert_eq!((verdict.single, verdict.pair, verdict.both), (Rate::new(1, 2), Rate::new(1, 1), 0));
+        }
+    }
+
+    #[test]
+    fn the_label_of_the_head_is_the_sign_of_the_margin(logits in prop::array::uniform3(-5f32..5.)) {
+        let margin = head().margin(&logits);
+        let label = label(&logits, LabelSpace::Head, Some(&head())).unwrap();
+        prop_assert_eq!(label, u32::from(margin < 0.0));
+    }
+
+    #[test]
+    fn random_pairs_are_seeded_and_of_distinct_samples(seed: u64, samples in 2usize..30, pairs in 0usize..50) {
+        let draw = |seed| Pairing::random(pairs, samples, &mut Stream::new(seed)).unwrap();
+        prop_assert_eq!(draw(seed), draw(seed));
+        let Pairing::Drawn(drawn) = draw(seed) else { unreachable!() };
+        prop_assert_eq!(drawn.len(), pairs);
+        prop_assert!(drawn.iter().all(|[a, b]| a != b && *a.max(b) < samples));
+    }
+}
+
+#[test]
+fn straddling_pairs_come_up_in_the_geometry_test() {
+    // The property above would say nothing if its premise never held.
+    let mut stream = Stream::new(3);
+    let mut draw = |n: usize, bound: f32| {
+        (0..n)
+            .map(|_| stream.uniform_in(-bound, bound))
+            .collect::<Vec<_>>()
+    };
+    let met = (0..1000).filter(|_| {
+        let after = Head::new(draw(6, 2.0), [0.0; 2]).unwrap();
+        let (a, b) = (draw(3, 5.0), draw(3, 5.0));
+        let side = |head: &Head, x: &[f32]| head.margin(x) < 0.0;
+        side(&head(), &a) != side(&head(), &b) && side(&after, &a) == side(&after, &b)
+    });
+    assert!(met.count() > 100);
+}
+
+#[test]
+fn random_pairs_are_uniform_over_all_pairs() {
+    let Pairing::Drawn(pairs) = Pairing::random(12_000, 4, &mut Stream::new(5)).unwrap() else {
+        unreachable!()
+    };
+    for a in 0..4 {
+        for b in (0..4).filter(|b| *b != a) {
+            let count = pairs.iter().filter(|pair| **pair == [a, b]).count();
+            assert!(
+                (870..1130).contains(&count),
+                "[{a}, {b}] came up {count} times of 12000"
+            );
+        }
+    }
+}
+
+#[test]
+fn ties_go_to_the_lowest_label_and_infinities_compare() {
+    let classes = |logits: &[f32]| label(logits, LabelSpace::Classes, None).unwrap();
+    assert_eq!(classes(&[1.0, 3.0, 3.0]), 1);
+    assert_eq!(classes(&[0.0, -0.0]), 0);
+    assert_eq!(classes(&[f32::NEG_INFINITY, f32::MIN, f32::INFINITY]), 2);
+    let flat = Head::new(vec![1.0, 1.0], [0.5, 0.5]).unwrap();
+    assert_eq!(label(&[7.0], LabelSpace::Head, Some(&flat)).unwrap(), 0);
+}
+
+#[test]
+fn nan_is_an_error_wherever_it_stands() {
+    for logit in 0..3 {
+        let mut logits = [9.0, 1.0, 2.0];
+        logits[logit] = f32::NAN;
+        let error = label(&logits, LabelSpace::Classes, None).unwrap_err();
+        assert!(
+            matches!(error, Error::Nan { image: 0, logit: at } if at == logit),
+            "{error}"
+        );
+        assert!(matches!(
+            label(&logits, LabelSpace::Head, Some(&head())),
+            Err(Error::Nan { image: 0, .. })
+        ));
+    }
+    let opposed = Head::new(vec![1.0, 1.0, 1.0, -1.0], [0.0; 2]).unwrap();
+    let both = [f32::INFINITY, f32::INFINITY];
+    assert!(matches!(
+        label(&both, LabelSpace::Head, Some(&opposed)),
+        Err(Error::Nan { image: 0, logit: 1 })
+    ));
+    let set = set_of(&Linear, 4, Layout::Singles, LabelSpace::Classes);
+    let model = Answer(1, |_: &Images| vec![0.0, 0.0, f32::NAN, 0.0]);
+    assert!(matches!(
+        labels(&model, &set.images, LabelSpace::Classes, None),
+        Err(Error::Nan { image: 2, logit: 0 })
+    ));
+}
+
+#[test]
+fn a_missing_or_unfitting_head_and_a_broken_promise_are_errors() {
+    assert!(matches!(
+        label(&[1.0; 3], LabelSpace::Head, None),
+        Err(Error::NoHead { .. })
+    ));
+    let unfitting = label(&[1.0; 4], LabelSpace::Head, Some(&head()));
+    assert!(matches!(
+        unfitting,
+        Err(Error::Classes { head: 3, oracle: 4 })
+    ));
+    for (classes, logits) in [(3, 2), (3, 4), (0, 0), (0, 1)] {
+        let model = Answer(classes, |_: &Images| vec![0.0; logits]);
+        let asked = images(1, &mut Stream::new(0));
+        let error = labels(&model, &asked, LabelSpace::Classes, None).unwrap_err();
+        assert!(
+            matches!(error, Error::Answer { images: 1, got, .. } if got == logits),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn the_reason_of_a_silent_model_is_passed_on() {
+    struct Silent;
+
+    impl Oracle for Silent {
+        fn classes(&self) -> usize {
+            3
+        }
+
+        fn logits(&self, _: &Images) -> Result<Vec<f32>, OracleError> {
+            Err("the line is cut".into())
+        }
+    }
+
+    let set = set_of(&Linear, 4, Layout::Singles, LabelSpace::Classes);
+    let pairs = Pairing::random(2, 4, &mut Stream::new(1)).unwrap();
+    let error = verify(&Silent as &dyn Oracle, &set, None, &pairs).unwrap_err();
+    assert_eq!(error.source().unwrap().to_string(), "the line is cut");
+}
+
+#[test]
+fn pairs_that_do_not_fit_the_set_are_refused() {
+    let set = set_of(&Linear, 4, Layout::Singles, LabelSpace::Classes);
+    let refused = |pairs: Pairing| verify(&Linear, &set, None, &pairs).unwrap_err();
+    assert!(matches!(refused(Pairing::Own), Error::NoPairs));
+    assert!(matches!(
+        refused(Pairing::Drawn(vec![[0, 1], [2, 2]])),
+        Error::Pair {
+            pair: [2, 2],
+            samples: 4
+        }
+    ));
+    assert!(matches!(
+        refused(Pairing::Drawn(vec![[0, 4]])),
+        Error::Pair {
+            pair: [0, 4],
+            samples: 4
+        }
+    ));
+    for samples in [0, 1] {
+        assert!(matches!(
+            Pairing::random(1, samples, &mut Stream::new(0)),
+            Err(Error::TooFew { .. })
+        ));
+    }
+}
+
+#[test]
+fn a_set_that_contradicts_itself_is_not_asked_about() {
+    let mut set = set_of(&Linear, 4, Layout::Pairs, LabelSpace::Classes);
+    set.labels.pop();
+    assert!(matches!(
+        verify(&Linear, &set, None, &Pairing::Own),
+        Err(Error::Set { .. })
+    ));
+    assert!(matches!(
+        control::reask(&Linear, &set, None, &Pairing::Own),
+        Err(Error::Set { .. })
+    ));
+}
+
+/// The false alarms of asking `model` again about the set that it labelled itself.
+fn controls(model: &impl Oracle, samples: usize) -> Vec<Control> {
+    let set: SensitiveSet = set_of(model, samples, Layout::Pairs, LabelSpace::Classes);
+    control::reask(model, &set, None, &Pairing::Own).unwrap()
+}
+
+/// The hits of each control.
+fn alarms(controls: &[Control]) -> Vec<(&str, u64, u64)> {
+    let hits = |control: &Control| (control.single.hits(), control.pair.hits());
+    let all = controls
+        .iter()
+        .map(|control| (control.name.as_str(), hits(control)));
+    all.map(|(name, (single, pair))| (name, single, pair))
+        .collect()
+}
+
+#[test]
+fn a_model_that_depends_on_the_image_alone_raises_no_alarm() {
+    let controls = controls(&Linear, 24);
+    let quiet = [
+        "batches of 1",
+        "batches of 7",
+        "one batch",
+        "one batch, reversed",
+    ]
+    .map(|name| (name, 0, 0));
+    assert_eq!(alarms(&controls), quiet);
+    assert!(
+        controls
+            .iter()
+            .all(|control| (control.single.of(), control.pair.of()) == (24, 12))
+    );
+}
+
+#[test]
+fn a_model_that_depends_on_the_batch_size_is_found_out() {
+    // Rounding that changes where less than seven images share a batch: 24 = 7 + 7 + 7 + 3.
+    let model = Answer(2, |images: &Images| {
+        let first = if images.len() < 7 { -1.0 } else { 1.0 };
+        [first, 0.0].repeat(images.len())
+    });
+    let expected = [
+        ("batches of 1", 24, 12),
+        ("batches of 7", 3, 2),
+        ("one batch", 0, 0),
+        ("one batch, reversed", 0, 0),
+    ];
+    assert_eq!(alarms(&controls(&model, 24)), expected);
+}
+
+#[test]
+fn a_model_that_depends_on_the_position_is_found_out() {
+    // The last image of every batch gets another label than it would get elsewhere.
+    let model = Answer(2, |images: &Images| {
+        let mut logits = [1.0, 0.0].repeat(images.len());
+        logits[2 * images.len() - 2] = -1.0;
+        logits
+    });
+    let expected = [
+        ("batches of 1", 23, 12),
+        ("batches of 7", 3, 3),
+        ("one batch", 0, 0),
+        ("one batch, reversed", 2, 2),
+    ];
+    assert_eq!(alarms(&controls(&model, 24)), expected);
+}
+
+#[test]
+fn controls_read_back() {
+    let controls = controls(&Linear, 4);
+    let json = serde_json::to_string(&controls).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Vec<Control>>(&json).unwrap(),
+        controls
+    );
+}

@@ -1,0 +1,64 @@
+"""The two networks: torchvision's own ResNet-18, and the CIFAR-style ResNet-20 (He et al. 2016, section 4.2)."""
+
+import torch
+import torchvision
+from torch import nn
+from torch.nn import functional
+
+import formula
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions and a parameter-free shortcut (option A): every second pixel, new channels zero."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.stride = stride
+        # The new channels are half of the outputs; a quarter goes before and a quarter behind the old ones.
+        self.pad = (outputs - inputs) // 2
+
+    def forward(self, x):
+        y = functional.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        if self.pad:
+            x = functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.pad, self.pad))
+        return functional.relu(x + y)
+
+
+class ResNet20(nn.Module):
+    """Three stages of three blocks with 16, 32 and 64 channels, global average pool, `linear`."""
+
+    def __init__(self, classes: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 16, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(16)
+        self.layer1 = nn.Sequential(Block(16, 16, 1), Block(16, 16, 1), Block(16, 16, 1))
+        self.layer2 = nn.Sequential(Block(16, 32, 2), Block(32, 32, 1), Block(32, 32, 1))
+        self.layer3 = nn.Sequential(Block(32, 64, 2), Block(64, 64, 1), Block(64, 64, 1))
+        self.linear = nn.Linear(64, classes)
+
+    def forward(self, x):
+        x = functional.relu(self.bn1(self.conv1(x)))
+        x = self.layer3(self.layer2(self.layer1(x)))
+        return self.linear(x.mean((2, 3)))
+
+
+NETWORKS = {
+    "resnet18": lambda classes: torchvision.models.resnet18(num_classes=classes),
+    "resnet20": ResNet20,
+}
+
+
+def build(name: str, classes: int, dtype: torch.dtype = torch.float32) -> nn.Module:
+    """The network with the formula's weights: made in f32, then widened, so that both precisions mean one network."""
+    network = NETWORKS[name](classes)
+    state = network.state_dict()
+    for key, tensor in state.items():
+        if not key.endswith("num_batches_tracked"):
+            state[key] = torch.from_numpy(formula.parameter(key, tuple(tensor.shape)))
+    network.load_state_dict(state)
+    return network.to(dtype)
