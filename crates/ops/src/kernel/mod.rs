@@ -1,9 +1,9 @@
 //! The two microkernels that do all the multiplying, written once and compiled for each instruction set.
 //!
-//! * [`tile`](Kernels::tile): up to `MR` output rows times 16 or 32 output columns. A row of the left operand is found through a
+//! * `tile`: up to `MR` output rows times 16 or 32 output columns. A row of the left operand is found through a
 //!   pointer, and is read as a list of contiguous *runs*, so a convolution needs no im2col: the runs of an output pixel are
-//!   the stretches of its receptive field (see [`crate::plan`]).
-//! * [`outer`](Kernels::outer): the weight gradient, a sum of outer products over rows.
+//!   the stretches of its receptive field (see `plan`).
+//! * `outer`: the weight gradient, a sum of outer products over rows.
 //!
 //! **Bit-stability.** Every element of a result is one chain of fused multiply-adds in an order that depends on the
 //! element's own receptive field alone: never on the other rows of its tile, the number of rows, the thread, or the
