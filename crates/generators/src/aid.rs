@@ -5,7 +5,7 @@
 use crate::approach::{CoverageTerm, Objective, Stage1};
 use crate::dbi::singles;
 use crate::{Context, Generated, Generator};
-use models::{Job, Result};
+use models::{Coverage, Job, Result};
 use serde::{Deserialize, Serialize};
 use spec::checked::{Count, NonNegative};
 use verify::LabelSpace;
@@ -28,16 +28,6 @@ pub struct Aid {
     pub stage1: Stage1,
 }
 
-/// Whether the activation term has a gradient.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Coverage {
-    /// As released: a sum over all units that only shows in the reported loss.
-    Detached,
-    /// The sum over layers of the mean over units, with its gradient.
-    Attached,
-}
-
 impl Default for Aid {
     fn default() -> Self {
         Self {
@@ -55,7 +45,7 @@ impl Generator for Aid {
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
         let coverage = CoverageTerm {
             weight: self.coverage_weight.get(),
-            attached: self.coverage == Coverage::Attached,
+            coverage: self.coverage,
         };
         let objective = Objective {
             variance: self.variance_weight.get(),

@@ -3,7 +3,7 @@
 use crate::Stop;
 use crate::head::{Outputs, variance};
 use candle_core::{D, Device, Tensor, Var};
-use models::{Error, Network, Result, Status, state::State};
+use models::{Coverage, Error, Network, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
 use spec::Stream;
 use spec::checked::{Count, NonNegative, Positive};
@@ -56,7 +56,7 @@ pub(crate) struct Objective {
 /// AID's activation term.
 pub(crate) struct CoverageTerm {
     pub weight: f64,
-    pub attached: bool,
+    pub coverage: Coverage,
 }
 
 /// Stage 1 in progress.
@@ -155,30 +155,20 @@ impl<'a> Approach<'a> {
         Ok(())
     }
 
-    /// Logits, and AID's term where there is one: the negative parts of every convolution's, linear layer's and the head's
-    /// outputs. Detached, as released, it is their sum and has no gradient; attached, the sum of each layer's mean.
+    /// Logits, and AID's term where there is one, to which the keyed head's outputs belong too.
     fn forward(&self, x: &Tensor) -> Result<(Tensor, Option<Tensor>)> {
         let Some(term) = &self.objective.coverage else {
             return Ok((self.target.logits(x)?, None));
         };
-        let mut sum: Option<Tensor> = None;
-        let mut add = |output: &Tensor| -> Result<()> {
-            let part = if term.attached {
-                ops::negative_part(output)?.mean_all()?
-            } else {
-                ops::negative_part(&output.detach())?.sum_all()?
-            };
-            sum = Some(match sum.take() {
-                Some(sum) => (sum + part)?,
-                None => part,
-            });
-            Ok(())
-        };
-        let logits = self.target.logits_observed(x, &mut add)?;
+        let (logits, mut covered) = self.target.logits_covered(x, term.coverage)?;
         if self.outputs.space() == verify::LabelSpace::Head {
-            add(&self.outputs.of(&logits)?)?;
+            let outputs = self.outputs.of(&logits)?;
+            let [sum] = ops::node(&outputs, |tape, outputs| {
+                Ok::<_, Error>([term.coverage.add(tape, outputs, None)?])
+            })?;
+            covered = (covered + sum)?;
         }
-        Ok((logits, sum.map(|sum| sum * term.weight).transpose()?))
+        Ok((logits, Some((covered * term.weight)?)))
     }
 
     fn stands_still(&mut self, logits: &Tensor) -> Result<bool> {

@@ -38,7 +38,12 @@ impl Outputs {
     /// Differentiable outputs `(n, 2)` or `(n, classes)` of base logits `(n, classes)`.
     pub fn of(&self, logits: &Tensor) -> Result<Tensor> {
         match &self.head {
-            Some((_, layer)) => Ok(layer.forward(logits, None, false)?),
+            Some((_, layer)) => {
+                let [outputs] = ops::node(logits, |tape, logits| {
+                    Ok::<_, Error>([layer.forward(tape, logits, None, false)?])
+                })?;
+                Ok(outputs)
+            }
             None => Ok(logits.clone()),
         }
     }

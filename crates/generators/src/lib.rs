@@ -11,7 +11,7 @@ mod head;
 mod ours;
 mod validset;
 
-pub use aid::{Aid, Coverage};
+pub use aid::Aid;
 pub use approach::{Reduction, Stage1};
 pub use crossing::Stage2;
 pub use dbi::Dbi;

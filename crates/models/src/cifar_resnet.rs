@@ -4,7 +4,7 @@
 use crate::Result;
 use crate::layers::{Builder, ConvBn, Linear};
 use crate::network::{Body, Pass};
-use candle_core::Tensor;
+use candle_core::{D, Tensor};
 use ops::Window;
 
 pub(crate) struct CifarResNet {
@@ -56,7 +56,8 @@ impl Body for CifarResNet {
         for block in &self.blocks {
             x = block.forward(&x, pass)?;
         }
-        self.linear.forward(&ops::global_avg_pool(&x)?, pass)
+        let features = ops::global_avg_pool(pass.tape, &x)?;
+        self.linear.forward(&features, pass)
     }
 }
 
@@ -70,24 +71,10 @@ impl Block {
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
         let y = self.first.forward(x, None, true, pass)?;
         let shortcut = if self.shrinks {
-            option_a(x)?
+            ops::shortcut(pass.tape, x, 2, x.dim(D::Minus1)?)?
         } else {
             x.clone()
         };
         self.second.forward(&y, Some(&shortcut), true, pass)
     }
-}
-
-/// The shortcut without parameters: every second pixel, and as many zero channels on either side as a quarter of the new number.
-fn option_a(x: &Tensor) -> Result<Tensor> {
-    let (n, h, w, c) = x.dims4()?;
-    // Every second row and column as a view: an odd side is widened by one so that it splits in two.
-    let even = x.pad_with_zeros(1, 0, h % 2)?.pad_with_zeros(2, 0, w % 2)?;
-    let (oh, ow) = (h.div_ceil(2), w.div_ceil(2));
-    let picked = even
-        .reshape((n, oh, 2, ow, 2 * c))?
-        .narrow(2, 0, 1)?
-        .narrow(4, 0, c)?
-        .reshape((n, oh, ow, c))?;
-    Ok(picked.pad_with_zeros(3, c / 2, c / 2)?)
 }

@@ -3,7 +3,7 @@
 use crate::network::{BatchNormMode, Pass};
 use crate::{Error, Result};
 use candle_core::{DType, Device, Tensor, Var};
-use ops::{Frozen, Window};
+use ops::{BatchNorm, Frozen, Window};
 use std::collections::BTreeMap;
 
 /// PyTorch's default.
@@ -146,14 +146,14 @@ impl ConvBn {
         pass: &mut Pass<'_>,
     ) -> Result<Tensor> {
         match self {
-            Self::Frozen(unit) => match &mut pass.observe {
-                None => Ok(unit.forward(x, residual, relu)?),
-                Some(observe) => {
-                    let a = unit.convolve(x)?;
-                    observe(&a)?;
-                    Ok(unit.finish(&a, residual, relu)?)
-                }
-            },
+            Self::Frozen(unit) if pass.coverage.is_none() => {
+                Ok(unit.forward(pass.tape, x, residual, relu)?)
+            }
+            Self::Frozen(unit) => {
+                let a = unit.convolve(pass.tape, x)?;
+                pass.cover(&a)?;
+                Ok(unit.finish(pass.tape, &a, residual, relu)?)
+            }
             Self::Live {
                 weight,
                 gamma,
@@ -162,24 +162,23 @@ impl ConvBn {
                 variance,
                 window,
             } => {
-                let a = ops::conv2d(x, weight, *window)?;
-                pass.observed(&a)?;
-                let relu_here = relu && residual.is_none();
-                let y = match pass.batch_norm {
-                    BatchNormMode::Eval => {
-                        ops::batch_norm_eval(&a, gamma, beta, mean, variance, EPS, relu_here)?
-                    }
+                let a = ops::conv2d(pass.tape, x, weight, *window)?;
+                pass.cover(&a)?;
+                let layer = BatchNorm {
+                    gamma,
+                    beta,
+                    eps: EPS,
+                    residual,
+                    relu,
+                };
+                Ok(match pass.batch_norm {
+                    BatchNormMode::Eval => layer.eval(pass.tape, &a, mean, variance)?,
                     BatchNormMode::Train => {
-                        let (y, batch) = ops::batch_norm_train(&a, gamma, beta, EPS, relu_here)?;
+                        let (y, batch) = layer.train(pass.tape, &a)?;
                         move_towards(mean, batch.mean.iter().copied())?;
                         move_towards(variance, batch.unbiased_variance())?;
                         y
                     }
-                };
-                Ok(match residual {
-                    None => y,
-                    Some(residual) if relu => ops::add_relu(&y, residual)?,
-                    Some(residual) => (y + residual)?,
                 })
             }
         }
@@ -212,10 +211,10 @@ impl Linear {
     /// `x (n, i)` to `(n, o)`.
     pub fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
         let y = match self {
-            Self::Frozen(unit) => unit.forward(x, None, false)?,
-            Self::Live { weight, bias } => ops::linear(x, weight, bias)?,
+            Self::Frozen(unit) => unit.forward(pass.tape, x, None, false)?,
+            Self::Live { weight, bias } => ops::linear(pass.tape, x, weight, bias)?,
         };
-        pass.observed(&y)?;
+        pass.cover(&y)?;
         Ok(y)
     }
 }

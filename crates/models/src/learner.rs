@@ -49,7 +49,8 @@ impl Learner {
         let device = self.network.device();
         let images = Tensor::from_vec(pixels, (n, c, h, w), device)?;
         let labels = Tensor::from_vec(labels, n, device)?;
-        let loss = loss::cross_entropy(&self.network.logits(&images, batch_norm)?, &labels)?;
+        let recording = self.network.record(&images, batch_norm)?;
+        let (loss, grad) = loss::cross_entropy_gradient(&recording.logits(), &labels)?;
         self.loss = loss.to_scalar()?;
         if !self.loss.is_finite() {
             return Err(Error::Diverged {
@@ -58,7 +59,8 @@ impl Learner {
                 iteration: self.done + 1,
             });
         }
-        self.optimizer.step(&self.network, &loss.backward()?, lr)?;
+        let grads = recording.backward(grad)?;
+        self.optimizer.step(&self.network, &grads, lr)?;
         self.done += 1;
         Ok(())
     }

@@ -24,7 +24,7 @@ pub use error::Error;
 pub use evaluate::{Count, accuracy, top1};
 pub use job::{Job, Status};
 pub use learner::Learner;
-pub use network::{BatchNormMode, Network, Normalize, Trainable};
+pub use network::{BatchNormMode, Coverage, Network, Normalize, Recording, Trainable};
 pub use registry::{Architecture, Model, REGISTRY};
 pub use schedule::OneCycle;
 pub use weights::{Weights, is_buffer};

@@ -1,7 +1,7 @@
 //! Cross entropy.
 
 use crate::Result;
-use candle_core::{D, Tensor};
+use candle_core::{D, Tensor, Var};
 
 /// Mean cross entropy of `logits (n, classes)` against labels `(n,)` of type u32, as a scalar.
 ///
@@ -13,4 +13,19 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     let normaliser = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
     let own = shifted.gather(&labels.unsqueeze(1)?, D::Minus1)?;
     Ok((normaliser - own)?.mean_all()?)
+}
+
+/// [`cross_entropy`], and its gradient with respect to `logits`.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn cross_entropy_gradient(logits: &Tensor, labels: &Tensor) -> Result<(Tensor, Tensor)> {
+    let logits = Var::from_tensor(&logits.detach())?;
+    let loss = cross_entropy(&logits, labels)?;
+    let grads = loss.backward()?;
+    let grad = grads
+        .get(&logits)
+        .cloned()
+        .map_or_else(|| logits.zeros_like(), Ok)?;
+    Ok((loss.detach(), grad))
 }

@@ -3,8 +3,9 @@
 use crate::layers::{Builder, Source};
 use crate::state::State;
 use crate::weights::is_buffer;
-use crate::{Model, Result, Weights};
+use crate::{Error, Model, Result, Weights};
 use candle_core::{DType, Device, Tensor, Var};
+use ops::{Gradients, Tape, node};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -17,18 +18,56 @@ pub enum BatchNormMode {
     Train,
 }
 
-/// Called with the output of a convolution or linear layer, before batch normalisation and ReLU.
-pub type Observer<'a> = &'a mut dyn FnMut(&Tensor) -> Result<()>;
+/// AID's activation term: what every convolution, before its batch normalisation, and every linear layer leaves negative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Coverage {
+    /// As released: a sum over all units that only shows in the reported loss.
+    Detached,
+    /// The sum over layers of the mean over units, with its gradient.
+    Attached,
+}
+
+impl Coverage {
+    /// `so_far` and the term of one more layer's output.
+    ///
+    /// # Errors
+    /// If `output` is neither f32 nor f64.
+    pub fn add(self, tape: &mut Tape, output: &Tensor, so_far: Option<&Tensor>) -> Result<Tensor> {
+        Ok(match self {
+            Self::Attached => ops::negative_part(tape, output, so_far, true)?,
+            Self::Detached => {
+                ops::negative_part(&mut Tape::off(), &output.detach(), so_far, false)?
+            }
+        })
+    }
+}
 
 /// One forward pass through the layers.
 pub(crate) struct Pass<'a> {
+    pub tape: &'a mut Tape,
     pub batch_norm: BatchNormMode,
-    pub observe: Option<Observer<'a>>,
+    pub coverage: Option<Coverage>,
+    /// The activation term so far.
+    covered: Option<Tensor>,
 }
 
-impl Pass<'_> {
-    pub fn observed(&mut self, y: &Tensor) -> Result<()> {
-        self.observe.as_mut().map_or(Ok(()), |observe| observe(y))
+impl<'a> Pass<'a> {
+    fn new(tape: &'a mut Tape, batch_norm: BatchNormMode) -> Self {
+        Self {
+            tape,
+            batch_norm,
+            coverage: None,
+            covered: None,
+        }
+    }
+
+    /// Takes a layer's output into the activation term, if there is one.
+    pub fn cover(&mut self, output: &Tensor) -> Result<()> {
+        if let Some(coverage) = self.coverage {
+            self.covered = Some(coverage.add(self.tape, output, self.covered.as_ref())?);
+        }
+        Ok(())
     }
 }
 
@@ -131,41 +170,63 @@ impl Network {
         self.dtype
     }
 
-    /// Logits `(n, classes)` of images `(n, 3, h, w)` in `[0, 1]`, in evaluation mode.
+    /// Logits `(n, classes)` of images `(n, 3, h, w)` in `[0, 1]`, in evaluation mode. Where `images` is tracked by candle, so are they.
     ///
     /// # Errors
     /// If the images are too small or of another shape.
     pub fn logits(&self, images: &Tensor) -> Result<Tensor> {
-        self.forward(
-            images,
-            &mut Pass {
-                batch_norm: BatchNormMode::Eval,
-                observe: None,
-            },
-        )
+        let [logits] = node(images, |tape, images| {
+            let mut pass = Pass::new(tape, BatchNormMode::Eval);
+            Ok::<_, Error>([self.forward(images, &mut pass)?])
+        })?;
+        Ok(logits)
     }
 
-    /// [`Network::logits`], showing `observe` the output of every convolution and linear layer on the way. The logits have
-    /// the same bits.
+    /// [`Network::logits`], to the same bits, and the activation term of all layers as a scalar.
     ///
     /// # Errors
-    /// Those of [`Network::logits`] and of `observe`.
-    pub fn logits_observed(&self, images: &Tensor, observe: Observer<'_>) -> Result<Tensor> {
-        self.forward(
-            images,
-            &mut Pass {
-                batch_norm: BatchNormMode::Eval,
-                observe: Some(observe),
-            },
-        )
+    /// Those of [`Network::logits`].
+    pub fn logits_covered(&self, images: &Tensor, coverage: Coverage) -> Result<(Tensor, Tensor)> {
+        let [logits, covered] = node(images, |tape, images| {
+            let mut pass = Pass::new(tape, BatchNormMode::Eval);
+            pass.coverage = Some(coverage);
+            let logits = self.forward(images, &mut pass)?;
+            let covered = match pass.covered {
+                Some(covered) => covered,
+                None => logits.zeros_like()?.sum_all()?,
+            };
+            Ok::<_, Error>([logits, covered])
+        })?;
+        Ok((logits, covered))
     }
 
     fn forward(&self, images: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
-        let mut x = ops::channels_last(images)?;
+        let mut x = ops::channels_last(pass.tape, images)?;
         if let Some([mean, std]) = &self.normalize {
-            x = x.broadcast_sub(mean)?.broadcast_div(std)?;
+            x = ops::normalize(pass.tape, &x, mean, std)?;
         }
         self.body.forward(&x, pass)
+    }
+}
+
+/// A forward pass that can be walked back.
+pub struct Recording {
+    logits: Tensor,
+    tape: Tape,
+}
+
+impl Recording {
+    /// Logits `(n, classes)`, as constants.
+    pub fn logits(&self) -> Tensor {
+        self.logits.detach()
+    }
+
+    /// The gradients of the parameters, from `grad`, that of the logits.
+    ///
+    /// # Errors
+    /// If `grad` has not the shape of the logits.
+    pub fn backward(&self, grad: Tensor) -> Result<Gradients> {
+        Ok(self.tape.backward([(&self.logits, grad)])?)
     }
 }
 
@@ -198,18 +259,25 @@ impl Trainable {
         })
     }
 
-    /// Logits `(n, classes)` of images `(n, 3, h, w)` in `[0, 1]`.
+    /// Logits `(n, classes)` of images `(n, 3, h, w)` in `[0, 1]`, without gradients.
     ///
     /// # Errors
     /// If the images are too small or of another shape.
     pub fn logits(&self, images: &Tensor, batch_norm: BatchNormMode) -> Result<Tensor> {
-        self.network.forward(
-            images,
-            &mut Pass {
-                batch_norm,
-                observe: None,
-            },
-        )
+        let mut tape = Tape::off();
+        let mut pass = Pass::new(&mut tape, batch_norm);
+        Ok(self.network.forward(images, &mut pass)?.detach())
+    }
+
+    /// The same, recorded: for the gradients of all parameters, and of `images` if that is a variable.
+    ///
+    /// # Errors
+    /// If the images are too small or of another shape.
+    pub fn record(&self, images: &Tensor, batch_norm: BatchNormMode) -> Result<Recording> {
+        let mut tape = Tape::recording();
+        let mut pass = Pass::new(&mut tape, batch_norm);
+        let logits = self.network.forward(images, &mut pass)?;
+        Ok(Recording { logits, tape })
     }
 
     /// The parameters by name, buffers left out.

@@ -3,7 +3,7 @@
 use crate::state::State;
 use crate::{Result, Trainable};
 use candle_core::Var;
-use candle_core::backprop::GradStore;
+use ops::Gradients;
 use serde::{Deserialize, Serialize};
 
 /// An update rule with its constants.
@@ -63,7 +63,7 @@ impl Optimizer {
     ///
     /// # Errors
     /// If the gradients are not those of the network.
-    pub fn step(&mut self, network: &Trainable, grads: &GradStore, lr: f64) -> Result<()> {
+    pub fn step(&mut self, network: &Trainable, grads: &Gradients, lr: f64) -> Result<()> {
         self.steps += 1;
         for ((_, weight), moments) in network.parameters().zip(&self.moments) {
             let Some(grad) = grads.get(weight) else {

@@ -41,14 +41,13 @@ impl ResNet {
 
 impl Body for ResNet {
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
-        let mut x = ops::max_pool2d(
-            &self.stem.forward(x, None, true, pass)?,
-            Window::square(3, 2, 1),
-        )?;
+        let stem = self.stem.forward(x, None, true, pass)?;
+        let mut x = ops::max_pool2d(pass.tape, &stem, Window::square(3, 2, 1))?;
         for block in &self.blocks {
             x = block.forward(&x, pass)?;
         }
-        self.fc.forward(&ops::global_avg_pool(&x)?, pass)
+        let features = ops::global_avg_pool(pass.tape, &x)?;
+        self.fc.forward(&features, pass)
     }
 }
 

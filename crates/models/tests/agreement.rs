@@ -3,11 +3,11 @@
 
 mod common;
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{Module, VarBuilder};
 use common::support::Deviation;
 use common::{CLASSES, bits, flat};
-use models::{BatchNormMode, Model, Network, Normalize, Trainable, Weights};
+use models::{BatchNormMode, Coverage, Model, Network, Normalize, Trainable, Weights};
 use spec::Stream;
 
 const PRECISIONS: [DType; 2] = [DType::F32, DType::F64];
@@ -32,45 +32,57 @@ fn every_way_to_ask_gives_the_same_bits() {
                         expected,
                         "{model} in {dtype:?}: trainable and frozen differ on {shape:?}"
                     );
-                    let observed = frozen.logits_observed(&images, &mut |_| Ok(())).unwrap();
-                    assert_eq!(
-                        bits(&observed),
-                        expected,
-                        "{model} in {dtype:?}: observing changes the logits on {shape:?}"
-                    );
+                    for coverage in [Coverage::Detached, Coverage::Attached] {
+                        let (covered, _) = frozen.logits_covered(&images, coverage).unwrap();
+                        assert_eq!(
+                            bits(&covered),
+                            expected,
+                            "{model} in {dtype:?}: the activation term changes the logits on {shape:?}"
+                        );
+                    }
                 }
             }
         }
     }
 }
 
-/// The observer sees each convolution and linear layer once, and what it sees leads to the logits.
+/// Both forms of the activation term, and the gradient of one by differences.
 #[test]
-fn the_observer_sees_every_layer() {
-    for (name, layers) in [("resnet18", 17 + 3 + 1), ("resnet20", 19 + 1)] {
-        let model = common::model(name);
-        let weights = common::weights(model, CLASSES, DType::F32);
-        let network = Network::frozen(model, CLASSES, &weights, None).unwrap();
-        let images = common::images([2, 3, 32, 32], DType::F32);
-        let mut seen: Vec<Tensor> = Vec::new();
-        let mut observe = |y: &Tensor| {
-            seen.push(y.clone());
-            Ok(())
+fn the_activation_term_has_its_gradient() {
+    let model = common::model("resnet20");
+    let weights = common::weights(model, CLASSES, DType::F64);
+    let network = Network::frozen(model, CLASSES, &weights, None).unwrap();
+    let images = Var::from_tensor(&common::images([2, 3, 12, 12], DType::F64)).unwrap();
+    let term = |images: &Tensor, coverage| network.logits_covered(images, coverage).unwrap().1;
+
+    let grads = term(&images, Coverage::Attached).backward().unwrap();
+    let gradient = flat(grads.get(&images).unwrap());
+    let largest = gradient.iter().fold(0.0, |m: f64, g| m.max(g.abs()));
+    assert!(largest > 0.0);
+    for at in [0, gradient.len() / 3, gradient.len() - 1] {
+        let moved = |by: f64| {
+            let mut values = flat(&images);
+            values[at] += by;
+            let moved = Tensor::from_vec(values, images.shape(), &Device::Cpu).unwrap();
+            flat(&term(&moved, Coverage::Attached))[0]
         };
-        let logits = network.logits_observed(&images, &mut observe).unwrap();
-        assert_eq!(seen.len(), layers, "{name}");
-        assert_eq!(
-            bits(&seen[layers - 1]),
-            bits(&logits),
-            "{name}: the last layer's output is the logits"
-        );
-        let stem = weights.tensors()["conv1.weight"].dims()[0];
-        assert_eq!(
-            seen[0].dim(3).unwrap(),
-            stem,
-            "{name}: maps are channels-last"
+        let numeric = (moved(1e-6) - moved(-1e-6)) / 2e-6;
+        let off = (numeric - gradient[at]).abs();
+        assert!(
+            off <= 1e-6 * largest,
+            "{at}: {} and {numeric}",
+            gradient[at]
         );
     }
+
+    let detached = term(&images, Coverage::Detached);
+    assert!(flat(&detached)[0] > flat(&term(&images, Coverage::Attached))[0]);
+    let grads = detached.backward().unwrap();
+    let gradient = grads.get(&images).map(flat).unwrap_or_default();
+    assert!(
+        gradient.iter().all(|&g| g == 0.0),
+        "a number has no gradient"
+    );
 }
 
 /// Normalisation is part of the network: raw images into a normalising network are normalised images into a plain one.

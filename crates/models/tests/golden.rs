@@ -73,9 +73,8 @@ fn measure(model: Model, dtype: DType) -> Measured {
     ] {
         let network = trainable(model, dtype);
         let images = Var::from_tensor(&common::images([n, 3, 32, 32], dtype)).unwrap();
-        let logits = network.logits(&images, batch_norm).unwrap();
-        let loss = loss::cross_entropy(&logits, &common::labels(n, CLASSES)).unwrap();
-        let grads = loss.backward().unwrap();
+        let labels = common::labels(n, CLASSES);
+        let (logits, loss, grads) = common::backward(&network, &images, &labels, batch_norm);
         out.insert(format!("{mode}.logits"), flat(&logits));
         out.insert(format!("{mode}.loss"), flat(&loss));
         out.insert(input_grad.into(), flat(grads.get(&images).unwrap()));
@@ -114,11 +113,8 @@ fn losses(
         common::labels(8, CLASSES),
     );
     let step = |_| {
-        let loss =
-            loss::cross_entropy(&network.logits(&images, batch_norm).unwrap(), &labels).unwrap();
-        optimizer
-            .step(network, &loss.backward().unwrap(), lr)
-            .unwrap();
+        let (_, loss, grads) = common::backward(network, &images, &labels, batch_norm);
+        optimizer.step(network, &grads, lr).unwrap();
         flat(&loss)[0]
     };
     (0..steps).map(step).collect()
@@ -128,7 +124,7 @@ fn losses(
 const GROUPS: [(&str, &str); 14] = [
     (
         "eval.logits",
-        "which layer is the first to differ: logits_observed shows every convolution's output",
+        "which layer is the first to differ: the operations' own tests in ops come first",
     ),
     (
         "eval.loss",
@@ -369,25 +365,32 @@ fn f32_losses_stay_with_f64() {
     }
 }
 
-/// Gradients of the loss of one image by the image and by the parameters there are.
-fn gradients_of_one(
-    logits: impl Fn(&Tensor) -> models::Result<Tensor>,
-    parameters: &[(&str, &Var)],
-    dtype: DType,
-    image: usize,
-) -> Measured {
-    let images = common::images([4, 3, 32, 32], dtype)
-        .narrow(0, image, 1)
-        .unwrap();
-    let images = Var::from_tensor(&images).unwrap();
-    let labels = common::labels(4, CLASSES).narrow(0, image, 1).unwrap();
-    let loss = loss::cross_entropy(&logits(&images).unwrap(), &labels).unwrap();
-    let grads = loss.backward().unwrap();
+/// The gradients for one image of the batch, by the loss of that image.
+fn gradients_of_one(network: &Trainable, dtype: DType, image: usize) -> Measured {
+    let (images, labels) = one(dtype, image);
+    let (_, _, grads) = common::backward(network, &images, &labels, BatchNormMode::Eval);
     let of =
-        |(name, var): &(&str, &Var)| (format!("eval.grad/{name}"), flat(grads.get(var).unwrap()));
-    let mut gradients: Measured = parameters.iter().map(of).collect();
+        |(name, var): (&str, &Var)| (format!("eval.grad/{name}"), flat(grads.get(var).unwrap()));
+    let mut gradients: Measured = network.parameters().map(of).collect();
     gradients.insert("eval.input_grad".into(), flat(grads.get(&images).unwrap()));
     gradients
+}
+
+/// The same of a frozen network, which has only the image's.
+fn input_gradient_of_one(network: &Network, image: usize) -> Measured {
+    let (images, labels) = one(DType::F32, image);
+    let loss = loss::cross_entropy(&network.logits(&images).unwrap(), &labels).unwrap();
+    let grads = loss.backward().unwrap();
+    Measured::from([("eval.input_grad".into(), flat(grads.get(&images).unwrap()))])
+}
+
+/// One image of the batch, and its label.
+fn one(dtype: DType, image: usize) -> (Var, Tensor) {
+    let images = common::images([4, 3, 32, 32], dtype);
+    (
+        Var::from_tensor(&images.narrow(0, image, 1).unwrap()).unwrap(),
+        common::labels(4, CLASSES).narrow(0, image, 1).unwrap(),
+    )
 }
 
 /// Image by image, because a unit at ReLU's kink spoils only the image that it looks at; then the batch, if there is none.
@@ -410,19 +413,11 @@ fn f32_gradients_agree_but_for_kinks() {
         .unwrap();
         let mut kinks = 0;
         for image in 0..4 {
-            let of = |network: &Trainable, dtype| {
-                let parameters: Vec<_> = network.parameters().collect();
-                gradients_of_one(
-                    |x| network.logits(x, BatchNormMode::Eval),
-                    &parameters,
-                    dtype,
-                    image,
-                )
-            };
-            let expected = of(&exact, DType::F64);
+            let expected = gradients_of_one(&exact, DType::F64, image);
+            let rough = gradients_of_one(&rough, DType::F32, image);
+            let frozen = input_gradient_of_one(&frozen, image);
             let mut worst: f64 = 0.0;
-            let frozen = gradients_of_one(|x| frozen.logits(x), &[], DType::F32, image);
-            for (key, actual) in of(&rough, DType::F32).into_iter().chain(frozen) {
+            for (key, actual) in rough.into_iter().chain(frozen) {
                 let deviation = Deviation::of(&actual, &expected[&key]);
                 deviation.assert_within(
                     KINK,
@@ -529,9 +524,8 @@ fn optimisers_move_weights_as_in_pytorch() {
             let loss = (bias.as_tensor() * vector(&format!("gradient.{t}")))
                 .and_then(|x| x.sum_all())
                 .unwrap();
-            optimizer
-                .step(&network, &loss.backward().unwrap(), option("lr"))
-                .unwrap();
+            let grads = loss.backward().unwrap().into();
+            optimizer.step(&network, &grads, option("lr")).unwrap();
             let hint = "the first step's momentum buffer is the gradient; Adam counts from 1, adds eps after the root";
             Deviation::of(&flat(bias), expected).assert_within(
                 1e-14,

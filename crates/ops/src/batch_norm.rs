@@ -1,14 +1,15 @@
-//! Batch normalisation of channels-last maps, with the ReLU that follows it where there is one.
+//! Batch normalisation of channels-last maps, with the residual sum and the ReLU that follow it where they do.
 //!
 //! In evaluation mode it is `y * scale + shift`, the same arithmetic as the epilogue of a
 //! [`Frozen`](crate::Frozen) unit: a trained network and its frozen copy agree bit for bit.
 
-use crate::activation::{masked, relu_of};
+use crate::elementwise::rows;
+use crate::gemm::Epilogue;
 use crate::kernel::Element;
 use crate::parallel::{Shared, for_each};
-use crate::tensor::{View, by_dtype, elements, result};
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use crate::tape::{Gradients, Operation, Tape};
+use crate::tensor::{View, by_dtype};
+use candle_core::{Result, Tensor, bail};
 
 /// Mean and biased variance of each channel over a batch, in f64.
 #[derive(Clone, Debug)]
@@ -53,233 +54,240 @@ pub(crate) fn affine<T: Element>(
     (scale, shift)
 }
 
-/// Normalises `x (n, h, w, c)` with running statistics `mean` and `variance` (c), scales by `gamma` and shifts by `beta` (c).
-///
-/// # Errors
-/// If the shapes do not fit or the type is neither f32 nor f64.
-#[allow(clippy::too_many_arguments)]
-pub fn batch_norm_eval(
-    x: &Tensor,
-    gamma: &Tensor,
-    beta: &Tensor,
-    mean: &Tensor,
-    variance: &Tensor,
-    eps: f64,
-    relu: bool,
-) -> Result<Tensor> {
-    if !x.device().is_cpu() {
-        return crate::portable::batch_norm(x, gamma, beta, mean, variance, eps, relu);
-    }
-    let statistics = Statistics::Running {
-        mean: mean.detach(),
-        variance: variance.detach(),
-    };
-    x.contiguous()?.apply_op3(
-        gamma,
-        beta,
-        BatchNorm {
-            statistics,
-            eps,
-            relu,
-        },
-    )
+/// A batch normalisation: `act(norm(x) * gamma + beta + residual)`.
+#[derive(Clone, Copy)]
+pub struct BatchNorm<'a> {
+    /// Scale (c).
+    pub gamma: &'a Tensor,
+    /// Shift (c).
+    pub beta: &'a Tensor,
+    /// Added to the variance.
+    pub eps: f64,
+    /// Added to the result, of its shape.
+    pub residual: Option<&'a Tensor>,
+    /// ReLU at the end.
+    pub relu: bool,
 }
 
-/// Normalises `x (n, h, w, c)` with its own mean and biased variance, which it returns for the running statistics.
-///
-/// # Errors
-/// If the shapes do not fit or the type is neither f32 nor f64.
-pub fn batch_norm_train(
-    x: &Tensor,
-    gamma: &Tensor,
-    beta: &Tensor,
-    eps: f64,
-    relu: bool,
-) -> Result<(Tensor, BatchStatistics)> {
-    if !x.device().is_cpu() {
-        return crate::portable::batch_norm_train(x, gamma, beta, eps, relu);
-    }
-    let x = x.contiguous()?;
-    let channels = x.dim(candle_core::D::Minus1)?;
-    let statistics = by_dtype!(x.dtype(), T => measure(View::of(&x).elements::<T>()?, channels));
-    let y = x.apply_op3(
-        gamma,
-        beta,
-        BatchNorm {
-            statistics: Statistics::Batch(statistics.clone()),
-            eps,
-            relu,
-        },
-    )?;
-    Ok((y, statistics))
-}
-
-enum Statistics {
-    Running { mean: Tensor, variance: Tensor },
-    Batch(BatchStatistics),
-}
-
-impl Statistics {
-    fn of<T: Element>(&self) -> Result<(Vec<T>, Vec<T>)> {
-        match self {
-            Self::Running { mean, variance } => Ok((mean.to_vec1()?, variance.to_vec1()?)),
-            Self::Batch(batch) => {
-                let narrow = |values: &[f64]| values.iter().map(|&x| T::of(x)).collect();
-                Ok((narrow(&batch.mean), narrow(&batch.variance)))
-            }
-        }
-    }
-}
-
-struct BatchNorm {
-    statistics: Statistics,
-    eps: f64,
-    relu: bool,
-}
-
-impl CustomOp3 for BatchNorm {
-    fn name(&self) -> &'static str {
-        "batch-norm"
-    }
-
-    fn cpu_fwd(
+impl BatchNorm<'_> {
+    /// Normalises `x (n, h, w, c)` with running statistics `mean` and `variance` (c).
+    ///
+    /// # Errors
+    /// If the shapes do not fit or the type is neither f32 nor f64.
+    pub fn eval(
         &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        gamma: &CpuStorage,
-        lg: &Layout,
-        beta: &CpuStorage,
-        lb: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let channels = lx.dims().last().copied().unwrap_or(0);
-        if lg.dims() != [channels] || lb.dims() != [channels] {
-            bail!(
-                "batch_norm: {:?} with gamma {:?} and beta {:?}",
-                lx.shape(),
-                lg.shape(),
-                lb.shape()
-            );
+        tape: &mut Tape,
+        x: &Tensor,
+        mean: &Tensor,
+        variance: &Tensor,
+    ) -> Result<Tensor> {
+        if !x.device().is_cpu() {
+            return crate::portable::batch_norm(self, x, mean, variance);
         }
         by_dtype!(x.dtype(), T => {
-            let (mean, variance) = self.statistics.of::<T>()?;
-            let (scale, shift) = affine(elements::<T>(gamma, lg)?, elements(beta, lb)?, &mean, &variance, self.eps);
-            let relu = self.relu;
-            let y = rows(elements::<T>(x, lx)?, channels, |x, y| {
-                let (x, scale, shift) = (&x[..channels], &scale[..channels], &shift[..channels]);
-                for j in 0..channels {
-                    let value = x[j] * scale[j] + shift[j];
-                    y[j] = if relu { relu_of(value) } else { value };
-                }
-            });
-            result(y, lx.shape())
+            self.with::<T>(tape, x, Normaliser {
+                mean: mean.to_vec1()?,
+                variance: variance.to_vec1()?,
+                eps: self.eps,
+                batch: false,
+            })
         })
     }
 
-    #[allow(clippy::type_complexity)]
-    fn bwd(
-        &self,
-        x: &Tensor,
-        gamma: &Tensor,
-        beta: &Tensor,
-        y: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let grad = if self.relu {
-            masked(y, grad)?
-        } else {
-            grad.contiguous()?
-        };
-        let channels = gamma.dim(0)?;
+    /// Normalises `x (n, h, w, c)` with its own mean and biased variance, which it returns for the running statistics.
+    ///
+    /// # Errors
+    /// If the shapes do not fit or the type is neither f32 nor f64.
+    pub fn train(&self, tape: &mut Tape, x: &Tensor) -> Result<(Tensor, BatchStatistics)> {
+        if !x.device().is_cpu() {
+            return crate::portable::batch_norm_train(self, x);
+        }
+        let (x, channels) = (x.contiguous()?, x.dim(candle_core::D::Minus1)?);
         by_dtype!(x.dtype(), T => {
-            let (xs, gs, gammas) = (View::of(x), View::of(&grad), View::of(gamma));
-            let (x_, g_, gamma_) = (xs.elements::<T>()?, gs.elements::<T>()?, gammas.elements::<T>()?);
-            let (mean, variance) = self.statistics.of::<T>()?;
-            let inverse: Vec<T> = variance.iter().map(|&v| T::of(1.0) / (v + T::of(self.eps)).root()).collect();
-            let batch = matches!(self.statistics, Statistics::Batch(_));
-            let wanted = batch || gamma.track_op() || beta.track_op();
-            // Sums of g and of g * (x - mean), per channel.
-            let [sum_g, sum_gx] = if wanted {
-                column_sums(x_, g_, channels, |x, g, sums, products| {
-                    let mean = &mean[..channels];
+            let statistics = measure(View::of(&x).elements::<T>()?, channels);
+            let narrow = |values: &[f64]| values.iter().map(|&x| T::of(x)).collect();
+            let y = self.with::<T>(tape, &x, Normaliser {
+                mean: narrow(&statistics.mean),
+                variance: narrow(&statistics.variance),
+                eps: self.eps,
+                batch: true,
+            })?;
+            Ok((y, statistics))
+        })
+    }
+
+    fn with<T: Element>(
+        &self,
+        tape: &mut Tape,
+        x: &Tensor,
+        normaliser: Normaliser<T>,
+    ) -> Result<Tensor> {
+        let channels = x.dim(candle_core::D::Minus1)?;
+        for vector in [self.gamma, self.beta] {
+            if vector.dims() != [channels] {
+                bail!(
+                    "batch_norm: {:?} with gamma or beta {:?}",
+                    x.shape(),
+                    vector.shape()
+                );
+            }
+        }
+        if let Some(residual) = self
+            .residual
+            .filter(|residual| residual.shape() != x.shape())
+        {
+            bail!(
+                "batch_norm: {:?} with residual {:?}",
+                x.shape(),
+                residual.shape()
+            );
+        }
+        let (x, residual) = (
+            x.contiguous()?,
+            self.residual.map(Tensor::contiguous).transpose()?,
+        );
+        let (scale, shift) = affine(
+            &self.gamma.to_vec1()?,
+            &self.beta.to_vec1()?,
+            &normaliser.mean,
+            &normaliser.variance,
+            self.eps,
+        );
+        let epilogue = Epilogue {
+            scale: Some(&scale),
+            shift: Some(&shift),
+            relu: self.relu,
+            ..Epilogue::default()
+        };
+        let y = normalised(&x, residual.as_ref(), channels, epilogue)?;
+        let inputs: Vec<&Tensor> = [&x, self.gamma, self.beta]
+            .into_iter()
+            .chain(&residual)
+            .collect();
+        Ok(tape.note(normaliser, &inputs, y, self.relu))
+    }
+}
+
+/// `epilogue` on every pixel of `x`, with a residual.
+pub(crate) fn normalised<T: Element>(
+    x: &Tensor,
+    residual: Option<&Tensor>,
+    channels: usize,
+    epilogue: Epilogue<'_, T>,
+) -> Result<Tensor> {
+    let (xs, residual) = (View::of(x), residual.map(View::of));
+    let elements = xs.elements::<T>()?;
+    let y = match residual.as_ref().map(View::elements::<T>).transpose()? {
+        None => rows(elements, [], channels, |y, []| epilogue.apply(y, 0, 0)),
+        Some(residual) => rows(elements, [residual], channels, |y, [residual]| {
+            let residual = Some(residual);
+            Epilogue {
+                residual,
+                ..epilogue
+            }
+            .apply(y, 0, 0);
+        }),
+    };
+    Tensor::from_vec(y, x.shape(), x.device())
+}
+
+/// What a batch normalisation normalised with.
+struct Normaliser<T> {
+    mean: Vec<T>,
+    variance: Vec<T>,
+    eps: f64,
+    /// Whether mean and variance are the batch's own, and so depend on every pixel.
+    batch: bool,
+}
+
+impl<T: Element> Operation for Normaliser<T> {
+    fn backward(
+        &self,
+        inputs: &[Tensor],
+        _: &Tensor,
+        grad: Tensor,
+        grads: &mut Gradients,
+    ) -> Result<()> {
+        let [x, gamma, beta, residual @ ..] = inputs else {
+            bail!("a batch normalisation has three inputs, and a residual");
+        };
+        for residual in residual {
+            if grads.wants(residual) {
+                grads.add(residual, grad.clone())?;
+            }
+        }
+        let channels = gamma.dim(0)?;
+        let (xs, gs) = (View::of(x), View::of(&grad));
+        let (x_, g_) = (xs.elements::<T>()?, gs.elements::<T>()?);
+        let mean = &self.mean[..channels];
+        let inverse: Vec<T> = self
+            .variance
+            .iter()
+            .map(|&v| T::of(1.0) / (v + T::of(self.eps)).root())
+            .collect();
+        let wanted = (self.batch && grads.wants(x)) || grads.wants(gamma) || grads.wants(beta);
+        // Sums of g and of g * (x - mean), per channel.
+        let [sum_g, sum_gx] = if wanted {
+            column_sums(x_, g_, channels, |x, g, sums, products| {
+                for j in 0..channels {
+                    sums[j] += g[j];
+                    products[j] += g[j] * (x[j] - mean[j]);
+                }
+            })
+        } else {
+            [Vec::new(), Vec::new()]
+        };
+        if grads.wants(x) {
+            let scale: Vec<T> = gamma
+                .to_vec1::<T>()?
+                .iter()
+                .zip(&inverse)
+                .map(|(&g, &i)| g * i)
+                .collect();
+            let scale = &scale[..channels];
+            let dx = if self.batch {
+                // dx = scale * (g - mean(g) - (x - mean) * inverse^2 * mean(g * (x - mean)))
+                let m = (x_.len() / channels) as f64;
+                let mean_g: Vec<T> = sum_g.iter().map(|&s| T::of(s / m)).collect();
+                let slope: Vec<T> = sum_gx
+                    .iter()
+                    .zip(&inverse)
+                    .map(|(&s, &i)| T::of(s / m * i.wide() * i.wide()))
+                    .collect();
+                let (mean_g, slope) = (&mean_g[..channels], &slope[..channels]);
+                rows(g_, [x_], channels, |g, [x]| {
+                    let (g, x) = (&mut g[..channels], &x[..channels]);
                     for j in 0..channels {
-                        sums[j] += g[j];
-                        products[j] += g[j] * (x[j] - mean[j]);
+                        g[j] = scale[j] * (g[j] - mean_g[j] - (x[j] - mean[j]) * slope[j]);
                     }
                 })
             } else {
-                [Vec::new(), Vec::new()]
+                rows(g_, [], channels, |g, []| {
+                    for (g, &scale) in g.iter_mut().zip(scale) {
+                        *g = *g * scale;
+                    }
+                })
             };
-            let dgamma: Option<Vec<T>> = gamma.track_op()
-                .then(|| sum_gx.iter().zip(&inverse).map(|(&s, &i)| T::of(s * i.wide())).collect());
-            let dbeta: Option<Vec<T>> = beta.track_op().then(|| sum_g.iter().map(|&s| T::of(s)).collect());
-            let dx = x.track_op().then(|| {
-                let scale: Vec<T> = gamma_.iter().zip(&inverse).map(|(&g, &i)| g * i).collect();
-                let dx = if batch {
-                    // dx = scale * (g - mean(g) - (x - mean) * inverse^2 * mean(g * (x - mean)))
-                    let m = (x_.len() / channels) as f64;
-                    let mean_g: Vec<T> = sum_g.iter().map(|&s| T::of(s / m)).collect();
-                    let slope: Vec<T> = sum_gx.iter().zip(&inverse).map(|(&s, &i)| T::of(s / m * i.wide() * i.wide())).collect();
-                    rows2(x_, g_, channels, |x, g, dx| {
-                        let (x, g, dx) = (&x[..channels], &g[..channels], &mut dx[..channels]);
-                        let (scale, mean, mean_g, slope) =
-                            (&scale[..channels], &mean[..channels], &mean_g[..channels], &slope[..channels]);
-                        for j in 0..channels {
-                            dx[j] = scale[j] * (g[j] - mean_g[j] - (x[j] - mean[j]) * slope[j]);
-                        }
-                    })
-                } else {
-                    rows(g_, channels, |g, dx| {
-                        for j in 0..channels {
-                            dx[j] = scale[j] * g[j];
-                        }
-                    })
-                };
-                Tensor::from_vec(dx, x.shape(), x.device())
-            });
-            let vector = |v: Vec<T>| Tensor::from_vec(v, channels, x.device());
-            Ok((dx.transpose()?, dgamma.map(vector).transpose()?, dbeta.map(vector).transpose()?))
-        })
+            grads.add(x, Tensor::from_vec(dx, x.shape(), x.device())?)?;
+        }
+        let vector = |v: Vec<T>| Tensor::from_vec(v, channels, x.device());
+        if grads.wants(gamma) {
+            let dgamma = sum_gx
+                .iter()
+                .zip(&inverse)
+                .map(|(&s, &i)| T::of(s * i.wide()))
+                .collect();
+            grads.add(gamma, vector(dgamma)?)?;
+        }
+        if grads.wants(beta) {
+            grads.add(beta, vector(sum_g.iter().map(|&s| T::of(s)).collect())?)?;
+        }
+        Ok(())
     }
 }
 
 /// Rows summed by one task; fixed, so that a sum does not depend on the number of threads.
 const BLOCK: usize = 512;
-
-/// Maps rows of `channels` elements.
-pub(crate) fn rows<T: Element>(
-    x: &[T],
-    channels: usize,
-    f: impl Fn(&[T], &mut [T]) + Sync,
-) -> Vec<T> {
-    rows2(x, x, channels, |x, _, y| f(x, y))
-}
-
-/// Maps rows of two tensors to rows of a third.
-fn rows2<T: Element>(
-    a: &[T],
-    b: &[T],
-    channels: usize,
-    f: impl Fn(&[T], &[T], &mut [T]) + Sync,
-) -> Vec<T> {
-    let mut out = vec![T::ZERO; a.len()];
-    let shared = Shared::new(&mut out);
-    let step = BLOCK * channels;
-    for_each(a.len().div_ceil(step), |task| {
-        let start = task * step;
-        let len = step.min(a.len() - start);
-        // SAFETY: each task writes its own block of rows.
-        let out = unsafe { shared.slice(start, len) };
-        let (a, b) = (&a[start..start + len], &b[start..start + len]);
-        for ((a, b), out) in a
-            .chunks_exact(channels)
-            .zip(b.chunks_exact(channels))
-            .zip(out.chunks_exact_mut(channels))
-        {
-            f(a, b, out);
-        }
-    });
-    out
-}
 
 /// Rows summed in `T`; a longer sum is in f64. A gradient that is the same all over a map would else gather a rounding error
 /// of one sign, which the convolution before the normalisation sums up over all its inputs.

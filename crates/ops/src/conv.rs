@@ -5,21 +5,33 @@ use crate::input_gradient;
 use crate::kernel::{Element, PANEL};
 use crate::parallel::{Shared, for_each};
 use crate::plan::{Plan, Window};
-use crate::tensor::{View, by_dtype, elements, result};
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use crate::tape::{Gradients, Operation, Tape};
+use crate::tensor::{View, by_dtype};
+use candle_core::{Result, Shape, Tensor, bail};
 
 /// Convolution of `x (n, h, w, c)` with `weight (o, c, kh, kw)`, no bias: `(n, oh, ow, o)`.
 ///
 /// # Errors
 /// If the shapes do not fit, the window does not fit the map, or the type is neither f32 nor f64.
-pub fn conv2d(x: &Tensor, weight: &Tensor, window: Window) -> Result<Tensor> {
-    if x.device().is_cpu() {
-        x.contiguous()?
-            .apply_op2(&weight.contiguous()?, Conv2d(window))
-    } else {
-        crate::portable::conv2d(x, weight, window)
+pub fn conv2d(tape: &mut Tape, x: &Tensor, weight: &Tensor, window: Window) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return crate::portable::conv2d(x, weight, window);
     }
+    let (x, weight) = (x.contiguous()?, weight.contiguous()?);
+    let Sizes {
+        images,
+        map,
+        channels: (c, o),
+        output: (oh, ow),
+    } = sizes(x.shape(), weight.shape(), window)?;
+    let plan = Plan::forward(window, map, (c, o)).expect("sizes checked that the window fits");
+    let y = by_dtype!(x.dtype(), T => {
+        let (xs, ws) = (View::of(&x), View::of(&weight));
+        let packed = pack_forward(ws.elements::<T>()?, o, c, window.kernel.0 * window.kernel.1);
+        let y = planned(&plan, images, xs.elements()?, &packed, Epilogue::default());
+        Tensor::from_vec(y, (images, oh, ow, o), x.device())?
+    });
+    Ok(tape.note(Conv2d { window, plan }, &[&x, &weight], y, false))
 }
 
 /// Packs `weight (o, c, kh, kw)` for the forward product: depth (kh, kw, c), columns o.
@@ -74,73 +86,44 @@ pub(crate) fn sizes(x: &Shape, weight: &Shape, window: Window) -> Result<Sizes> 
     })
 }
 
-struct Conv2d(Window);
+struct Conv2d {
+    window: Window,
+    /// Of the forward product, whose right operand's gradient the weight gradient is.
+    plan: Plan,
+}
 
-impl CustomOp2 for Conv2d {
-    fn name(&self) -> &'static str {
-        "conv2d"
-    }
-
-    fn cpu_fwd(
+impl Operation for Conv2d {
+    fn backward(
         &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        w: &CpuStorage,
-        lw: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let Sizes {
-            images,
-            map,
-            channels: (c, o),
-            output,
-        } = sizes(lx.shape(), lw.shape(), self.0)?;
-        let plan = Plan::forward(self.0, map, (c, o)).expect("sizes checked that the window fits");
-        by_dtype!(x.dtype(), T => {
-            let packed = pack_forward(elements::<T>(w, lw)?, o, c, self.0.kernel.0 * self.0.kernel.1);
-            let y = planned(&plan, images, elements::<T>(x, lx)?, &packed, Epilogue::default());
-            result(y, (images, output.0, output.1, o))
-        })
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        w: &Tensor,
+        inputs: &[Tensor],
         _: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        grad: Tensor,
+        grads: &mut Gradients,
+    ) -> Result<()> {
+        let [x, weight] = inputs else {
+            bail!("a convolution has two inputs");
+        };
+        let (window, taps) = (self.window, self.window.kernel.0 * self.window.kernel.1);
         let Sizes {
             images,
             map,
             channels: (c, o),
             ..
-        } = sizes(x.shape(), w.shape(), self.0)?;
-        let grad = grad.contiguous()?;
-        let taps = self.0.kernel.0 * self.0.kernel.1;
+        } = sizes(x.shape(), weight.shape(), window)?;
         by_dtype!(x.dtype(), T => {
-            let (xs, ws, gs) = (View::of(x), View::of(w), View::of(&grad));
-            let dy = gs.elements::<T>()?;
-            let dx = x.track_op().then(|| {
-                let plan = input_gradient::plan(self.0, map, (c, o))
+            if grads.wants(x) {
+                let plan = input_gradient::plan(window, map, (c, o))
                     .expect("the forward pass checked that the window fits");
-                let panels = input_gradient::pack(ws.elements::<T>()?, None, o, c, self.0);
-                let dx = input_gradient::run(&plan, &panels, self.0, (images, map, c), dy);
-                Tensor::from_vec(dx, x.shape(), x.device())
-            });
-            let dw = w.track_op().then(|| {
-                let plan = Plan::forward(self.0, map, (c, o)).expect("the forward pass checked that the window fits");
-                let dw = planned_weight_gradient(
-                    &plan,
-                    images,
-                    xs.elements::<T>()?,
-                    dy,
-                    taps * c,
-                    o,
-                );
-                let out = unpack_gradient(&dw, o, c, taps);
-                Tensor::from_vec(out, w.shape(), w.device())
-            });
-            Ok((dx.transpose()?, dw.transpose()?))
-        })
+                let panels = input_gradient::pack(View::of(weight).elements::<T>()?, None, o, c, window);
+                input_gradient::add(grads, x, &grad, &plan, &panels, window)?;
+            }
+            if grads.wants(weight) {
+                let (xs, dy) = (View::of(x), View::of(&grad));
+                let dw = planned_weight_gradient(&self.plan, images, xs.elements::<T>()?, dy.elements()?, taps * c, o);
+                let dw = unpack_gradient(&dw, o, c, taps);
+                grads.add(weight, Tensor::from_vec(dw, weight.shape(), weight.device())?)?;
+            }
+        });
+        Ok(())
     }
 }

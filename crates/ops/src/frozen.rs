@@ -3,15 +3,16 @@
 //! Weights are packed once, only the gradients of the activations exist, and the epilogue runs while a tile is in cache.
 //! The weights themselves are used raw, not folded into the normalisation, so that a change of one of their last bits stays a change.
 
-use crate::activation::masked;
-use crate::batch_norm::{affine, rows};
+use crate::batch_norm::{affine, normalised};
 use crate::conv::{pack_forward, sizes};
+use crate::elementwise::rows;
 use crate::gemm::{Epilogue, Packed, planned};
 use crate::input_gradient;
 use crate::kernel::Element;
 use crate::plan::{Plan, Window};
-use crate::tensor::{View, elements, result};
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
+use crate::tape::{Gradients, Operation, Tape};
+use crate::tensor::View;
+use candle_core::{DType, Result, Shape, Tensor, bail};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -127,29 +128,36 @@ impl Frozen {
     ///
     /// # Errors
     /// If the shapes or types do not fit.
-    pub fn forward(&self, x: &Tensor, residual: Option<&Tensor>, relu: bool) -> Result<Tensor> {
-        if let &[n, i] = x.dims() {
-            let y = self.forward(&x.reshape((n, 1, 1, i))?, residual, relu)?;
-            return y.flatten_from(1);
-        }
+    pub fn forward(
+        &self,
+        tape: &mut Tape,
+        x: &Tensor,
+        residual: Option<&Tensor>,
+        relu: bool,
+    ) -> Result<Tensor> {
         match &self.0 {
-            Body::F32(unit) => Unit::forward(unit, x, residual, relu),
-            Body::F64(unit) => Unit::forward(unit, x, residual, relu),
-            Body::Composed { .. } => self.finish(&self.convolve(x)?, residual, relu),
+            Body::F32(unit) => Unit::forward(unit, tape, x, residual, relu),
+            Body::F64(unit) => Unit::forward(unit, tape, x, residual, relu),
+            Body::Composed { .. } => {
+                let a = self.convolve(tape, x)?;
+                self.finish(tape, &a, residual, relu)
+            }
         }
     }
-}
 
-impl Frozen {
     /// The first half of [`Frozen::forward`]: the convolution alone, for who wants to see its output.
     ///
     /// # Errors
     /// If the shapes or types do not fit.
-    pub fn convolve(&self, x: &Tensor) -> Result<Tensor> {
+    pub fn convolve(&self, tape: &mut Tape, x: &Tensor) -> Result<Tensor> {
         match &self.0 {
-            Body::F32(unit) => x.contiguous()?.apply_op1(Convolve(unit.clone())),
-            Body::F64(unit) => x.contiguous()?.apply_op1(Convolve(unit.clone())),
-            Body::Composed { weight, window, .. } => crate::portable::conv2d(x, weight, *window),
+            Body::F32(unit) => Unit::convolve(unit, tape, x),
+            Body::F64(unit) => Unit::convolve(unit, tape, x),
+            Body::Composed { weight, window, .. } => match x.dims() {
+                &[n, i] => crate::portable::conv2d(&x.reshape((n, 1, 1, i))?, weight, *window)?
+                    .flatten_from(1),
+                _ => crate::portable::conv2d(x, weight, *window),
+            },
         }
     }
 
@@ -157,25 +165,19 @@ impl Frozen {
     ///
     /// # Errors
     /// If the shapes or types do not fit.
-    pub fn finish(&self, a: &Tensor, residual: Option<&Tensor>, relu: bool) -> Result<Tensor> {
-        let relu_here = relu && residual.is_none();
-        let y = match &self.0 {
-            Body::F32(unit) => a.apply_op1(Affine {
-                unit: unit.clone(),
-                relu: relu_here,
-            })?,
-            Body::F64(unit) => a.apply_op1(Affine {
-                unit: unit.clone(),
-                relu: relu_here,
-            })?,
+    pub fn finish(
+        &self,
+        tape: &mut Tape,
+        a: &Tensor,
+        residual: Option<&Tensor>,
+        relu: bool,
+    ) -> Result<Tensor> {
+        match &self.0 {
+            Body::F32(unit) => Unit::finish(unit, tape, a, residual, relu),
+            Body::F64(unit) => Unit::finish(unit, tape, a, residual, relu),
             Body::Composed { scale, shift, .. } => {
-                crate::portable::affine(a, scale.as_ref(), shift.as_ref(), relu_here)?
+                crate::portable::affine(a, scale.as_ref(), shift.as_ref(), residual, relu)
             }
-        };
-        match residual {
-            None => Ok(y),
-            Some(residual) if relu => crate::add_relu(&y, residual),
-            Some(residual) => y + residual,
         }
     }
 }
@@ -257,224 +259,189 @@ impl<T: Element> Unit<T> {
         Ok(both)
     }
 
-    fn forward(
-        unit: &Arc<Self>,
-        x: &Tensor,
-        residual: Option<&Tensor>,
-        relu: bool,
-    ) -> Result<Tensor> {
-        let op = Op {
-            unit: unit.clone(),
+    fn epilogue(&self, relu: bool) -> Epilogue<'_, T> {
+        Epilogue {
+            scale: self.scale.as_deref(),
+            shift: self.shift.as_deref(),
             relu,
-        };
-        let x = x.contiguous()?;
-        match residual {
-            None => x.apply_op1(op),
-            Some(residual) => x.apply_op2(&residual.contiguous()?, op),
+            ..Epilogue::default()
         }
     }
-}
 
-struct Op<T> {
-    unit: Arc<Unit<T>>,
-    relu: bool,
-}
-
-impl<T: Element> Op<T> {
-    fn run(
-        &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        residual: Option<(&CpuStorage, &Layout)>,
-    ) -> Result<(CpuStorage, Shape)> {
-        let unit = &*self.unit;
-        let sizes = sizes(lx.shape(), &unit.shape, unit.window)?;
-        let plans = unit.plans(sizes.map)?;
-        let shape = Shape::from((
-            sizes.images,
-            sizes.output.0,
-            sizes.output.1,
-            sizes.channels.1,
-        ));
-        let residual = match residual {
-            Some((_, layout)) if *layout.shape() != shape => {
-                bail!("residual {:?} is not {shape:?}", layout.shape())
-            }
-            Some((storage, layout)) => Some(elements::<T>(storage, layout)?),
-            None => None,
-        };
-        let epilogue = Epilogue {
-            scale: unit.scale.as_deref(),
-            shift: unit.shift.as_deref(),
-            residual,
-            relu: self.relu,
-        };
-        result(
-            planned(
-                &plans[0],
-                sizes.images,
-                elements::<T>(x, lx)?,
-                &unit.forward,
-                epilogue,
-            ),
-            shape,
-        )
-    }
-
-    /// The gradient before the activation, which is also the residual's, and the input's.
-    fn gradients(&self, x: &Tensor, y: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Tensor)> {
-        let (n, h, w, c) = x.dims4()?;
-        let grad = if self.relu {
-            masked(y, grad)?
-        } else {
-            grad.contiguous()?
-        };
-        let dx = if x.track_op() {
-            let plans = self.unit.plans((h, w))?;
-            let dy = View::of(&grad);
-            let dx = input_gradient::run(
-                &plans[1],
-                self.unit.backward_panels(),
-                self.unit.window,
-                (n, (h, w), c),
-                dy.elements::<T>()?,
-            );
-            Some(Tensor::from_vec(dx, x.shape(), x.device())?)
-        } else {
-            None
-        };
-        Ok((dx, grad))
-    }
-}
-
-impl<T: Element> CustomOp1 for Op<T> {
-    fn name(&self) -> &'static str {
-        "frozen-unit"
-    }
-
-    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout) -> Result<(CpuStorage, Shape)> {
-        self.run(x, lx, None)
-    }
-
-    fn bwd(&self, x: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        Ok(self.gradients(x, y, grad)?.0)
-    }
-}
-
-impl<T: Element> CustomOp2 for Op<T> {
-    fn name(&self) -> &'static str {
-        "frozen-unit-with-residual"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        r: &CpuStorage,
-        lr: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        self.run(x, lx, Some((r, lr)))
-    }
-
-    fn bwd(
+    /// The convolution of `x`, or of the rows of a matrix, with an epilogue.
+    fn product(
         &self,
         x: &Tensor,
-        residual: &Tensor,
-        y: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (dx, dr) = self.gradients(x, y, grad)?;
-        Ok((dx, residual.track_op().then_some(dr)))
-    }
-}
-
-/// The convolution of a unit alone.
-struct Convolve<T>(Arc<Unit<T>>);
-
-impl<T: Element> CustomOp1 for Convolve<T> {
-    fn name(&self) -> &'static str {
-        "frozen-convolution"
-    }
-
-    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout) -> Result<(CpuStorage, Shape)> {
-        let sizes = sizes(lx.shape(), &self.0.shape, self.0.window)?;
-        let plans = self.0.plans(sizes.map)?;
-        let y = planned(
-            &plans[0],
-            sizes.images,
-            elements::<T>(x, lx)?,
-            &self.0.forward,
-            Epilogue::default(),
-        );
-        result(
-            y,
-            (
+        epilogue: Epilogue<'_, T>,
+        residual: Option<&Tensor>,
+    ) -> Result<Tensor> {
+        let (input, flat) = as_map(x)?;
+        let sizes = sizes(&input, &self.shape, self.window)?;
+        let shape = match flat {
+            true => Shape::from((sizes.images, sizes.channels.1)),
+            false => Shape::from((
                 sizes.images,
                 sizes.output.0,
                 sizes.output.1,
                 sizes.channels.1,
-            ),
-        )
+            )),
+        };
+        if let Some(residual) = residual.filter(|residual| *residual.shape() != shape) {
+            bail!("residual {:?} is not {shape:?}", residual.shape());
+        }
+        let plans = self.plans(sizes.map)?;
+        let (xs, residual) = (View::of(x), residual.map(View::of));
+        let epilogue = Epilogue {
+            residual: residual.as_ref().map(View::elements).transpose()?,
+            ..epilogue
+        };
+        let y = planned(
+            &plans[0],
+            sizes.images,
+            xs.elements()?,
+            &self.forward,
+            epilogue,
+        );
+        Tensor::from_vec(y, shape, x.device())
     }
 
-    fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let (n, h, w, c) = x.dims4()?;
-        let plans = self.0.plans((h, w))?;
+    fn forward(
+        unit: &Arc<Self>,
+        tape: &mut Tape,
+        x: &Tensor,
+        residual: Option<&Tensor>,
+        relu: bool,
+    ) -> Result<Tensor> {
+        let (x, residual) = (
+            x.contiguous()?,
+            residual.map(Tensor::contiguous).transpose()?,
+        );
+        let y = unit.product(&x, unit.epilogue(relu), residual.as_ref())?;
+        let inputs: Vec<&Tensor> = [&x].into_iter().chain(&residual).collect();
+        Ok(tape.note(Whole(unit.clone()), &inputs, y, relu))
+    }
+
+    fn convolve(unit: &Arc<Self>, tape: &mut Tape, x: &Tensor) -> Result<Tensor> {
+        let x = x.contiguous()?;
+        let a = unit.product(&x, Epilogue::default(), None)?;
+        Ok(tape.note(Convolution(unit.clone()), &[&x], a, false))
+    }
+
+    fn finish(
+        unit: &Arc<Self>,
+        tape: &mut Tape,
+        a: &Tensor,
+        residual: Option<&Tensor>,
+        relu: bool,
+    ) -> Result<Tensor> {
+        let (channels, residual) = (
+            unit.shape.dims()[0],
+            residual.map(Tensor::contiguous).transpose()?,
+        );
+        let y = normalised(a, residual.as_ref(), channels, unit.epilogue(relu))?;
+        let inputs: Vec<&Tensor> = [a].into_iter().chain(&residual).collect();
+        Ok(tape.note(Affine(unit.clone()), &inputs, y, relu))
+    }
+
+    /// Adds the gradient of the convolution's input to `grads`.
+    fn add_input_gradient(
+        &self,
+        x: &Tensor,
+        grad: &Tensor,
+        panels: &Packed<T>,
+        grads: &mut Gradients,
+    ) -> Result<()> {
+        let (_, h, w, _) = as_map(x)?.0.dims4()?;
+        input_gradient::add(grads, x, grad, &self.plans((h, w))?[1], panels, self.window)
+    }
+}
+
+/// The shape of a map; a matrix is 1x1 maps.
+pub(crate) fn as_map(x: &Tensor) -> Result<(Shape, bool)> {
+    match x.dims() {
+        &[n, i] => Ok(((n, 1, 1, i).into(), true)),
+        _ => Ok((x.shape().clone(), false)),
+    }
+}
+
+/// What a unit passes on to its residual: the gradient before the ReLU.
+fn pass_on(residual: &[Tensor], grad: &Tensor, grads: &mut Gradients) -> Result<()> {
+    residual
+        .iter()
+        .filter(|r| grads.wants(r))
+        .collect::<Vec<_>>()
+        .into_iter()
+        .try_for_each(|r| grads.add(r, grad.clone()))
+}
+
+struct Whole<T>(Arc<Unit<T>>);
+
+impl<T: Element> Operation for Whole<T> {
+    fn backward(
+        &self,
+        inputs: &[Tensor],
+        _: &Tensor,
+        grad: Tensor,
+        grads: &mut Gradients,
+    ) -> Result<()> {
+        pass_on(&inputs[1..], &grad, grads)?;
+        match grads.wants(&inputs[0]) {
+            true => self
+                .0
+                .add_input_gradient(&inputs[0], &grad, self.0.backward_panels(), grads),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The convolution of a unit alone.
+struct Convolution<T>(Arc<Unit<T>>);
+
+impl<T: Element> Operation for Convolution<T> {
+    fn backward(
+        &self,
+        inputs: &[Tensor],
+        _: &Tensor,
+        grad: Tensor,
+        grads: &mut Gradients,
+    ) -> Result<()> {
         let panels = self
             .0
             .raw_backward
             .get_or_init(|| self.0.pack_backward(None));
-        let grad = grad.contiguous()?;
-        let dx = input_gradient::run(
-            &plans[1],
-            panels,
-            self.0.window,
-            (n, (h, w), c),
+        self.0.add_input_gradient(&inputs[0], &grad, panels, grads)
+    }
+}
+
+/// The affine map of a unit, its residual and its ReLU.
+struct Affine<T>(Arc<Unit<T>>);
+
+impl<T: Element> Operation for Affine<T> {
+    fn backward(
+        &self,
+        inputs: &[Tensor],
+        _: &Tensor,
+        grad: Tensor,
+        grads: &mut Gradients,
+    ) -> Result<()> {
+        pass_on(&inputs[1..], &grad, grads)?;
+        let a = &inputs[0];
+        if !grads.wants(a) {
+            return Ok(());
+        }
+        let Some(scale) = &self.0.scale else {
+            return grads.add(a, grad);
+        };
+        let da = rows(
             View::of(&grad).elements::<T>()?,
+            [],
+            scale.len(),
+            |g, []| {
+                for (g, &scale) in g.iter_mut().zip(scale) {
+                    *g = *g * scale;
+                }
+            },
         );
-        Tensor::from_vec(dx, x.shape(), x.device()).map(Some)
-    }
-}
-
-/// The affine map of a unit, and its ReLU.
-struct Affine<T> {
-    unit: Arc<Unit<T>>,
-    relu: bool,
-}
-
-impl<T: Element> CustomOp1 for Affine<T> {
-    fn name(&self) -> &'static str {
-        "frozen-affine"
-    }
-
-    fn cpu_fwd(&self, a: &CpuStorage, la: &Layout) -> Result<(CpuStorage, Shape)> {
-        let channels = self.unit.shape.dims()[0];
-        let epilogue = Epilogue {
-            scale: self.unit.scale.as_deref(),
-            shift: self.unit.shift.as_deref(),
-            residual: None,
-            relu: self.relu,
-        };
-        let y = rows(elements::<T>(a, la)?, channels, |a, y| {
-            epilogue.store(a, 0, 0, y);
-        });
-        result(y, la.shape())
-    }
-
-    fn bwd(&self, _: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let grad = if self.relu {
-            masked(y, grad)?
-        } else {
-            grad.contiguous()?
-        };
-        let Some(scale) = &self.unit.scale else {
-            return Ok(Some(grad));
-        };
-        let da = rows(View::of(&grad).elements::<T>()?, scale.len(), |g, da| {
-            for ((da, &g), &scale) in da.iter_mut().zip(g).zip(scale) {
-                *da = g * scale;
-            }
-        });
-        Tensor::from_vec(da, y.shape(), y.device()).map(Some)
+        grads.add(a, Tensor::from_vec(da, a.shape(), a.device())?)
     }
 }

@@ -1,8 +1,9 @@
 //! The driver of the microkernels: a planned product over all images, in parallel, with an epilogue; and the packing of weights.
 
 use crate::kernel::{Element, Isa, Kernels, MAX_ROWS, PANEL, RowPair, Tile, WIDE};
-use crate::parallel::{Shared, for_each};
+use crate::parallel::{Shared, filled, for_each};
 use crate::plan::{Class, Plan};
+use std::mem::MaybeUninit;
 
 /// A right operand, packed as panels of [`PANEL`] columns: element `(k, n)` at `(n / PANEL * depth + k) * PANEL + n % PANEL`.
 /// Missing columns of the last panel are zero.
@@ -45,7 +46,8 @@ impl<T: Element> Packed<T> {
     }
 }
 
-/// What happens to a result while it is in cache: `y = act(acc * scale + shift + residual)`, each part optional.
+/// What happens to a result while it is in cache: `y = act(acc * scale + shift + residual)`, or for a gradient
+/// `mask(acc + residual)`; each part is optional.
 #[derive(Clone, Copy)]
 pub(crate) struct Epilogue<'a, T> {
     /// Per output channel.
@@ -55,6 +57,8 @@ pub(crate) struct Epilogue<'a, T> {
     /// The shape of the result.
     pub residual: Option<&'a [T]>,
     pub relu: bool,
+    /// The shape of the result, which is 0 where this is not positive.
+    pub mask: Option<&'a [T]>,
 }
 
 impl<T> Default for Epilogue<'_, T> {
@@ -64,40 +68,39 @@ impl<T> Default for Epilogue<'_, T> {
             shift: None,
             residual: None,
             relu: false,
+            mask: None,
         }
     }
 }
 
 impl<T: Element> Epilogue<'_, T> {
-    /// Writes `acc`, columns `first ..` of the row that starts at element `row` of the result.
+    /// Turns sums into results: columns `first ..` of the row that starts at element `row` of the result.
     #[inline(always)]
-    pub fn store(&self, acc: &[T], first: usize, row: usize, out: &mut [T]) {
-        let n = out.len();
-        let acc = &acc[..n];
-        match (self.scale, self.shift) {
-            (Some(scale), Some(shift)) => {
-                let (scale, shift) = (&scale[first..first + n], &shift[first..first + n]);
-                for j in 0..n {
-                    out[j] = acc[j] * scale[j] + shift[j];
-                }
+    pub fn apply(&self, sums: &mut [T], first: usize, row: usize) {
+        let n = sums.len();
+        if let Some(scale) = self.scale {
+            for (y, &scale) in sums.iter_mut().zip(&scale[first..first + n]) {
+                *y = *y * scale;
             }
-            (None, Some(shift)) => {
-                let shift = &shift[first..first + n];
-                for j in 0..n {
-                    out[j] = acc[j] + shift[j];
-                }
+        }
+        if let Some(shift) = self.shift {
+            for (y, &shift) in sums.iter_mut().zip(&shift[first..first + n]) {
+                *y += shift;
             }
-            _ => out.copy_from_slice(acc),
         }
         if let Some(residual) = self.residual {
-            let residual = &residual[row + first..row + first + n];
-            for j in 0..n {
-                out[j] += residual[j];
+            for (y, &r) in sums.iter_mut().zip(&residual[row + first..][..n]) {
+                *y += r;
             }
         }
         if self.relu {
-            for y in out {
+            for y in sums.iter_mut() {
                 *y = crate::activation::relu_of(*y);
+            }
+        }
+        if let Some(mask) = self.mask {
+            for (y, &x) in sums.iter_mut().zip(&mask[row + first..][..n]) {
+                *y = if x > T::ZERO { *y } else { T::ZERO };
             }
         }
     }
@@ -118,10 +121,14 @@ pub(crate) fn planned<T: Element>(
         images * plan.image.0,
         "the left operand has the plan's shape"
     );
+    for map in [epilogue.residual, epilogue.mask].into_iter().flatten() {
+        assert_eq!(
+            map.len(),
+            images * plan.image.1,
+            "the epilogue has the result's shape"
+        );
+    }
     let kernels = T::kernels(Isa::current()).0;
-    let mut out = vec![T::ZERO; images * plan.image.1];
-    let shared = Shared::new(&mut out);
-
     let tiles: Vec<usize> = plan
         .classes
         .iter()
@@ -135,7 +142,7 @@ pub(crate) fn planned<T: Element>(
     let blocks = total.div_ceil(block);
     let splits = tasks.div_ceil(blocks.max(1)).clamp(1, groups.max(1));
 
-    for_each(blocks * splits, |task| {
+    let work = |task: usize, out: &Shared<'_, MaybeUninit<T>>| {
         let (at, split) = (task / splits, task % splits);
         let mut cursor = Cursor::new(&plan.classes, &tiles, at * block);
         let mine: Vec<(usize, usize)> = std::iter::from_fn(|| cursor.next())
@@ -143,22 +150,19 @@ pub(crate) fn planned<T: Element>(
             .collect();
         for group in split * groups / splits..(split + 1) * groups / splits {
             for &(class, tile) in &mine {
+                let class = &plan.classes[class];
                 one_tile(
-                    &kernels,
-                    plan,
-                    &plan.classes[class],
-                    images,
-                    tile,
-                    group,
-                    a,
-                    b,
-                    &epilogue,
-                    &shared,
+                    &kernels, plan, class, images, tile, group, a, b, &epilogue, out,
                 );
             }
         }
-    });
-    out
+    };
+    // SAFETY: a plan's classes hold every position of the result, and the groups every column.
+    unsafe {
+        filled(images * plan.image.1, |out| {
+            for_each(blocks * splits, |task| work(task, out));
+        })
+    }
 }
 
 /// Walks the tiles of all classes from the `skip`-th on.
@@ -208,7 +212,7 @@ fn one_tile<T: Element>(
     a: &[T],
     b: &Packed<T>,
     epilogue: &Epilogue<'_, T>,
-    out: &Shared<T>,
+    out: &Shared<'_, MaybeUninit<T>>,
 ) {
     let positions = class.positions.len();
     let first = tile * kernels.rows;
@@ -244,10 +248,12 @@ fn one_tile<T: Element>(
             &mut result,
         );
     };
-    for (sums, &start) in result.0.chunks_exact(WIDE).zip(&outs[..count]) {
+    for (sums, &start) in result.0.chunks_exact_mut(WIDE).zip(&outs[..count]) {
+        let sums = &mut sums[..width];
+        epilogue.apply(sums, column, start);
         // SAFETY: a plan gives each position its own stretch of the result, and each task its own tiles and columns.
         let row = unsafe { out.slice(start + column, width) };
-        epilogue.store(sums, column, start, row);
+        row.write_copy_of_slice(sums);
     }
 }
 

@@ -5,10 +5,14 @@
 //! pixels, whose channels are columns side by side: the 7x7 stem of a ResNet becomes a product of 12 columns instead of 4
 //! products of 3.
 
+use crate::frozen::as_map;
 use crate::gemm::{Epilogue, Packed, planned};
 use crate::kernel::{Element, PANEL};
 use crate::parallel::{Shared, for_each};
 use crate::plan::{Plan, Window};
+use crate::tape::Gradients;
+use crate::tensor::View;
+use candle_core::{Result, Tensor};
 
 /// The side of the pixel blocks for `channels` input channels: 1 is the form by taps.
 fn block(window: Window, channels: usize) -> usize {
@@ -63,18 +67,33 @@ pub(crate) fn pack<T: Element>(
     }
 }
 
-/// The gradient `(n, h, w, c)` from that of the output, `dy`.
-pub(crate) fn run<T: Element>(
+/// Adds the gradient `(n, h, w, c)` of `x`, which `dy` makes, to `grads`.
+pub(crate) fn add<T: Element>(
+    grads: &mut Gradients,
+    x: &Tensor,
+    dy: &Tensor,
     plan: &Plan,
     panels: &Packed<T>,
     window: Window,
-    (images, map, c): (usize, (usize, usize), usize),
-    dy: &[T],
-) -> Vec<T> {
-    let dx = planned(plan, images, dy, panels, Epilogue::default());
+) -> Result<()> {
+    let (images, h, w, c) = as_map(x)?.0.dims4()?;
+    let dy = View::of(dy);
+    let dy = dy.elements::<T>()?;
+    let tensor = |dx: Vec<T>| Tensor::from_vec(dx, x.shape(), x.device());
     match block(window, c) {
-        1 => dx,
-        side => unblock(&dx, images, map, c, side),
+        1 => grads.fuse(x, |so_far, masked| {
+            let (so_far, x) = (so_far.map(View::of), View::of(x));
+            let epilogue = Epilogue {
+                residual: so_far.as_ref().map(View::elements).transpose()?,
+                mask: masked.then(|| x.elements()).transpose()?,
+                ..Epilogue::default()
+            };
+            tensor(planned(plan, images, dy, panels, epilogue))
+        }),
+        side => {
+            let blocks = planned(plan, images, dy, panels, Epilogue::default());
+            grads.add(x, tensor(unblock(&blocks, images, (h, w), c, side))?)
+        }
     }
 }
 

@@ -1,41 +1,134 @@
-//! From the channels-first images that everybody exchanges to the channels-last maps that the operations use.
+//! Moving elements about: from the channels-first images that everybody exchanges to the channels-last maps that the operations
+//! use, and the shortcut that only picks.
 
 use crate::kernel::Element;
 use crate::parallel::{Shared, for_each};
-use crate::tensor::{View, by_dtype, elements, result};
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use crate::tape::{Gradients, Operation, Tape};
+use crate::tensor::{View, by_dtype};
+use candle_core::{Result, Tensor, bail};
 
 /// `(n, c, h, w)` to `(n, h, w, c)`, contiguous.
 ///
 /// # Errors
 /// If `x` has not four dimensions or is neither f32 nor f64.
-pub fn channels_last(x: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() {
-        x.contiguous()?.apply_op1(ChannelsLast)
-    } else {
-        x.permute((0, 2, 3, 1))?.contiguous()
+pub fn channels_last(tape: &mut Tape, x: &Tensor) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return x.permute((0, 2, 3, 1))?.contiguous();
+    }
+    let (n, c, h, w) = x.dims4()?;
+    let contiguous = x.contiguous()?;
+    let y = by_dtype!(x.dtype(), T => {
+        let y = transpose(View::of(&contiguous).elements::<T>()?, n, c, h * w);
+        Tensor::from_vec(y, (n, h, w, c), x.device())?
+    });
+    Ok(tape.note(ChannelsLast, &[x], y, false))
+}
+
+/// `(x - mean) / std` per channel of `x (n, h, w, c)`.
+///
+/// # Errors
+/// If the shapes do not fit or the type is neither f32 nor f64.
+pub fn normalize(tape: &mut Tape, x: &Tensor, mean: &Tensor, std: &Tensor) -> Result<Tensor> {
+    let y = x.broadcast_sub(mean)?.broadcast_div(std)?;
+    if !x.device().is_cpu() {
+        return Ok(y);
+    }
+    Ok(tape.note(Normalize(std.detach()), &[x], y.detach(), false))
+}
+
+struct Normalize(Tensor);
+
+impl Operation for Normalize {
+    fn backward(
+        &self,
+        inputs: &[Tensor],
+        _: &Tensor,
+        grad: Tensor,
+        grads: &mut Gradients,
+    ) -> Result<()> {
+        let grad = grad.broadcast_div(&self.0)?;
+        inputs.iter().try_for_each(|x| grads.add(x, grad.clone()))
+    }
+}
+
+/// The shortcut without parameters of He et al., option A: every `stride`-th pixel of `x (n, h, w, c)`, with `channels / 2` zero
+/// channels on either side: `(n, oh, ow, c + channels)`.
+///
+/// # Errors
+/// If `x` has not four dimensions or is neither f32 nor f64.
+pub fn shortcut(tape: &mut Tape, x: &Tensor, stride: usize, channels: usize) -> Result<Tensor> {
+    let (n, h, w, c) = x.dims4()?;
+    let (oh, ow) = (h.div_ceil(stride), w.div_ceil(stride));
+    let (before, wide) = (channels / 2, c + channels);
+    if !x.device().is_cpu() {
+        return crate::portable::shortcut(x, stride, channels);
+    }
+    let x = x.contiguous()?;
+    let y = by_dtype!(x.dtype(), T => {
+        let mut y = vec![T::ZERO; n * oh * ow * wide];
+        let xs = View::of(&x);
+        let x_ = xs.elements::<T>()?;
+        for (to, from) in picked((n, h, w), stride).enumerate() {
+            y[to * wide + before..][..c].copy_from_slice(&x_[from * c..][..c]);
+        }
+        Tensor::from_vec(y, (n, oh, ow, wide), x.device())?
+    });
+    Ok(tape.note(Shortcut { stride, before }, &[&x], y, false))
+}
+
+/// Every `stride`-th pixel of `n` maps, in order.
+fn picked((n, h, w): (usize, usize, usize), stride: usize) -> impl Iterator<Item = usize> {
+    (0..n * h)
+        .filter(move |row| (row % h).is_multiple_of(stride))
+        .flat_map(move |row| (0..w).step_by(stride).map(move |column| row * w + column))
+}
+
+struct Shortcut {
+    stride: usize,
+    before: usize,
+}
+
+impl Operation for Shortcut {
+    fn backward(
+        &self,
+        inputs: &[Tensor],
+        y: &Tensor,
+        grad: Tensor,
+        grads: &mut Gradients,
+    ) -> Result<()> {
+        let [x] = inputs else {
+            bail!("a shortcut has one input");
+        };
+        let ((n, h, w, c), wide) = (x.dims4()?, y.dim(3)?);
+        by_dtype!(x.dtype(), T => {
+            let mut dx = vec![T::ZERO; x.elem_count()];
+            let gs = View::of(&grad);
+            let g = gs.elements::<T>()?;
+            for (from, to) in picked((n, h, w), self.stride).enumerate() {
+                dx[to * c..][..c].copy_from_slice(&g[from * wide + self.before..][..c]);
+            }
+            grads.add(x, Tensor::from_vec(dx, x.shape(), x.device())?)
+        })
     }
 }
 
 struct ChannelsLast;
 
-impl CustomOp1 for ChannelsLast {
-    fn name(&self) -> &'static str {
-        "channels-last"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (n, c, h, w) = layout.shape().dims4()?;
-        by_dtype!(storage.dtype(), T => result(transpose(elements::<T>(storage, layout)?, n, c, h * w), (n, h, w, c)))
-    }
-
-    fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+impl Operation for ChannelsLast {
+    fn backward(
+        &self,
+        inputs: &[Tensor],
+        _: &Tensor,
+        grad: Tensor,
+        grads: &mut Gradients,
+    ) -> Result<()> {
+        let [x] = inputs else {
+            bail!("a transposition has one input");
+        };
         let (n, c, h, w) = x.dims4()?;
-        let grad = grad.contiguous()?;
         by_dtype!(x.dtype(), T => {
             let dx = transpose(View::of(&grad).elements::<T>()?, n, h * w, c);
-            Tensor::from_vec(dx, (n, c, h, w), x.device()).map(Some)
+            grads.add(x, Tensor::from_vec(dx, (n, c, h, w), x.device())?)
         })
     }
 }

@@ -31,6 +31,7 @@
 mod activation;
 mod batch_norm;
 mod conv;
+mod elementwise;
 mod frozen;
 mod gemm;
 mod input_gradient;
@@ -41,15 +42,17 @@ mod parallel;
 mod plan;
 mod pool;
 pub mod portable;
+mod tape;
 mod tensor;
 mod update;
 
-pub use activation::{add_relu, negative_part, relu};
-pub use batch_norm::{BatchStatistics, batch_norm_eval, batch_norm_train};
+pub use activation::{negative_part, relu};
+pub use batch_norm::{BatchNorm, BatchStatistics};
 pub use conv::conv2d;
 pub use frozen::Frozen;
-pub use layout::channels_last;
+pub use layout::{channels_last, normalize, shortcut};
 pub use linear::linear;
 pub use plan::Window;
 pub use pool::{global_avg_pool, max_pool2d};
+pub use tape::{Gradients, Tape, node};
 pub use update::{AdamStep, SgdStep, adam, sgd};

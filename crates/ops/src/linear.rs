@@ -2,21 +2,36 @@
 
 use crate::gemm::{Epilogue, Packed, planned, planned_weight_gradient};
 use crate::plan::{Plan, Window};
-use crate::tensor::{View, by_dtype, elements, result};
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use crate::tape::{Gradients, Operation, Tape};
+use crate::tensor::{View, by_dtype};
+use candle_core::{Result, Tensor, bail};
 
 /// `x (n, i)` times the transpose of `weight (o, i)` plus `bias (o)`: `(n, o)`.
 ///
 /// # Errors
 /// If the shapes do not fit or the type is neither f32 nor f64.
-pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() {
-        x.contiguous()?
-            .apply_op3(&weight.contiguous()?, &bias.contiguous()?, Linear)
-    } else {
-        x.matmul(&weight.t()?)?.broadcast_add(bias)
+pub fn linear(tape: &mut Tape, x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return x.matmul(&weight.t()?)?.broadcast_add(bias);
     }
+    let ((n, i), (o, wi)) = (x.dims2()?, weight.dims2()?);
+    if i != wi || bias.dims1()? != o {
+        bail!(
+            "linear: input {:?}, weight {:?} and bias {:?} do not fit",
+            x.shape(),
+            weight.shape(),
+            bias.shape()
+        );
+    }
+    let (x, weight, bias) = (x.contiguous()?, weight.contiguous()?, bias.contiguous()?);
+    let y = by_dtype!(x.dtype(), T => {
+        let (xs, ws, bs) = (View::of(&x), View::of(&weight), View::of(&bias));
+        let w = ws.elements::<T>()?;
+        let packed = Packed::new((1, i), o, |_, k, n| w[n * i + k]);
+        let epilogue = Epilogue { shift: Some(bs.elements()?), ..Epilogue::default() };
+        Tensor::from_vec(planned(&plan(i, o), n, xs.elements()?, &packed, epilogue), (n, o), x.device())?
+    });
+    Ok(tape.note(Linear, &[&x, &weight, &bias], y, false))
 }
 
 struct Linear;
@@ -26,62 +41,41 @@ fn plan(i: usize, o: usize) -> Plan {
     Plan::forward(Window::square(1, 1, 0), (1, 1), (i, o)).expect("a 1x1 window fits a 1x1 map")
 }
 
-impl CustomOp3 for Linear {
-    fn name(&self) -> &'static str {
-        "linear"
-    }
-
-    fn cpu_fwd(
+impl Operation for Linear {
+    fn backward(
         &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        w: &CpuStorage,
-        lw: &Layout,
-        b: &CpuStorage,
-        lb: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let ((n, i), (o, wi)) = (lx.shape().dims2()?, lw.shape().dims2()?);
-        if i != wi || lb.shape().dims1()? != o {
-            bail!(
-                "linear: input {:?}, weight {:?} and bias {:?} do not fit",
-                lx.shape(),
-                lw.shape(),
-                lb.shape()
-            );
-        }
-        by_dtype!(x.dtype(), T => {
-            let w = elements::<T>(w, lw)?;
-            let packed = Packed::new((1, i), o, |_, k, n| w[n * i + k]);
-            let epilogue = Epilogue { shift: Some(elements::<T>(b, lb)?), ..Epilogue::default() };
-            result(planned(&plan(i, o), n, elements::<T>(x, lx)?, &packed, epilogue), (n, o))
-        })
-    }
-
-    #[allow(clippy::type_complexity)]
-    fn bwd(
-        &self,
-        x: &Tensor,
-        w: &Tensor,
-        b: &Tensor,
+        inputs: &[Tensor],
         _: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let ((n, i), (o, _)) = (x.dims2()?, w.dims2()?);
-        let grad = grad.contiguous()?;
+        grad: Tensor,
+        grads: &mut Gradients,
+    ) -> Result<()> {
+        let [x, weight, bias] = inputs else {
+            bail!("a linear layer has three inputs");
+        };
+        let ((n, i), (o, _)) = (x.dims2()?, weight.dims2()?);
         by_dtype!(x.dtype(), T => {
-            let (xs, ws, gs) = (View::of(x), View::of(w), View::of(&grad));
-            let dy = gs.elements::<T>()?;
-            let dx = x.track_op().then(|| {
-                let w = ws.elements::<T>()?;
-                let packed = Packed::new((1, o), i, |_, k, n| w[k * i + n]);
-                Tensor::from_vec(planned(&plan(o, i), n, dy, &packed, Epilogue::default()), (n, i), x.device())
-            });
-            let dw = w.track_op().then(|| {
-                let dw = planned_weight_gradient(&plan(i, o), n, xs.elements::<T>()?, dy, i, o);
-                Tensor::from_vec(dw, (i, o), w.device())?.t()?.contiguous()
-            });
-            let db = b.track_op().then(|| grad.sum(0));
-            Ok((dx.transpose()?, dw.transpose()?, db.transpose()?))
-        })
+            if grads.wants(x) {
+                grads.fuse(x, |so_far, masked| {
+                    let (so_far, xs, ws, dy) = (so_far.map(View::of), View::of(x), View::of(weight), View::of(&grad));
+                    let w = ws.elements::<T>()?;
+                    let packed = Packed::new((1, o), i, |_, k, n| w[k * i + n]);
+                    let epilogue = Epilogue {
+                        residual: so_far.as_ref().map(View::elements).transpose()?,
+                        mask: masked.then(|| xs.elements()).transpose()?,
+                        ..Epilogue::default()
+                    };
+                    Tensor::from_vec(planned(&plan(o, i), n, dy.elements()?, &packed, epilogue), (n, i), x.device())
+                })?;
+            }
+            if grads.wants(weight) {
+                let (xs, dy) = (View::of(x), View::of(&grad));
+                let dw = planned_weight_gradient(&plan(i, o), n, xs.elements::<T>()?, dy.elements()?, i, o);
+                grads.add(weight, Tensor::from_vec(dw, (i, o), weight.device())?.t()?.contiguous()?)?;
+            }
+        });
+        if grads.wants(bias) {
+            grads.add(bias, grad.sum(0)?)?;
+        }
+        Ok(())
     }
 }

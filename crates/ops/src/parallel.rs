@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 
 /// Runs `work(0..tasks)` on the current pool; on one thread without it.
 pub(crate) fn for_each(tasks: usize, work: impl Fn(usize) + Sync) {
@@ -10,6 +11,21 @@ pub(crate) fn for_each(tasks: usize, work: impl Fn(usize) + Sync) {
     } else {
         (0..tasks).into_par_iter().with_max_len(1).for_each(&work);
     }
+}
+
+/// A new vector of `len` elements, which `write` fills without their having been zeroed first.
+///
+/// # Safety
+/// `write` initialises every element.
+pub(crate) unsafe fn filled<T>(
+    len: usize,
+    write: impl FnOnce(&Shared<'_, MaybeUninit<T>>),
+) -> Vec<T> {
+    let mut out = Vec::with_capacity(len);
+    write(&Shared::new(&mut out.spare_capacity_mut()[..len]));
+    // SAFETY: `len` elements were reserved, and the caller says that all are initialised.
+    unsafe { out.set_len(len) };
+    out
 }
 
 /// A result that tasks write in disjoint stretches.

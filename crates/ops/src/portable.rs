@@ -5,7 +5,7 @@
 //! the maximum of a pooling window is gathered through its index, because candle's `max_pool2d` scales its gradient wrongly
 //! and has none where windows overlap; and ReLU's gradient at 0 is PyTorch's.
 
-use crate::batch_norm::BatchStatistics;
+use crate::batch_norm::{BatchNorm, BatchStatistics};
 use crate::plan::Window;
 use crate::update::{AdamStep, SgdStep};
 use candle_core::{D, DType, Device, Result, Tensor, Var};
@@ -109,7 +109,26 @@ pub fn max_pool2d(x: &Tensor, window: Window) -> Result<Tensor> {
     taps.gather(&first, D::Minus1)?.squeeze(D::Minus1)
 }
 
-/// `act(a * scale + shift)` per channel, see [`crate::Frozen::finish`].
+/// See [`crate::shortcut`].
+///
+/// # Errors
+/// As candle's.
+pub fn shortcut(x: &Tensor, stride: usize, channels: usize) -> Result<Tensor> {
+    let (n, h, w, c) = x.dims4()?;
+    let (oh, ow) = (h.div_ceil(stride), w.div_ceil(stride));
+    // Every `stride`-th row and column as a view: the map is widened so that it splits evenly.
+    let even = x
+        .pad_with_zeros(1, 0, oh * stride - h)?
+        .pad_with_zeros(2, 0, ow * stride - w)?;
+    let picked = even
+        .reshape((n, oh, stride, ow, stride * c))?
+        .narrow(2, 0, 1)?
+        .narrow(4, 0, c)?
+        .reshape((n, oh, ow, c))?;
+    picked.pad_with_zeros(3, channels / 2, channels - channels / 2)
+}
+
+/// `act(a * scale + shift + residual)`, scale and shift per channel, see [`crate::Frozen::finish`].
 ///
 /// # Errors
 /// As candle's.
@@ -117,50 +136,46 @@ pub fn affine(
     a: &Tensor,
     scale: Option<&Tensor>,
     shift: Option<&Tensor>,
+    residual: Option<&Tensor>,
     activate: bool,
 ) -> Result<Tensor> {
     let y = scale.map_or(Ok(a.clone()), |scale| a.broadcast_mul(scale))?;
     let y = shift.map_or(Ok(y.clone()), |shift| y.broadcast_add(shift))?;
+    let y = residual.map_or(Ok(y.clone()), |residual| y + residual)?;
     if activate { relu(&y) } else { Ok(y) }
 }
 
-/// See [`crate::batch_norm_eval`].
+/// See [`BatchNorm::eval`].
 ///
 /// # Errors
 /// As candle's.
 pub fn batch_norm(
+    layer: &BatchNorm<'_>,
     x: &Tensor,
-    gamma: &Tensor,
-    beta: &Tensor,
     mean: &Tensor,
     variance: &Tensor,
-    eps: f64,
-    activate: bool,
 ) -> Result<Tensor> {
-    let inverse = (variance + eps)?.sqrt()?.recip()?;
-    let y = x
-        .broadcast_sub(mean)?
-        .broadcast_mul(&(gamma * inverse)?)?
-        .broadcast_add(beta)?;
-    if activate { relu(&y) } else { Ok(y) }
+    let scale = (layer.gamma * (variance + layer.eps)?.sqrt()?.recip()?)?;
+    let centred = x.broadcast_sub(mean)?;
+    affine(
+        &centred,
+        Some(&scale),
+        Some(layer.beta),
+        layer.residual,
+        layer.relu,
+    )
 }
 
-/// See [`crate::batch_norm_train`].
+/// See [`BatchNorm::train`].
 ///
 /// # Errors
 /// As candle's.
-pub fn batch_norm_train(
-    x: &Tensor,
-    gamma: &Tensor,
-    beta: &Tensor,
-    eps: f64,
-    activate: bool,
-) -> Result<(Tensor, BatchStatistics)> {
+pub fn batch_norm_train(layer: &BatchNorm<'_>, x: &Tensor) -> Result<(Tensor, BatchStatistics)> {
     let (n, h, w, c) = x.dims4()?;
     let flat = x.reshape((n * h * w, c))?;
     let mean = flat.mean(0)?;
     let variance = flat.broadcast_sub(&mean)?.sqr()?.mean(0)?;
-    let y = batch_norm(x, gamma, beta, &mean, &variance, eps, activate)?;
+    let y = batch_norm(layer, x, &mean, &variance)?;
     let wide = |t: &Tensor| t.detach().to_dtype(DType::F64)?.to_vec1::<f64>();
     Ok((
         y,

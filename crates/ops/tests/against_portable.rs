@@ -1,8 +1,11 @@
 //! Every operation against its composition of candle's own operations, forward and backward, in f64, under odd shapes; and
 //! against finite differences, so that the two witnesses do not share a mistake.
 
+mod common;
+
 use candle_core::{DType, Device, Result, Tensor, Var};
-use ops::{Window, portable};
+use common::gradients;
+use ops::{BatchNorm, Tape, Window, portable};
 use proptest::prelude::*;
 
 /// Values in [-1, 1) from a seed; nothing near a tie.
@@ -46,20 +49,20 @@ fn loss(y: &Tensor) -> Result<Tensor> {
 /// Outputs and all gradients of `ours` and `theirs` agree, and `ours` agrees with central differences.
 fn check(
     inputs: &[Var],
-    ours: impl Fn(&[&Tensor]) -> Result<Tensor>,
+    ours: impl Fn(&mut Tape, &[&Tensor]) -> Result<Tensor>,
     theirs: impl Fn(&[&Tensor]) -> Result<Tensor>,
 ) {
     let tensors: Vec<&Tensor> = inputs.iter().map(Var::as_tensor).collect();
-    let (y, z) = (ours(&tensors).unwrap(), theirs(&tensors).unwrap());
-    assert!(
-        distance(&y, &z) < 1e-12,
-        "forward differs by {}",
-        distance(&y, &z)
+    let mut tape = Tape::recording();
+    let (y, z) = (
+        ours(&mut tape, &tensors).unwrap(),
+        theirs(&tensors).unwrap(),
     );
-    let (a, b) = (
-        loss(&y).unwrap().backward().unwrap(),
-        loss(&z).unwrap().backward().unwrap(),
-    );
+    let off = distance(&y, &z);
+    let size = distance(&z, &z.zeros_like().unwrap());
+    assert!(off < 1e-12 * (1.0 + size), "forward differs by {off}");
+    let a = gradients(&tape, &y, loss).unwrap();
+    let b = gradients(&tape, &z, loss).unwrap();
     for (i, input) in inputs.iter().enumerate() {
         let (a, b) = (a.get(input).unwrap(), b.get(input).unwrap());
         assert!(
@@ -81,7 +84,7 @@ fn check(
                 let v = Tensor::from_vec(v, input.shape(), &Device::Cpu).unwrap();
                 let mut t = tensors.clone();
                 t[i] = &v;
-                loss(&ours(&t).unwrap())
+                loss(&ours(&mut Tape::off(), &t).unwrap())
                     .unwrap()
                     .to_scalar::<f64>()
                     .unwrap()
@@ -118,29 +121,35 @@ proptest! {
     fn conv2d((window, shape, o) in geometry(), seed in 0u64..1000) {
         let x = var(seed, &shape);
         let w = var(seed + 1, &[o, shape[3], window.kernel.0, window.kernel.1]);
-        check(&[x, w], |t| ops::conv2d(t[0], t[1], window), |t| portable::conv2d(t[0], t[1], window));
+        check(&[x, w], |tape, t| ops::conv2d(tape, t[0], t[1], window), |t| portable::conv2d(t[0], t[1], window));
     }
 
     #[test]
     fn max_pool2d((window, shape, _) in geometry(), seed in 0u64..1000) {
         let x = var(seed, &shape);
-        check(&[x], |t| ops::max_pool2d(t[0], window), |t| portable::max_pool2d(t[0], window));
+        check(&[x], |tape, t| ops::max_pool2d(tape, t[0], window), |t| portable::max_pool2d(t[0], window));
     }
 
     #[test]
-    fn batch_norm((_, shape, _) in geometry(), seed in 0u64..1000, relu: bool) {
+    fn batch_norm((_, shape, _) in geometry(), seed in 0u64..1000, relu: bool, with_residual: bool) {
+        fn layer<'a>(t: &[&'a Tensor], relu: bool) -> BatchNorm<'a> {
+            BatchNorm { gamma: t[1], beta: t[2], eps: 1e-5, residual: t.get(3).copied(), relu }
+        }
         let c = shape[3];
-        let (x, gamma, beta) = (var(seed, &shape), var(seed + 1, &[c]), var(seed + 2, &[c]));
+        let mut inputs = vec![var(seed, &shape), var(seed + 1, &[c]), var(seed + 2, &[c])];
+        if with_residual {
+            inputs.push(var(seed + 5, &shape));
+        }
         let (mean, variance) = (var(seed + 3, &[c]), (var(seed + 4, &[c]).as_tensor() + 1.5).unwrap());
         check(
-            &[x.clone(), gamma.clone(), beta.clone()],
-            |t| ops::batch_norm_eval(t[0], t[1], t[2], &mean, &variance, 1e-5, relu),
-            |t| portable::batch_norm(t[0], t[1], t[2], &mean, &variance, 1e-5, relu),
+            &inputs,
+            |tape, t| layer(t, relu).eval(tape, t[0], &mean, &variance),
+            |t| portable::batch_norm(&layer(t, relu), t[0], &mean.as_detached_tensor(), &variance),
         );
         check(
-            &[x, gamma, beta],
-            |t| Ok(ops::batch_norm_train(t[0], t[1], t[2], 1e-5, relu)?.0),
-            |t| Ok(portable::batch_norm_train(t[0], t[1], t[2], 1e-5, relu)?.0),
+            &inputs,
+            |tape, t| Ok(layer(t, relu).train(tape, t[0])?.0),
+            |t| Ok(portable::batch_norm_train(&layer(t, relu), t[0])?.0),
         );
     }
 
@@ -149,7 +158,10 @@ proptest! {
         let (x, w, b) = (var(seed, &shape), var(seed + 1, &[o, shape[3]]), var(seed + 2, &[o]));
         check(
             &[x, w, b],
-            |t| ops::linear(&ops::global_avg_pool(t[0])?, t[1], t[2]),
+            |tape, t| {
+                let means = ops::global_avg_pool(tape, t[0])?;
+                ops::linear(tape, &means, t[1], t[2])
+            },
             |t| t[0].mean((1, 2))?.matmul(&t[1].t()?)?.broadcast_add(t[2]),
         );
     }
@@ -165,47 +177,158 @@ proptest! {
         let inputs = if with_residual { vec![x, residual] } else { vec![x] };
         check(
             &inputs,
-            |t| frozen.forward(t[0], t.get(1).copied(), relu),
+            |tape, t| frozen.forward(tape, t[0], t.get(1).copied(), relu),
             |t| {
                 let y = portable::conv2d(t[0], &weight.as_detached_tensor(), window)?;
-                let y = portable::batch_norm(&y, &bn[0], &bn[1], &bn[2], &bn[3], 1e-5, false)?;
-                let y = t.get(1).map_or(Ok(y.clone()), |r| y + *r)?;
-                if relu { portable::relu(&y) } else { Ok(y) }
+                let layer = BatchNorm { gamma: &bn[0], beta: &bn[1], eps: 1e-5, residual: t.get(1).copied(), relu };
+                portable::batch_norm(&layer, &y, &bn[2], &bn[3])
             },
         );
     }
 }
 
 #[test]
-fn channels_last_and_activations() {
+fn layouts_and_activations() {
     let x = var(7, &[3, 2, 5, 4]);
+    let x = std::slice::from_ref(&x);
     check(
-        std::slice::from_ref(&x),
-        |t| ops::channels_last(t[0]),
+        x,
+        |tape, t| ops::channels_last(tape, t[0]),
         |t| t[0].permute((0, 2, 3, 1))?.contiguous(),
     );
+    check(x, |tape, t| ops::relu(tape, t[0]), |t| portable::relu(t[0]));
+    for stride in [1, 2, 3] {
+        check(
+            x,
+            |tape, t| ops::shortcut(tape, t[0], stride, 3),
+            |t| portable::shortcut(t[0], stride, 3),
+        );
+    }
+    let (mean, std) = (values(1, 4), [0.5, 1.0, 2.0, 3.0]);
+    let vectors = [mean.as_slice(), &std].map(|v| Tensor::new(v, &Device::Cpu).unwrap());
     check(
-        std::slice::from_ref(&x),
-        |t| ops::relu(t[0]),
-        |t| portable::relu(t[0]),
+        x,
+        |tape, t| ops::normalize(tape, t[0], &vectors[0], &vectors[1]),
+        |t| t[0].broadcast_sub(&vectors[0])?.broadcast_div(&vectors[1]),
     );
-    check(
-        &[x.clone(), var(8, &[3, 2, 5, 4])],
-        |t| ops::add_relu(t[0], t[1]),
-        |t| portable::relu(&(t[0] + t[1])?),
+    for mean in [false, true] {
+        check(
+            &[x[0].clone(), var(8, &[300, 70])],
+            |tape, t| {
+                let first = ops::negative_part(tape, t[0], None, mean)?;
+                ops::negative_part(tape, t[1], Some(&first), mean)
+            },
+            |t| {
+                let of = |x: &Tensor| {
+                    let part = portable::relu(&x.neg()?)?;
+                    if mean {
+                        part.mean_all()
+                    } else {
+                        part.sum_all()
+                    }
+                };
+                of(t[0])? + of(t[1])?
+            },
+        );
+    }
+}
+
+/// A unit of six channels, frozen and as its parts.
+struct Unit {
+    frozen: ops::Frozen,
+    weight: Tensor,
+    bn: Vec<Tensor>,
+    window: Window,
+}
+
+impl Unit {
+    fn new(seed: u64, kernel: usize) -> Self {
+        let weight = var(seed, &[6, 6, kernel, kernel]).as_detached_tensor();
+        let vector = |i| (var(seed + i, &[6]).as_detached_tensor() + 1.5).unwrap();
+        let bn: Vec<Tensor> = (1..5).map(vector).collect();
+        let window = Window::square(kernel, 1, kernel / 2);
+        let layers = [&bn[0], &bn[1], &bn[2], &bn[3]];
+        Self {
+            frozen: ops::Frozen::conv_bn(&weight, layers, 1e-5, window).unwrap(),
+            weight,
+            bn,
+            window,
+        }
+    }
+
+    fn convolved(&self, x: &Tensor) -> Result<Tensor> {
+        portable::conv2d(x, &self.weight, self.window)
+    }
+
+    fn finished(&self, a: &Tensor, residual: Option<&Tensor>, relu: bool) -> Result<Tensor> {
+        let layer = BatchNorm {
+            gamma: &self.bn[0],
+            beta: &self.bn[1],
+            eps: 1e-5,
+            residual,
+            relu,
+        };
+        portable::batch_norm(&layer, a, &self.bn[2], &self.bn[3])
+    }
+
+    fn composed(&self, x: &Tensor, residual: Option<&Tensor>, relu: bool) -> Result<Tensor> {
+        self.finished(&self.convolved(x)?, residual, relu)
+    }
+}
+
+/// Where several gradients meet at the output of a ReLU, whoever sends the last of them applies the mask to all: a ReLU's output
+/// as residual, as input of two convolutions, of both poolings and of the activation term.
+#[test]
+fn gradients_that_meet_at_a_relu_are_masked() {
+    let (a, b, c) = (Unit::new(10, 3), Unit::new(20, 3), Unit::new(30, 1));
+    let (window, zero) = (
+        Window::square(3, 1, 1),
+        Tensor::zeros(1, DType::F64, &Device::Cpu).unwrap(),
     );
+    let down = |by: f64| (Tensor::ones((1, 6), DType::F64, &Device::Cpu).unwrap() * -by).unwrap();
     check(
-        &[x],
-        |t| ops::negative_part(t[0]),
-        |t| portable::relu(&t[0].neg()?),
+        &[var(1, &[2, 5, 4, 6])],
+        |tape, t| {
+            let first = a.frozen.forward(tape, t[0], None, true)?;
+            let second = b.frozen.forward(tape, &first, Some(&first), true)?;
+            let side = c.frozen.forward(tape, &second, None, false)?;
+            let third = b.frozen.forward(tape, &second, Some(&side), true)?;
+            let pooled = ops::max_pool2d(tape, &third, window)?;
+            let seen = a.frozen.convolve(tape, &pooled)?;
+            let term = ops::negative_part(tape, &seen, None, true)?;
+            let fourth = a.frozen.finish(tape, &seen, Some(&third), true)?;
+            let means = ops::global_avg_pool(tape, &third)?;
+            let early = ops::linear(tape, &means, &down(2.0), &zero)?;
+            let term = ops::negative_part(tape, &early, Some(&term), false)?;
+            let means = ops::global_avg_pool(tape, &fourth)?;
+            let late = ops::linear(tape, &means, &down(1.0), &zero)?;
+            ops::negative_part(tape, &late, Some(&term), false)
+        },
+        |t| {
+            let negative = |x: &Tensor| portable::relu(&x.neg()?);
+            let first = a.composed(t[0], None, true)?;
+            let second = b.composed(&first, Some(&first), true)?;
+            let side = c.composed(&second, None, false)?;
+            let third = b.composed(&second, Some(&side), true)?;
+            let seen = a.convolved(&portable::max_pool2d(&third, window)?)?;
+            let fourth = a.finished(&seen, Some(&third), true)?;
+            let early = third.mean((1, 2))?.matmul(&down(2.0).t()?)?;
+            let late = fourth.mean((1, 2))?.matmul(&down(1.0).t()?)?;
+            negative(&seen)?.mean_all()?
+                + (negative(&early)?.sum_all()? + negative(&late)?.sum_all()?)?
+        },
     );
 }
 
 #[test]
 fn the_gradient_of_relu_at_zero_is_zero() {
     let x = Var::zeros((4,), DType::F32, &Device::Cpu).unwrap();
-    for y in [ops::relu(&x).unwrap(), portable::relu(&x).unwrap()] {
-        let grads = y.sum_all().unwrap().backward().unwrap();
+    let mut tape = Tape::recording();
+    for y in [
+        ops::relu(&mut tape, &x).unwrap(),
+        portable::relu(&x).unwrap(),
+    ] {
+        let grads = gradients(&tape, &y, Tensor::sum_all).unwrap();
         assert_eq!(grads.get(&x).unwrap().to_vec1::<f32>().unwrap(), [0.0; 4]);
     }
 }
@@ -213,43 +336,32 @@ fn the_gradient_of_relu_at_zero_is_zero() {
 #[test]
 fn nan_is_seen_through_every_activation() {
     let x = Tensor::new(&[[[[f32::NAN], [1.0]], [[2.0], [3.0]]]], &Device::Cpu).unwrap();
-    assert!(
-        ops::relu(&x)
-            .unwrap()
-            .flatten_all()
-            .unwrap()
-            .to_vec1::<f32>()
-            .unwrap()[0]
-            .is_nan()
-    );
-    assert!(
-        ops::max_pool2d(&x, Window::square(2, 2, 0))
-            .unwrap()
-            .flatten_all()
-            .unwrap()
-            .to_vec1::<f32>()
-            .unwrap()[0]
-            .is_nan()
-    );
+    let tape = &mut Tape::off();
+    let first = |y: Tensor| y.flatten_all().unwrap().to_vec1::<f32>().unwrap()[0];
+    assert!(first(ops::relu(tape, &x).unwrap()).is_nan());
+    let pooled = ops::max_pool2d(tape, &x, Window::square(2, 2, 0)).unwrap();
+    assert!(first(pooled).is_nan());
 }
 
 #[test]
 fn only_tracked_gradients_are_made() {
     let (x, w) = (var(1, &[1, 4, 4, 2]), var(2, &[3, 2, 3, 3]));
-    let y = ops::conv2d(&x, &w.as_detached_tensor(), Window::square(3, 1, 1)).unwrap();
-    let grads = y.sum_all().unwrap().backward().unwrap();
+    let (mut tape, constant) = (Tape::recording(), w.as_detached_tensor());
+    let y = ops::conv2d(&mut tape, &x, &constant, Window::square(3, 1, 1)).unwrap();
+    let grads = gradients(&tape, &y, Tensor::sum_all).unwrap();
     assert!(grads.get(&x).is_some());
-    assert!(grads.get(&w).is_none());
+    assert!(grads.get(&constant).is_none());
 }
 
 #[test]
 fn wrong_shapes_are_errors() {
     let (x, w) = (var(1, &[1, 4, 4, 2]), var(2, &[3, 5, 3, 3]));
-    let error = ops::conv2d(&x, &w, Window::square(3, 1, 1))
+    let tape = &mut Tape::off();
+    let error = ops::conv2d(tape, &x, &w, Window::square(3, 1, 1))
         .unwrap_err()
         .to_string();
     assert!(error.contains("do not fit"), "{error}");
-    let error = ops::max_pool2d(&x, Window::square(5, 1, 0))
+    let error = ops::max_pool2d(tape, &x, Window::square(5, 1, 0))
         .unwrap_err()
         .to_string();
     assert!(error.contains("smaller than"), "{error}");

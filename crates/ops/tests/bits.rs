@@ -1,8 +1,11 @@
 //! The same bits whatever the batch, the order, the number of threads and the instruction set.
 
+mod common;
+
 use candle_core::{Device, Tensor};
+use common::gradients;
 use ops::kernel::Isa;
-use ops::{Frozen, Window};
+use ops::{Frozen, Tape, Window};
 use proptest::prelude::*;
 use std::sync::Mutex;
 
@@ -53,10 +56,10 @@ impl Net {
     }
 
     fn logits(&self, x: &Tensor) -> Tensor {
-        let y = self.conv.forward(x, None, true).unwrap();
-        self.fc
-            .forward(&ops::global_avg_pool(&y).unwrap(), None, false)
-            .unwrap()
+        let tape = &mut Tape::off();
+        let y = self.conv.forward(tape, x, None, true).unwrap();
+        let means = ops::global_avg_pool(tape, &y).unwrap();
+        self.fc.forward(tape, &means, None, false).unwrap()
     }
 }
 
@@ -115,8 +118,9 @@ proptest! {
         let gradients = || {
             let x = candle_core::Var::from_tensor(&tensor(seed, &[n, map, map, c])).unwrap();
             let w = candle_core::Var::from_tensor(&tensor(seed + 1, &[o, c, 3, 3])).unwrap();
-            let y = ops::conv2d(&x, &w, Window::square(3, 1, 1)).unwrap();
-            let grads = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+            let mut tape = Tape::recording();
+            let y = ops::conv2d(&mut tape, &x, &w, Window::square(3, 1, 1)).unwrap();
+            let grads = gradients(&tape, &y, |y| y.sqr()?.sum_all()).unwrap();
             (bits(grads.get(&x).unwrap()), bits(grads.get(&w).unwrap()))
         };
         let expected = gradients();

@@ -6,10 +6,12 @@
 //! 2^-53 for f64. The sums of magnitudes come from the operation itself, fed with magnitudes. PyTorch's f64 has rounded, too,
 //! hence twice that bound.
 
+mod common;
 mod support;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
-use ops::{AdamStep, SgdStep, Window, portable};
+use common::gradients;
+use ops::{AdamStep, BatchNorm, SgdStep, Tape, Window, portable};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use support::fixture::Fixture;
@@ -63,7 +65,7 @@ fn run(
     inputs: &[Input],
     dtype: DType,
     map: fn(f32) -> f32,
-    op: impl Fn(&[Tensor]) -> Result<Tensor>,
+    op: impl Fn(&mut Tape, &[Tensor]) -> Result<Tensor>,
 ) -> Outputs {
     let tensor = |values: &[f32], shape: &[usize]| {
         let values = values.iter().copied().map(map).collect();
@@ -76,12 +78,15 @@ fn run(
         .map(|input| Var::from_tensor(&tensor(&input.values, &input.shape)).unwrap())
         .collect();
     let tensors: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();
-    let y = op(&tensors).and_then(|y| channels_first(&y)).unwrap();
+    let mut tape = Tape::recording();
+    let end = op(&mut tape, &tensors).unwrap();
+    let y = channels_first(&end).unwrap();
     let dy = tensor(
         &formula::plain(&format!("{name}.dy"), y.elem_count()),
         y.dims(),
     );
-    let grads = (&y * dy).and_then(|y| y.sum_all()?.backward()).unwrap();
+    let loss = |end: &Tensor| (channels_first(end)? * &dy)?.sum_all();
+    let grads = gradients(&tape, &end, loss).unwrap();
     let mut outputs = Outputs::from([("y".into(), flat(&y))]);
     for (input, var) in inputs.iter().zip(&vars) {
         outputs.insert(format!("d{}", input.name), flat(grads.get(var).unwrap()));
@@ -96,7 +101,7 @@ fn check_sums(
     case: usize,
     inputs: &[Input],
     terms: &[(&str, usize)],
-    op: impl Fn(&[Tensor]) -> Result<Tensor>,
+    op: impl Fn(&mut Tape, &[Tensor]) -> Result<Tensor>,
 ) {
     let name = format!("{name}.{case}");
     let magnitudes = run(&name, inputs, DType::F64, f32::abs, &op);
@@ -186,10 +191,11 @@ fn conv2d() {
         ];
         let taps = kernel * kernel;
         let terms = [("y", c * taps), ("dx", o * taps), ("dweight", n * oh * ow)];
-        check_sums("conv2d", &fixture, case, &inputs, &terms, |t| {
-            ops::conv2d(&ops::channels_last(&t[0])?, &t[1], window)
+        check_sums("conv2d", &fixture, case, &inputs, &terms, |tape, t| {
+            let x = ops::channels_last(tape, &t[0])?;
+            ops::conv2d(tape, &x, &t[1], window)
         });
-        check_sums("conv2d", &fixture, case, &inputs, &terms, |t| {
+        check_sums("conv2d", &fixture, case, &inputs, &terms, |_, t| {
             portable::conv2d(&t[0].permute((0, 2, 3, 1))?, &t[1], window)
         });
     }
@@ -210,10 +216,11 @@ fn max_pool2d() {
         let inputs = [Input::new("x", &[n, c, h, w], x.collect())];
         // A maximum is not rounded; a gradient is the sum of those of the windows that meet there.
         let terms = [("y", 0), ("dx", kernel * kernel)];
-        check_sums("max_pool2d", &fixture, case, &inputs, &terms, |t| {
-            ops::max_pool2d(&ops::channels_last(&t[0])?, window)
+        check_sums("max_pool2d", &fixture, case, &inputs, &terms, |tape, t| {
+            let x = ops::channels_last(tape, &t[0])?;
+            ops::max_pool2d(tape, &x, window)
         });
-        check_sums("max_pool2d", &fixture, case, &inputs, &terms, |t| {
+        check_sums("max_pool2d", &fixture, case, &inputs, &terms, |_, t| {
             portable::max_pool2d(&t[0].permute((0, 2, 3, 1))?, window)
         });
     }
@@ -244,8 +251,8 @@ fn linear() {
             ),
         ];
         let terms = [("y", i + 1), ("dx", o), ("dweight", n), ("dbias", n)];
-        check_sums("linear", &fixture, case, &inputs, &terms, |t| {
-            ops::linear(&t[0], &t[1], &t[2])
+        check_sums("linear", &fixture, case, &inputs, &terms, |tape, t| {
+            ops::linear(tape, &t[0], &t[1], &t[2])
         });
     }
 }
@@ -256,6 +263,15 @@ fn linear() {
 fn batch_norm() {
     const EPS: f64 = 1e-5;
     const MOMENTUM: f64 = 0.1;
+    fn layer(t: &[Tensor]) -> BatchNorm<'_> {
+        BatchNorm {
+            gamma: &t[1],
+            beta: &t[2],
+            eps: EPS,
+            residual: None,
+            relu: false,
+        }
+    }
     let fixture = fixture("batch_norm");
     for case in fixture.cases() {
         let [c, h, w, n] = fixture.sizes(&format!("{case}.case"))[..] else {
@@ -311,31 +327,19 @@ fn batch_norm() {
             let smallest = |values: &[f64]| values.iter().copied().fold(f64::INFINITY, f64::min);
 
             for portable in [false, true] {
-                let eval = if portable {
-                    portable::batch_norm
-                } else {
-                    ops::batch_norm_eval
-                };
-                let train = if portable {
-                    portable::batch_norm_train
-                } else {
-                    ops::batch_norm_train
-                };
                 let outputs = run(
                     &name,
                     &inputs,
                     dtype,
                     |x| x,
-                    |t| {
-                        eval(
-                            &ops::channels_last(&t[0])?,
-                            &t[1],
-                            &t[2],
-                            &mean,
-                            &variance,
-                            EPS,
-                            false,
-                        )
+                    |tape, t| {
+                        let layer = layer(t);
+                        if portable {
+                            let x = t[0].permute((0, 2, 3, 1))?;
+                            return portable::batch_norm(&layer, &x, &mean, &variance);
+                        }
+                        let x = ops::channels_last(tape, &t[0])?;
+                        layer.eval(tape, &x, &mean, &variance)
                     },
                 );
                 check("eval", &outputs, smallest(&flat(&variance)));
@@ -346,9 +350,14 @@ fn batch_norm() {
                     &inputs,
                     dtype,
                     |x| x,
-                    |t| {
-                        let (y, statistics) =
-                            train(&ops::channels_last(&t[0])?, &t[1], &t[2], EPS, false)?;
+                    |tape, t| {
+                        let layer = layer(t);
+                        let (y, statistics) = if portable {
+                            portable::batch_norm_train(&layer, &t[0].permute((0, 2, 3, 1))?)?
+                        } else {
+                            let x = ops::channels_last(tape, &t[0])?;
+                            layer.train(tape, &x)?
+                        };
                         batch.replace(Some(statistics));
                         Ok(y)
                     },

@@ -64,3 +64,15 @@ pub fn flat(t: &Tensor) -> Vec<f64> {
 pub fn bits(t: &Tensor) -> Vec<u64> {
     flat(t).into_iter().map(f64::to_bits).collect()
 }
+
+/// Logits and loss of a batch, and the gradients of all parameters and of `images` if that is a variable.
+pub fn backward(
+    network: &models::Trainable,
+    images: &Tensor,
+    labels: &Tensor,
+    batch_norm: models::BatchNormMode,
+) -> (Tensor, Tensor, ops::Gradients) {
+    let recording = network.record(images, batch_norm).unwrap();
+    let (loss, grad) = models::loss::cross_entropy_gradient(&recording.logits(), labels).unwrap();
+    (recording.logits(), loss, recording.backward(grad).unwrap())
+}

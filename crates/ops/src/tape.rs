@@ -1,0 +1,290 @@
+//! Reverse-mode differentiation of this crate's operations.
+//!
+//! Candle's own graph adds each gradient to a fresh tensor of zeros, on a second pool of threads that spin: for small maps
+//! that costs as much as the products. On a [`Tape`] a gradient is moved, and where several meet, the product that makes
+//! the last of them adds the others in its epilogue. ReLU masks go the same way: **a gradient arrives masked**, whoever
+//! sent it, so no operation has a pass of its own for the activation it ends with.
+//!
+//! [`node`] makes a recorded computation one node of candle's graph, so that losses are written with candle's operations. On a device other
+//! than the CPU nothing is recorded: there every operation is a composition of candle's, whose graph is the tape.
+
+use crate::activation::masked;
+use crate::tensor::{View, by_dtype};
+use candle_core::backprop::GradStore;
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, TensorId, bail};
+use std::collections::{HashMap, HashSet};
+
+/// An operation that a tape can walk back.
+pub(crate) trait Operation: Send + Sync {
+    /// Adds to `grads` what `grad`, the gradient of `output` before its ReLU if it has one, makes of the inputs that
+    /// are wanted.
+    fn backward(
+        &self,
+        inputs: &[Tensor],
+        output: &Tensor,
+        grad: Tensor,
+        grads: &mut Gradients,
+    ) -> Result<()>;
+}
+
+struct Node {
+    operation: Box<dyn Operation>,
+    inputs: Vec<Tensor>,
+    output: Tensor,
+}
+
+/// The operations of a forward pass, in order, as far as a gradient will ask for them.
+#[derive(Default)]
+pub struct Tape {
+    recording: bool,
+    nodes: Vec<Node>,
+    tracked: HashSet<TensorId>,
+    rectified: HashSet<TensorId>,
+}
+
+impl Tape {
+    /// Records what depends on a variable or on a [watched](Tape::watch) tensor.
+    pub fn recording() -> Self {
+        Self {
+            recording: true,
+            ..Self::default()
+        }
+    }
+
+    /// Records nothing: for answers without gradients, whose maps are freed as soon as they are used.
+    pub fn off() -> Self {
+        Self::default()
+    }
+
+    /// Wants the gradient of `x`, as of a variable.
+    pub fn watch(&mut self, x: &Tensor) {
+        self.tracked.insert(x.id());
+    }
+
+    fn tracks(&self, x: &Tensor) -> bool {
+        x.is_variable() || self.tracked.contains(&x.id())
+    }
+
+    /// Notes that `operation` made `output` out of `inputs`, its last step being a ReLU if `relu`.
+    pub(crate) fn note(
+        &mut self,
+        operation: impl Operation + 'static,
+        inputs: &[&Tensor],
+        output: Tensor,
+        relu: bool,
+    ) -> Tensor {
+        if self.recording && inputs.iter().any(|x| self.tracks(x)) {
+            self.tracked.insert(output.id());
+            if relu {
+                self.rectified.insert(output.id());
+            }
+            self.nodes.push(Node {
+                operation: Box::new(operation),
+                inputs: inputs.iter().map(|&x| x.clone()).collect(),
+                output: output.clone(),
+            });
+        }
+        output
+    }
+
+    /// The gradients of everything that is wanted, from those of `outputs`.
+    ///
+    /// # Errors
+    /// If an output's gradient has not its shape.
+    pub fn backward<'a>(
+        &self,
+        outputs: impl IntoIterator<Item = (&'a Tensor, Tensor)>,
+    ) -> Result<Gradients> {
+        let mut grads = Gradients {
+            tracked: self.tracked.clone(),
+            rectified: self.rectified.clone(),
+            ..Gradients::default()
+        };
+        let mut composed: Option<Tensor> = None;
+        for (output, grad) in outputs {
+            if output.shape() != grad.shape() {
+                bail!(
+                    "the gradient of an output of {:?} is {:?}",
+                    output.shape(),
+                    grad.shape()
+                );
+            }
+            if output.device().is_cpu() {
+                grads.add(output, grad)?;
+            } else {
+                let sum = (output * grad.detach())?.sum_all()?;
+                composed = Some(match composed {
+                    Some(rest) => (rest + sum)?,
+                    None => sum,
+                });
+            }
+        }
+        grads.composed = composed.map(|sum| sum.backward()).transpose()?;
+        for node in self.nodes.iter().rev() {
+            if let Some(grad) = grads.take(&node.output)? {
+                node.operation
+                    .backward(&node.inputs, &node.output, grad, &mut grads)?;
+            }
+        }
+        Ok(grads)
+    }
+}
+
+/// The gradients of a walk back, by tensor.
+#[derive(Default)]
+pub struct Gradients {
+    sums: HashMap<TensorId, Sum>,
+    tracked: HashSet<TensorId>,
+    rectified: HashSet<TensorId>,
+    /// Those of another device.
+    composed: Option<GradStore>,
+}
+
+/// What has come to a tensor so far, and whether it went through the mask of the ReLU that made the tensor.
+struct Sum {
+    grad: Tensor,
+    masked: bool,
+}
+
+impl From<GradStore> for Gradients {
+    /// Gradients of candle's own graph.
+    fn from(store: GradStore) -> Self {
+        Self {
+            composed: Some(store),
+            ..Self::default()
+        }
+    }
+}
+
+impl Gradients {
+    /// The gradient of a variable or a watched tensor, if the outputs depend on it.
+    pub fn get(&self, x: &Tensor) -> Option<&Tensor> {
+        match &self.composed {
+            Some(store) => store.get(x),
+            None => self.sums.get(&x.id()).map(|sum| &sum.grad),
+        }
+    }
+
+    /// Whether anybody asks for the gradient of `x`.
+    pub(crate) fn wants(&self, x: &Tensor) -> bool {
+        x.is_variable() || self.tracked.contains(&x.id())
+    }
+
+    /// Adds `grad` to the gradient of `x`.
+    pub(crate) fn add(&mut self, x: &Tensor, grad: Tensor) -> Result<()> {
+        let grad = match self.sums.remove(&x.id()) {
+            None => grad,
+            Some(sum) => (sum.grad + grad)?,
+        };
+        let masked = false;
+        self.sums.insert(x.id(), Sum { grad, masked });
+        Ok(())
+    }
+
+    /// Replaces the gradient of `x` by `with`, which gets the sum so far, adds to it, and applies the mask `x > 0` if the flag says so.
+    pub(crate) fn fuse(
+        &mut self,
+        x: &Tensor,
+        with: impl FnOnce(Option<&Tensor>, bool) -> Result<Tensor>,
+    ) -> Result<()> {
+        let so_far = self.sums.remove(&x.id()).map(|sum| sum.grad);
+        let masked = self.rectified.contains(&x.id());
+        let grad = with(so_far.as_ref(), masked)?;
+        self.sums.insert(x.id(), Sum { grad, masked });
+        Ok(())
+    }
+
+    /// The whole gradient of an operation's output, before its ReLU.
+    fn take(&mut self, output: &Tensor) -> Result<Option<Tensor>> {
+        let Some(sum) = self.sums.remove(&output.id()) else {
+            return Ok(None);
+        };
+        if sum.masked || !self.rectified.contains(&output.id()) {
+            return Ok(Some(sum.grad));
+        }
+        masked(output, &sum.grad).map(Some)
+    }
+}
+
+/// Runs `record` as one node of candle's graph: its outputs have gradients with respect to `x` wherever `x` is tracked. What else
+/// `record` uses is constant.
+///
+/// # Errors
+/// Those of `record`.
+pub fn node<const N: usize, E: From<candle_core::Error>>(
+    x: &Tensor,
+    record: impl FnOnce(&mut Tape, &Tensor) -> std::result::Result<[Tensor; N], E>,
+) -> std::result::Result<[Tensor; N], E> {
+    if !x.device().is_cpu() || !x.track_op() {
+        return record(&mut Tape::off(), x);
+    }
+    let mut tape = Tape::recording();
+    let inside = x.detach().contiguous()?;
+    tape.watch(&inside);
+    let outputs = record(&mut tape, &inside)?;
+    Ok(rejoin(x, tape, inside, outputs)?)
+}
+
+/// Candle's nodes have one output: a recording's outputs go through it end to end.
+fn rejoin<const N: usize>(
+    x: &Tensor,
+    tape: Tape,
+    inside: Tensor,
+    outputs: [Tensor; N],
+) -> Result<[Tensor; N]> {
+    let ends: Vec<Tensor> = outputs
+        .iter()
+        .map(Tensor::flatten_all)
+        .collect::<Result<_>>()?;
+    let whole = x.apply_op1(Recorded {
+        inside,
+        outputs: outputs.to_vec(),
+        whole: Tensor::cat(&ends, 0)?,
+        tape,
+    })?;
+    let mut start = 0;
+    let mut split = outputs;
+    for output in &mut split {
+        let len = output.elem_count();
+        *output = whole.narrow(0, start, len)?.reshape(output.shape())?;
+        start += len;
+    }
+    Ok(split)
+}
+
+/// A recorded computation as an operation of candle's, already done.
+struct Recorded {
+    inside: Tensor,
+    outputs: Vec<Tensor>,
+    whole: Tensor,
+    tape: Tape,
+}
+
+impl CustomOp1 for Recorded {
+    fn name(&self) -> &'static str {
+        "recorded"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        by_dtype!(self.whole.dtype(), T => {
+            let storage = crate::tensor::result::<T>(View::of(&self.whole).elements::<T>()?.to_vec(), self.whole.shape())?;
+            Ok(storage)
+        })
+    }
+
+    fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let mut start = 0;
+        let mut seeds = Vec::with_capacity(self.outputs.len());
+        for output in &self.outputs {
+            let len = output.elem_count();
+            let grad = grad.narrow(0, start, len)?.reshape(output.shape())?;
+            seeds.push((output, grad.contiguous()?));
+            start += len;
+        }
+        let grads = self.tape.backward(seeds)?;
+        match grads.get(&self.inside) {
+            Some(grad) => Ok(Some(grad.clone())),
+            None => x.zeros_like().map(Some),
+        }
+    }
+}
