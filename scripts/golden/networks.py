@@ -1,8 +1,10 @@
-"""The two networks: torchvision's own ResNet-18, and the CIFAR-style ResNet-20 (He et al. 2016, section 4.2)."""
+"""The networks: torchvision's ResNet-18, ResNet-152 and VGG-16, the last two with an eighth of their channels, and the CIFAR-style
+ResNet-20 (He et al. 2016, section 4.2)."""
 
 import torch
 import torchvision
 from torch import nn
+from torchvision.models.resnet import Bottleneck
 from torch.nn import functional
 
 import formula
@@ -47,8 +49,39 @@ class ResNet20(nn.Module):
         return self.linear(x.mean((2, 3)))
 
 
+WIDTH = 8
+
+
+class NarrowResNet152(torchvision.models.ResNet):
+    """torchvision's ResNet-152 with all channels divided by WIDTH."""
+
+    def __init__(self, classes: int):
+        super().__init__(Bottleneck, [3, 8, 36, 3], num_classes=classes)
+        self.fc = nn.Linear(512 // WIDTH * Bottleneck.expansion, classes)
+
+    def _make_layer(self, block, planes, blocks, stride=1, dilate=False):
+        if planes == 64:
+            self.inplanes = 64 // WIDTH
+            self.conv1 = nn.Conv2d(3, self.inplanes, 7, 2, padding=3, bias=False)
+            self.bn1 = nn.BatchNorm2d(self.inplanes)
+        return super()._make_layer(block, planes // WIDTH, blocks, stride, dilate)
+
+
+def narrow_vgg16(classes: int):
+    """torchvision's VGG-16 with all channels divided by WIDTH, and no dropout, whose randomness is each framework's own."""
+    configuration = [c if c == "M" else c // WIDTH for c in torchvision.models.vgg.cfgs["D"]]
+    network = torchvision.models.VGG(torchvision.models.vgg.make_layers(configuration), num_classes=classes, dropout=0.0)
+    channels, hidden = 512 // WIDTH, 4096 // WIDTH
+    network.classifier[0] = nn.Linear(channels * 7 * 7, hidden)
+    network.classifier[3] = nn.Linear(hidden, hidden)
+    network.classifier[6] = nn.Linear(hidden, classes)
+    return network
+
+
 NETWORKS = {
     "resnet18": lambda classes: torchvision.models.resnet18(num_classes=classes),
+    "resnet152": NarrowResNet152,
+    "vgg16": narrow_vgg16,
     "resnet20": ResNet20,
 }
 

@@ -25,7 +25,7 @@ impl Outputs {
                 let weight =
                     Tensor::from_slice(head.weight(), (2, target.classes()), target.device())?;
                 let bias = Tensor::new(&head.bias(), target.device())?;
-                Some((head, Frozen::linear(&weight, &bias)?))
+                Some((head, Frozen::linear(&weight, &bias, (1, 1))?))
             }
         };
         Ok(Self { space, head })

@@ -2,25 +2,25 @@
 //! (`layer1.0.conv1.weight`, ..., `linear.weight`), so that its published checkpoints load.
 
 use crate::Result;
-use crate::layers::{Builder, ConvBn, Linear};
+use crate::layers::{Biased, Builder, ConvBn};
 use crate::network::{Body, Pass};
-use candle_core::{D, Tensor};
+use candle_core::Tensor;
 use ops::Window;
 
 pub(crate) struct CifarResNet {
     stem: ConvBn,
     blocks: Vec<Block>,
-    linear: Linear,
+    linear: Biased,
 }
 
 impl CifarResNet {
     /// Three stages of `depth` blocks: `6 * depth + 2` layers.
     pub fn new(builder: &mut Builder<'_>, depth: usize, classes: usize) -> Result<Self> {
-        let stem = builder.conv_bn("conv1", "bn1", (3, 16), Window::square(3, 1, 1))?;
+        let mut channels = builder.channels(16);
+        let stem = builder.conv_bn("conv1", "bn1", (3, channels), Window::square(3, 1, 1))?;
         let mut blocks = Vec::new();
-        let mut channels = 16;
         for stage in 0..3 {
-            let out = 16 << stage;
+            let out = builder.channels(16 << stage);
             for block in 0..depth {
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
                 let name = format!("layer{}.{block}", stage + 1);
@@ -37,7 +37,7 @@ impl CifarResNet {
                         (out, out),
                         Window::square(3, 1, 1),
                     )?,
-                    shrinks: stride != 1 || channels != out,
+                    added: out - channels,
                 });
                 channels = out;
             }
@@ -45,7 +45,7 @@ impl CifarResNet {
         Ok(Self {
             stem,
             blocks,
-            linear: builder.linear("linear", (channels, classes))?,
+            linear: builder.classifier("linear", channels, classes)?,
         })
     }
 }
@@ -56,22 +56,23 @@ impl Body for CifarResNet {
         for block in &self.blocks {
             x = block.forward(&x, pass)?;
         }
-        let features = ops::global_avg_pool(pass.tape, &x)?;
-        self.linear.forward(&features, pass)
+        let features = ops::adaptive_avg_pool2d(pass.tape, &x, (1, 1))?;
+        self.linear.forward(&features, false, pass)
     }
 }
 
 struct Block {
     first: ConvBn,
     second: ConvBn,
-    shrinks: bool,
+    /// Channels that the shortcut adds; where it does, it takes every second pixel.
+    added: usize,
 }
 
 impl Block {
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
         let y = self.first.forward(x, None, true, pass)?;
-        let shortcut = if self.shrinks {
-            ops::shortcut(pass.tape, x, 2, x.dim(D::Minus1)?)?
+        let shortcut = if self.added > 0 {
+            ops::shortcut(pass.tape, x, 2, self.added)?
         } else {
             x.clone()
         };

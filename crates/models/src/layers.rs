@@ -1,6 +1,7 @@
 //! The layers that networks are made of, in both forms, and the builder that makes them out of named weights.
 
 use crate::network::{BatchNormMode, Pass};
+use crate::registry::Width;
 use crate::{Error, Result};
 use candle_core::{DType, Device, Tensor, Var};
 use ops::{BatchNorm, Frozen, Window};
@@ -14,8 +15,16 @@ const MOMENTUM: f64 = 0.1;
 /// How a fresh tensor is drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Kind {
+    /// Kaiming normal, by the fan out.
     Convolution,
-    Linear { fan_in: usize },
+    /// Uniform within one over the root of the fan in.
+    Linear {
+        fan_in: usize,
+    },
+    /// Normal, of this standard deviation.
+    Normal {
+        std: f32,
+    },
     One,
     Zero,
 }
@@ -41,24 +50,30 @@ pub(crate) enum Source<'a> {
 /// Makes layers and notes the slots they need.
 pub(crate) struct Builder<'a> {
     source: Source<'a>,
+    width: Width,
     pub slots: Vec<Slot>,
 }
 
 impl<'a> Builder<'a> {
-    pub fn new(source: Source<'a>) -> Self {
+    pub fn new(source: Source<'a>, width: Width) -> Self {
         Self {
             source,
+            width,
             slots: Vec::new(),
         }
     }
 
-    fn tensor(&mut self, name: String, shape: &[usize], kind: Kind) -> Result<Var> {
+    /// The network's number of channels where the architecture has `full`.
+    pub fn channels(&self, full: usize) -> usize {
+        self.width.of(full)
+    }
+
+    fn tensor(&mut self, name: String, shape: &[usize], kind: Kind) -> Result<Tensor> {
+        let missing = || Error::State(format!("there is no tensor `{name}`"));
         let tensor = match &self.source {
-            Source::Declared => Var::zeros(shape, DType::F32, &Device::Cpu)?,
-            Source::Frozen(tensors) => {
-                Var::from_tensor(tensors.get(&name).ok_or_else(|| missing(&name))?)?
-            }
-            Source::Live(vars) => vars.get(&name).ok_or_else(|| missing(&name))?.clone(),
+            Source::Declared => Tensor::zeros(shape, DType::F32, &Device::Cpu)?,
+            Source::Frozen(tensors) => tensors.get(&name).ok_or_else(missing)?.detach(),
+            Source::Live(vars) => vars.get(&name).ok_or_else(missing)?.as_tensor().clone(),
         };
         self.slots.push(Slot {
             name,
@@ -68,24 +83,29 @@ impl<'a> Builder<'a> {
         Ok(tensor)
     }
 
+    /// The variable behind a tensor that a layer changes by itself.
+    fn buffer(&self, name: &str, tensor: &Tensor) -> Result<Var> {
+        match &self.source {
+            Source::Live(vars) if vars.contains_key(name) => Ok(vars[name].clone()),
+            _ => Ok(Var::from_tensor(tensor)?),
+        }
+    }
+
     /// Convolution `conv` without bias, then batch normalisation `bn`.
     pub fn conv_bn(
         &mut self,
         conv: &str,
         bn: &str,
-        channels: (usize, usize),
+        (c, o): (usize, usize),
         window: Window,
     ) -> Result<ConvBn> {
-        let (c, o) = channels;
-        let weight = self.tensor(
-            format!("{conv}.weight"),
-            &[o, c, window.kernel.0, window.kernel.1],
-            Kind::Convolution,
-        )?;
+        let (kh, kw) = window.kernel;
+        let weight = self.tensor(format!("{conv}.weight"), &[o, c, kh, kw], Kind::Convolution)?;
         let gamma = self.tensor(format!("{bn}.weight"), &[o], Kind::One)?;
         let beta = self.tensor(format!("{bn}.bias"), &[o], Kind::Zero)?;
-        let mean = self.tensor(format!("{bn}.running_mean"), &[o], Kind::Zero)?;
-        let variance = self.tensor(format!("{bn}.running_var"), &[o], Kind::One)?;
+        let names = ["running_mean", "running_var"].map(|buffer| format!("{bn}.{buffer}"));
+        let mean = self.tensor(names[0].clone(), &[o], Kind::Zero)?;
+        let variance = self.tensor(names[1].clone(), &[o], Kind::One)?;
         Ok(match self.source {
             Source::Frozen(_) => ConvBn::Frozen(Frozen::conv_bn(
                 &weight,
@@ -97,39 +117,58 @@ impl<'a> Builder<'a> {
                 weight,
                 gamma,
                 beta,
-                mean,
-                variance,
+                mean: self.buffer(&names[0], &mean)?,
+                variance: self.buffer(&names[1], &variance)?,
                 window,
             },
         })
     }
 
-    /// Fully connected layer `name`.
-    pub fn linear(&mut self, name: &str, (i, o): (usize, usize)) -> Result<Linear> {
-        let weight = self.tensor(
-            format!("{name}.weight"),
-            &[o, i],
-            Kind::Linear { fan_in: i },
-        )?;
-        let bias = self.tensor(format!("{name}.bias"), &[o], Kind::Linear { fan_in: i })?;
+    /// Convolution `name` with bias.
+    pub fn conv(&mut self, name: &str, (c, o): (usize, usize), window: Window) -> Result<Biased> {
+        let (kh, kw) = window.kernel;
+        let shape = [o, c, kh, kw];
+        let weight = self.tensor(format!("{name}.weight"), &shape, Kind::Convolution)?;
+        let bias = self.tensor(format!("{name}.bias"), &[o], Kind::Zero)?;
         Ok(match self.source {
-            Source::Frozen(_) => Linear::Frozen(Frozen::linear(&weight, &bias)?),
-            _ => Linear::Live { weight, bias },
+            Source::Frozen(_) => Biased::Frozen(Frozen::conv(&weight, &bias, window)?),
+            _ => Biased::Conv {
+                weight,
+                bias,
+                window,
+            },
         })
     }
-}
 
-fn missing(name: &str) -> Error {
-    Error::State(format!("there is no tensor `{name}`"))
+    /// Fully connected layer `name` on maps of `map` pixels with `c` channels, drawn as `kinds` says: weight and bias.
+    pub fn linear(
+        &mut self,
+        name: &str,
+        (c, map): (usize, (usize, usize)),
+        o: usize,
+        kinds: [Kind; 2],
+    ) -> Result<Biased> {
+        let weight = self.tensor(format!("{name}.weight"), &[o, c * map.0 * map.1], kinds[0])?;
+        let bias = self.tensor(format!("{name}.bias"), &[o], kinds[1])?;
+        Ok(match self.source {
+            Source::Frozen(_) => Biased::Frozen(Frozen::linear(&weight, &bias, map)?),
+            _ => Biased::Linear { weight, bias },
+        })
+    }
+
+    /// The last layer of a ResNet: `c` means of maps to `classes` logits, drawn by PyTorch's default.
+    pub fn classifier(&mut self, name: &str, c: usize, classes: usize) -> Result<Biased> {
+        self.linear(name, (c, (1, 1)), classes, [Kind::Linear { fan_in: c }; 2])
+    }
 }
 
 /// Convolution and batch normalisation, with the residual sum and the ReLU that may follow.
 pub(crate) enum ConvBn {
     Frozen(Frozen),
     Live {
-        weight: Var,
-        gamma: Var,
-        beta: Var,
+        weight: Tensor,
+        gamma: Tensor,
+        beta: Tensor,
         mean: Var,
         variance: Var,
         window: Window,
@@ -162,7 +201,7 @@ impl ConvBn {
                 variance,
                 window,
             } => {
-                let a = ops::conv2d(pass.tape, x, weight, *window)?;
+                let a = ops::conv2d(pass.tape, x, weight, None, false, *window)?;
                 pass.cover(&a)?;
                 let layer = BatchNorm {
                     gamma,
@@ -201,20 +240,43 @@ fn move_towards(running: &Var, batch: impl Iterator<Item = f64>) -> Result<()> {
     Ok(running.set(&new)?)
 }
 
-/// A fully connected layer.
-pub(crate) enum Linear {
+/// A convolution or a fully connected layer with bias, and the ReLU that may follow.
+pub(crate) enum Biased {
     Frozen(Frozen),
-    Live { weight: Var, bias: Var },
+    Conv {
+        weight: Tensor,
+        bias: Tensor,
+        window: Window,
+    },
+    Linear {
+        weight: Tensor,
+        bias: Tensor,
+    },
 }
 
-impl Linear {
-    /// `x (n, i)` to `(n, o)`.
-    pub fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
-        let y = match self {
-            Self::Frozen(unit) => unit.forward(pass.tape, x, None, false)?,
-            Self::Live { weight, bias } => ops::linear(pass.tape, x, weight, bias)?,
-        };
-        pass.cover(&y)?;
-        Ok(y)
+impl Biased {
+    /// `act(layer(x))` for `x (n, h, w, c)`, or `(n, i)` where the layer is fully connected.
+    pub fn forward(&self, x: &Tensor, relu: bool, pass: &mut Pass<'_>) -> Result<Tensor> {
+        if pass.coverage.is_none() {
+            return self.activated(x, relu, pass);
+        }
+        let a = self.activated(x, false, pass)?;
+        pass.cover(&a)?;
+        Ok(match relu {
+            true => ops::relu(pass.tape, &a)?,
+            false => a,
+        })
+    }
+
+    fn activated(&self, x: &Tensor, relu: bool, pass: &mut Pass<'_>) -> Result<Tensor> {
+        Ok(match self {
+            Self::Frozen(unit) => unit.forward(pass.tape, x, None, relu)?,
+            Self::Conv {
+                weight,
+                bias,
+                window,
+            } => ops::conv2d(pass.tape, x, weight, Some(bias), relu, *window)?,
+            Self::Linear { weight, bias } => ops::linear(pass.tape, x, weight, bias, relu)?,
+        })
     }
 }

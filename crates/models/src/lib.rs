@@ -18,6 +18,7 @@ mod resnet;
 mod schedule;
 pub mod state;
 pub mod train;
+mod vgg;
 mod weights;
 
 pub use error::Error;

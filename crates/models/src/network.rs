@@ -1,6 +1,6 @@
 //! A whole network: images in, logits out, frozen or trainable.
 
-use crate::layers::{Builder, Source};
+use crate::layers::Source;
 use crate::state::State;
 use crate::weights::is_buffer;
 use crate::{Error, Model, Result, Weights};
@@ -139,7 +139,7 @@ impl Network {
             Some(Normalize { mean, std }) => Some([vector(mean)?, vector(std)?]),
             None => None,
         };
-        let body = model.build(&mut Builder::new(source), classes)?;
+        let body = model.build(&mut model.builder(source), classes)?;
         Ok(Self {
             body,
             model,

@@ -1,8 +1,11 @@
 //! Every network there is, in one slice.
 
+use crate::Result;
+use crate::cifar_resnet::CifarResNet;
 use crate::layers::{Builder, Slot, Source};
 use crate::network::Body;
-use crate::{Result, cifar_resnet, resnet};
+use crate::resnet::ResNet;
+use crate::vgg::Vgg;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::fmt;
 use std::str::FromStr;
@@ -24,65 +27,106 @@ pub static REGISTRY: &[Architecture] = &[
         name: "resnet18",
         title: "ResNet18",
         summary: "torchvision's ResNet-18: 7x7 stem of stride 2, 3x3 maximum pooling, basic blocks (2, 2, 2, 2)",
+        build: |builder, classes| Ok(Box::new(ResNet::basic(builder, [2, 2, 2, 2], classes)?)),
+    },
+    Architecture {
+        name: "resnet152",
+        title: "ResNet152",
+        summary: "torchvision's ResNet-152: the same stem, bottlenecks (3, 8, 36, 3)",
         build: |builder, classes| {
-            Ok(Box::new(resnet::ResNet::basic(
+            Ok(Box::new(ResNet::bottleneck(
                 builder,
-                [2, 2, 2, 2],
+                [3, 8, 36, 3],
                 classes,
             )?))
         },
     },
     Architecture {
+        name: "vgg16",
+        title: "VGG16",
+        summary: "torchvision's VGG-16 without batch normalisation: thirteen 3x3 convolutions, five 2x2 poolings, three linear layers",
+        build: |builder, classes| Ok(Box::new(Vgg::new(builder, classes)?)),
+    },
+    Architecture {
         name: "resnet20",
         title: "ResNet20",
         summary: "the CIFAR-style ResNet-20: 3x3 stem, three stages of 16, 32 and 64 channels, option-A shortcuts",
-        build: |builder, classes| {
-            Ok(Box::new(cifar_resnet::CifarResNet::new(
-                builder, 3, classes,
-            )?))
-        },
+        build: |builder, classes| Ok(Box::new(CifarResNet::new(builder, 3, classes)?)),
     },
 ];
 
-/// One of the [`REGISTRY`]; reads and writes as its name.
-#[derive(Clone, Copy)]
-pub struct Model(&'static Architecture);
+/// One of the [`REGISTRY`], in full or with fewer channels; reads and writes as its name.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Model {
+    architecture: &'static Architecture,
+    width: Width,
+}
+
+/// Which share of an architecture's channels a network has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Width(f64);
+
+impl Width {
+    const FULL: Self = Self(1.0);
+
+    /// How many channels are left of `full`: at least one.
+    pub fn of(self, full: usize) -> usize {
+        ((full as f64 * self.0).round() as usize).max(1)
+    }
+}
 
 impl Model {
     /// All models.
     pub fn all() -> impl Iterator<Item = Self> {
-        REGISTRY.iter().map(Self)
+        REGISTRY.iter().map(|architecture| Self {
+            architecture,
+            width: Width::FULL,
+        })
+    }
+
+    /// The same layers with `share` of the channels, for work that the whole network is too large for.
+    ///
+    /// # Panics
+    /// If `share` is not in `(0, 1]`.
+    pub fn with_width(self, share: f64) -> Self {
+        assert!(share > 0.0 && share <= 1.0, "a share of {share}");
+        Self {
+            width: Width(share),
+            ..self
+        }
     }
 
     /// Its name.
     pub fn name(self) -> &'static str {
-        self.0.name
+        self.architecture.name
     }
 
     /// What is known about it.
     pub fn architecture(self) -> &'static Architecture {
-        self.0
+        self.architecture
+    }
+
+    pub(crate) fn builder(self, source: Source<'_>) -> Builder<'_> {
+        Builder::new(source, self.width)
     }
 
     pub(crate) fn build(self, builder: &mut Builder<'_>, classes: usize) -> Result<Box<dyn Body>> {
-        (self.0.build)(builder, classes)
+        (self.architecture.build)(builder, classes)
     }
 
     /// The tensors it has, in the order of the forward pass.
     pub(crate) fn slots(self, classes: usize) -> Result<Vec<Slot>> {
-        let mut builder = Builder::new(Source::Declared);
+        let mut builder = self.builder(Source::Declared);
         self.build(&mut builder, classes)?;
         Ok(builder.slots)
     }
 }
 
-impl PartialEq for Model {
+impl PartialEq for Architecture {
     fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
+        self.name == other.name
     }
 }
-
-impl Eq for Model {}
 
 impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

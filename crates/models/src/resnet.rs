@@ -1,40 +1,75 @@
 //! torchvision's ResNets (He et al., arXiv 1512.03385), under torchvision's names.
 
 use crate::Result;
-use crate::layers::{Builder, ConvBn, Linear};
+use crate::layers::{Biased, Builder, ConvBn};
 use crate::network::{Body, Pass};
 use candle_core::Tensor;
 use ops::Window;
 
 pub(crate) struct ResNet {
     stem: ConvBn,
-    blocks: Vec<BasicBlock>,
-    fc: Linear,
+    blocks: Vec<Block>,
+    fc: Biased,
+}
+
+/// What a network's blocks are made of.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Two 3x3 convolutions.
+    Basic,
+    /// 1x1 to fewer channels, 3x3, 1x1 to four times as many.
+    Bottleneck,
+}
+
+impl Kind {
+    /// The convolutions of a block that has `planes` channels inside and its stride: kernel, stride, output channels. torchvision's
+    /// bottlenecks have the stride in the 3x3 convolution.
+    fn convolutions(self, planes: usize, stride: usize) -> Vec<(usize, usize, usize)> {
+        match self {
+            Self::Basic => vec![(3, stride, planes), (3, 1, planes)],
+            Self::Bottleneck => vec![(1, 1, planes), (3, stride, planes), (1, 1, 4 * planes)],
+        }
+    }
 }
 
 impl ResNet {
     /// A network of basic blocks: `depths` blocks in the four stages.
     pub fn basic(builder: &mut Builder<'_>, depths: [usize; 4], classes: usize) -> Result<Self> {
-        let stem = builder.conv_bn("conv1", "bn1", (3, 64), Window::square(7, 2, 3))?;
+        Self::new(builder, Kind::Basic, depths, classes)
+    }
+
+    /// A network of bottlenecks.
+    pub fn bottleneck(
+        builder: &mut Builder<'_>,
+        depths: [usize; 4],
+        classes: usize,
+    ) -> Result<Self> {
+        Self::new(builder, Kind::Bottleneck, depths, classes)
+    }
+
+    fn new(
+        builder: &mut Builder<'_>,
+        kind: Kind,
+        depths: [usize; 4],
+        classes: usize,
+    ) -> Result<Self> {
+        let mut channels = builder.channels(64);
+        let stem = builder.conv_bn("conv1", "bn1", (3, channels), Window::square(7, 2, 3))?;
         let mut blocks = Vec::new();
-        let mut channels = 64;
         for (stage, depth) in depths.into_iter().enumerate() {
-            let out = 64 << stage;
             for block in 0..depth {
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
-                blocks.push(BasicBlock::new(
-                    builder,
-                    &format!("layer{}.{block}", stage + 1),
-                    (channels, out),
-                    stride,
-                )?);
+                let convolutions = kind.convolutions(builder.channels(64 << stage), stride);
+                let name = format!("layer{}.{block}", stage + 1);
+                let (block, out) = Block::new(builder, &name, channels, &convolutions)?;
+                blocks.push(block);
                 channels = out;
             }
         }
         Ok(Self {
             stem,
             blocks,
-            fc: builder.linear("fc", (channels, classes))?,
+            fc: builder.classifier("fc", channels, classes)?,
         })
     }
 }
@@ -46,56 +81,65 @@ impl Body for ResNet {
         for block in &self.blocks {
             x = block.forward(&x, pass)?;
         }
-        let features = ops::global_avg_pool(pass.tape, &x)?;
-        self.fc.forward(&features, pass)
+        let features = ops::adaptive_avg_pool2d(pass.tape, &x, (1, 1))?;
+        self.fc.forward(&features, false, pass)
     }
 }
 
-struct BasicBlock {
-    first: ConvBn,
-    second: ConvBn,
+struct Block {
+    /// All convolutions but the last, which the shortcut is added to.
+    first: Vec<ConvBn>,
+    last: ConvBn,
     downsample: Option<ConvBn>,
 }
 
-impl BasicBlock {
+impl Block {
+    /// The block `name` on maps of `channels`, and how many it makes of them.
     fn new(
         builder: &mut Builder<'_>,
         name: &str,
-        (c, o): (usize, usize),
-        stride: usize,
-    ) -> Result<Self> {
-        let mut unit = |conv: &str, bn: &str, channels, window| {
-            builder.conv_bn(
-                &format!("{name}.{conv}"),
-                &format!("{name}.{bn}"),
-                channels,
-                window,
-            )
+        channels: usize,
+        convolutions: &[(usize, usize, usize)],
+    ) -> Result<(Self, usize)> {
+        let mut units = Vec::with_capacity(convolutions.len());
+        let (mut c, mut strides) = (channels, 1);
+        for (i, &(kernel, stride, o)) in convolutions.iter().enumerate() {
+            units.push(builder.conv_bn(
+                &format!("{name}.conv{}", i + 1),
+                &format!("{name}.bn{}", i + 1),
+                (c, o),
+                Window::square(kernel, stride, kernel / 2),
+            )?);
+            (c, strides) = (o, strides * stride);
+        }
+        let downsample = if strides != 1 || c != channels {
+            Some(builder.conv_bn(
+                &format!("{name}.downsample.0"),
+                &format!("{name}.downsample.1"),
+                (channels, c),
+                Window::square(1, strides, 0),
+            )?)
+        } else {
+            None
         };
-        Ok(Self {
-            first: unit("conv1", "bn1", (c, o), Window::square(3, stride, 1))?,
-            second: unit("conv2", "bn2", (o, o), Window::square(3, 1, 1))?,
-            downsample: if stride != 1 || c != o {
-                Some(unit(
-                    "downsample.0",
-                    "downsample.1",
-                    (c, o),
-                    Window::square(1, stride, 0),
-                )?)
-            } else {
-                None
-            },
-        })
+        let last = units.pop().expect("a block has convolutions");
+        let block = Self {
+            first: units,
+            last,
+            downsample,
+        };
+        Ok((block, c))
     }
 
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
-        let y = self.first.forward(x, None, true, pass)?;
-        match &self.downsample {
-            None => self.second.forward(&y, Some(x), true, pass),
-            Some(downsample) => {
-                let shortcut = downsample.forward(x, None, false, pass)?;
-                self.second.forward(&y, Some(&shortcut), true, pass)
-            }
+        let mut y = x.clone();
+        for unit in &self.first {
+            y = unit.forward(&y, None, true, pass)?;
         }
+        let shortcut = match &self.downsample {
+            None => x.clone(),
+            Some(downsample) => downsample.forward(x, None, false, pass)?,
+        };
+        self.last.forward(&y, Some(&shortcut), true, pass)
     }
 }

@@ -13,7 +13,7 @@ pub struct Weights(BTreeMap<String, Tensor>);
 
 impl Weights {
     /// Fresh weights as torchvision draws them: convolutions Kaiming-normal (fan out), batch normalisation at identity, linear
-    /// layers uniform in `1 / sqrt(fan in)`; each tensor from its own branch of `stream`.
+    /// layers uniform in `1 / sqrt(fan in)`, or in VGG normal of 0.01; each tensor from its own branch of `stream`.
     ///
     /// # Errors
     /// If a tensor cannot be made.
@@ -31,6 +31,7 @@ impl Weights {
                     let bound = 1.0 / (fan_in as f32).sqrt();
                     (0..n).map(|_| stream.uniform_in(-bound, bound)).collect()
                 }
+                Kind::Normal { std } => (0..n).map(|_| std * stream.normal()).collect(),
                 Kind::One => vec![1.0; n],
                 Kind::Zero => vec![0.0; n],
             };

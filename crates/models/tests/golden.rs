@@ -34,6 +34,12 @@ const TRAININGS: [(&str, Rule, f64, BatchNormMode, usize); 4] = [
 /// statistics; a bug in a formula shows in the first digits.
 const EXACT: f64 = 1e-12;
 
+/// The same for a group of values that a network blows roundings up in, as ResNet-152 does in its gradients through 151 batch
+/// statistics of eight values: ten times PyTorch's own error in f32, on f64's scale.
+fn exact(fixture: &Fixture, group: &str) -> f64 {
+    EXACT.max(10.0 * fixture.values(&format!("{group}.f32_error"))[0] / (1u64 << 29) as f64)
+}
+
 /// The same for losses: each step of a training adds to what the steps before it did. Measured: 7e-13, on ResNet-18 at the
 /// fourth step of `sgd_train`.
 const EXACT_LOSSES: f64 = 1e-10;
@@ -200,10 +206,13 @@ fn in_order(measured: &Measured) -> Vec<(&String, &Vec<f64>)> {
     pairs
 }
 
-/// Losses that mean something: ResNet-18 at a learning rate of 0.05 is chaotic, f32 leaves f64 by 7 % at the fifth.
+/// Losses that mean something: ResNet-18 at a learning rate of 0.05 is chaotic, f32 leaves f64 by 7 % at the fifth; ResNet-152 is
+/// in training mode at every rate, and VGG-16 loses half of what it learned at the fourth step.
 fn comparable(model: Model, group: &str, losses: usize) -> usize {
     match (model.name(), group) {
         ("resnet18", "sgd_train.losses") => 4,
+        ("resnet152", "sgd_train.losses" | "sgd_gentle.losses" | "adam_train.losses") => 2,
+        ("vgg16", "sgd_train.losses") => 5,
         _ => losses,
     }
 }
@@ -223,7 +232,7 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
         f64: measure(model, DType::F64),
         f32: measure(model, DType::F32),
     };
-    Model::all().map(case).collect()
+    common::models().map(case).collect()
 });
 
 /// The worst deviation of each group of keys, for whoever wants to see them.
@@ -261,7 +270,7 @@ fn f64_agrees_with_pytorch() {
                 expected.truncate(comparable(*model, group, expected.len()));
                 (whole[..expected.len()].to_vec(), EXACT_LOSSES)
             } else if name.is_empty() || group == "train.buffer" {
-                (whole.clone(), EXACT)
+                (whole.clone(), exact(fixture, group))
             } else {
                 let [sum, squares] = formula::moments(whole);
                 let moments = fixture.values(&format!("{group}_moments/{name}"));
@@ -274,11 +283,11 @@ fn f64_agrees_with_pytorch() {
                 for (what, off) in off {
                     let hint = hint(group);
                     assert!(
-                        off.abs() <= EXACT,
+                        off.abs() <= exact(fixture, group),
                         "{model}: the {what} of {key} is off by {off:.1e}\nhint: {hint}"
                     );
                 }
-                (formula::sample(name, whole), EXACT)
+                (formula::sample(name, whole), exact(fixture, group))
             };
             let deviation = Deviation::of(&actual, &expected);
             deviation.assert_within(tolerance, &format!("{model}: {key}"), hint(group));

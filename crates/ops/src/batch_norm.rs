@@ -3,10 +3,8 @@
 //! In evaluation mode it is `y * scale + shift`, the same arithmetic as the epilogue of a
 //! [`Frozen`](crate::Frozen) unit: a trained network and its frozen copy agree bit for bit.
 
-use crate::elementwise::rows;
-use crate::gemm::Epilogue;
-use crate::kernel::Element;
-use crate::parallel::{Shared, for_each};
+use crate::elementwise::{column_sums, rows};
+use crate::kernel::{Element, Epilogue};
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::{View, by_dtype};
 use candle_core::{Result, Tensor, bail};
@@ -228,7 +226,7 @@ impl<T: Element> Operation for Normaliser<T> {
         let wanted = (self.batch && grads.wants(x)) || grads.wants(gamma) || grads.wants(beta);
         // Sums of g and of g * (x - mean), per channel.
         let [sum_g, sum_gx] = if wanted {
-            column_sums(x_, g_, channels, |x, g, sums, products| {
+            column_sums([x_, g_], channels, |[x, g], [sums, products]| {
                 for j in 0..channels {
                     sums[j] += g[j];
                     products[j] += g[j] * (x[j] - mean[j]);
@@ -286,71 +284,18 @@ impl<T: Element> Operation for Normaliser<T> {
     }
 }
 
-/// Rows summed by one task; fixed, so that a sum does not depend on the number of threads.
-const BLOCK: usize = 512;
-
-/// Rows summed in `T`; a longer sum is in f64. A gradient that is the same all over a map would else gather a rounding error
-/// of one sign, which the convolution before the normalisation sums up over all its inputs.
-const RUN: usize = 16;
-
-/// Two sums per channel over all rows, which `add` adds a row at a time. All four slices of `add` are `channels` long.
-fn column_sums<T: Element>(
-    x: &[T],
-    g: &[T],
-    channels: usize,
-    add: impl Fn(&[T], &[T], &mut [T], &mut [T]) + Sync,
-) -> [Vec<f64>; 2] {
-    let step = BLOCK * channels;
-    let blocks = x.len().div_ceil(step);
-    let mut partial = vec![0.0; blocks * 2 * channels];
-    let shared = Shared::new(&mut partial);
-    for_each(blocks, |task| {
-        let range = task * step..((task + 1) * step).min(x.len());
-        // SAFETY: each task writes its own sums.
-        let block = unsafe { shared.slice(task * 2 * channels, 2 * channels) };
-        let mut run = vec![T::ZERO; 2 * channels];
-        for (x, g) in x[range.clone()]
-            .chunks(RUN * channels)
-            .zip(g[range].chunks(RUN * channels))
-        {
-            run.fill(T::ZERO);
-            let (first, second) = run.split_at_mut(channels);
-            for (x, g) in x.chunks_exact(channels).zip(g.chunks_exact(channels)) {
-                add(
-                    &x[..channels],
-                    &g[..channels],
-                    &mut first[..channels],
-                    &mut second[..channels],
-                );
-            }
-            for (sum, &part) in block.iter_mut().zip(&run) {
-                *sum += part.wide();
-            }
-        }
-    });
-    let mut sums = [vec![0.0; channels], vec![0.0; channels]];
-    for block in partial.chunks_exact(2 * channels) {
-        for (sum, part) in sums.iter_mut().zip(block.chunks_exact(channels)) {
-            for (s, &p) in sum.iter_mut().zip(part) {
-                *s += p;
-            }
-        }
-    }
-    sums
-}
-
 fn measure<T: Element>(x: &[T], channels: usize) -> BatchStatistics {
     let count = x.len() / channels;
     let n = count as f64;
-    let [sum, _] = column_sums(x, x, channels, |x, _, sums, _| {
-        for j in 0..channels {
-            sums[j] += x[j];
+    let [sum] = column_sums([x], channels, |[x], [sums]| {
+        for (sum, &x) in sums.iter_mut().zip(x) {
+            *sum += x;
         }
     });
     let mean: Vec<f64> = sum.iter().map(|s| s / n).collect();
     let narrow: Vec<T> = mean.iter().map(|&m| T::of(m)).collect();
     // Shifted by the mean, so that the squares do not cancel.
-    let [deviation, square] = column_sums(x, x, channels, |x, _, sums, squares| {
+    let [deviation, square] = column_sums([x], channels, |[x], [sums, squares]| {
         let narrow = &narrow[..channels];
         for j in 0..channels {
             let d = x[j] - narrow[j];

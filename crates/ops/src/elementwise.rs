@@ -1,4 +1,4 @@
-//! Passes over whole maps, shared out in chunks: element by element, or row by row of channels.
+//! Passes over whole maps, shared out in chunks: element by element, or row by row of channels; and sums over all rows.
 
 use crate::kernel::Element;
 use crate::parallel::{Shared, filled, for_each};
@@ -69,4 +69,51 @@ fn chunks<T: Element, const N: usize>(
             for_each(x.len().div_ceil(step), |task| work(task, out));
         })
     }
+}
+
+/// Rows summed by one task; fixed, so that a sum does not depend on the number of threads.
+const BLOCK: usize = 512;
+
+/// Rows summed in `T`; a longer sum is in f64. A gradient that is the same all over a map would else gather a rounding error
+/// of one sign, which the convolution before a normalisation sums up over all its inputs.
+const RUN: usize = 16;
+
+/// `S` sums per channel over all rows of `maps`, which `add` adds a row at a time. All slices that `add` gets are `channels` long.
+pub(crate) fn column_sums<T: Element, const N: usize, const S: usize>(
+    maps: [&[T]; N],
+    channels: usize,
+    add: impl Fn([&[T]; N], [&mut [T]; S]) + Sync,
+) -> [Vec<f64>; S] {
+    let len = maps.first().map_or(0, |map| map.len());
+    let step = BLOCK * channels;
+    let blocks = len.div_ceil(step);
+    let mut partial = vec![0.0; blocks * S * channels];
+    let shared = Shared::new(&mut partial);
+    for_each(blocks, |task| {
+        let end = ((task + 1) * step).min(len);
+        // SAFETY: each task writes its own sums.
+        let block = unsafe { shared.slice(task * S * channels, S * channels) };
+        let mut run: [Vec<T>; S] = std::array::from_fn(|_| vec![T::ZERO; channels]);
+        for start in (task * step..end).step_by(RUN * channels) {
+            run.iter_mut().for_each(|sums| sums.fill(T::ZERO));
+            for row in (start..end.min(start + RUN * channels)).step_by(channels) {
+                add(
+                    maps.map(|map| &map[row..row + channels]),
+                    run.each_mut().map(|sums| &mut sums[..channels]),
+                );
+            }
+            for (sum, &part) in block.iter_mut().zip(run.iter().flatten()) {
+                *sum += part.wide();
+            }
+        }
+    });
+    let mut sums = std::array::from_fn(|_| vec![0.0; channels]);
+    for block in partial.chunks_exact(S * channels) {
+        for (sum, part) in sums.iter_mut().zip(block.chunks_exact(channels)) {
+            for (s, &p) in sum.iter_mut().zip(part) {
+                *s += p;
+            }
+        }
+    }
+    sums
 }

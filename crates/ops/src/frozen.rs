@@ -4,11 +4,11 @@
 //! The weights themselves are used raw, not folded into the normalisation, so that a change of one of their last bits stays a change.
 
 use crate::batch_norm::{affine, normalised};
-use crate::conv::{pack_forward, sizes};
+use crate::conv::{Sizes, as_map, pack_forward};
 use crate::elementwise::rows;
-use crate::gemm::{Epilogue, Packed, planned};
+use crate::gemm::{Packed, planned};
 use crate::input_gradient;
-use crate::kernel::Element;
+use crate::kernel::{Element, Epilogue};
 use crate::plan::{Plan, Window};
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::View;
@@ -29,8 +29,24 @@ enum Body {
         weight: Tensor,
         scale: Option<Tensor>,
         shift: Option<Tensor>,
-        window: Window,
+        kind: Kind,
     },
+}
+
+/// What a unit does with its input.
+#[derive(Clone, Copy)]
+enum Kind {
+    Conv(Window),
+    /// A linear layer on maps of one size: a window as large as the map. Its result is a matrix.
+    Linear(Window),
+}
+
+impl Kind {
+    fn window(self) -> Window {
+        match self {
+            Self::Conv(window) | Self::Linear(window) => window,
+        }
+    }
 }
 
 impl Frozen {
@@ -45,11 +61,12 @@ impl Frozen {
         eps: f64,
         window: Window,
     ) -> Result<Self> {
-        fn vectors<T: Element>(tensors: [&Tensor; 4], eps: f64) -> Result<(Vec<T>, Vec<T>)> {
+        fn vectors<T: Element>(tensors: [&Tensor; 4], eps: f64) -> Result<[Option<Vec<T>>; 2]> {
             let [gamma, beta, mean, variance] = tensors.map(Tensor::to_vec1::<T>);
-            Ok(affine(&gamma?, &beta?, &mean?, &variance?, eps))
+            let (scale, shift) = affine(&gamma?, &beta?, &mean?, &variance?, eps);
+            Ok([Some(scale), Some(shift)])
         }
-        let tensors = [gamma, beta, mean, variance];
+        let (tensors, kind) = ([gamma, beta, mean, variance], Kind::Conv(window));
         if !weight.device().is_cpu() {
             let scale = (gamma / (variance + eps)?.sqrt()?)?;
             let shift = (beta - (mean * &scale)?)?;
@@ -57,28 +74,13 @@ impl Frozen {
                 weight: weight.clone(),
                 scale: Some(scale),
                 shift: Some(shift),
-                window,
+                kind,
             }));
         }
+        let shape = weight.shape().clone();
         Ok(Self(match weight.dtype() {
-            DType::F32 => {
-                let (scale, shift) = vectors::<f32>(tensors, eps)?;
-                Body::F32(Arc::new(Unit::new(
-                    weight,
-                    Some(scale),
-                    Some(shift),
-                    window,
-                )?))
-            }
-            _ => {
-                let (scale, shift) = vectors::<f64>(tensors, eps)?;
-                Body::F64(Arc::new(Unit::new(
-                    weight,
-                    Some(scale),
-                    Some(shift),
-                    window,
-                )?))
-            }
+            DType::F32 => Body::F32(Unit::new(weight, shape, vectors(tensors, eps)?, kind)?),
+            _ => Body::F64(Unit::new(weight, shape, vectors(tensors, eps)?, kind)?),
         }))
     }
 
@@ -86,42 +88,52 @@ impl Frozen {
     ///
     /// # Errors
     /// If the shapes do not fit or the type is neither f32 nor f64.
-    pub fn conv_bias(weight: &Tensor, bias: &Tensor, window: Window) -> Result<Self> {
-        if !weight.device().is_cpu() {
-            return Ok(Self(Body::Composed {
-                weight: weight.clone(),
-                scale: None,
-                shift: Some(bias.clone()),
-                window,
-            }));
-        }
-        Ok(Self(match weight.dtype() {
-            DType::F32 => Body::F32(Arc::new(Unit::new(
-                weight,
-                None,
-                Some(bias.to_vec1()?),
-                window,
-            )?)),
-            _ => Body::F64(Arc::new(Unit::new(
-                weight,
-                None,
-                Some(bias.to_vec1()?),
-                window,
-            )?)),
-        }))
+    pub fn conv(weight: &Tensor, bias: &Tensor, window: Window) -> Result<Self> {
+        Self::biased(weight, weight.shape().clone(), bias, Kind::Conv(window))
     }
 
-    /// A linear layer with `weight (o, i)` and `bias (o)`, for [`Frozen::forward`] on `(n, i)`.
+    /// A linear layer with `weight (o, i)` and `bias (o)` on maps of `map` pixels, flattened channels first, or with a 1x1 map also on
+    /// `(n, i)`: see [`linear`](crate::linear).
     ///
     /// # Errors
     /// If the shapes do not fit or the type is neither f32 nor f64.
-    pub fn linear(weight: &Tensor, bias: &Tensor) -> Result<Self> {
+    pub fn linear(weight: &Tensor, bias: &Tensor, map: (usize, usize)) -> Result<Self> {
         let (o, i) = weight.dims2()?;
-        Self::conv_bias(
-            &weight.reshape((o, i, 1, 1))?,
-            bias,
-            Window::square(1, 1, 0),
-        )
+        if map.0 * map.1 == 0 || i % (map.0 * map.1) != 0 {
+            bail!("frozen unit: {map:?} maps have not {i} inputs");
+        }
+        let window = Window {
+            kernel: map,
+            stride: 1,
+            padding: 0,
+        };
+        let shape = Shape::from((o, i / (map.0 * map.1), map.0, map.1));
+        Self::biased(weight, shape, bias, Kind::Linear(window))
+    }
+
+    fn biased(weight: &Tensor, shape: Shape, bias: &Tensor, kind: Kind) -> Result<Self> {
+        Ok(Self(if !weight.device().is_cpu() {
+            Body::Composed {
+                weight: weight.clone(),
+                scale: None,
+                shift: Some(bias.clone()),
+                kind,
+            }
+        } else if weight.dtype() == DType::F32 {
+            Body::F32(Unit::new(
+                weight,
+                shape,
+                [None, Some(bias.to_vec1()?)],
+                kind,
+            )?)
+        } else {
+            Body::F64(Unit::new(
+                weight,
+                shape,
+                [None, Some(bias.to_vec1()?)],
+                kind,
+            )?)
+        }))
     }
 
     /// `act(affine(conv(x)) + residual)` for `x (n, h, w, c)`, or `(n, i)` for a linear layer, with ReLU as `act` if `relu`.
@@ -153,10 +165,9 @@ impl Frozen {
         match &self.0 {
             Body::F32(unit) => Unit::convolve(unit, tape, x),
             Body::F64(unit) => Unit::convolve(unit, tape, x),
-            Body::Composed { weight, window, .. } => match x.dims() {
-                &[n, i] => crate::portable::conv2d(&x.reshape((n, 1, 1, i))?, weight, *window)?
-                    .flatten_from(1),
-                _ => crate::portable::conv2d(x, weight, *window),
+            Body::Composed { weight, kind, .. } => match kind {
+                Kind::Conv(window) => crate::portable::conv2d(x, weight, *window),
+                Kind::Linear(_) => crate::portable::product(x, weight),
             },
         }
     }
@@ -186,28 +197,29 @@ impl Frozen {
 type Plans = HashMap<(usize, usize), Arc<[Plan; 2]>>;
 
 struct Unit<T> {
-    /// torchvision's layout, (o, c, kh, kw): the backward panels are packed from it when first asked for.
-    weight: Vec<T>,
+    /// In torchvision's layout, shared with whoever has it: the backward panels are packed from it when first asked for.
+    weight: Tensor,
+    /// (o, c, kh, kw).
     shape: Shape,
     forward: Packed<T>,
     /// With the scale of the normalisation in it.
     backward: OnceLock<Packed<T>>,
-    /// Without, for [`Convolve`].
+    /// Without, for [`Convolution`].
     raw_backward: OnceLock<Packed<T>>,
     scale: Option<Vec<T>>,
     shift: Option<Vec<T>>,
-    window: Window,
+    kind: Kind,
     plans: Mutex<Plans>,
 }
 
 impl<T: Element> Unit<T> {
     fn new(
         weight: &Tensor,
-        scale: Option<Vec<T>>,
-        shift: Option<Vec<T>>,
-        window: Window,
-    ) -> Result<Self> {
-        let (o, c, kh, kw) = weight.dims4()?;
+        shape: Shape,
+        [scale, shift]: [Option<Vec<T>>; 2],
+        kind: Kind,
+    ) -> Result<Arc<Self>> {
+        let ((o, c, kh, kw), window) = (shape.dims4()?, kind.window());
         let fits = |v: &Option<Vec<T>>| v.as_ref().is_none_or(|v| v.len() == o);
         if (kh, kw) != window.kernel || window.stride == 0 || !fits(&scale) || !fits(&shift) {
             bail!(
@@ -215,10 +227,9 @@ impl<T: Element> Unit<T> {
                 weight.shape()
             );
         }
-        let shape = weight.shape().clone();
-        let weight: Vec<T> = weight.flatten_all()?.to_vec1()?;
-        let forward = pack_forward(&weight, o, c, kh * kw);
-        Ok(Self {
+        let weight = weight.detach().contiguous()?;
+        let forward = pack_forward(View::of(&weight).elements()?, o, c, kh * kw);
+        Ok(Arc::new(Self {
             weight,
             shape,
             forward,
@@ -226,20 +237,25 @@ impl<T: Element> Unit<T> {
             raw_backward: OnceLock::new(),
             scale,
             shift,
-            window,
+            kind,
             plans: Mutex::default(),
-        })
+        }))
     }
 
     /// Panels of the input gradient. The scale of the normalisation goes into them: one pass less.
-    fn backward_panels(&self) -> &Packed<T> {
-        self.backward
-            .get_or_init(|| self.pack_backward(self.scale.as_deref()))
+    fn backward_panels(&self) -> Result<&Packed<T>> {
+        self.pack_backward(&self.backward, self.scale.as_deref())
     }
 
-    fn pack_backward(&self, scale: Option<&[T]>) -> Packed<T> {
-        let (o, c) = (self.shape.dims()[0], self.shape.dims()[1]);
-        input_gradient::pack(&self.weight, scale, o, c, self.window)
+    fn pack_backward<'a>(
+        &self,
+        panels: &'a OnceLock<Packed<T>>,
+        scale: Option<&[T]>,
+    ) -> Result<&'a Packed<T>> {
+        let (o, c, ..) = self.shape.dims4()?;
+        let weight = View::of(&self.weight);
+        let weight = weight.elements()?;
+        Ok(panels.get_or_init(|| input_gradient::pack(weight, scale, o, c, self.kind.window())))
     }
 
     fn plans(&self, map: (usize, usize)) -> Result<Arc<[Plan; 2]>> {
@@ -249,10 +265,11 @@ impl<T: Element> Unit<T> {
             return Ok(plans.clone());
         }
         let channels = (self.shape.dims()[1], self.shape.dims()[0]);
-        let Some((forward, backward)) = Plan::forward(self.window, map, channels)
-            .zip(input_gradient::plan(self.window, map, channels))
+        let window = self.kind.window();
+        let Some((forward, backward)) =
+            Plan::forward(window, map, channels).zip(input_gradient::plan(window, map, channels))
         else {
-            bail!("the {map:?} map is smaller than {:?}", self.window);
+            bail!("the {map:?} map is smaller than {window:?}");
         };
         let both = Arc::new([forward, backward]);
         plans.insert(map, both.clone());
@@ -275,16 +292,13 @@ impl<T: Element> Unit<T> {
         epilogue: Epilogue<'_, T>,
         residual: Option<&Tensor>,
     ) -> Result<Tensor> {
-        let (input, flat) = as_map(x)?;
-        let sizes = sizes(&input, &self.shape, self.window)?;
-        let shape = match flat {
-            true => Shape::from((sizes.images, sizes.channels.1)),
-            false => Shape::from((
-                sizes.images,
-                sizes.output.0,
-                sizes.output.1,
-                sizes.channels.1,
-            )),
+        let input = as_map(x.shape())?.into();
+        let sizes = Sizes::conv2d(&input, &self.shape, self.kind.window())?;
+        let (n, (oh, ow), o) = (sizes.images, sizes.output, sizes.channels.1);
+        let shape = match self.kind {
+            Kind::Conv(_) => Shape::from((n, oh, ow, o)),
+            Kind::Linear(_) if (oh, ow) == (1, 1) => Shape::from((n, o)),
+            Kind::Linear(window) => bail!("linear: {:?} are not maps of {window:?}", x.shape()),
         };
         if let Some(residual) = residual.filter(|residual| *residual.shape() != shape) {
             bail!("residual {:?} is not {shape:?}", residual.shape());
@@ -295,13 +309,7 @@ impl<T: Element> Unit<T> {
             residual: residual.as_ref().map(View::elements).transpose()?,
             ..epilogue
         };
-        let y = planned(
-            &plans[0],
-            sizes.images,
-            xs.elements()?,
-            &self.forward,
-            epilogue,
-        );
+        let y = planned(&plans[0], n, xs.elements()?, &self.forward, epilogue);
         Tensor::from_vec(y, shape, x.device())
     }
 
@@ -351,16 +359,9 @@ impl<T: Element> Unit<T> {
         panels: &Packed<T>,
         grads: &mut Gradients,
     ) -> Result<()> {
-        let (_, h, w, _) = as_map(x)?.0.dims4()?;
-        input_gradient::add(grads, x, grad, &self.plans((h, w))?[1], panels, self.window)
-    }
-}
-
-/// The shape of a map; a matrix is 1x1 maps.
-pub(crate) fn as_map(x: &Tensor) -> Result<(Shape, bool)> {
-    match x.dims() {
-        &[n, i] => Ok(((n, 1, 1, i).into(), true)),
-        _ => Ok((x.shape().clone(), false)),
+        let (_, h, w, _) = as_map(x.shape())?;
+        let plans = self.plans((h, w))?;
+        input_gradient::add(grads, x, grad, &plans[1], panels, self.kind.window())
     }
 }
 
@@ -388,7 +389,7 @@ impl<T: Element> Operation for Whole<T> {
         match grads.wants(&inputs[0]) {
             true => self
                 .0
-                .add_input_gradient(&inputs[0], &grad, self.0.backward_panels(), grads),
+                .add_input_gradient(&inputs[0], &grad, self.0.backward_panels()?, grads),
             false => Ok(()),
         }
     }
@@ -405,10 +406,7 @@ impl<T: Element> Operation for Convolution<T> {
         grad: Tensor,
         grads: &mut Gradients,
     ) -> Result<()> {
-        let panels = self
-            .0
-            .raw_backward
-            .get_or_init(|| self.0.pack_backward(None));
+        let panels = self.0.pack_backward(&self.0.raw_backward, None)?;
         self.0.add_input_gradient(&inputs[0], &grad, panels, grads)
     }
 }

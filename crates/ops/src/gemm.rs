@@ -1,6 +1,8 @@
 //! The driver of the microkernels: a planned product over all images, in parallel, with an epilogue; and the packing of weights.
 
-use crate::kernel::{Element, Isa, Kernels, MAX_ROWS, PANEL, RowPair, Tile, WIDE};
+use crate::kernel::{
+    Element, Epilogue, Isa, Kernels, MAX_ROWS, PANEL, RowPair, Tile, WIDE, vectorised,
+};
 use crate::parallel::{Shared, filled, for_each};
 use crate::plan::{Class, Plan};
 use std::mem::MaybeUninit;
@@ -29,8 +31,9 @@ impl<T: Element> Packed<T> {
             // SAFETY: each task writes its own panel.
             let panel_data = unsafe { out.slice(panel * depth * PANEL, depth * PANEL) };
             let width = PANEL.min(columns - panel * PANEL);
-            for tap in 0..taps {
-                for c in 0..channels {
+            // Taps inside, as they lie in torchvision's layout: what is read stays in the first-level cache.
+            for c in 0..channels {
+                for tap in 0..taps {
                     let row = (tap * channels + c) * PANEL;
                     for (j, x) in panel_data[row..row + width].iter_mut().enumerate() {
                         *x = at(tap, c, panel * PANEL + j);
@@ -42,66 +45,6 @@ impl<T: Element> Packed<T> {
             data,
             depth,
             columns,
-        }
-    }
-}
-
-/// What happens to a result while it is in cache: `y = act(acc * scale + shift + residual)`, or for a gradient
-/// `mask(acc + residual)`; each part is optional.
-#[derive(Clone, Copy)]
-pub(crate) struct Epilogue<'a, T> {
-    /// Per output channel.
-    pub scale: Option<&'a [T]>,
-    /// Per output channel.
-    pub shift: Option<&'a [T]>,
-    /// The shape of the result.
-    pub residual: Option<&'a [T]>,
-    pub relu: bool,
-    /// The shape of the result, which is 0 where this is not positive.
-    pub mask: Option<&'a [T]>,
-}
-
-impl<T> Default for Epilogue<'_, T> {
-    fn default() -> Self {
-        Self {
-            scale: None,
-            shift: None,
-            residual: None,
-            relu: false,
-            mask: None,
-        }
-    }
-}
-
-impl<T: Element> Epilogue<'_, T> {
-    /// Turns sums into results: columns `first ..` of the row that starts at element `row` of the result.
-    #[inline(always)]
-    pub fn apply(&self, sums: &mut [T], first: usize, row: usize) {
-        let n = sums.len();
-        if let Some(scale) = self.scale {
-            for (y, &scale) in sums.iter_mut().zip(&scale[first..first + n]) {
-                *y = *y * scale;
-            }
-        }
-        if let Some(shift) = self.shift {
-            for (y, &shift) in sums.iter_mut().zip(&shift[first..first + n]) {
-                *y += shift;
-            }
-        }
-        if let Some(residual) = self.residual {
-            for (y, &r) in sums.iter_mut().zip(&residual[row + first..][..n]) {
-                *y += r;
-            }
-        }
-        if self.relu {
-            for y in sums.iter_mut() {
-                *y = crate::activation::relu_of(*y);
-            }
-        }
-        if let Some(mask) = self.mask {
-            for (y, &x) in sums.iter_mut().zip(&mask[row + first..][..n]) {
-                *y = if x > T::ZERO { *y } else { T::ZERO };
-            }
         }
     }
 }
@@ -148,11 +91,12 @@ pub(crate) fn planned<T: Element>(
         let mine: Vec<(usize, usize)> = std::iter::from_fn(|| cursor.next())
             .take(block.min(total - at * block))
             .collect();
+        let mut sums = Tile::new();
         for group in split * groups / splits..(split + 1) * groups / splits {
             for &(class, tile) in &mine {
                 let class = &plan.classes[class];
                 one_tile(
-                    &kernels, plan, class, images, tile, group, a, b, &epilogue, out,
+                    &kernels, plan, class, images, tile, group, a, b, &epilogue, &mut sums, out,
                 );
             }
         }
@@ -212,6 +156,7 @@ fn one_tile<T: Element>(
     a: &[T],
     b: &Packed<T>,
     epilogue: &Epilogue<'_, T>,
+    sums: &mut Tile<T>,
     out: &Shared<'_, MaybeUninit<T>>,
 ) {
     let positions = class.positions.len();
@@ -235,7 +180,6 @@ fn one_tile<T: Element>(
     let width = kernels.cols.min(b.columns - column);
     let panels = width.div_ceil(PANEL);
     let panel = b.data[column * b.depth..].as_ptr();
-    let mut result = Tile([T::ZERO; MAX_ROWS * WIDE]);
     // SAFETY: a plan's runs stay inside an image for every position of their class, and inside the packed depth; the
     // assertion on `a` and `Packed::new` make both readable.
     unsafe {
@@ -245,16 +189,19 @@ fn one_tile<T: Element>(
             panel,
             panels,
             b.depth * PANEL,
-            &mut result,
+            sums,
         );
     };
-    for (sums, &start) in result.0.chunks_exact_mut(WIDE).zip(&outs[..count]) {
-        let sums = &mut sums[..width];
-        epilogue.apply(sums, column, start);
-        // SAFETY: a plan gives each position its own stretch of the result, and each task its own tiles and columns.
-        let row = unsafe { out.slice(start + column, width) };
-        row.write_copy_of_slice(sums);
-    }
+    vectorised(
+        #[inline(always)]
+        || {
+            for (sums, &start) in sums.0.chunks_exact(WIDE).zip(&outs[..count]) {
+                // SAFETY: a plan gives each position its own stretch of the result, and each task its own tiles and columns.
+                let row = unsafe { out.slice(start + column, width) };
+                epilogue.write(&sums[..width], column, start, row);
+            }
+        },
+    );
 }
 
 /// The gradient of a planned product with respect to its right operand, as `(depth, columns)` row major.
@@ -308,7 +255,7 @@ pub(crate) fn planned_weight_gradient<T: Element>(
         let width = kernels.cols.min(columns - column);
         let ks = at * slab..((at + 1) * slab).min(depth);
         let mut pairs = Vec::with_capacity(ROW_BLOCK);
-        let mut result = Tile([T::ZERO; MAX_ROWS * WIDE]);
+        let mut result = Tile::new();
         for class in &plan.classes {
             let rows = images * class.positions.len();
             for block in (0..rows).step_by(ROW_BLOCK) {
@@ -347,5 +294,6 @@ pub(crate) fn planned_weight_gradient<T: Element>(
     out
 }
 
-/// Rows summed at a time: their inputs and gradients stay in the second-level cache while every tap passes over them.
-const ROW_BLOCK: usize = 1024;
+/// Rows summed at a time: the cache lines of their inputs and gradients stay in the first-level cache from one call of the kernel
+/// to the next.
+const ROW_BLOCK: usize = 128;

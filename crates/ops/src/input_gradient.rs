@@ -5,9 +5,9 @@
 //! pixels, whose channels are columns side by side: the 7x7 stem of a ResNet becomes a product of 12 columns instead of 4
 //! products of 3.
 
-use crate::frozen::as_map;
-use crate::gemm::{Epilogue, Packed, planned};
-use crate::kernel::{Element, PANEL};
+use crate::conv::as_map;
+use crate::gemm::{Packed, planned};
+use crate::kernel::{Element, Epilogue, PANEL};
 use crate::parallel::{Shared, for_each};
 use crate::plan::{Plan, Window};
 use crate::tape::Gradients;
@@ -47,8 +47,8 @@ pub(crate) fn pack<T: Element>(
     };
     match block(window, c) {
         1 => Packed::new((kh * kw, o), c, |tap, channel, n| {
-            let tap = kh * kw - 1 - tap;
-            scaled(channel, n, tap / kw, tap % kw)
+            let w = weight[(channel * c + n) * kh * kw + kh * kw - 1 - tap];
+            scale.map_or(w, |scale| w * scale[channel])
         }),
         side => {
             let (rows, columns) = (window.reach(kh, side), window.reach(kw, side));
@@ -76,7 +76,7 @@ pub(crate) fn add<T: Element>(
     panels: &Packed<T>,
     window: Window,
 ) -> Result<()> {
-    let (images, h, w, c) = as_map(x)?.0.dims4()?;
+    let (images, h, w, c) = as_map(x.shape())?;
     let dy = View::of(dy);
     let dy = dy.elements::<T>()?;
     let tensor = |dx: Vec<T>| Tensor::from_vec(dx, x.shape(), x.device());

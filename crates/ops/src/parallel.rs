@@ -1,15 +1,17 @@
 //! Sharing work out to rayon's current pool. No result depends on how.
 
+use crate::kernel::vectorised;
 use rayon::prelude::*;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 /// Runs `work(0..tasks)` on the current pool; on one thread without it.
 pub(crate) fn for_each(tasks: usize, work: impl Fn(usize) + Sync) {
+    let work = |task| vectorised(|| work(task));
     if tasks <= 1 || rayon::current_num_threads() == 1 {
         (0..tasks).for_each(work);
     } else {
-        (0..tasks).into_par_iter().with_max_len(1).for_each(&work);
+        (0..tasks).into_par_iter().with_max_len(1).for_each(work);
     }
 }
 

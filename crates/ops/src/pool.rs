@@ -51,39 +51,71 @@ pub fn max_pool2d(tape: &mut Tape, x: &Tensor, window: Window) -> Result<Tensor>
     Ok(tape.note(pool, &[&x], y, false))
 }
 
-/// Mean over the map of `x (n, h, w, c)`: `(n, c)`.
+/// Means over `size` bins of `x (n, h, w, c)`: `(n, size.0, size.1, c)`. As in PyTorch bin `i` of `b` along an axis of `len` pixels
+/// begins at `floor(i * len / b)` and ends before `ceil((i + 1) * len / b)`: bins overlap where they do not divide the map, and
+/// repeat its pixels where there are more of them.
 ///
 /// # Errors
-/// If `x` has not four dimensions or is neither f32 nor f64.
-pub fn global_avg_pool(tape: &mut Tape, x: &Tensor) -> Result<Tensor> {
-    if !x.device().is_cpu() {
-        return x.mean((1, 2));
-    }
+/// If `x` has not four dimensions, there is nothing to take a mean of, or the type is neither f32 nor f64.
+pub fn adaptive_avg_pool2d(tape: &mut Tape, x: &Tensor, size: (usize, usize)) -> Result<Tensor> {
     let (n, h, w, c) = x.dims4()?;
+    if h * w == 0 || size.0 * size.1 == 0 {
+        bail!("adaptive_avg_pool2d: no bins of {size:?} on a {h}x{w} map");
+    }
+    if !x.device().is_cpu() {
+        return crate::portable::adaptive_avg_pool2d(x, size);
+    }
     let x = x.contiguous()?;
     let y = by_dtype!(x.dtype(), T => {
         let xs = View::of(&x);
         let elements = xs.elements::<T>()?;
-        let y = per_image(n, c, None, |image, y: &mut [T]| {
-            for pixel in elements[image * h * w * c..][..h * w * c].chunks_exact(c) {
-                for (y, &x) in y.iter_mut().zip(pixel) {
-                    *y += x;
+        let y = per_image(n, size.0 * size.1 * c, None, |image, y: &mut [T]| {
+            let x = &elements[image * h * w * c..][..h * w * c];
+            for (o, y) in y.chunks_exact_mut(c).enumerate() {
+                let (pixels, area) = bin((o / size.1, o % size.1), size, (h, w));
+                for pixel in pixels {
+                    for (y, &x) in y.iter_mut().zip(&x[pixel * c..][..c]) {
+                        *y += x;
+                    }
+                }
+                for y in y.iter_mut() {
+                    *y /= T::of(area as f64);
                 }
             }
-            for y in y.iter_mut() {
-                *y /= T::of((h * w) as f64);
-            }
         });
-        Tensor::from_vec(y, (n, c), x.device())?
+        Tensor::from_vec(y, (n, size.0, size.1, c), x.device())?
     });
-    Ok(tape.note(GlobalAvgPool, &[&x], y, false))
+    Ok(tape.note(AdaptiveAvgPool(size), &[&x], y, false))
+}
+
+/// Where bin `i` of `bins` begins and ends along an axis of `len` pixels.
+pub(crate) fn bin_range(i: usize, bins: usize, len: usize) -> std::ops::Range<usize> {
+    i * len / bins..((i + 1) * len).div_ceil(bins)
+}
+
+/// The pixels of a bin in row-major order, and how many they are.
+fn bin(
+    (y, x): (usize, usize),
+    size: (usize, usize),
+    (h, w): (usize, usize),
+) -> (impl Iterator<Item = usize>, usize) {
+    let (rows, columns) = (bin_range(y, size.0, h), bin_range(x, size.1, w));
+    let area = rows.len() * columns.len();
+    (
+        rows.flat_map(move |i| columns.clone().map(move |j| i * w + j)),
+        area,
+    )
 }
 
 struct MaxPool(Window);
 
 impl MaxPool {
     /// Input coordinates of the window at output `(y, x)`, clipped to the map, in row-major order.
-    fn taps(&self, (y, x): (usize, usize), (h, w): (usize, usize)) -> impl Iterator<Item = usize> {
+    fn taps(
+        &self,
+        (y, x): (usize, usize),
+        (h, w): (usize, usize),
+    ) -> impl DoubleEndedIterator<Item = usize> {
         let Window {
             kernel,
             stride,
@@ -116,25 +148,23 @@ impl Operation for MaxPool {
             let (x_, y_, g_) = (xs.elements::<T>()?, ys.elements::<T>()?, gs.elements::<T>()?);
             let dx = per_image(n, h * w * c, so_far, |image, dx: &mut [T]| {
                 let x = &x_[image * h * w * c..][..h * w * c];
-                let mut left = vec![T::ZERO; c];
+                let mut winners = vec![0u32; c];
                 for o in 0..oh * ow {
                     let at = (image * oh * ow + o) * c;
-                    let y = &y_[at..at + c];
-                    left.copy_from_slice(&g_[at..at + c]);
-                    for tap in self.taps((o / ow, o % ow), (h, w)) {
-                        let (x, dx) = (&x[tap * c..][..c], &mut dx[tap * c..][..c]);
+                    let (y, g) = (&y_[at..at + c], &g_[at..at + c]);
+                    // The first that is not below the maximum, NaN included, takes all: it is the last one written here.
+                    for tap in self.taps((o / ow, o % ow), (h, w)).rev() {
+                        let x = &x[tap * c..][..c];
                         for j in 0..c {
-                            // The first that is not below the maximum, NaN included, takes all.
-                            let taken = if x[j] < y[j] { T::ZERO } else { left[j] };
-                            dx[j] += taken;
-                            left[j] = if x[j] < y[j] { left[j] } else { T::ZERO };
+                            winners[j] = if x[j] < y[j] { winners[j] } else { tap as u32 };
                         }
+                    }
+                    for (j, (&tap, &g)) in winners.iter().zip(g).enumerate() {
+                        dx[tap as usize * c + j] += g;
                     }
                 }
                 if masked {
-                    for (dx, &x) in dx.iter_mut().zip(x) {
-                        *dx = if x > T::ZERO { *dx } else { T::ZERO };
-                    }
+                    mask(dx, x);
                 }
             });
             Tensor::from_vec(dx, x.shape(), x.device())
@@ -142,9 +172,9 @@ impl Operation for MaxPool {
     }
 }
 
-struct GlobalAvgPool;
+struct AdaptiveAvgPool((usize, usize));
 
-impl Operation for GlobalAvgPool {
+impl Operation for AdaptiveAvgPool {
     fn backward(
         &self,
         inputs: &[Tensor],
@@ -155,24 +185,36 @@ impl Operation for GlobalAvgPool {
         let [x] = inputs else {
             bail!("pooling has one input");
         };
-        let (n, h, w, c) = x.dims4()?;
+        let ((n, h, w, c), size) = (x.dims4()?, self.0);
         grads.fuse(x, |so_far, masked| {
             by_dtype!(x.dtype(), T => {
                 let (so_far, xs, gs) = (so_far.map(View::of), View::of(x), View::of(&grad));
-                let so_far = so_far.as_ref().map(View::elements::<T>).transpose()?;
-                let (x_, g) = (xs.elements::<T>()?, gs.elements::<T>()?);
+                let so_far = so_far.as_ref().map(View::elements).transpose()?;
+                let (x_, g_) = (xs.elements::<T>()?, gs.elements::<T>()?);
                 let dx = per_image(n, h * w * c, so_far, |image, dx: &mut [T]| {
-                    let x = &x_[image * h * w * c..][..h * w * c];
-                    for (pixel, x) in dx.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
-                        for ((dx, &g), &x) in pixel.iter_mut().zip(&g[image * c..]).zip(x) {
-                            let sum = *dx + g / T::of((h * w) as f64);
-                            *dx = if masked && x <= T::ZERO { T::ZERO } else { sum };
+                    let g = &g_[image * size.0 * size.1 * c..][..size.0 * size.1 * c];
+                    for (o, g) in g.chunks_exact(c).enumerate() {
+                        let (pixels, area) = bin((o / size.1, o % size.1), size, (h, w));
+                        for pixel in pixels {
+                            for (dx, &g) in dx[pixel * c..][..c].iter_mut().zip(g) {
+                                *dx += g / T::of(area as f64);
+                            }
                         }
+                    }
+                    if masked {
+                        mask(dx, &x_[image * h * w * c..]);
                     }
                 });
                 Tensor::from_vec(dx, x.shape(), x.device())
             })
         })
+    }
+}
+
+/// The gradient of a ReLU whose output was `y`.
+fn mask<T: Element>(grad: &mut [T], y: &[T]) {
+    for (g, &y) in grad.iter_mut().zip(y) {
+        *g = if y > T::ZERO { *g } else { T::ZERO };
     }
 }
 

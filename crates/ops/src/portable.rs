@@ -109,6 +109,47 @@ pub fn max_pool2d(x: &Tensor, window: Window) -> Result<Tensor> {
     taps.gather(&first, D::Minus1)?.squeeze(D::Minus1)
 }
 
+/// See [`crate::adaptive_avg_pool2d`]: a product with a matrix of means along each axis.
+///
+/// # Errors
+/// As candle's.
+pub fn adaptive_avg_pool2d(x: &Tensor, size: (usize, usize)) -> Result<Tensor> {
+    let (n, h, w, c) = x.dims4()?;
+    let means = |bins: usize, len: usize| {
+        let mut matrix = vec![0.0; bins * len];
+        for (i, row) in matrix.chunks_exact_mut(len).enumerate() {
+            let range = crate::pool::bin_range(i, bins, len);
+            let share = 1.0 / range.len() as f64;
+            row[range].fill(share);
+        }
+        Tensor::from_vec(matrix, (bins, len), x.device())?.to_dtype(x.dtype())
+    };
+    // Rows first: (oh, h) by (n, h, w * c), then (ow, w) by (n * oh, w, c).
+    let rows = means(size.0, h)?.broadcast_matmul(&x.reshape((n, h, w * c))?)?;
+    means(size.1, w)?
+        .broadcast_matmul(&rows.reshape((n * size.0, w, c))?)?
+        .reshape((n, size.0, size.1, c))
+}
+
+/// See [`crate::linear`].
+///
+/// # Errors
+/// As candle's.
+pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor, activate: bool) -> Result<Tensor> {
+    affine(&product(x, weight)?, None, Some(bias), None, activate)
+}
+
+/// `x (n, i)`, or maps flattened channels first, times the transpose of `weight (o, i)`.
+pub(crate) fn product(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    match x.rank() {
+        4 => x
+            .permute((0, 3, 1, 2))?
+            .flatten_from(1)?
+            .matmul(&weight.t()?),
+        _ => x.matmul(&weight.t()?),
+    }
+}
+
 /// See [`crate::shortcut`].
 ///
 /// # Errors

@@ -121,7 +121,17 @@ proptest! {
     fn conv2d((window, shape, o) in geometry(), seed in 0u64..1000) {
         let x = var(seed, &shape);
         let w = var(seed + 1, &[o, shape[3], window.kernel.0, window.kernel.1]);
-        check(&[x, w], |tape, t| ops::conv2d(tape, t[0], t[1], window), |t| portable::conv2d(t[0], t[1], window));
+        check(&[x, w], |tape, t| ops::conv2d(tape, t[0], t[1], None, false, window), |t| portable::conv2d(t[0], t[1], window));
+    }
+
+    #[test]
+    fn conv2d_with_bias((window, shape, o) in geometry(), seed in 0u64..1000, relu: bool) {
+        let inputs = [var(seed, &shape), var(seed + 1, &[o, shape[3], window.kernel.0, window.kernel.1]), var(seed + 2, &[o])];
+        let composed = |t: &[&Tensor]| portable::affine(&portable::conv2d(t[0], t[1], window)?, None, Some(t[2]), None, relu);
+        check(&inputs, |tape, t| ops::conv2d(tape, t[0], t[1], Some(t[2]), relu, window), composed);
+        let (x, constant) = (&inputs[..1], [1, 2].map(|i| inputs[i].as_detached_tensor()));
+        let frozen = ops::Frozen::conv(&constant[0], &constant[1], window).unwrap();
+        check(x, |tape, t| frozen.forward(tape, t[0], None, relu), |t| composed(&[t[0], &constant[0], &constant[1]]));
     }
 
     #[test]
@@ -154,16 +164,21 @@ proptest! {
     }
 
     #[test]
-    fn linear_and_pooling((_, shape, o) in geometry(), seed in 0u64..1000) {
-        let (x, w, b) = (var(seed, &shape), var(seed + 1, &[o, shape[3]]), var(seed + 2, &[o]));
-        check(
-            &[x, w, b],
-            |tape, t| {
-                let means = ops::global_avg_pool(tape, t[0])?;
-                ops::linear(tape, &means, t[1], t[2])
-            },
-            |t| t[0].mean((1, 2))?.matmul(&t[1].t()?)?.broadcast_add(t[2]),
-        );
+    fn adaptive_avg_pool2d((_, shape, _) in geometry(), size in (1usize..9, 1usize..9), seed in 0u64..1000) {
+        let x = var(seed, &shape);
+        check(&[x], |tape, t| ops::adaptive_avg_pool2d(tape, t[0], size), |t| portable::adaptive_avg_pool2d(t[0], size));
+    }
+
+    #[test]
+    fn linear((_, shape, o) in geometry(), seed in 0u64..1000, relu: bool, matrix: bool) {
+        let (n, i) = (shape[0], shape[1..].iter().product());
+        let x = if matrix { var(seed, &[n, i]) } else { var(seed, &shape) };
+        let inputs = [x, var(seed + 1, &[o, i]), var(seed + 2, &[o])];
+        check(&inputs, |tape, t| ops::linear(tape, t[0], t[1], t[2], relu), |t| portable::linear(t[0], t[1], t[2], relu));
+        let (x, constant) = (&inputs[..1], [1, 2].map(|i| inputs[i].as_detached_tensor()));
+        let map = if matrix { (1, 1) } else { (shape[1], shape[2]) };
+        let frozen = ops::Frozen::linear(&constant[0], &constant[1], map).unwrap();
+        check(x, |tape, t| frozen.forward(tape, t[0], None, relu), |t| portable::linear(t[0], &constant[0], &constant[1], relu));
     }
 
     #[test]
@@ -297,11 +312,11 @@ fn gradients_that_meet_at_a_relu_are_masked() {
             let seen = a.frozen.convolve(tape, &pooled)?;
             let term = ops::negative_part(tape, &seen, None, true)?;
             let fourth = a.frozen.finish(tape, &seen, Some(&third), true)?;
-            let means = ops::global_avg_pool(tape, &third)?;
-            let early = ops::linear(tape, &means, &down(2.0), &zero)?;
+            let means = ops::adaptive_avg_pool2d(tape, &third, (1, 1))?;
+            let early = ops::linear(tape, &means, &down(2.0), &zero, false)?;
             let term = ops::negative_part(tape, &early, Some(&term), false)?;
-            let means = ops::global_avg_pool(tape, &fourth)?;
-            let late = ops::linear(tape, &means, &down(1.0), &zero)?;
+            let means = ops::adaptive_avg_pool2d(tape, &fourth, (1, 1))?;
+            let late = ops::linear(tape, &means, &down(1.0), &zero, false)?;
             ops::negative_part(tape, &late, Some(&term), false)
         },
         |t| {
@@ -347,7 +362,15 @@ fn nan_is_seen_through_every_activation() {
 fn only_tracked_gradients_are_made() {
     let (x, w) = (var(1, &[1, 4, 4, 2]), var(2, &[3, 2, 3, 3]));
     let (mut tape, constant) = (Tape::recording(), w.as_detached_tensor());
-    let y = ops::conv2d(&mut tape, &x, &constant, Window::square(3, 1, 1)).unwrap();
+    let y = ops::conv2d(
+        &mut tape,
+        &x,
+        &constant,
+        None,
+        false,
+        Window::square(3, 1, 1),
+    )
+    .unwrap();
     let grads = gradients(&tape, &y, Tensor::sum_all).unwrap();
     assert!(grads.get(&x).is_some());
     assert!(grads.get(&constant).is_none());
@@ -357,7 +380,7 @@ fn only_tracked_gradients_are_made() {
 fn wrong_shapes_are_errors() {
     let (x, w) = (var(1, &[1, 4, 4, 2]), var(2, &[3, 5, 3, 3]));
     let tape = &mut Tape::off();
-    let error = ops::conv2d(tape, &x, &w, Window::square(3, 1, 1))
+    let error = ops::conv2d(tape, &x, &w, None, false, Window::square(3, 1, 1))
         .unwrap_err()
         .to_string();
     assert!(error.contains("do not fit"), "{error}");

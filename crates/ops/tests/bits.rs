@@ -51,14 +51,19 @@ impl Net {
         let weight = tensor(seed, &[o, c, window.kernel.0, window.kernel.1]);
         Self {
             conv: Frozen::conv_bn(&weight, [&bn[0], &bn[1], &bn[2], &bn[3]], 1e-5, window).unwrap(),
-            fc: Frozen::linear(&tensor(seed + 5, &[10, o]), &tensor(seed + 6, &[10])).unwrap(),
+            fc: Frozen::linear(
+                &tensor(seed + 5, &[10, o]),
+                &tensor(seed + 6, &[10]),
+                (1, 1),
+            )
+            .unwrap(),
         }
     }
 
     fn logits(&self, x: &Tensor) -> Tensor {
         let tape = &mut Tape::off();
         let y = self.conv.forward(tape, x, None, true).unwrap();
-        let means = ops::global_avg_pool(tape, &y).unwrap();
+        let means = ops::adaptive_avg_pool2d(tape, &y, (1, 1)).unwrap();
         self.fc.forward(tape, &means, None, false).unwrap()
     }
 }
@@ -119,7 +124,7 @@ proptest! {
             let x = candle_core::Var::from_tensor(&tensor(seed, &[n, map, map, c])).unwrap();
             let w = candle_core::Var::from_tensor(&tensor(seed + 1, &[o, c, 3, 3])).unwrap();
             let mut tape = Tape::recording();
-            let y = ops::conv2d(&mut tape, &x, &w, Window::square(3, 1, 1)).unwrap();
+            let y = ops::conv2d(&mut tape, &x, &w, None, false, Window::square(3, 1, 1)).unwrap();
             let grads = gradients(&tape, &y, |y| y.sqr()?.sum_all()).unwrap();
             (bits(grads.get(&x).unwrap()), bits(grads.get(&w).unwrap()))
         };

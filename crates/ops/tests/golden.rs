@@ -193,7 +193,7 @@ fn conv2d() {
         let terms = [("y", c * taps), ("dx", o * taps), ("dweight", n * oh * ow)];
         check_sums("conv2d", &fixture, case, &inputs, &terms, |tape, t| {
             let x = ops::channels_last(tape, &t[0])?;
-            ops::conv2d(tape, &x, &t[1], window)
+            ops::conv2d(tape, &x, &t[1], None, false, window)
         });
         check_sums("conv2d", &fixture, case, &inputs, &terms, |_, t| {
             portable::conv2d(&t[0].permute((0, 2, 3, 1))?, &t[1], window)
@@ -252,7 +252,7 @@ fn linear() {
         ];
         let terms = [("y", i + 1), ("dx", o), ("dweight", n), ("dbias", n)];
         check_sums("linear", &fixture, case, &inputs, &terms, |tape, t| {
-            ops::linear(tape, &t[0], &t[1], &t[2])
+            ops::linear(tape, &t[0], &t[1], &t[2], false)
         });
     }
 }

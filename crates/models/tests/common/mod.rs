@@ -20,6 +20,14 @@ pub fn model(name: &str) -> Model {
     name.parse().unwrap()
 }
 
+/// All models, as the golden values have them: the large ones with an eighth of their channels.
+pub fn models() -> impl Iterator<Item = Model> {
+    Model::all().map(|model| match model.name() {
+        "resnet152" | "vgg16" => model.with_width(1.0 / 8.0),
+        _ => model,
+    })
+}
+
 /// The golden values of a model.
 pub fn fixture(model: Model) -> Fixture {
     Fixture::read(env!("CARGO_MANIFEST_DIR"), model.name())

@@ -14,7 +14,7 @@ pub enum Isa {
     Portable = 1,
     /// x86-64 with AVX2 and FMA.
     Avx2 = 2,
-    /// x86-64 with AVX-512F.
+    /// x86-64 with AVX-512 (F, VL, BW, DQ: every processor since Skylake-SP).
     Avx512 = 3,
 }
 
@@ -31,7 +31,14 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => is_x86_feature_detected!("avx512f"),
+            Self::Avx512 => {
+                is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("fma")
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+            }
             #[cfg(not(target_arch = "x86_64"))]
             Self::Avx2 | Self::Avx512 => false,
         }
@@ -77,6 +84,31 @@ impl fmt::Display for Isa {
             Self::Avx512 => "avx512",
         })
     }
+}
+
+/// Runs `f` compiled for the instruction set in use: loops in what is inlined into it become that set's vectors. The arithmetic is the
+/// same, so are the bits.
+#[inline(always)]
+pub(crate) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2,fma")]
+        fn avx2<R>(f: impl FnOnce() -> R) -> R {
+            f()
+        }
+        #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512bw,avx512dq")]
+        fn avx512<R>(f: impl FnOnce() -> R) -> R {
+            f()
+        }
+        // SAFETY: `Isa::current` names what is there.
+        return match Isa::current() {
+            Isa::Avx512 => unsafe { avx512(f) },
+            Isa::Avx2 => unsafe { avx2(f) },
+            Isa::Portable => f(),
+        };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    f()
 }
 
 /// Sixteen elements in an array: one panel's width, which compilers turn into whatever vectors there are.

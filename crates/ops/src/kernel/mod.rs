@@ -5,13 +5,19 @@
 //!   the stretches of its receptive field (see `plan`).
 //! * `outer`: the weight gradient, a sum of outer products over rows.
 //!
+//! What is not a product (epilogues, pooling, batch statistics) is plain Rust, compiled for each instruction set by the same dispatch.
+//!
 //! **Bit-stability.** Every element of a result is one chain of fused multiply-adds in an order that depends on the
 //! element's own receptive field alone: never on the other rows of its tile, the number of rows, the thread, or the
 //! width of a vector register. A fused multiply-add rounds once and the same everywhere, so AVX-512, AVX2 and the
 //! portable path agree bit for bit.
 
+mod epilogue;
 mod isa;
 mod vector;
+
+pub(crate) use epilogue::Epilogue;
+pub(crate) use isa::vectorised;
 
 pub use isa::Isa;
 pub use vector::{Element, Real};
@@ -41,6 +47,12 @@ pub(crate) struct RowPair {
 /// A result tile: row `r`, column `j` at `r * WIDE + j`.
 #[repr(align(64))]
 pub(crate) struct Tile<T>(pub [T; MAX_ROWS * WIDE]);
+
+impl<T: Element> Tile<T> {
+    pub fn new() -> Self {
+        Self([T::ZERO; MAX_ROWS * WIDE])
+    }
+}
 
 type TileFn<T> = unsafe fn(&[*const T], &[Run], *const T, usize, &mut Tile<T>);
 type OuterFn<T> = unsafe fn(*const T, usize, &[RowPair], *const T, &mut Tile<T>);

@@ -1,0 +1,156 @@
+//! The work that is timed, as the product does it: what `cargo bench` and the comparison with PyTorch (`scripts/peers`) share.
+
+use candle_core::{Device, Tensor};
+use data::Split;
+use generators::{Aid, Context, Dbi, Generator, Ours};
+use models::optim::Rule;
+use models::{BatchNormMode, Coverage, Learner, Model, Network, Trainable, Weights};
+use spec::Stream;
+use spec::checked::{Count, NonNegative};
+use verify::SecretKey;
+
+/// Number of classes of every network.
+pub const CLASSES: usize = 10;
+
+/// What is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// One iteration of stage 1: forward, loss on the keyed head, gradient of the pixels, step, clamp.
+    Ours,
+    /// The same without the outputs' magnitude.
+    Dbi,
+    /// The same with AID's activation term as released: a number.
+    Aid,
+    /// The same with the activation term in the backward pass.
+    AidAttached,
+    /// One training step: forward with batch statistics, cross entropy, all gradients, SGD with Nesterov momentum and weight decay.
+    Train,
+    /// Logits without gradients.
+    Query,
+}
+
+impl Work {
+    /// All of them, with the names they are asked for by.
+    pub const ALL: [(&str, Self); 6] = [
+        ("ours", Self::Ours),
+        ("dbi", Self::Dbi),
+        ("aid", Self::Aid),
+        ("aid-attached", Self::AidAttached),
+        ("train", Self::Train),
+        ("query", Self::Query),
+    ];
+}
+
+/// A network, and random images to work on.
+pub struct Bench {
+    model: Model,
+    weights: Weights,
+    network: Network,
+    images: Split,
+}
+
+impl Bench {
+    /// `images` random images of `size` by `size` pixels.
+    pub fn new(model: Model, weights: Weights, images: usize, size: usize) -> Self {
+        let mut stream = Stream::new(1).split("images");
+        let pixels = (0..images * 3 * size * size)
+            .map(|_| (stream.uniform() * 256.0) as u8)
+            .collect();
+        let labels = (0..images).map(|i| (i % CLASSES) as u16).collect();
+        Self {
+            network: Network::frozen(model, CLASSES, &weights, None).expect("the weights fit"),
+            images: Split::new([3, size, size], pixels, labels),
+            model,
+            weights,
+        }
+    }
+
+    /// Random weights.
+    pub fn draw(model: Model) -> Weights {
+        Weights::draw(model, CLASSES, &Stream::new(0).split("weights")).expect("known shapes")
+    }
+
+    /// Calls `timed` with what does one repetition.
+    pub fn run<R>(&self, work: Work, timed: impl FnOnce(&mut dyn FnMut()) -> R) -> R {
+        let samples = Count::new(self.images.len()).expect("at least one image");
+        let endless = |stage1: &mut generators::Stage1| {
+            stage1.iterations = Count::literal(1_000_000_000);
+            stage1.tolerance = NonNegative::literal(0.0);
+        };
+        let generator: Box<dyn Generator> = match work {
+            Work::Ours => {
+                let mut ours = Ours {
+                    samples,
+                    ..Ours::default()
+                };
+                endless(&mut ours.stage1);
+                Box::new(ours)
+            }
+            Work::Dbi => {
+                let mut dbi = Dbi {
+                    samples,
+                    ..Dbi::default()
+                };
+                endless(&mut dbi.stage1);
+                Box::new(dbi)
+            }
+            Work::Aid | Work::AidAttached => {
+                let mut aid = Aid {
+                    samples,
+                    ..Aid::default()
+                };
+                if work == Work::AidAttached {
+                    aid.coverage = Coverage::Attached;
+                }
+                endless(&mut aid.stage1);
+                Box::new(aid)
+            }
+            Work::Train => return timed(&mut self.training()),
+            Work::Query => return timed(&mut self.queries()),
+        };
+        let key = SecretKey::from_passphrase(b"a key for benchmarks").expect("long enough");
+        let context = Context {
+            target: &self.network,
+            model_id: "bench",
+            key: &key,
+            held_out: &self.images,
+            stream: Stream::new(2),
+        };
+        let mut job = generator.start(context).expect("the settings fit");
+        timed(&mut || {
+            job.advance().expect("the loss is finite");
+        })
+    }
+
+    fn training(&self) -> impl FnMut() + '_ {
+        let network = Trainable::new(self.model, CLASSES, &self.weights, None).expect("they fit");
+        let rule = Rule::Sgd {
+            momentum: 0.9,
+            nesterov: true,
+            weight_decay: 5e-4,
+        };
+        let mut learner = Learner::new(network, rule, usize::MAX).expect("memory");
+        let all: Vec<usize> = (0..self.images.len()).collect();
+        move || {
+            let pixels = (self.images.images(&all), self.images.shape());
+            learner
+                .step(pixels, self.images.labels(&all), BatchNormMode::Train, 1e-4)
+                .expect("the loss is finite");
+        }
+    }
+
+    /// In batches of 250, as accuracies are measured.
+    fn queries(&self) -> impl FnMut() + '_ {
+        let all: Vec<usize> = (0..self.images.len()).collect();
+        let [c, h, w] = self.images.shape();
+        move || {
+            for batch in all.chunks(250) {
+                let shape = (batch.len(), c, h, w);
+                Tensor::from_vec(self.images.images(batch), shape, &Device::Cpu)
+                    .and_then(|images| Ok(self.network.logits(&images)))
+                    .expect("as many pixels as the shape says")
+                    .expect("the images fit");
+            }
+        }
+    }
+}

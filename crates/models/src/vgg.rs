@@ -1,0 +1,75 @@
+//! torchvision's VGG (Simonyan and Zisserman, arXiv 1409.1556) without batch normalisation, under torchvision's names.
+
+use crate::Result;
+use crate::layers::{Biased, Builder, Kind};
+use crate::network::{Body, Pass};
+use candle_core::Tensor;
+use ops::Window;
+
+/// Convolutions of configuration D in five stages, each of which ends with a maximum pooling.
+const STAGES: [&[usize]; 5] = [
+    &[64, 64],
+    &[128, 128],
+    &[256, 256, 256],
+    &[512, 512, 512],
+    &[512, 512, 512],
+];
+
+/// What the classifier sees, whatever the image: means over so many bins.
+const BINS: (usize, usize) = (7, 7);
+
+pub(crate) struct Vgg {
+    stages: Vec<Vec<Biased>>,
+    classifier: [Biased; 3],
+}
+
+impl Vgg {
+    /// VGG-16.
+    pub fn new(builder: &mut Builder<'_>, classes: usize) -> Result<Self> {
+        // torchvision numbers all modules of a sequence: a convolution is followed by its ReLU, a stage by its pooling.
+        let (mut index, mut channels) = (0, 3);
+        let mut stages = Vec::with_capacity(STAGES.len());
+        for widths in STAGES {
+            let mut stage = Vec::with_capacity(widths.len());
+            for &width in widths {
+                let out = builder.channels(width);
+                let name = format!("features.{index}");
+                stage.push(builder.conv(&name, (channels, out), Window::square(3, 1, 1))?);
+                channels = out;
+                index += 2;
+            }
+            stages.push(stage);
+            index += 1;
+        }
+        let hidden = builder.channels(4096);
+        let mut linear = |name: &str, input, out| {
+            builder.linear(name, input, out, [Kind::Normal { std: 0.01 }, Kind::Zero])
+        };
+        Ok(Self {
+            stages,
+            // Between them are a ReLU and a dropout.
+            classifier: [
+                linear("classifier.0", (channels, BINS), hidden)?,
+                linear("classifier.3", (hidden, (1, 1)), hidden)?,
+                linear("classifier.6", (hidden, (1, 1)), classes)?,
+            ],
+        })
+    }
+}
+
+impl Body for Vgg {
+    fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
+        let mut x = x.clone();
+        for stage in &self.stages {
+            for conv in stage {
+                x = conv.forward(&x, true, pass)?;
+            }
+            x = ops::max_pool2d(pass.tape, &x, Window::square(2, 2, 0))?;
+        }
+        x = ops::adaptive_avg_pool2d(pass.tape, &x, BINS)?;
+        let [first, second, last] = &self.classifier;
+        x = first.forward(&x, true, pass)?;
+        x = second.forward(&x, true, pass)?;
+        last.forward(&x, false, pass)
+    }
+}
