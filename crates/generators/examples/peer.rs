@@ -12,9 +12,10 @@ use std::time::Instant;
 use work::{Bench, CLASSES, Work};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: ops::memory::Allocator = ops::memory::Allocator;
 
 fn main() {
+    ops::memory::keep_pages();
     let mut last: Option<(String, Bench)> = None;
     for line in std::io::stdin().lock().lines() {
         let line = line.expect("standard input is text");

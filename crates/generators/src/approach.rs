@@ -122,8 +122,11 @@ impl<'a> Approach<'a> {
 
     /// One iteration: forward, backward, step, clamp.
     pub fn step(&mut self) -> Result<()> {
-        let x = Var::from_tensor(&self.x)?;
-        let (logits, coverage) = self.forward(&x)?;
+        let term = self.objective.coverage.as_ref();
+        let recording = self
+            .target
+            .record(&self.x, term.map(|term| term.coverage))?;
+        let logits = Var::from_tensor(&recording.logits())?;
         let outputs = self.outputs.of(&logits)?;
         let per_sample = ((variance(&outputs)? * self.objective.variance)?
             - (outputs.abs()?.sum(D::Minus1)? * self.objective.activation)?)?;
@@ -131,8 +134,19 @@ impl<'a> Approach<'a> {
             Reduction::Mean => per_sample.mean_all()?,
             Reduction::Sum => per_sample.sum_all()?,
         };
-        if let Some(coverage) = coverage {
-            loss = (loss + coverage)?;
+        let weight = term.map_or(0.0, |term| term.weight);
+        if let Some((term, network)) = term.zip(recording.covered()) {
+            let covered = match self.outputs.space() {
+                verify::LabelSpace::Classes => network,
+                // The keyed head is a linear layer, too.
+                verify::LabelSpace::Head => {
+                    let [head] = ops::node(&outputs, |tape, outputs| {
+                        Ok::<_, Error>([term.coverage.add(tape, outputs, None)?])
+                    })?;
+                    (network + head)?
+                }
+            };
+            loss = (loss + (covered * weight)?)?;
         }
         self.loss = loss.to_scalar()?;
         self.done += 1;
@@ -144,8 +158,9 @@ impl<'a> Approach<'a> {
             });
         }
         let grads = loss.backward()?;
-        if let Some(grad) = grads.get(&x) {
-            self.x = (x.as_detached_tensor() - (grad * self.stage.lr.get())?)?.clamp(0f32, 1f32)?;
+        if let Some(grad) = grads.get(&logits) {
+            let grad = recording.input_gradient(grad.clone(), weight)?;
+            self.x = ops::descend(&self.x, &grad, self.stage.lr.get())?;
         }
         if self.done.is_multiple_of(self.stage.patience.get()) && self.stands_still(&logits)? {
             self.stop = Stop::Converged;
@@ -153,22 +168,6 @@ impl<'a> Approach<'a> {
             self.stop = Stop::Cap;
         }
         Ok(())
-    }
-
-    /// Logits, and AID's term where there is one, to which the keyed head's outputs belong too.
-    fn forward(&self, x: &Tensor) -> Result<(Tensor, Option<Tensor>)> {
-        let Some(term) = &self.objective.coverage else {
-            return Ok((self.target.logits(x)?, None));
-        };
-        let (logits, mut covered) = self.target.logits_covered(x, term.coverage)?;
-        if self.outputs.space() == verify::LabelSpace::Head {
-            let outputs = self.outputs.of(&logits)?;
-            let [sum] = ops::node(&outputs, |tape, outputs| {
-                Ok::<_, Error>([term.coverage.add(tape, outputs, None)?])
-            })?;
-            covered = (covered + sum)?;
-        }
-        Ok((logits, Some((covered * term.weight)?)))
     }
 
     fn stands_still(&mut self, logits: &Tensor) -> Result<bool> {

@@ -3,7 +3,7 @@
 
 use crate::approach::Approached;
 use candle_core::{Tensor, Var};
-use models::{Result, Status, loss::cross_entropy, state::State};
+use models::{Recording, Result, Status, loss::cross_entropy, state::State};
 use serde::{Deserialize, Serialize};
 use spec::checked::{Count, Positive};
 
@@ -41,6 +41,8 @@ pub(crate) struct Crossing<'a> {
     /// Indices of the samples that have not crossed, and their images.
     active: Vec<u32>,
     x: Tensor,
+    /// The forward pass of `x`, where the step before has made it.
+    recording: Option<Recording>,
     pairs: Vec<Option<Pair>>,
     done: usize,
 }
@@ -52,6 +54,7 @@ impl<'a> Crossing<'a> {
         Self {
             active: (0..samples as u32).collect(),
             x: start.x.clone(),
+            recording: None,
             start,
             stage,
             pairs,
@@ -87,19 +90,22 @@ impl<'a> Crossing<'a> {
         } = &self.start;
         let device = target.device();
         let own: Vec<u32> = self.active.iter().map(|&i| labels[i as usize]).collect();
-        let x = Var::from_tensor(&self.x)?;
-        let loss = cross_entropy(
-            &outputs.of(&target.logits(&x)?)?,
-            &Tensor::new(own.as_slice(), device)?,
-        )?;
+        let recording = match self.recording.take() {
+            Some(recording) => recording,
+            None => target.record(&self.x, None)?,
+        };
+        let logits = Var::from_tensor(&recording.logits())?;
+        let loss = cross_entropy(&outputs.of(&logits)?, &Tensor::new(own.as_slice(), device)?)?;
         let grads = loss.backward()?;
-        let Some(grad) = grads.get(&x) else {
+        let Some(grad) = grads.get(&logits) else {
             return Err(models::Error::State(
-                "the target passes no gradient to its input".into(),
+                "the head passes no gradient to the logits".into(),
             ));
         };
-        let moved = (&self.x + (grad.sign()? * self.stage.alpha.get())?)?.clamp(0f32, 1f32)?;
-        let judged = outputs.judge(&target.logits(&moved)?)?;
+        let grad = recording.input_gradient(grad.clone(), 0.0)?;
+        let moved = ops::descend(&self.x, &grad.sign()?, -self.stage.alpha.get())?;
+        let recording = target.record(&moved, None)?;
+        let judged = outputs.judge(&recording.logits())?;
         let mut still = Vec::new();
         for (row, (&sample, &(label, _))) in self.active.iter().zip(&judged).enumerate() {
             if label == own[row] {
@@ -113,6 +119,7 @@ impl<'a> Crossing<'a> {
             }
         }
         self.x = if still.len() == self.active.len() {
+            self.recording = Some(recording);
             moved
         } else {
             moved.index_select(&Tensor::new(still.as_slice(), device)?, 0)?

@@ -4,7 +4,7 @@ use crate::network::{BatchNormMode, Pass};
 use crate::registry::Width;
 use crate::{Error, Result};
 use candle_core::{DType, Device, Tensor, Var};
-use ops::{BatchNorm, Frozen, Window};
+use ops::{BatchNorm, Frozen, FrozenPooledLinear, Window};
 use std::collections::BTreeMap;
 
 /// PyTorch's default.
@@ -140,25 +140,46 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// Fully connected layer `name` on maps of `map` pixels with `c` channels, drawn as `kinds` says: weight and bias.
+    /// Fully connected layer `name`, drawn as `kinds` says: weight and bias.
     pub fn linear(
         &mut self,
         name: &str,
-        (c, map): (usize, (usize, usize)),
+        (i, o): (usize, usize),
+        kinds: [Kind; 2],
+    ) -> Result<Biased> {
+        let weight = self.tensor(format!("{name}.weight"), &[o, i], kinds[0])?;
+        let bias = self.tensor(format!("{name}.bias"), &[o], kinds[1])?;
+        Ok(match self.source {
+            Source::Frozen(_) => Biased::Frozen(Frozen::linear(&weight, &bias, (1, 1))?),
+            _ => Biased::Linear { weight, bias },
+        })
+    }
+
+    /// Fully connected layer `name` on means over `bins` of maps with `c` channels.
+    pub fn pooled_linear(
+        &mut self,
+        name: &str,
+        (c, bins): (usize, (usize, usize)),
         o: usize,
         kinds: [Kind; 2],
     ) -> Result<Biased> {
-        let weight = self.tensor(format!("{name}.weight"), &[o, c * map.0 * map.1], kinds[0])?;
+        let weight = self.tensor(
+            format!("{name}.weight"),
+            &[o, c * bins.0 * bins.1],
+            kinds[0],
+        )?;
         let bias = self.tensor(format!("{name}.bias"), &[o], kinds[1])?;
         Ok(match self.source {
-            Source::Frozen(_) => Biased::Frozen(Frozen::linear(&weight, &bias, map)?),
-            _ => Biased::Linear { weight, bias },
+            Source::Frozen(_) => {
+                Biased::FrozenPooled(FrozenPooledLinear::new(&weight, &bias, bins)?)
+            }
+            _ => Biased::Pooled { weight, bias, bins },
         })
     }
 
     /// The last layer of a ResNet: `c` means of maps to `classes` logits, drawn by PyTorch's default.
     pub fn classifier(&mut self, name: &str, c: usize, classes: usize) -> Result<Biased> {
-        self.linear(name, (c, (1, 1)), classes, [Kind::Linear { fan_in: c }; 2])
+        self.linear(name, (c, classes), [Kind::Linear { fan_in: c }; 2])
     }
 }
 
@@ -252,6 +273,13 @@ pub(crate) enum Biased {
         weight: Tensor,
         bias: Tensor,
     },
+    /// Behind an adaptive average pooling, which it does itself.
+    FrozenPooled(FrozenPooledLinear),
+    Pooled {
+        weight: Tensor,
+        bias: Tensor,
+        bins: (usize, usize),
+    },
 }
 
 impl Biased {
@@ -277,6 +305,10 @@ impl Biased {
                 window,
             } => ops::conv2d(pass.tape, x, weight, Some(bias), relu, *window)?,
             Self::Linear { weight, bias } => ops::linear(pass.tape, x, weight, bias, relu)?,
+            Self::FrozenPooled(layer) => layer.forward(pass.tape, x, relu)?,
+            Self::Pooled { weight, bias, bins } => {
+                ops::pooled_linear(pass.tape, x, weight, bias, *bins, relu)?
+            }
         })
     }
 }

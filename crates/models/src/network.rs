@@ -200,6 +200,31 @@ impl Network {
         Ok((logits, covered))
     }
 
+    /// [`Network::logits`], to the same bits, recorded for the gradient of the images; with the activation term where one is asked
+    /// for.
+    ///
+    /// # Errors
+    /// Those of [`Network::logits`].
+    pub fn record(&self, images: &Tensor, coverage: Option<Coverage>) -> Result<Recording> {
+        // Candle's graph, which is the tape of other devices, begins at a variable.
+        let images = match images.device().is_cpu() {
+            true => images.detach(),
+            false => Var::from_tensor(images)?.into_inner(),
+        };
+        let mut tape = Tape::recording();
+        tape.watch(&images);
+        let mut pass = Pass::new(&mut tape, BatchNormMode::Eval);
+        pass.coverage = coverage;
+        let logits = self.forward(&images, &mut pass)?;
+        let covered = pass.covered;
+        Ok(Recording {
+            images,
+            logits,
+            covered,
+            tape,
+        })
+    }
+
     fn forward(&self, images: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
         let mut x = ops::channels_last(pass.tape, images)?;
         if let Some([mean, std]) = &self.normalize {
@@ -211,7 +236,10 @@ impl Network {
 
 /// A forward pass that can be walked back.
 pub struct Recording {
+    images: Tensor,
     logits: Tensor,
+    /// The activation term, if there is one.
+    covered: Option<Tensor>,
     tape: Tape,
 }
 
@@ -219,6 +247,28 @@ impl Recording {
     /// Logits `(n, classes)`, as constants.
     pub fn logits(&self) -> Tensor {
         self.logits.detach()
+    }
+
+    /// The activation term as a scalar, as a constant.
+    pub fn covered(&self) -> Option<Tensor> {
+        self.covered.as_ref().map(Tensor::detach)
+    }
+
+    /// The gradient of the images of [`Network::record`], from that of the logits and that of the activation term, which is
+    /// nothing where the term is a plain number.
+    ///
+    /// # Errors
+    /// If `grad` has not the shape of the logits.
+    pub fn input_gradient(&self, grad: Tensor, covered: f64) -> Result<Tensor> {
+        let mut ends = vec![(&self.logits, grad)];
+        if let Some(term) = &self.covered {
+            ends.push((term, (term.ones_like()? * covered)?));
+        }
+        let grads = self.tape.backward(ends)?;
+        Ok(match grads.get(&self.images) {
+            Some(grad) => grad.clone(),
+            None => self.images.zeros_like()?,
+        })
     }
 
     /// The gradients of the parameters, from `grad`, that of the logits.
@@ -277,7 +327,12 @@ impl Trainable {
         let mut tape = Tape::recording();
         let mut pass = Pass::new(&mut tape, batch_norm);
         let logits = self.network.forward(images, &mut pass)?;
-        Ok(Recording { logits, tape })
+        Ok(Recording {
+            images: images.clone(),
+            logits,
+            covered: None,
+            tape,
+        })
     }
 
     /// The parameters by name, buffers left out.

@@ -42,16 +42,14 @@ impl Vgg {
             index += 1;
         }
         let hidden = builder.channels(4096);
-        let mut linear = |name: &str, input, out| {
-            builder.linear(name, input, out, [Kind::Normal { std: 0.01 }, Kind::Zero])
-        };
+        let kinds = [Kind::Normal { std: 0.01 }, Kind::Zero];
         Ok(Self {
             stages,
             // Between them are a ReLU and a dropout.
             classifier: [
-                linear("classifier.0", (channels, BINS), hidden)?,
-                linear("classifier.3", (hidden, (1, 1)), hidden)?,
-                linear("classifier.6", (hidden, (1, 1)), classes)?,
+                builder.pooled_linear("classifier.0", (channels, BINS), hidden, kinds)?,
+                builder.linear("classifier.3", (hidden, hidden), kinds)?,
+                builder.linear("classifier.6", (hidden, classes), kinds)?,
             ],
         })
     }
@@ -66,7 +64,6 @@ impl Body for Vgg {
             }
             x = ops::max_pool2d(pass.tape, &x, Window::square(2, 2, 0))?;
         }
-        x = ops::adaptive_avg_pool2d(pass.tape, &x, BINS)?;
         let [first, second, last] = &self.classifier;
         x = first.forward(&x, true, pass)?;
         x = second.forward(&x, true, pass)?;

@@ -69,7 +69,7 @@ pub fn negative_part(
         let elements = xs.elements::<T>()?;
         let mut sums = vec![0.0; elements.len().div_ceil(CHUNK)];
         let shared = Shared::new(&mut sums);
-        for_each(elements.len().div_ceil(CHUNK), |task| {
+        for_each(elements.len().div_ceil(CHUNK), #[inline(always)] |task| {
             let chunk = &elements[task * CHUNK..((task + 1) * CHUNK).min(elements.len())];
             // SAFETY: each task writes its own sum.
             let sum = unsafe { shared.slice(task, 1) };

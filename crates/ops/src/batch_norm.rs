@@ -176,15 +176,27 @@ pub(crate) fn normalised<T: Element>(
     let (xs, residual) = (View::of(x), residual.map(View::of));
     let elements = xs.elements::<T>()?;
     let y = match residual.as_ref().map(View::elements::<T>).transpose()? {
-        None => rows(elements, [], channels, |y, []| epilogue.apply(y, 0, 0)),
-        Some(residual) => rows(elements, [residual], channels, |y, [residual]| {
-            let residual = Some(residual);
-            Epilogue {
-                residual,
-                ..epilogue
-            }
-            .apply(y, 0, 0);
-        }),
+        None => rows(
+            elements,
+            [],
+            channels,
+            #[inline(always)]
+            |y, []| epilogue.apply(y, 0, 0),
+        ),
+        Some(residual) => rows(
+            elements,
+            [residual],
+            channels,
+            #[inline(always)]
+            |y, [residual]| {
+                let residual = Some(residual);
+                Epilogue {
+                    residual,
+                    ..epilogue
+                }
+                .apply(y, 0, 0);
+            },
+        ),
     };
     Tensor::from_vec(y, x.shape(), x.device())
 }
@@ -226,12 +238,17 @@ impl<T: Element> Operation for Normaliser<T> {
         let wanted = (self.batch && grads.wants(x)) || grads.wants(gamma) || grads.wants(beta);
         // Sums of g and of g * (x - mean), per channel.
         let [sum_g, sum_gx] = if wanted {
-            column_sums([x_, g_], channels, |[x, g], [sums, products]| {
-                for j in 0..channels {
-                    sums[j] += g[j];
-                    products[j] += g[j] * (x[j] - mean[j]);
-                }
-            })
+            column_sums(
+                [x_, g_],
+                channels,
+                #[inline(always)]
+                |[x, g], [sums, products]| {
+                    for j in 0..channels {
+                        sums[j] += g[j];
+                        products[j] += g[j] * (x[j] - mean[j]);
+                    }
+                },
+            )
         } else {
             [Vec::new(), Vec::new()]
         };
@@ -253,18 +270,30 @@ impl<T: Element> Operation for Normaliser<T> {
                     .map(|(&s, &i)| T::of(s / m * i.wide() * i.wide()))
                     .collect();
                 let (mean_g, slope) = (&mean_g[..channels], &slope[..channels]);
-                rows(g_, [x_], channels, |g, [x]| {
-                    let (g, x) = (&mut g[..channels], &x[..channels]);
-                    for j in 0..channels {
-                        g[j] = scale[j] * (g[j] - mean_g[j] - (x[j] - mean[j]) * slope[j]);
-                    }
-                })
+                rows(
+                    g_,
+                    [x_],
+                    channels,
+                    #[inline(always)]
+                    |g, [x]| {
+                        let (g, x) = (&mut g[..channels], &x[..channels]);
+                        for j in 0..channels {
+                            g[j] = scale[j] * (g[j] - mean_g[j] - (x[j] - mean[j]) * slope[j]);
+                        }
+                    },
+                )
             } else {
-                rows(g_, [], channels, |g, []| {
-                    for (g, &scale) in g.iter_mut().zip(scale) {
-                        *g = *g * scale;
-                    }
-                })
+                rows(
+                    g_,
+                    [],
+                    channels,
+                    #[inline(always)]
+                    |g, []| {
+                        for (g, &scale) in g.iter_mut().zip(scale) {
+                            *g = *g * scale;
+                        }
+                    },
+                )
             };
             grads.add(x, Tensor::from_vec(dx, x.shape(), x.device())?)?;
         }
@@ -287,22 +316,32 @@ impl<T: Element> Operation for Normaliser<T> {
 fn measure<T: Element>(x: &[T], channels: usize) -> BatchStatistics {
     let count = x.len() / channels;
     let n = count as f64;
-    let [sum] = column_sums([x], channels, |[x], [sums]| {
-        for (sum, &x) in sums.iter_mut().zip(x) {
-            *sum += x;
-        }
-    });
+    let [sum] = column_sums(
+        [x],
+        channels,
+        #[inline(always)]
+        |[x], [sums]| {
+            for (sum, &x) in sums.iter_mut().zip(x) {
+                *sum += x;
+            }
+        },
+    );
     let mean: Vec<f64> = sum.iter().map(|s| s / n).collect();
     let narrow: Vec<T> = mean.iter().map(|&m| T::of(m)).collect();
     // Shifted by the mean, so that the squares do not cancel.
-    let [deviation, square] = column_sums([x], channels, |[x], [sums, squares]| {
-        let narrow = &narrow[..channels];
-        for j in 0..channels {
-            let d = x[j] - narrow[j];
-            sums[j] += d;
-            squares[j] += d * d;
-        }
-    });
+    let [deviation, square] = column_sums(
+        [x],
+        channels,
+        #[inline(always)]
+        |[x], [sums, squares]| {
+            let narrow = &narrow[..channels];
+            for j in 0..channels {
+                let d = x[j] - narrow[j];
+                sums[j] += d;
+                squares[j] += d * d;
+            }
+        },
+    );
     let variance = deviation
         .iter()
         .zip(&square)

@@ -93,20 +93,24 @@ pub(crate) fn pack_forward<T: Element>(weight: &[T], o: usize, c: usize, taps: u
 fn unpack_gradient<T: Element>(dw: &[T], o: usize, c: usize, taps: usize) -> Vec<T> {
     let mut out = vec![T::ZERO; dw.len()];
     let shared = Shared::new(&mut out);
-    for_each(o.div_ceil(PANEL), |block| {
-        let first = block * PANEL;
-        let width = PANEL.min(o - first);
-        // SAFETY: each task writes the weights of its own output channels.
-        let out = unsafe { shared.slice(first * c * taps, width * c * taps) };
-        for i in 0..c {
-            for tap in 0..taps {
-                let from = &dw[(tap * c + i) * o + first..][..width];
-                for (n, &g) in from.iter().enumerate() {
-                    out[(n * c + i) * taps + tap] = g;
+    for_each(
+        o.div_ceil(PANEL),
+        #[inline(always)]
+        |block| {
+            let first = block * PANEL;
+            let width = PANEL.min(o - first);
+            // SAFETY: each task writes the weights of its own output channels.
+            let out = unsafe { shared.slice(first * c * taps, width * c * taps) };
+            for i in 0..c {
+                for tap in 0..taps {
+                    let from = &dw[(tap * c + i) * o + first..][..width];
+                    for (n, &g) in from.iter().enumerate() {
+                        out[(n * c + i) * taps + tap] = g;
+                    }
                 }
             }
-        }
-    });
+        },
+    );
     out
 }
 
@@ -216,7 +220,7 @@ impl Operation for Conv2d {
             }
             for bias in bias {
                 if grads.wants(bias) {
-                    let [sums] = column_sums([dy], o, |[dy], [sums]| {
+                    let [sums] = column_sums([dy], o, #[inline(always)] |[dy], [sums]| {
                         for (sum, &dy) in sums.iter_mut().zip(dy) {
                             *sum += dy;
                         }

@@ -2,27 +2,38 @@
 
 use crate::kernel::Element;
 use crate::parallel::{Shared, filled, for_each};
-use std::mem::MaybeUninit;
 
 /// Elements a task works on at a time.
 pub(crate) const CHUNK: usize = 1 << 14;
 
 /// `f` of each element.
 pub(crate) fn map<T: Element>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
-    chunks(x, [], CHUNK, |y, []| {
-        for y in y {
-            *y = f(*y);
-        }
-    })
+    chunks(
+        x,
+        [],
+        CHUNK,
+        #[inline(always)]
+        |y, []| {
+            for y in y {
+                *y = f(*y);
+            }
+        },
+    )
 }
 
 /// `f` of each pair of elements.
 pub(crate) fn zip<T: Element>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) -> Vec<T> {
-    chunks(a, [b], CHUNK, |y, [b]| {
-        for (y, &b) in y.iter_mut().zip(b) {
-            *y = f(*y, b);
-        }
-    })
+    chunks(
+        a,
+        [b],
+        CHUNK,
+        #[inline(always)]
+        |y, [b]| {
+            for (y, &b) in y.iter_mut().zip(b) {
+                *y = f(*y, b);
+            }
+        },
+    )
 }
 
 /// Maps rows of `channels` elements: `f` turns a copy of the row of `x` into the row of the result, with the same rows of `others` at
@@ -34,18 +45,24 @@ pub(crate) fn rows<T: Element, const N: usize>(
     f: impl Fn(&mut [T], [&[T]; N]) + Sync,
 ) -> Vec<T> {
     let step = (CHUNK / channels).max(1) * channels;
-    chunks(x, others, step, |y, others| {
-        for (i, y) in y.chunks_exact_mut(channels).enumerate() {
-            f(
-                y,
-                others.map(|other| &other[i * channels..(i + 1) * channels]),
-            );
-        }
-    })
+    chunks(
+        x,
+        others,
+        step,
+        #[inline(always)]
+        |y, others| {
+            for (i, y) in y.chunks_exact_mut(channels).enumerate() {
+                f(
+                    y,
+                    others.map(|other| &other[i * channels..(i + 1) * channels]),
+                );
+            }
+        },
+    )
 }
 
-/// `f` turns a copy of each chunk of `x` into the chunk of the result.
-fn chunks<T: Element, const N: usize>(
+/// `f` turns a copy of each chunk of `x`, of `step` elements, into the chunk of the result.
+pub(crate) fn chunks<T: Element, const N: usize>(
     x: &[T],
     others: [&[T]; N],
     step: usize,
@@ -54,19 +71,22 @@ fn chunks<T: Element, const N: usize>(
     for other in others {
         assert_eq!(x.len(), other.len(), "all have the result's shape");
     }
-    let work = |task: usize, out: &Shared<'_, MaybeUninit<T>>| {
-        let (start, end) = (task * step, ((task + 1) * step).min(x.len()));
-        // SAFETY: each task writes its own chunk.
-        let out = unsafe { out.slice(start, end - start) };
-        f(
-            out.write_copy_of_slice(&x[start..end]),
-            others.map(|other| &other[start..end]),
-        );
-    };
     // SAFETY: the chunks hold every element, and each begins as a copy.
     unsafe {
         filled(x.len(), |out| {
-            for_each(x.len().div_ceil(step), |task| work(task, out));
+            for_each(
+                x.len().div_ceil(step),
+                #[inline(always)]
+                |task| {
+                    let range = task * step..((task + 1) * step).min(x.len());
+                    // SAFETY: each task writes its own chunk.
+                    let out = out.slice(range.start, range.len());
+                    f(
+                        out.write_copy_of_slice(&x[range.clone()]),
+                        others.map(|other| &other[range.clone()]),
+                    );
+                },
+            );
         })
     }
 }
@@ -89,24 +109,28 @@ pub(crate) fn column_sums<T: Element, const N: usize, const S: usize>(
     let blocks = len.div_ceil(step);
     let mut partial = vec![0.0; blocks * S * channels];
     let shared = Shared::new(&mut partial);
-    for_each(blocks, |task| {
-        let end = ((task + 1) * step).min(len);
-        // SAFETY: each task writes its own sums.
-        let block = unsafe { shared.slice(task * S * channels, S * channels) };
-        let mut run: [Vec<T>; S] = std::array::from_fn(|_| vec![T::ZERO; channels]);
-        for start in (task * step..end).step_by(RUN * channels) {
-            run.iter_mut().for_each(|sums| sums.fill(T::ZERO));
-            for row in (start..end.min(start + RUN * channels)).step_by(channels) {
-                add(
-                    maps.map(|map| &map[row..row + channels]),
-                    run.each_mut().map(|sums| &mut sums[..channels]),
-                );
+    for_each(
+        blocks,
+        #[inline(always)]
+        |task| {
+            let end = ((task + 1) * step).min(len);
+            // SAFETY: each task writes its own sums.
+            let block = unsafe { shared.slice(task * S * channels, S * channels) };
+            let mut run: [Vec<T>; S] = std::array::from_fn(|_| vec![T::ZERO; channels]);
+            for start in (task * step..end).step_by(RUN * channels) {
+                run.iter_mut().for_each(|sums| sums.fill(T::ZERO));
+                for row in (start..end.min(start + RUN * channels)).step_by(channels) {
+                    add(
+                        maps.map(|map| &map[row..row + channels]),
+                        run.each_mut().map(|sums| &mut sums[..channels]),
+                    );
+                }
+                for (sum, &part) in block.iter_mut().zip(run.iter().flatten()) {
+                    *sum += part.wide();
+                }
             }
-            for (sum, &part) in block.iter_mut().zip(run.iter().flatten()) {
-                *sum += part.wide();
-            }
-        }
-    });
+        },
+    );
     let mut sums = std::array::from_fn(|_| vec![0.0; channels]);
     for block in partial.chunks_exact(S * channels) {
         for (sum, part) in sums.iter_mut().zip(block.chunks_exact(channels)) {

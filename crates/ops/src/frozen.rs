@@ -434,6 +434,7 @@ impl<T: Element> Operation for Affine<T> {
             View::of(&grad).elements::<T>()?,
             [],
             scale.len(),
+            #[inline(always)]
             |g, []| {
                 for (g, &scale) in g.iter_mut().zip(scale) {
                     *g = *g * scale;

@@ -1,9 +1,9 @@
 //! The driver of the microkernels: a planned product over all images, in parallel, with an epilogue; and the packing of weights.
 
 use crate::kernel::{
-    Element, Epilogue, Isa, Kernels, MAX_ROWS, PANEL, RowPair, Tile, WIDE, vectorised,
+    Element, Epilogue, Isa, Kernels, MAX_ROWS, PANEL, RowPair, Run, Tile, WIDE, vectorised,
 };
-use crate::parallel::{Shared, filled, for_each};
+use crate::parallel::{Shared, filled, for_each, prefetch};
 use crate::plan::{Class, Plan};
 use std::mem::MaybeUninit;
 
@@ -27,20 +27,24 @@ impl<T: Element> Packed<T> {
         let panels = columns.div_ceil(PANEL);
         let mut data = vec![T::ZERO; panels * depth * PANEL];
         let out = Shared::new(&mut data);
-        for_each(panels, |panel| {
-            // SAFETY: each task writes its own panel.
-            let panel_data = unsafe { out.slice(panel * depth * PANEL, depth * PANEL) };
-            let width = PANEL.min(columns - panel * PANEL);
-            // Taps inside, as they lie in torchvision's layout: what is read stays in the first-level cache.
-            for c in 0..channels {
-                for tap in 0..taps {
-                    let row = (tap * channels + c) * PANEL;
-                    for (j, x) in panel_data[row..row + width].iter_mut().enumerate() {
-                        *x = at(tap, c, panel * PANEL + j);
+        for_each(
+            panels,
+            #[inline(always)]
+            |panel| {
+                // SAFETY: each task writes its own panel.
+                let panel_data = unsafe { out.slice(panel * depth * PANEL, depth * PANEL) };
+                let width = PANEL.min(columns - panel * PANEL);
+                // Taps inside, as they lie in torchvision's layout: what is read stays in the first-level cache.
+                for c in 0..channels {
+                    for tap in 0..taps {
+                        let row = (tap * channels + c) * PANEL;
+                        for (j, x) in panel_data[row..row + width].iter_mut().enumerate() {
+                            *x = at(tap, c, panel * PANEL + j);
+                        }
                     }
                 }
-            }
-        });
+            },
+        );
         Self {
             data,
             depth,
@@ -81,23 +85,23 @@ pub(crate) fn planned<T: Element>(
     let groups = b.columns.div_ceil(kernels.cols);
     // Blocks of tiles walk all panels while their input is in cache; with few tiles the panels are shared out too.
     let tasks = 8 * rayon::current_num_threads();
-    let block = total.div_ceil(tasks).clamp(1, 16);
+    let block = total.div_ceil(tasks).clamp(1, 8);
     let blocks = total.div_ceil(block);
     let splits = tasks.div_ceil(blocks.max(1)).clamp(1, groups.max(1));
 
     let work = |task: usize, out: &Shared<'_, MaybeUninit<T>>| {
         let (at, split) = (task / splits, task % splits);
         let mut cursor = Cursor::new(&plan.classes, &tiles, at * block);
-        let mine: Vec<(usize, usize)> = std::iter::from_fn(|| cursor.next())
+        let rows: Vec<Rows<'_, T>> = std::iter::from_fn(|| cursor.next())
             .take(block.min(total - at * block))
+            .map(|(class, tile)| {
+                Rows::new(plan, &plan.classes[class], images, tile, kernels.rows, a)
+            })
             .collect();
         let mut sums = Tile::new();
         for group in split * groups / splits..(split + 1) * groups / splits {
-            for &(class, tile) in &mine {
-                let class = &plan.classes[class];
-                one_tile(
-                    &kernels, plan, class, images, tile, group, a, b, &epilogue, &mut sums, out,
-                );
+            for rows in &rows {
+                one_tile(&kernels, rows, group, b, &epilogue, &mut sums, out);
             }
         }
     };
@@ -144,48 +148,126 @@ impl<'a> Cursor<'a> {
     }
 }
 
-#[allow(clippy::too_many_arguments)]
+/// The rows of one tile.
+struct Rows<'a, T> {
+    count: usize,
+    /// Where each begins, in the left operand or in a copy.
+    from: [*const T; MAX_ROWS],
+    runs: &'a [Run],
+    /// Where the results of each go.
+    to: [usize; MAX_ROWS],
+    /// Owns what `from` points to, if that is not the left operand.
+    _copy: Vec<T>,
+}
+
+impl<'a, T: Element> Rows<'a, T> {
+    /// The rows of the `tile`-th tile of `class`, of `height` rows.
+    fn new(
+        plan: &Plan,
+        class: &'a Class,
+        images: usize,
+        tile: usize,
+        height: usize,
+        a: &[T],
+    ) -> Self {
+        let positions = class.positions.len();
+        let first = tile * height;
+        let count = height.min(images * positions - first);
+        let (mut starts, mut to) = ([0; MAX_ROWS], [0; MAX_ROWS]);
+        let (mut image, mut at) = (first / positions, first % positions);
+        for r in 0..count {
+            let position = class.positions[at];
+            starts[r] = (image * plan.image.0) as isize + position.a;
+            to[r] = image * plan.image.1 + position.out;
+            at += 1;
+            if at == positions {
+                (image, at) = (image + 1, 0);
+            }
+        }
+        let starts = &starts[..count];
+        let mut rows = Self {
+            count,
+            from: [a.as_ptr(); MAX_ROWS],
+            runs: &class.runs,
+            to,
+            _copy: Vec::new(),
+        };
+        if crowded::<T>(starts) {
+            rows.copy(class, starts, a);
+        } else {
+            for (from, &start) in rows.from.iter_mut().zip(starts) {
+                *from = a.as_ptr().wrapping_offset(start);
+            }
+        }
+        rows
+    }
+
+    /// Copies the rows to where they do not displace one another.
+    fn copy(&mut self, class: &'a Class, starts: &[isize], a: &[T]) {
+        let depth: usize = class.runs.iter().map(|run| run.len).sum();
+        // An odd number of cache lines spreads rows over all sets.
+        let line = LINE / size_of::<T>();
+        let stride = (depth.div_ceil(line) | 1) * line;
+        let mut copy = Vec::with_capacity(starts.len() * stride);
+        for (r, &start) in starts.iter().enumerate() {
+            for run in &class.runs {
+                copy.extend_from_slice(&a[(start + run.a) as usize..][..run.len]);
+            }
+            copy.resize((r + 1) * stride, T::ZERO);
+        }
+        for (from, row) in self.from.iter_mut().zip(copy.chunks_exact(stride)) {
+            *from = row.as_ptr();
+        }
+        (self.runs, self._copy) = (&class.copied, copy);
+    }
+}
+
+/// Bytes of a cache line, and number of sets of a first-level cache.
+const LINE: usize = 64;
+const SETS: usize = 64;
+
+/// Whether rows that begin at these elements fall into so few sets of the first-level cache that they displace one another, as pixels
+/// of a power of two of channels do.
+fn crowded<T>(starts: &[isize]) -> bool {
+    let mut sets = [0u8; SETS];
+    for start in starts {
+        sets[(start * size_of::<T>() as isize / LINE as isize) as usize % SETS] += 1;
+    }
+    sets.into_iter().any(|rows| rows > MANY)
+}
+
+/// Rows a set has room for, beside the right operand.
+const MANY: u8 = 7;
+
 #[inline]
 fn one_tile<T: Element>(
     kernels: &Kernels<T>,
-    plan: &Plan,
-    class: &Class,
-    images: usize,
-    tile: usize,
+    rows: &Rows<'_, T>,
     group: usize,
-    a: &[T],
     b: &Packed<T>,
     epilogue: &Epilogue<'_, T>,
     sums: &mut Tile<T>,
     out: &Shared<'_, MaybeUninit<T>>,
 ) {
-    let positions = class.positions.len();
-    let first = tile * kernels.rows;
-    let count = kernels.rows.min(images * positions - first);
-    let (mut rows, mut outs) = ([std::ptr::null(); MAX_ROWS], [0; MAX_ROWS]);
-    let (mut image, mut at) = (first / positions, first % positions);
-    for r in 0..count {
-        let position = class.positions[at];
-        rows[r] = a
-            .as_ptr()
-            .wrapping_add(image * plan.image.0)
-            .wrapping_offset(position.a);
-        outs[r] = image * plan.image.1 + position.out;
-        at += 1;
-        if at == positions {
-            (image, at) = (image + 1, 0);
-        }
-    }
     let column = group * kernels.cols;
     let width = kernels.cols.min(b.columns - column);
     let panels = width.div_ceil(PANEL);
     let panel = b.data[column * b.depth..].as_ptr();
+    // What the epilogue touches comes while the product runs.
+    for &start in &rows.to[..rows.count] {
+        for at in (start + column..start + column + width).step_by(LINE / size_of::<T>()) {
+            out.prefetch(at);
+            for map in [epilogue.residual, epilogue.mask].into_iter().flatten() {
+                prefetch(&map[at]);
+            }
+        }
+    }
     // SAFETY: a plan's runs stay inside an image for every position of their class, and inside the packed depth; the
     // assertion on `a` and `Packed::new` make both readable.
     unsafe {
         kernels.tile(
-            &rows[..count],
-            &class.runs,
+            &rows.from[..rows.count],
+            rows.runs,
             panel,
             panels,
             b.depth * PANEL,
@@ -195,7 +277,7 @@ fn one_tile<T: Element>(
     vectorised(
         #[inline(always)]
         || {
-            for (sums, &start) in sums.0.chunks_exact(WIDE).zip(&outs[..count]) {
+            for (sums, &start) in sums.0.chunks_exact(WIDE).zip(&rows.to[..rows.count]) {
                 // SAFETY: a plan gives each position its own stretch of the result, and each task its own tiles and columns.
                 let row = unsafe { out.slice(start + column, width) };
                 epilogue.write(&sums[..width], column, start, row);

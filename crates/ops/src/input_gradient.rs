@@ -8,7 +8,7 @@
 use crate::conv::as_map;
 use crate::gemm::{Packed, planned};
 use crate::kernel::{Element, Epilogue, PANEL};
-use crate::parallel::{Shared, for_each};
+use crate::parallel::{filled, for_each};
 use crate::plan::{Plan, Window};
 use crate::tape::Gradients;
 use crate::tensor::View;
@@ -107,18 +107,20 @@ fn unblock<T: Element>(
 ) -> Vec<T> {
     let across = w.div_ceil(side);
     let size = h.div_ceil(side) * across * side * side * c;
-    let mut out = vec![T::ZERO; images * h * w * c];
-    let shared = Shared::new(&mut out);
-    for_each(images, |image| {
-        let blocks = &blocks[image * size..(image + 1) * size];
-        // SAFETY: each task writes its own image.
-        let pixels = unsafe { shared.slice(image * h * w * c, h * w * c) };
-        for (y, row) in pixels.chunks_exact_mut(w * c).enumerate() {
-            for (x, stretch) in row.chunks_mut(side * c).enumerate() {
-                let from = (((y / side) * across + x) * side + y % side) * side * c;
-                stretch.copy_from_slice(&blocks[from..from + stretch.len()]);
-            }
-        }
-    });
-    out
+    // SAFETY: the images hold every element, and the rows of an image are cut into stretches that blocks have.
+    unsafe {
+        filled(images * h * w * c, |out| {
+            for_each(images, |image| {
+                let blocks = &blocks[image * size..(image + 1) * size];
+                // SAFETY: each task writes its own image.
+                let pixels = out.slice(image * h * w * c, h * w * c);
+                for (y, row) in pixels.chunks_exact_mut(w * c).enumerate() {
+                    for (x, stretch) in row.chunks_mut(side * c).enumerate() {
+                        let from = (((y / side) * across + x) * side + y % side) * side * c;
+                        stretch.write_copy_of_slice(&blocks[from..from + stretch.len()]);
+                    }
+                }
+            });
+        })
+    }
 }

@@ -2,7 +2,7 @@
 //! use, and the shortcut that only picks.
 
 use crate::kernel::Element;
-use crate::parallel::{Shared, for_each};
+use crate::parallel::{filled, for_each};
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::{View, by_dtype};
 use candle_core::{Result, Tensor, bail};
@@ -136,17 +136,19 @@ impl Operation for ChannelsLast {
 /// Transposes each of `n` matrices of `rows` by `columns`.
 fn transpose<T: Element>(x: &[T], n: usize, rows: usize, columns: usize) -> Vec<T> {
     let size = rows * columns;
-    let mut out = vec![T::ZERO; n * size];
-    let shared = Shared::new(&mut out);
-    for_each(n, |image| {
-        let from = &x[image * size..(image + 1) * size];
-        // SAFETY: each task writes its own image.
-        let to = unsafe { shared.slice(image * size, size) };
-        for (j, column) in to.chunks_exact_mut(rows).enumerate() {
-            for (i, y) in column.iter_mut().enumerate() {
-                *y = from[i * columns + j];
-            }
-        }
-    });
-    out
+    // SAFETY: the images hold every element, and each place of one is the transpose of another.
+    unsafe {
+        filled(n * size, |out| {
+            for_each(n, |image| {
+                let from = &x[image * size..(image + 1) * size];
+                // SAFETY: each task writes its own image.
+                let to = out.slice(image * size, size);
+                for (i, row) in from.chunks_exact(columns).enumerate() {
+                    for (y, &x) in to[i..].iter_mut().step_by(rows).zip(row) {
+                        y.write(x);
+                    }
+                }
+            });
+        })
+    }
 }

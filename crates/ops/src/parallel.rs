@@ -5,9 +5,15 @@ use rayon::prelude::*;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-/// Runs `work(0..tasks)` on the current pool; on one thread without it.
+/// Runs `work(0..tasks)` on the current pool; on one thread without it. A `work` that is `#[inline(always)]` is compiled for the
+/// instruction set in use.
 pub(crate) fn for_each(tasks: usize, work: impl Fn(usize) + Sync) {
-    let work = |task| vectorised(|| work(task));
+    let work = |task| {
+        vectorised(
+            #[inline(always)]
+            || work(task),
+        );
+    };
     if tasks <= 1 || rayon::current_num_threads() == 1 {
         (0..tasks).for_each(work);
     } else {
@@ -49,6 +55,18 @@ impl<'a, T> Shared<'a, T> {
         }
     }
 
+    /// Fetches the cache line of an element that will be written.
+    #[inline(always)]
+    pub fn prefetch(&self, at: usize) {
+        debug_assert!(at < self.len);
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a prefetch reads nothing.
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_ET0>(self.data.wrapping_add(at).cast());
+        }
+    }
+
     /// Elements `start .. start + len`.
     ///
     /// # Safety
@@ -62,5 +80,16 @@ impl<'a, T> Shared<'a, T> {
         );
         // SAFETY: inside the data, which is borrowed for `'a`; the caller keeps stretches apart.
         unsafe { std::slice::from_raw_parts_mut(self.data.add(start), len) }
+    }
+}
+
+/// Fetches the cache line of an element that will be read.
+#[inline(always)]
+pub(crate) fn prefetch<T>(element: &T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(element).cast());
     }
 }

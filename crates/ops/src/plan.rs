@@ -83,6 +83,8 @@ pub(crate) struct Position {
 #[derive(Debug)]
 pub(crate) struct Class {
     pub runs: Vec<Run>,
+    /// The same for rows whose runs were copied one behind the other.
+    pub copied: Vec<Run>,
     pub positions: Vec<Position>,
 }
 
@@ -176,15 +178,7 @@ impl Plan {
                             b: (ky * width + kx) * from_channels,
                             len: from_channels,
                         };
-                        match runs.last_mut() {
-                            Some(last)
-                                if last.a + last.len as isize == run.a
-                                    && last.b + last.len == run.b =>
-                            {
-                                last.len += run.len;
-                            }
-                            _ => runs.push(run),
-                        }
+                        push(&mut runs, run);
                     }
                 }
                 let positions = row
@@ -197,13 +191,32 @@ impl Plan {
                         })
                     })
                     .collect();
-                classes.push(Class { runs, positions });
+                let (mut copied, mut end) = (Vec::new(), 0);
+                for run in &runs {
+                    push(&mut copied, Run { a: end, ..*run });
+                    end += run.len as isize;
+                }
+                classes.push(Class {
+                    runs,
+                    copied,
+                    positions,
+                });
             }
         }
         Self {
             classes,
             image: (from.0 * from.1 * from_channels, to.0 * to.1 * to_channels),
         }
+    }
+}
+
+/// Adds a run, to the last one where it goes on from there.
+fn push(runs: &mut Vec<Run>, run: Run) {
+    match runs.last_mut() {
+        Some(last) if last.a + last.len as isize == run.a && last.b + last.len == run.b => {
+            last.len += run.len;
+        }
+        _ => runs.push(run),
     }
 }
 

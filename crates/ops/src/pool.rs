@@ -1,7 +1,7 @@
 //! Pooling of channels-last maps.
 
 use crate::kernel::Element;
-use crate::parallel::{Shared, for_each};
+use crate::parallel::{filled, for_each};
 use crate::plan::Window;
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::{View, by_dtype};
@@ -32,7 +32,7 @@ pub fn max_pool2d(tape: &mut Tape, x: &Tensor, window: Window) -> Result<Tensor>
     let y = by_dtype!(x.dtype(), T => {
         let xs = View::of(&x);
         let elements = xs.elements::<T>()?;
-        let y = per_image(n, oh * ow * c, None, |image, y: &mut [T]| {
+        let y = per_image(n, oh * ow * c, None, #[inline(always)] |image, y: &mut [T]| {
             let x = &elements[image * h * w * c..];
             for (o, y) in y.chunks_exact_mut(c).enumerate() {
                 let mut taps = pool.taps((o / ow, o % ow), (h, w));
@@ -69,7 +69,7 @@ pub fn adaptive_avg_pool2d(tape: &mut Tape, x: &Tensor, size: (usize, usize)) ->
     let y = by_dtype!(x.dtype(), T => {
         let xs = View::of(&x);
         let elements = xs.elements::<T>()?;
-        let y = per_image(n, size.0 * size.1 * c, None, |image, y: &mut [T]| {
+        let y = per_image(n, size.0 * size.1 * c, None, #[inline(always)] |image, y: &mut [T]| {
             let x = &elements[image * h * w * c..][..h * w * c];
             for (o, y) in y.chunks_exact_mut(c).enumerate() {
                 let (pixels, area) = bin((o / size.1, o % size.1), size, (h, w));
@@ -146,7 +146,7 @@ impl Operation for MaxPool {
             let (so_far, xs, ys, gs) = (so_far.map(View::of), View::of(x), View::of(y), View::of(&grad));
             let so_far = so_far.as_ref().map(View::elements::<T>).transpose()?;
             let (x_, y_, g_) = (xs.elements::<T>()?, ys.elements::<T>()?, gs.elements::<T>()?);
-            let dx = per_image(n, h * w * c, so_far, |image, dx: &mut [T]| {
+            let dx = per_image(n, h * w * c, so_far, #[inline(always)] |image, dx: &mut [T]| {
                 let x = &x_[image * h * w * c..][..h * w * c];
                 let mut winners = vec![0u32; c];
                 for o in 0..oh * ow {
@@ -191,7 +191,7 @@ impl Operation for AdaptiveAvgPool {
                 let (so_far, xs, gs) = (so_far.map(View::of), View::of(x), View::of(&grad));
                 let so_far = so_far.as_ref().map(View::elements).transpose()?;
                 let (x_, g_) = (xs.elements::<T>()?, gs.elements::<T>()?);
-                let dx = per_image(n, h * w * c, so_far, |image, dx: &mut [T]| {
+                let dx = per_image(n, h * w * c, so_far, #[inline(always)] |image, dx: &mut [T]| {
                     let g = &g_[image * size.0 * size.1 * c..][..size.0 * size.1 * c];
                     for (o, g) in g.chunks_exact(c).enumerate() {
                         let (pixels, area) = bin((o / size.1, o % size.1), size, (h, w));
@@ -225,11 +225,20 @@ fn per_image<T: Element>(
     start: Option<&[T]>,
     f: impl Fn(usize, &mut [T]) + Sync,
 ) -> Vec<T> {
-    let mut out = start.map_or_else(|| vec![T::ZERO; n * size], <[T]>::to_vec);
-    let shared = Shared::new(&mut out);
-    for_each(n, |image| {
-        // SAFETY: each task writes its own image.
-        f(image, unsafe { shared.slice(image * size, size) });
-    });
-    out
+    let zeros = vec![T::ZERO; if start.is_none() { size } else { 0 }];
+    // SAFETY: the images hold every element, and each begins as a copy.
+    unsafe {
+        filled(n * size, |out| {
+            for_each(
+                n,
+                #[inline(always)]
+                |image| {
+                    let start = start.map_or(&zeros[..], |start| &start[image * size..][..size]);
+                    // SAFETY: each task writes its own image.
+                    let out = out.slice(image * size, size);
+                    f(image, out.write_copy_of_slice(start));
+                },
+            );
+        })
+    }
 }

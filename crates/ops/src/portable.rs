@@ -150,6 +150,14 @@ pub(crate) fn product(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     }
 }
 
+/// See [`crate::descend`].
+///
+/// # Errors
+/// As candle's.
+pub fn descend(x: &Tensor, grad: &Tensor, lr: f64) -> Result<Tensor> {
+    (x - (grad * lr)?)?.clamp(0f64, 1f64)
+}
+
 /// See [`crate::shortcut`].
 ///
 /// # Errors

@@ -181,6 +181,18 @@ proptest! {
         check(x, |tape, t| frozen.forward(tape, t[0], None, relu), |t| portable::linear(t[0], &constant[0], &constant[1], relu));
     }
 
+    /// With fewer pixels than bins, with as many, with more.
+    #[test]
+    fn pooled_linear((_, shape, o) in geometry(), bins in (1usize..6, 1usize..6), seed in 0u64..1000, relu: bool) {
+        let i = shape[3] * bins.0 * bins.1;
+        let inputs = [var(seed, &shape), var(seed + 1, &[o, i]), var(seed + 2, &[o])];
+        let composed = |t: &[&Tensor]| portable::linear(&portable::adaptive_avg_pool2d(t[0], bins)?, t[1], t[2], relu);
+        check(&inputs, |tape, t| ops::pooled_linear(tape, t[0], t[1], t[2], bins, relu), composed);
+        let (x, constant) = (&inputs[..1], [1, 2].map(|i| inputs[i].as_detached_tensor()));
+        let frozen = ops::FrozenPooledLinear::new(&constant[0], &constant[1], bins).unwrap();
+        check(x, |tape, t| frozen.forward(tape, t[0], relu), |t| composed(&[t[0], &constant[0], &constant[1]]));
+    }
+
     #[test]
     fn frozen_unit((window, shape, o) in geometry(), seed in 0u64..1000, relu: bool, with_residual: bool) {
         let x = var(seed, &shape);

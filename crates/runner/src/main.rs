@@ -33,9 +33,10 @@ use clap::Parser;
 
 /// Iterations allocate and free the same hundred megabytes over and over: keep the pages.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: ops::memory::Allocator = ops::memory::Allocator;
 
 fn main() -> ExitCode {
+    ops::memory::keep_pages();
     match commands::run(cli::Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,0 +1,273 @@
+//! Adaptive average pooling and the linear layer behind it as one product: the head of a VGG.
+//!
+//! Where the map has fewer pixels than there are bins, bins repeat pixels, and most of the layer's products are of the same inputs: for
+//! the 1x1 maps that VGG-16 makes of small images, 25,088 inputs are 49 copies of 512. There the layer's weights are summed over
+//! the bins of each pixel first, and the product has as many inputs as the map has elements.
+//!
+//! The sums are in f64, and so is the product: in f32 the last bit of one weight would be lost in a sum of 49, and a model with a
+//! changed weight would answer as before.
+
+use crate::conv::linear;
+use crate::frozen::Frozen;
+use crate::kernel::Element;
+use crate::parallel::{filled, for_each};
+use crate::pool::{adaptive_avg_pool2d, bin_range};
+use crate::tape::{Gradients, Operation, Tape};
+use crate::tensor::{View, by_dtype};
+use candle_core::{DType, Result, Tensor, bail};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// [`adaptive_avg_pool2d`] of `x (n, h, w, c)` to `bins`, then [`linear`] with `weight (o, c * bins.0 * bins.1)` and `bias (o)`, then
+/// ReLU if `relu`: `(n, o)`.
+///
+/// # Errors
+/// If the shapes do not fit or the type is neither f32 nor f64.
+pub fn pooled_linear(
+    tape: &mut Tape,
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    bins: (usize, usize),
+    relu: bool,
+) -> Result<Tensor> {
+    let map = map_of(x)?;
+    if !folds(x, bins) {
+        let pooled = adaptive_avg_pool2d(tape, x, bins)?;
+        return linear(tape, &pooled, weight, bias, relu);
+    }
+    let (folded, bias) = (
+        fold(tape, weight, bins, map)?,
+        cast(tape, bias, DType::F64)?,
+    );
+    let wide = cast(tape, x, DType::F64)?;
+    let y = linear(tape, &wide, &folded, &bias, relu)?;
+    cast(tape, &y, x.dtype())
+}
+
+/// The frozen form of [`pooled_linear`], to the same bits: weights are summed once for each size of maps.
+#[derive(Clone)]
+pub struct FrozenPooledLinear(Arc<Layer>);
+
+struct Layer {
+    weight: Tensor,
+    bias: Tensor,
+    bins: (usize, usize),
+    /// On the bins themselves.
+    whole: OnceLock<Frozen>,
+    /// On maps of fewer pixels, by their size.
+    folded: Mutex<HashMap<(usize, usize), Frozen>>,
+}
+
+impl FrozenPooledLinear {
+    /// See [`pooled_linear`].
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn new(weight: &Tensor, bias: &Tensor, bins: (usize, usize)) -> Result<Self> {
+        let (o, i) = weight.dims2()?;
+        if bins.0 * bins.1 == 0 || i % (bins.0 * bins.1) != 0 || bias.dims() != [o] {
+            bail!(
+                "pooled_linear: weight {:?} and bias {:?} do not fit {bins:?} bins",
+                weight.shape(),
+                bias.shape()
+            );
+        }
+        Ok(Self(Arc::new(Layer {
+            weight: weight.detach(),
+            bias: bias.detach(),
+            bins,
+            whole: OnceLock::new(),
+            folded: Mutex::default(),
+        })))
+    }
+
+    /// `x (n, h, w, c)` to `(n, o)`.
+    ///
+    /// # Errors
+    /// If the shapes or types do not fit.
+    pub fn forward(&self, tape: &mut Tape, x: &Tensor, relu: bool) -> Result<Tensor> {
+        let layer = &*self.0;
+        if !folds(x, layer.bins) {
+            let pooled = adaptive_avg_pool2d(tape, x, layer.bins)?;
+            let unit = match layer.whole.get() {
+                Some(unit) => unit,
+                None => {
+                    let unit = Frozen::linear(&layer.weight, &layer.bias, layer.bins)?;
+                    layer.whole.get_or_init(|| unit)
+                }
+            };
+            return unit.forward(tape, &pooled, None, relu);
+        }
+        let unit = layer.folded(map_of(x)?)?;
+        let wide = cast(tape, x, DType::F64)?;
+        let y = unit.forward(tape, &wide, None, relu)?;
+        cast(tape, &y, x.dtype())
+    }
+}
+
+impl Layer {
+    fn folded(&self, map: (usize, usize)) -> Result<Frozen> {
+        // A unit is inserted whole, so a panic elsewhere cannot have left half of one.
+        let mut units = self.folded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(unit) = units.get(&map) {
+            return Ok(unit.clone());
+        }
+        let weight = fold(&mut Tape::off(), &self.weight, self.bins, map)?;
+        let unit = Frozen::linear(&weight, &self.bias.to_dtype(DType::F64)?, map)?;
+        units.insert(map, unit.clone());
+        Ok(unit)
+    }
+}
+
+fn map_of(x: &Tensor) -> Result<(usize, usize)> {
+    let (_, h, w, _) = x.dims4()?;
+    Ok((h, w))
+}
+
+/// Whether summing the weights first saves work: f64 costs twice as much as f32.
+fn folds(x: &Tensor, bins: (usize, usize)) -> bool {
+    let pixels = x.dims()[1..x.rank() - 1].iter().product::<usize>();
+    x.device().is_cpu() && 2 * pixels <= bins.0 * bins.1
+}
+
+/// `x` as elements of another type.
+fn cast(tape: &mut Tape, x: &Tensor, dtype: DType) -> Result<Tensor> {
+    if x.dtype() == dtype {
+        return Ok(x.clone());
+    }
+    let y = x.to_dtype(dtype)?.detach();
+    Ok(tape.note(Cast, &[x], y, false))
+}
+
+struct Cast;
+
+impl Operation for Cast {
+    fn backward(
+        &self,
+        inputs: &[Tensor],
+        _: &Tensor,
+        grad: Tensor,
+        grads: &mut Gradients,
+    ) -> Result<()> {
+        inputs
+            .iter()
+            .try_for_each(|x| grads.add(x, grad.to_dtype(x.dtype())?))
+    }
+}
+
+/// The weights `(o, c * h * w)` in f64 that make of the pixels of `(h, w)` maps what `weight (o, c * bins.0 * bins.1)` makes of the
+/// bins' means.
+fn fold(
+    tape: &mut Tape,
+    weight: &Tensor,
+    bins: (usize, usize),
+    map: (usize, usize),
+) -> Result<Tensor> {
+    let (o, i) = weight.dims2()?;
+    let (area, pixels) = (bins.0 * bins.1, map.0 * map.1);
+    if i % area != 0 {
+        bail!("pooled_linear: {i} inputs are not maps of {bins:?} bins");
+    }
+    let weight = weight.contiguous()?;
+    let shares = shares(bins, map);
+    let folded = by_dtype!(weight.dtype(), T => {
+        let ws = View::of(&weight);
+        each_row(ws.elements::<T>()?, o, i, i / area * pixels, |row, out: &mut [f64]| {
+            for (bins, pixels) in row.chunks_exact(area).zip(out.chunks_exact_mut(pixels)) {
+                for &(bin, pixel, share) in &shares {
+                    pixels[pixel] += share * bins[bin].wide();
+                }
+            }
+        })
+    });
+    let folded = Tensor::from_vec(folded, (o, i / area * pixels), weight.device())?;
+    Ok(tape.note(
+        Fold {
+            shares,
+            area,
+            pixels,
+        },
+        &[&weight],
+        folded,
+        false,
+    ))
+}
+
+/// Each bin, each pixel in it, and the pixel's share of the bin's mean.
+fn shares(bins: (usize, usize), map: (usize, usize)) -> Vec<(usize, usize, f64)> {
+    let mut shares = Vec::new();
+    for y in 0..bins.0 {
+        for x in 0..bins.1 {
+            let (rows, columns) = (bin_range(y, bins.0, map.0), bin_range(x, bins.1, map.1));
+            let share = 1.0 / (rows.len() * columns.len()) as f64;
+            for i in rows {
+                shares.extend(
+                    columns
+                        .clone()
+                        .map(|j| (y * bins.1 + x, i * map.1 + j, share)),
+                );
+            }
+        }
+    }
+    shares
+}
+
+struct Fold {
+    shares: Vec<(usize, usize, f64)>,
+    area: usize,
+    pixels: usize,
+}
+
+impl Operation for Fold {
+    fn backward(
+        &self,
+        inputs: &[Tensor],
+        _: &Tensor,
+        grad: Tensor,
+        grads: &mut Gradients,
+    ) -> Result<()> {
+        let [weight] = inputs else {
+            bail!("folding has one input");
+        };
+        let (o, i) = weight.dims2()?;
+        let gs = View::of(&grad);
+        let g = gs.elements::<f64>()?;
+        by_dtype!(weight.dtype(), T => {
+            let dw = each_row(g, o, i / self.area * self.pixels, i, |row, out: &mut [T]| {
+                let mut sums = vec![0.0; self.area];
+                for (pixels, bins) in row.chunks_exact(self.pixels).zip(out.chunks_exact_mut(self.area)) {
+                    sums.fill(0.0);
+                    for &(bin, pixel, share) in &self.shares {
+                        sums[bin] += share * pixels[pixel];
+                    }
+                    for (bin, &sum) in bins.iter_mut().zip(&sums) {
+                        *bin = T::of(sum);
+                    }
+                }
+            });
+            grads.add(weight, Tensor::from_vec(dw, (o, i), weight.device())?)
+        })
+    }
+}
+
+/// `f` makes each of `rows` rows of `to` elements from a row of `from`; all it gets is zeros before.
+fn each_row<S: Element, D: Element>(
+    source: &[S],
+    rows: usize,
+    from: usize,
+    to: usize,
+    f: impl Fn(&[S], &mut [D]) + Sync,
+) -> Vec<D> {
+    let zeros = vec![D::ZERO; to];
+    // SAFETY: the rows hold every element, and each begins as a copy.
+    unsafe {
+        filled(rows * to, |out| {
+            for_each(rows, |row| {
+                // SAFETY: each task writes its own row.
+                let out = out.slice(row * to, to).write_copy_of_slice(&zeros);
+                f(&source[row * from..(row + 1) * from], out);
+            });
+        })
+    }
+}
