@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +34,8 @@ ROWS = [
     ("query", "resnet18", 1, 32, 100, 1.0, 2.0),
 ]
 ROUNDS = 7
+# Seconds.
+SETTLE = 0.5
 
 
 class Side:
@@ -42,6 +45,8 @@ class Side:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
     def ask(self, *words):
+        # The other side's threads spin for a while after their last work.
+        time.sleep(SETTLE)
         print(*words, file=self.process.stdin, flush=True)
         line = self.process.stdout.readline()
         if not line:

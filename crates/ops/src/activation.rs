@@ -13,6 +13,12 @@ pub(crate) fn relu_of<T: Element>(y: T) -> T {
     if y <= T::ZERO { T::ZERO } else { y }
 }
 
+/// `g` where `y`, the output of a ReLU, is positive, else 0.
+#[inline(always)]
+pub(crate) fn masked_by<T: Element>(g: T, y: T) -> T {
+    if y > T::ZERO { g } else { T::ZERO }
+}
+
 /// `max(x, 0)`, any shape; gradient 0 at 0, as PyTorch's.
 ///
 /// # Errors
@@ -138,7 +144,7 @@ impl Operation for NegativePart {
 /// `grad` where the output `y` of a ReLU is positive, else 0.
 pub(crate) fn masked(y: &Tensor, grad: &Tensor) -> Result<Tensor> {
     by_dtype!(y.dtype(), T => {
-        let dx = zip(View::of(grad).elements::<T>()?, View::of(y).elements::<T>()?, |g, y| if y > T::ZERO { g } else { T::ZERO });
+        let dx = zip(View::of(grad).elements::<T>()?, View::of(y).elements::<T>()?, masked_by);
         Tensor::from_vec(dx, y.shape(), y.device())
     })
 }

@@ -206,10 +206,10 @@ impl Operation for Conv2d {
         let taps = self.sizes.taps();
         by_dtype!(x.dtype(), T => {
             if grads.wants(x) {
-                let plan = input_gradient::plan(window, map, (c, o))
+                let plan = Plan::backward(window, map, (c, o))
                     .expect("the forward pass checked that the window fits");
-                let panels = input_gradient::pack(View::of(weight).elements::<T>()?, None, o, c, window);
-                input_gradient::add(grads, x, &grad, &plan, &panels, window)?;
+                let weights = input_gradient::Weights::new(View::of(weight).elements::<T>()?, None, o, c, window);
+                weights.add(grads, x, &grad, &plan)?;
             }
             let dy = View::of(&grad);
             let dy = dy.elements::<T>()?;

@@ -197,15 +197,15 @@ impl Frozen {
 type Plans = HashMap<(usize, usize), Arc<[Plan; 2]>>;
 
 struct Unit<T> {
-    /// In torchvision's layout, shared with whoever has it: the backward panels are packed from it when first asked for.
+    /// In torchvision's layout, shared with whoever has it: the backward weights are packed from it when first asked for.
     weight: Tensor,
     /// (o, c, kh, kw).
     shape: Shape,
     forward: Packed<T>,
     /// With the scale of the normalisation in it.
-    backward: OnceLock<Packed<T>>,
+    backward: OnceLock<input_gradient::Weights<T>>,
     /// Without, for [`Convolution`].
-    raw_backward: OnceLock<Packed<T>>,
+    raw_backward: OnceLock<input_gradient::Weights<T>>,
     scale: Option<Vec<T>>,
     shift: Option<Vec<T>>,
     kind: Kind,
@@ -242,20 +242,21 @@ impl<T: Element> Unit<T> {
         }))
     }
 
-    /// Panels of the input gradient. The scale of the normalisation goes into them: one pass less.
-    fn backward_panels(&self) -> Result<&Packed<T>> {
+    /// Weights of the input gradient. The scale of the normalisation goes into them: one pass less.
+    fn backward_weights(&self) -> Result<&input_gradient::Weights<T>> {
         self.pack_backward(&self.backward, self.scale.as_deref())
     }
 
     fn pack_backward<'a>(
         &self,
-        panels: &'a OnceLock<Packed<T>>,
+        packed: &'a OnceLock<input_gradient::Weights<T>>,
         scale: Option<&[T]>,
-    ) -> Result<&'a Packed<T>> {
+    ) -> Result<&'a input_gradient::Weights<T>> {
         let (o, c, ..) = self.shape.dims4()?;
         let weight = View::of(&self.weight);
         let weight = weight.elements()?;
-        Ok(panels.get_or_init(|| input_gradient::pack(weight, scale, o, c, self.kind.window())))
+        Ok(packed
+            .get_or_init(|| input_gradient::Weights::new(weight, scale, o, c, self.kind.window())))
     }
 
     fn plans(&self, map: (usize, usize)) -> Result<Arc<[Plan; 2]>> {
@@ -267,7 +268,7 @@ impl<T: Element> Unit<T> {
         let channels = (self.shape.dims()[1], self.shape.dims()[0]);
         let window = self.kind.window();
         let Some((forward, backward)) =
-            Plan::forward(window, map, channels).zip(input_gradient::plan(window, map, channels))
+            Plan::forward(window, map, channels).zip(Plan::backward(window, map, channels))
         else {
             bail!("the {map:?} map is smaller than {window:?}");
         };
@@ -356,12 +357,12 @@ impl<T: Element> Unit<T> {
         &self,
         x: &Tensor,
         grad: &Tensor,
-        panels: &Packed<T>,
+        weights: &input_gradient::Weights<T>,
         grads: &mut Gradients,
     ) -> Result<()> {
         let (_, h, w, _) = as_map(x.shape())?;
         let plans = self.plans((h, w))?;
-        input_gradient::add(grads, x, grad, &plans[1], panels, self.kind.window())
+        weights.add(grads, x, grad, &plans[1])
     }
 }
 
@@ -389,7 +390,7 @@ impl<T: Element> Operation for Whole<T> {
         match grads.wants(&inputs[0]) {
             true => self
                 .0
-                .add_input_gradient(&inputs[0], &grad, self.0.backward_panels()?, grads),
+                .add_input_gradient(&inputs[0], &grad, self.0.backward_weights()?, grads),
             false => Ok(()),
         }
     }
@@ -406,8 +407,8 @@ impl<T: Element> Operation for Convolution<T> {
         grad: Tensor,
         grads: &mut Gradients,
     ) -> Result<()> {
-        let panels = self.0.pack_backward(&self.0.raw_backward, None)?;
-        self.0.add_input_gradient(&inputs[0], &grad, panels, grads)
+        let weights = self.0.pack_backward(&self.0.raw_backward, None)?;
+        self.0.add_input_gradient(&inputs[0], &grad, weights, grads)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The driver of the microkernels: a planned product over all images, in parallel, with an epilogue; and the packing of weights.
 
 use crate::kernel::{
-    Element, Epilogue, Isa, Kernels, MAX_ROWS, PANEL, RowPair, Run, Tile, WIDE, vectorised,
+    Element, Epilogue, Finish, Isa, Kernels, MAX_ROWS, PANEL, RowPair, Run, Tile, WIDE,
 };
 use crate::parallel::{Shared, filled, for_each, prefetch};
 use crate::plan::{Class, Plan};
@@ -262,8 +262,25 @@ fn one_tile<T: Element>(
             }
         }
     }
+    let whole = width == panels * PANEL;
+    let at = |map: &[T]| map[column..].as_ptr();
+    let to = &rows.to[..rows.count];
+    let finish = if whole {
+        Finish {
+            scale: epilogue.scale.map(at),
+            shift: epilogue.shift.map(at),
+            residual: epilogue.residual.map(at),
+            relu: epilogue.relu,
+            mask: epilogue.mask.map(at),
+            out: out.pointer(column).cast(),
+            to,
+        }
+    } else {
+        Finish::plain(sums)
+    };
     // SAFETY: a plan's runs stay inside an image for every position of their class, and inside the packed depth; the
-    // assertion on `a` and `Packed::new` make both readable.
+    // assertion on `a` and `Packed::new` make both readable. A plan gives each position its own stretch of the result, as long
+    // as there are columns, and each task its own tiles and columns; residual and mask are as long as the result.
     unsafe {
         kernels.tile(
             &rows.from[..rows.count],
@@ -271,19 +288,19 @@ fn one_tile<T: Element>(
             panel,
             panels,
             b.depth * PANEL,
-            sums,
+            &Finish {
+                to: &finish.to[..rows.count],
+                ..finish
+            },
         );
     };
-    vectorised(
-        #[inline(always)]
-        || {
-            for (sums, &start) in sums.0.chunks_exact(WIDE).zip(&rows.to[..rows.count]) {
-                // SAFETY: a plan gives each position its own stretch of the result, and each task its own tiles and columns.
-                let row = unsafe { out.slice(start + column, width) };
-                epilogue.write(&sums[..width], column, start, row);
-            }
-        },
-    );
+    if !whole {
+        for (sums, &start) in sums.0.chunks_exact(WIDE).zip(to) {
+            // SAFETY: as above.
+            let row = unsafe { out.slice(start + column, width) };
+            epilogue.write(&sums[..width], column, start, row);
+        }
+    }
 }
 
 /// The gradient of a planned product with respect to its right operand, as `(depth, columns)` row major.

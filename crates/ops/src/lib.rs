@@ -40,6 +40,7 @@ mod layout;
 pub mod memory;
 mod parallel;
 mod plan;
+mod planes;
 mod pool;
 mod pooled_linear;
 pub mod portable;

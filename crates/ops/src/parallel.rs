@@ -67,6 +67,12 @@ impl<'a, T> Shared<'a, T> {
         }
     }
 
+    /// Where an element is.
+    pub fn pointer(&self, at: usize) -> *mut T {
+        debug_assert!(at <= self.len);
+        self.data.wrapping_add(at)
+    }
+
     /// Elements `start .. start + len`.
     ///
     /// # Safety

@@ -43,19 +43,15 @@ impl Window {
             .collect()
     }
 
-    /// Which outputs, relative to its own, a block of `side` input coordinates touches along one axis. A block's own output is the
-    /// one at its first coordinate over the stride.
-    pub(crate) fn reach(&self, kernel: usize, side: usize) -> std::ops::Range<isize> {
-        let (stride, padding) = (self.stride as isize, self.padding as isize);
-        let first = (padding - kernel as isize + 1 + stride - 1).div_euclid(stride);
-        let last = (side as isize - 1 + padding).div_euclid(stride);
-        first..last + 1
-    }
-
-    /// The kernel index through which the output at `relative` to a block's own reads the block's coordinate `within`.
-    pub(crate) fn tap(&self, within: usize, relative: isize, kernel: usize) -> Option<usize> {
-        let k = (within + self.padding) as isize - self.stride as isize * relative;
-        usize::try_from(k).ok().filter(|&k| k < kernel)
+    /// Along one axis, the outputs that read a pixel `within` a stride, and through which kernel index. An output is relative to the
+    /// pixel's own, the one at its coordinate over the stride.
+    pub(crate) fn seen(&self, within: usize, kernel: usize) -> Vec<(isize, usize)> {
+        let seen = |k: usize| {
+            let at = (within + self.padding) as isize - k as isize;
+            (at.rem_euclid(self.stride as isize) == 0)
+                .then(|| (at.div_euclid(self.stride as isize), k))
+        };
+        (0..kernel).rev().filter_map(seen).collect()
     }
 
     /// The transposed taps `(k, o)` of input coordinate `i`: every output that reads `i`, and through which kernel index,
@@ -119,43 +115,6 @@ impl Plan {
             (map, channels.0),
             axis(map.0, |i| window.transposed_taps(i, window.kernel.0, out.0)),
             axis(map.1, |i| window.transposed_taps(i, window.kernel.1, out.1)),
-        ))
-    }
-
-    /// The same gradient for blocks of `side` by `side` input pixels at a time: the result is `(n, h / side, w / side)`, rounded
-    /// up, of `side * side * channels.0` columns. `side` is a multiple of the stride.
-    pub fn blocks(
-        window: Window,
-        map: (usize, usize),
-        channels: (usize, usize),
-        side: usize,
-    ) -> Option<Self> {
-        let out = window.output(map)?;
-        let along = |n: usize, kernel: usize, outputs: usize| {
-            let reach = window.reach(kernel, side);
-            axis(n.div_ceil(side), |b| {
-                let own = (b * side / window.stride) as isize;
-                let outputs = reach
-                    .clone()
-                    .map(|r| usize::try_from(own + r).ok().filter(|&o| o < outputs));
-                outputs
-                    .enumerate()
-                    .filter_map(|(k, o)| Some((k, o?)))
-                    .collect()
-            })
-        };
-        let to = (map.0.div_ceil(side), map.1.div_ceil(side));
-        let columns = window.reach(window.kernel.1, side).len();
-        let (rows, cols) = (
-            along(map.0, window.kernel.0, out.0),
-            along(map.1, window.kernel.1, out.1),
-        );
-        Some(Self::product(
-            columns,
-            (out, channels.1),
-            (to, side * side * channels.0),
-            rows,
-            cols,
         ))
     }
 

@@ -1,5 +1,6 @@
 //! Pooling of channels-last maps.
 
+use crate::activation::masked_by;
 use crate::kernel::Element;
 use crate::parallel::{filled, for_each};
 use crate::plan::Window;
@@ -212,9 +213,10 @@ impl Operation for AdaptiveAvgPool {
 }
 
 /// The gradient of a ReLU whose output was `y`.
+#[inline(always)]
 fn mask<T: Element>(grad: &mut [T], y: &[T]) {
     for (g, &y) in grad.iter_mut().zip(y) {
-        *g = if y > T::ZERO { *g } else { T::ZERO };
+        *g = masked_by(*g, y);
     }
 }
 

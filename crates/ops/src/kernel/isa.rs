@@ -1,7 +1,9 @@
 //! Instruction sets: which are there, which one is used, and the kernels compiled for each.
 
 use super::vector::{self, Element, KernelsOf, Vector};
-use super::{Kernels, PANEL, RowPair, Run, Tile};
+use super::{Finish, Kernels, PANEL, RowPair, Run, Tile};
+use crate::activation::{masked_by, relu_of};
+use crate::planes::CHANNELS;
 use candle_core::{CpuStorage, Result, bail};
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -142,6 +144,22 @@ impl<T: Element> Vector for Lanes<T> {
     unsafe fn fma(self, b: Self, c: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i].fma(b.0[i], c.0[i])))
     }
+    #[inline(always)]
+    unsafe fn add(self, b: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + b.0[i]))
+    }
+    #[inline(always)]
+    unsafe fn mul(self, b: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] * b.0[i]))
+    }
+    #[inline(always)]
+    unsafe fn relu(self) -> Self {
+        Self(self.0.map(relu_of))
+    }
+    #[inline(always)]
+    unsafe fn masked(self, y: Self) -> Self {
+        Self(std::array::from_fn(|i| masked_by(self.0[i], y.0[i])))
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -150,7 +168,9 @@ mod x86 {
     use std::arch::x86_64::*;
 
     macro_rules! vector {
-        ($register:ty, $t:ty, $lanes:expr, $zero:ident, $set1:ident, $load:ident, $store:ident, $fma:ident) => {
+        ($register:ty, $t:ty, $lanes:expr, $set1:ident, $load:ident, $store:ident, $fma:ident, $add:ident, $mul:ident,
+         $relu:expr, $masked:expr) => {
+            // SAFETY, for each block: the caller's; loads and stores are unaligned.
             impl Vector for $register {
                 type T = $t;
                 const LANES: usize = $lanes;
@@ -162,66 +182,126 @@ mod x86 {
                 }
                 #[inline(always)]
                 unsafe fn splat(p: *const $t) -> Self {
-                    // SAFETY: the caller's.
                     unsafe { $set1(*p) }
                 }
                 #[inline(always)]
                 unsafe fn load(p: *const $t) -> Self {
-                    // SAFETY: the caller's; unaligned loads.
                     unsafe { $load(p) }
                 }
                 #[inline(always)]
                 unsafe fn store(self, p: *mut $t) {
-                    // SAFETY: the caller's; unaligned stores.
                     unsafe { $store(p, self) }
                 }
                 #[inline(always)]
                 unsafe fn fma(self, b: Self, c: Self) -> Self {
-                    // SAFETY: the caller's.
                     unsafe { $fma(self, b, c) }
+                }
+                #[inline(always)]
+                unsafe fn add(self, b: Self) -> Self {
+                    unsafe { $add(self, b) }
+                }
+                #[inline(always)]
+                unsafe fn mul(self, b: Self) -> Self {
+                    unsafe { $mul(self, b) }
+                }
+                #[inline(always)]
+                unsafe fn relu(self) -> Self {
+                    unsafe { $relu(self, Self::zero()) }
+                }
+                #[inline(always)]
+                unsafe fn masked(self, y: Self) -> Self {
+                    unsafe { $masked(self, y, Self::zero()) }
                 }
             }
         };
     }
-    vector!(
+
+    // Not less or equal, NaN included; greater, NaN excluded: as `relu_of` and `masked_by`.
+    macro_rules! avx512 {
+        ($register:ty, $t:ty, $lanes:expr, $set1:ident, $load:ident, $store:ident, $fma:ident, $add:ident, $mul:ident, $cmp:ident, $keep:ident) => {
+            vector!(
+                $register,
+                $t,
+                $lanes,
+                $set1,
+                $load,
+                $store,
+                $fma,
+                $add,
+                $mul,
+                |x, zero| $keep($cmp::<_CMP_NLE_UQ>(x, zero), x),
+                |x, y, zero| $keep($cmp::<_CMP_GT_OQ>(y, zero), x)
+            );
+        };
+    }
+    macro_rules! avx2 {
+        ($register:ty, $t:ty, $lanes:expr, $set1:ident, $load:ident, $store:ident, $fma:ident, $add:ident, $mul:ident, $cmp:ident, $and:ident) => {
+            vector!(
+                $register,
+                $t,
+                $lanes,
+                $set1,
+                $load,
+                $store,
+                $fma,
+                $add,
+                $mul,
+                |x, zero| $and($cmp::<_CMP_NLE_UQ>(x, zero), x),
+                |x, y, zero| $and($cmp::<_CMP_GT_OQ>(y, zero), x)
+            );
+        };
+    }
+    avx512!(
         __m512,
         f32,
         16,
-        _mm512_setzero_ps,
         _mm512_set1_ps,
         _mm512_loadu_ps,
         _mm512_storeu_ps,
-        _mm512_fmadd_ps
+        _mm512_fmadd_ps,
+        _mm512_add_ps,
+        _mm512_mul_ps,
+        _mm512_cmp_ps_mask,
+        _mm512_maskz_mov_ps
     );
-    vector!(
+    avx2!(
         __m256,
         f32,
         8,
-        _mm256_setzero_ps,
         _mm256_set1_ps,
         _mm256_loadu_ps,
         _mm256_storeu_ps,
-        _mm256_fmadd_ps
+        _mm256_fmadd_ps,
+        _mm256_add_ps,
+        _mm256_mul_ps,
+        _mm256_cmp_ps,
+        _mm256_and_ps
     );
-    vector!(
+    avx512!(
         __m512d,
         f64,
         8,
-        _mm512_setzero_pd,
         _mm512_set1_pd,
         _mm512_loadu_pd,
         _mm512_storeu_pd,
-        _mm512_fmadd_pd
+        _mm512_fmadd_pd,
+        _mm512_add_pd,
+        _mm512_mul_pd,
+        _mm512_cmp_pd_mask,
+        _mm512_maskz_mov_pd
     );
-    vector!(
+    avx2!(
         __m256d,
         f64,
         4,
-        _mm256_setzero_pd,
         _mm256_set1_pd,
         _mm256_loadu_pd,
         _mm256_storeu_pd,
-        _mm256_fmadd_pd
+        _mm256_fmadd_pd,
+        _mm256_add_pd,
+        _mm256_mul_pd,
+        _mm256_cmp_pd,
+        _mm256_and_pd
     );
 }
 
@@ -234,16 +314,22 @@ macro_rules! kernels {
             type T = <$v as Vector>::T;
 
             $(#[$feature])?
-            unsafe fn tile<const NV: usize>(rows: &[*const T], runs: &[Run], b: *const T, stride: usize, out: &mut Tile<T>) {
+            unsafe fn tile<const NV: usize>(rows: &[*const T], runs: &[Run], b: *const T, stride: usize, finish: &Finish<'_, T>) {
                 let last = rows[rows.len() - 1];
                 let padded: [*const T; $full] = std::array::from_fn(|r| rows.get(r).copied().unwrap_or(last));
                 // SAFETY: the caller's; a repeated row is as readable as the row it repeats.
                 unsafe {
                     $(if rows.len() <= $size {
-                        return vector::tile::<$v, $size, NV>(&padded, runs, b, stride, out);
+                        return vector::tile::<$v, $size, NV>(&padded, runs, b, (PANEL, PANEL), stride, finish);
                     })*
-                    vector::tile::<$v, $full, NV>(&padded, runs, b, stride, out);
+                    vector::tile::<$v, $full, NV>(&padded, runs, b, (PANEL, PANEL), stride, finish);
                 }
+            }
+
+            $(#[$feature])?
+            unsafe fn narrow<const NV: usize>(rows: &[*const T; CHANNELS], runs: &[Run], b: *const T, step: usize, stride: usize, finish: &Finish<'_, T>) {
+                // SAFETY: the caller's.
+                unsafe { vector::tile::<$v, CHANNELS, NV>(rows, runs, b, (1, step), stride, finish) }
             }
 
             $(#[$feature])?
@@ -271,6 +357,7 @@ macro_rules! kernels {
                     rows: $full,
                     cols: VECTORS.len() * PANEL,
                     tile: [tile::<ONE>, tile::<MOST>],
+                    narrow: [narrow::<ONE>, narrow::<MOST>],
                     outer: [outer::<ONE>, outer::<MOST>],
                 })
             }

@@ -19,6 +19,7 @@ mod vector;
 pub(crate) use epilogue::Epilogue;
 pub(crate) use isa::vectorised;
 
+use crate::planes::CHANNELS;
 pub use isa::Isa;
 pub use vector::{Element, Real};
 
@@ -54,7 +55,44 @@ impl<T: Element> Tile<T> {
     }
 }
 
-type TileFn<T> = unsafe fn(&[*const T], &[Run], *const T, usize, &mut Tile<T>);
+/// Where a tile of sums goes and what becomes of it on the way: an [`Epilogue`] as pointers to the tile's first column.
+pub(crate) struct Finish<'a, T> {
+    pub scale: Option<*const T>,
+    pub shift: Option<*const T>,
+    pub residual: Option<*const T>,
+    pub relu: bool,
+    pub mask: Option<*const T>,
+    pub out: *mut T,
+    /// Of each row, in elements past `out`, `residual` and `mask`.
+    pub to: &'a [usize],
+}
+
+impl<'a, T> Finish<'a, T> {
+    /// The sums as they are, into `tile`.
+    pub fn plain(tile: &'a mut Tile<T>) -> Self {
+        const ROWS: [usize; MAX_ROWS] = {
+            let mut rows = [0; MAX_ROWS];
+            let mut r = 0;
+            while r < MAX_ROWS {
+                rows[r] = r * WIDE;
+                r += 1;
+            }
+            rows
+        };
+        Self {
+            scale: None,
+            shift: None,
+            residual: None,
+            relu: false,
+            mask: None,
+            out: tile.0.as_mut_ptr(),
+            to: &ROWS,
+        }
+    }
+}
+
+type TileFn<T> = unsafe fn(&[*const T], &[Run], *const T, usize, &Finish<'_, T>);
+type NarrowFn<T> = unsafe fn(&[*const T; CHANNELS], &[Run], *const T, usize, usize, &Finish<'_, T>);
 type OuterFn<T> = unsafe fn(*const T, usize, &[RowPair], *const T, &mut Tile<T>);
 
 /// The kernels of one element type on one instruction set.
@@ -65,16 +103,18 @@ pub(crate) struct Kernels<T: 'static> {
     /// Columns of a full tile: `PANEL` or `WIDE`.
     pub cols: usize,
     tile: [TileFn<T>; 2],
+    narrow: [NarrowFn<T>; 2],
     outer: [OuterFn<T>; 2],
 }
 
 impl<T: Element> Kernels<T> {
-    /// `tile[r][j] = sum over runs and i < len of rows[r][run.a + i] * b[run.b + i][j]`, for `panels` (1 or 2) panels
-    /// that lie `panel_stride` elements apart.
+    /// `sum over runs and i < len of rows[r][run.a + i] * b[run.b + i][j]`, for `panels` (1 or 2) panels that lie `panel_stride`
+    /// elements apart, finished and written to row `r`, column `j`.
     ///
     /// # Safety
-    /// `1 <= rows.len() <= self.rows`; `panels * PANEL <= self.cols`; each `rows[r] + run.a ..+ run.len` is readable, and
-    /// so is `b[(run.b + i) * PANEL ..+ PANEL]` for each panel.
+    /// `1 <= rows.len() <= self.rows`, and `finish.to` is as long; `panels * PANEL <= self.cols`; each
+    /// `rows[r] + run.a ..+ run.len` is readable, and so is `b[(run.b + i) * PANEL ..+ PANEL]` for each panel; `panels * PANEL` elements
+    /// are readable at `finish.scale` and `shift`, and at each `to` past `residual` and `mask`, and writable past `out`.
     #[inline]
     pub unsafe fn tile(
         &self,
@@ -83,11 +123,34 @@ impl<T: Element> Kernels<T> {
         b: *const T,
         panels: usize,
         panel_stride: usize,
-        out: &mut Tile<T>,
+        finish: &Finish<'_, T>,
     ) {
         debug_assert!((1..=self.rows).contains(&rows.len()) && panels * PANEL <= self.cols);
+        debug_assert_eq!(rows.len(), finish.to.len());
         // SAFETY: passed on from the caller.
-        unsafe { self.tile[panels - 1](rows, runs, b, panel_stride, out) }
+        unsafe { self.tile[panels - 1](rows, runs, b, panel_stride, finish) }
+    }
+
+    /// As [`tile`](Self::tile) for the rows of few channels, against a right operand that is not packed: a run begins `run.b` elements
+    /// into `b`, and its rows are `step` elements apart.
+    ///
+    /// # Safety
+    /// As there, with `b[run.b + i * step ..+ PANEL]` readable for each panel; `finish.to` has at least as many rows.
+    #[allow(clippy::too_many_arguments)]
+    #[inline]
+    pub unsafe fn narrow(
+        &self,
+        rows: &[*const T; CHANNELS],
+        runs: &[Run],
+        b: *const T,
+        step: usize,
+        panels: usize,
+        panel_stride: usize,
+        finish: &Finish<'_, T>,
+    ) {
+        debug_assert!(panels * PANEL <= self.cols && finish.to.len() >= CHANNELS);
+        // SAFETY: passed on from the caller.
+        unsafe { self.narrow[panels - 1](rows, runs, b, step, panel_stride, finish) }
     }
 
     /// `out[i][j] = sum over pairs of x[pair.x + i] * dy[pair.dy + j]` for `i < count` and `panels * PANEL` columns.

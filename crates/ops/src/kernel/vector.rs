@@ -1,6 +1,6 @@
 //! The microkernels' bodies, generic over a vector type; [`super::isa`] compiles them for each instruction set.
 
-use super::{Isa, Kernels, PANEL, RowPair, Run, Tile, WIDE};
+use super::{Finish, Isa, Kernels, PANEL, RowPair, Run, Tile, WIDE};
 use candle_core::{CpuStorage, Result, WithDType};
 pub use num::Real;
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
@@ -96,6 +96,22 @@ pub(crate) trait Vector: Copy {
     /// # Safety
     /// The instruction set of `Self` is there.
     unsafe fn fma(self, b: Self, c: Self) -> Self;
+    /// # Safety
+    /// The instruction set of `Self` is there.
+    unsafe fn add(self, b: Self) -> Self;
+    /// # Safety
+    /// The instruction set of `Self` is there.
+    unsafe fn mul(self, b: Self) -> Self;
+    /// See [`relu_of`](crate::activation::relu_of).
+    ///
+    /// # Safety
+    /// The instruction set of `Self` is there.
+    unsafe fn relu(self) -> Self;
+    /// See [`masked_by`](crate::activation::masked_by).
+    ///
+    /// # Safety
+    /// The instruction set of `Self` is there.
+    unsafe fn masked(self, y: Self) -> Self;
 }
 
 /// The offset of vector `v` of a tile's row within the packed right operand.
@@ -106,14 +122,16 @@ const fn column<V: Vector>(v: usize, panel_stride: usize) -> usize {
 }
 
 /// # Safety
-/// See [`Kernels::tile`]; here exactly `MR` rows and `NV` vectors of columns.
+/// See [`Kernels::tile`] and [`Kernels::narrow`]; here exactly `MR` rows and `NV` vectors of columns. A run begins `run.b * unit` elements
+/// into `b`, and its elements are `step` apart.
 #[inline(always)]
 pub(super) unsafe fn tile<V: Vector, const MR: usize, const NV: usize>(
     rows: &[*const V::T],
     runs: &[Run],
     b: *const V::T,
+    (unit, step): (usize, usize),
     panel_stride: usize,
-    out: &mut Tile<V::T>,
+    finish: &Finish<'_, V::T>,
 ) {
     let mut acc = [[V::zero(); NV]; MR];
     let rows: &[*const V::T; MR] = rows
@@ -121,7 +139,7 @@ pub(super) unsafe fn tile<V: Vector, const MR: usize, const NV: usize>(
         .expect("a tile has as many rows as its kernel");
     for run in runs {
         let a: [*const V::T; MR] = std::array::from_fn(|r| rows[r].wrapping_offset(run.a));
-        let mut b = b.wrapping_add(run.b * PANEL);
+        let mut b = b.wrapping_add(run.b * unit);
         for i in 0..run.len {
             // SAFETY: the caller vouches for the run and the panel; the vectors lie inside the panels' rows.
             unsafe {
@@ -134,10 +152,70 @@ pub(super) unsafe fn tile<V: Vector, const MR: usize, const NV: usize>(
                     }
                 }
             }
-            b = b.wrapping_add(PANEL);
+            b = b.wrapping_add(step);
         }
     }
-    write(&acc, out, 0);
+    // SAFETY: the caller vouches for what `finish` points to.
+    unsafe { finished(acc, finish) };
+}
+
+/// The epilogue, while the sums are in registers: see [`Epilogue`](super::Epilogue), whose arithmetic this is.
+///
+/// # Safety
+/// See [`Kernels::tile`].
+#[inline(always)]
+unsafe fn finished<V: Vector, const MR: usize, const NV: usize>(
+    mut acc: [[V; NV]; MR],
+    finish: &Finish<'_, V::T>,
+) {
+    // Loops of constant length over constant places, so that the sums stay in registers; rows past the last are ignored.
+    // SAFETY: the caller vouches for `NV` vectors at each place, and for the rows that `to` has.
+    unsafe {
+        if let Some(scale) = finish.scale {
+            for v in 0..NV {
+                let scale = V::load(scale.add(v * V::LANES));
+                for row in &mut acc {
+                    row[v] = row[v].mul(scale);
+                }
+            }
+        }
+        if let Some(shift) = finish.shift {
+            for v in 0..NV {
+                let shift = V::load(shift.add(v * V::LANES));
+                for row in &mut acc {
+                    row[v] = row[v].add(shift);
+                }
+            }
+        }
+        let to: [usize; MR] = std::array::from_fn(|r| finish.to[r.min(finish.to.len() - 1)]);
+        if let Some(residual) = finish.residual {
+            for r in 0..MR {
+                for v in 0..NV {
+                    acc[r][v] = acc[r][v].add(V::load(residual.add(to[r] + v * V::LANES)));
+                }
+            }
+        }
+        if finish.relu {
+            for row in &mut acc {
+                for v in 0..NV {
+                    row[v] = row[v].relu();
+                }
+            }
+        }
+        if let Some(mask) = finish.mask {
+            for r in 0..MR {
+                for v in 0..NV {
+                    acc[r][v] = acc[r][v].masked(V::load(mask.add(to[r] + v * V::LANES)));
+                }
+            }
+        }
+        // A repeated row ends with the bits of the row it repeats.
+        for r in 0..MR {
+            for v in 0..NV {
+                acc[r][v].store(finish.out.add(to[r] + v * V::LANES));
+            }
+        }
+    }
 }
 
 /// # Safety
