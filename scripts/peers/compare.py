@@ -109,6 +109,8 @@ def compare(row, rounds, folder):
     weights = f"{folder}/{model}.safetensors"
     # Fresh processes for each row: peak memory is that of the row.
     ours, theirs = brink(), torch()
+    # Both are up before the first measurement.
+    theirs.ask("version")
     if not Path(weights).exists():
         ours.ask("draw", model, weights)
     ways = torch_side.WAYS[work]

@@ -16,6 +16,11 @@ static ALLOCATOR: ops::memory::Allocator = ops::memory::Allocator;
 
 fn main() {
     ops::memory::keep_pages();
+    // Inside the pool, as the runner.
+    rayon::scope(|_| serve());
+}
+
+fn serve() {
     let mut last: Option<(String, Bench)> = None;
     for line in std::io::stdin().lock().lines() {
         let line = line.expect("standard input is text");

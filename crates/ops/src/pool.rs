@@ -1,7 +1,7 @@
 //! Pooling of channels-last maps.
 
 use crate::activation::masked_by;
-use crate::kernel::Element;
+use crate::kernel::{Element, PANEL};
 use crate::parallel::{filled, for_each};
 use crate::plan::Window;
 use crate::tape::{Gradients, Operation, Tape};
@@ -35,15 +35,26 @@ pub fn max_pool2d(tape: &mut Tape, x: &Tensor, window: Window) -> Result<Tensor>
         let elements = xs.elements::<T>()?;
         let y = per_image(n, oh * ow * c, None, #[inline(always)] |image, y: &mut [T]| {
             let x = &elements[image * h * w * c..];
+            let mut taps = Vec::with_capacity(window.kernel.0 * window.kernel.1);
             for (o, y) in y.chunks_exact_mut(c).enumerate() {
-                let mut taps = pool.taps((o / ow, o % ow), (h, w));
-                if let Some(first) = taps.next() {
-                    y.copy_from_slice(&x[first * c..first * c + c]);
-                }
-                for tap in taps {
-                    for (y, &x) in y.iter_mut().zip(&x[tap * c..]) {
-                        *y = if x > *y || x.is_nan() { x } else { *y };
+                taps.clear();
+                taps.extend(pool.taps((o / ow, o % ow), (h, w)).map(|tap| tap * c));
+                // Some channels at a time, whose maxima stay in a register.
+                let mut blocks = y.chunks_exact_mut(PANEL);
+                let mut at = 0;
+                for y in blocks.by_ref() {
+                    let mut best: [T; PANEL] = std::array::from_fn(|j| x[taps[0] + at + j]);
+                    for &tap in &taps[1..] {
+                        let x = &x[tap + at..][..PANEL];
+                        for j in 0..PANEL {
+                            best[j] = larger(best[j], x[j]);
+                        }
                     }
+                    y.copy_from_slice(&best);
+                    at += PANEL;
+                }
+                for (j, y) in blocks.into_remainder().iter_mut().enumerate() {
+                    *y = taps.iter().map(|tap| x[tap + at + j]).reduce(larger).unwrap_or(*y);
                 }
             }
         });
@@ -106,6 +117,13 @@ fn bin(
         rows.flat_map(move |i| columns.clone().map(move |j| i * w + j)),
         area,
     )
+}
+
+/// NaN wins, and the first of two that are equal.
+#[inline(always)]
+#[allow(clippy::eq_op)]
+fn larger<T: Element>(best: T, x: T) -> T {
+    if x > best || x != x { x } else { best }
 }
 
 struct MaxPool(Window);

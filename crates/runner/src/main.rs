@@ -37,7 +37,8 @@ static ALLOCATOR: ops::memory::Allocator = ops::memory::Allocator;
 
 fn main() -> ExitCode {
     ops::memory::keep_pages();
-    match commands::run(cli::Cli::parse()) {
+    // Inside the pool: from outside, each of a network's operations would wake it and wait for it.
+    match rayon::scope(|_| commands::run(cli::Cli::parse())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
