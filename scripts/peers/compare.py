@@ -189,20 +189,25 @@ def main(patterns):
         for row in rows:
             measured.append(compare(row, int(os.environ.get("ROUNDS", ROUNDS)), folder))
             print(table(measured).splitlines()[-1], flush=True)
-    if patterns:
-        return
+    if not patterns:
+        head = f"PyTorch {version} ({capability}) and Brink, {threads} threads each, {ROUNDS} rounds.\n\n"
+        write("measured", measured, head + table(measured))
+
+
+def write(name, rows, text):
+    """Rows as experiments/engine/<name>.csv, and `text` between the marks of that name in the README beside it."""
     out = ROOT / "experiments" / "engine"
     out.mkdir(parents=True, exist_ok=True)
-    with open(out / "measured.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, list(measured[0]), lineterminator="\n")
+    with open(out / f"{name}.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(measured)
-    readme = out / "README.md"
-    marks = ("<!-- measured -->", "<!-- end -->")
-    head = f"PyTorch {version} ({capability}) and Brink, {threads} threads each, {ROUNDS} rounds.\n\n"
-    text = readme.read_text() if readme.exists() else "\n".join(marks)
-    before, rest = text.split(marks[0])
-    readme.write_text(before + marks[0] + "\n" + head + table(measured) + "\n" + marks[1] + rest.split(marks[1])[1])
+        writer.writerows(rows)
+    readme, marks = out / "README.md", (f"<!-- {name} -->", f"<!-- end of {name} -->")
+    whole = readme.read_text() if readme.exists() else ""
+    if marks[0] not in whole:
+        whole += "\n".join(marks) + "\n"
+    before, rest = whole.split(marks[0])
+    readme.write_text(before + marks[0] + "\n" + text + "\n" + marks[1] + rest.split(marks[1])[1])
 
 
 if __name__ == "__main__":

@@ -1,15 +1,27 @@
 //! Brink's side of the comparison with PyTorch, see `scripts/peers`: reads one request a line from standard input, answers with
 //! one line of JSON. A request is `work model images size weights-file repetitions`; the answer has the seconds of each repetition
-//! and the peak memory so far. `draw model weights-file` writes random weights.
+//! and the peak memory so far. `draw model weights-file` writes random weights, `answers model images size weights-file file` images and
+//! their logits.
 
 #[path = "../benches/work/mod.rs"]
 mod work;
 
-use models::{Model, Weights};
+use candle_core::{DType, Device, Tensor};
+use models::{Model, Network, Weights};
 use std::io::{BufRead, Write};
 use std::path::Path;
 use std::time::Instant;
 use work::{Bench, CLASSES, Work};
+
+/// What can be asked for.
+const WORK: [(&str, Work); 6] = [
+    ("ours", Work::Ours),
+    ("dbi", Work::Dbi),
+    ("aid", Work::Aid),
+    ("aid-attached", Work::AidAttached),
+    ("train", Work::Train),
+    ("query", Work::Query),
+];
 
 #[global_allocator]
 static ALLOCATOR: ops::memory::Allocator = ops::memory::Allocator;
@@ -32,6 +44,15 @@ fn serve() {
                 std::fs::write(file, bytes).expect("a writable path");
                 Vec::new()
             }
+            ["answers", model, images, size, weights, file] => {
+                let model: Model = model.parse().expect("a model's name");
+                let weights = Weights::read(Path::new(weights)).expect("a file of weights");
+                let bench = Bench::new(model, weights, number(images), number(size));
+                let answers = Weights::from_tensors(answers(&bench));
+                std::fs::write(file, answers.to_bytes().expect("enough memory"))
+                    .expect("a writable path");
+                Vec::new()
+            }
             [name, model, images, size, file, times] => {
                 let key = words[1..5].join(" ");
                 if last.as_ref().is_none_or(|(known, _)| *known != key) {
@@ -45,7 +66,7 @@ fn serve() {
                     ));
                 }
                 let (_, bench) = last.as_ref().expect("just made");
-                let (_, work) = Work::ALL
+                let (_, work) = WORK
                     .into_iter()
                     .find(|&(n, _)| n == name)
                     .expect("a known work");
@@ -60,6 +81,26 @@ fn serve() {
         );
         std::io::stdout().flush().expect("somebody listens");
     }
+}
+
+/// The images `(n, 3, size, size)`, and their logits in both precisions.
+fn answers(bench: &Bench) -> [(String, Tensor); 3] {
+    let all: Vec<usize> = (0..bench.images.len()).collect();
+    let [c, h, w] = bench.images.shape();
+    let shape = (all.len(), c, h, w);
+    let images = Tensor::from_vec(bench.images.images(&all), shape, &Device::Cpu)
+        .expect("as many pixels as the shape says");
+    let wide = bench.weights.to(DType::F64, &Device::Cpu).expect("memory");
+    let wide = Network::frozen(bench.model, CLASSES, &wide, None).expect("the weights fit");
+    let logits = |network: &Network| {
+        let images = images.to_dtype(network.dtype()).expect("memory");
+        network.logits(&images).expect("the images fit")
+    };
+    [
+        ("f32".into(), logits(&bench.network)),
+        ("f64".into(), logits(&wide)),
+        ("images".into(), images),
+    ]
 }
 
 fn number(word: &str) -> usize {

@@ -177,8 +177,8 @@ fn an_attached_coverage_term_has_a_gradient() {
         ..generators::Aid::default()
     };
     let (released, attached) = (
-        generate(&aid(generators::Coverage::Detached)),
-        generate(&aid(generators::Coverage::Attached)),
+        generate(&aid(models::Coverage::Detached)),
+        generate(&aid(models::Coverage::Attached)),
     );
     assert_ne!(released.set.images, attached.set.images);
 }

@@ -6,10 +6,10 @@ mod common;
 use candle_core::{DType, Tensor, Var};
 use common::support::formula;
 use common::{CLASSES, flat};
-use models::{BatchNormMode, Trainable, loss};
+use models::{BatchNormMode, Model, Trainable, loss};
 
-/// Half the distance of two losses. Curvature and cancellation cost 2e-8 of the largest gradient at most; no unit of ReLU is
-/// so near its kink that one of the places below carries it across.
+/// Half the distance of two losses. Curvature and cancellation cost 3e-6 of the largest gradient at most (in ResNet-18 with an eighth of
+/// its channels, in training mode); no unit of ReLU is so near its kink that one of the places below carries it across.
 const STEP: f64 = 1e-6;
 
 /// Compares the gradient by `var` with differences, at a few places that follow from its name.
@@ -30,7 +30,7 @@ fn check(name: &str, var: &Var, gradient: &Tensor, loss: &dyn Fn() -> f64) {
         moved(0.0);
         let off = (numeric - gradient[at]).abs();
         assert!(
-            off <= 1e-6 * largest,
+            off <= 1e-5 * largest,
             "{name}, element {at}: the gradient is {}, differences say {numeric}\nhint: golden.rs names the first layer that is wrong",
             gradient[at]
         );
@@ -39,8 +39,28 @@ fn check(name: &str, var: &Var, gradient: &Tensor, loss: &dyn Fn() -> f64) {
 
 #[test]
 fn gradients_are_slopes() {
-    let model = common::model("resnet20");
-    for batch_norm in [BatchNormMode::Eval, BatchNormMode::Train] {
+    // The deep network in evaluation mode only: in training mode its curvature drowns a difference.
+    let both = [BatchNormMode::Eval, BatchNormMode::Train];
+    gradients_are_slopes_of(common::model("resnet20"), [2, 3, 12, 12], &both);
+    gradients_are_slopes_of(
+        common::model("resnet18").with_width(0.125),
+        [2, 3, 19, 16],
+        &both,
+    );
+    gradients_are_slopes_of(
+        common::model("vgg16").with_width(0.03125),
+        [2, 3, 35, 32],
+        &both[..1],
+    );
+    gradients_are_slopes_of(
+        common::model("resnet152").with_width(0.03125),
+        [2, 3, 16, 19],
+        &both[..1],
+    );
+}
+
+fn gradients_are_slopes_of(model: Model, shape: [usize; 4], modes: &[BatchNormMode]) {
+    for &batch_norm in modes {
         let network = Trainable::new(
             model,
             CLASSES,
@@ -48,7 +68,7 @@ fn gradients_are_slopes() {
             None,
         )
         .unwrap();
-        let images = Var::from_tensor(&common::images([2, 3, 12, 12], DType::F64)).unwrap();
+        let images = Var::from_tensor(&common::images(shape, DType::F64)).unwrap();
         let labels = common::labels(2, CLASSES);
         let loss = || {
             let logits = network.logits(&images, batch_norm).unwrap();

@@ -290,7 +290,7 @@ impl<T: Element> Operation for Normaliser<T> {
                     #[inline(always)]
                     |g, []| {
                         for (g, &scale) in g.iter_mut().zip(scale) {
-                            *g = *g * scale;
+                            *g *= scale;
                         }
                     },
                 )

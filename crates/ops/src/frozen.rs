@@ -438,7 +438,7 @@ impl<T: Element> Operation for Affine<T> {
             #[inline(always)]
             |g, []| {
                 for (g, &scale) in g.iter_mut().zip(scale) {
-                    *g = *g * scale;
+                    *g *= scale;
                 }
             },
         );

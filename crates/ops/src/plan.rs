@@ -136,6 +136,7 @@ impl Plan {
                             a: (dy * from.1 as isize + dx) * from_channels as isize,
                             b: (ky * width + kx) * from_channels,
                             len: from_channels,
+                            end: false,
                         };
                         push(&mut runs, run);
                     }
@@ -156,8 +157,8 @@ impl Plan {
                     end += run.len as isize;
                 }
                 classes.push(Class {
-                    runs,
-                    copied,
+                    runs: Run::chained(&runs),
+                    copied: Run::chained(&copied),
                     positions,
                 });
             }
@@ -221,7 +222,8 @@ mod tests {
             [Run {
                 a: 0,
                 b: 4 * 5,
-                len: 5
+                len: 5,
+                end: false
             }]
         );
     }

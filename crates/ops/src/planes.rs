@@ -4,7 +4,7 @@
 //! columns and the input channels are the rows: the output's gradient is turned into planes, one for each row of pixels and
 //! output channel, and read at an offset for each tap. Pixels that a stride treats alike are a *phase*: they see the same taps.
 
-use crate::kernel::{Element, Finish, Isa, PANEL, Run, Tile, WIDE};
+use crate::kernel::{CHAIN, Element, Finish, Isa, PANEL, Run, Tile, WIDE};
 use crate::parallel::{filled, for_each};
 use crate::plan::Window;
 
@@ -92,6 +92,7 @@ impl<T: Element> Phases<T> {
                     a: (i * o) as isize,
                     b: (y + up as isize) as usize * o * wide + (x + left as isize) as usize,
                     len: o,
+                    end: (i + 1) % (CHAIN / o).max(1) == 0,
                 };
                 phase.outputs.iter().enumerate().map(run).collect()
             })

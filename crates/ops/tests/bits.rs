@@ -76,6 +76,49 @@ fn with_threads<R: Send>(n: usize, f: impl FnOnce() -> R + Send) -> R {
         .install(f)
 }
 
+/// What another process computes, as a line of text.
+#[test]
+fn a_process_of_its_own_prints_its_bits() {
+    let net = Net::new(3, 5, 40, Window::square(3, 1, 1));
+    println!("bits: {:?}", bits(&net.logits(&tensor(4, &[3, 7, 6, 5]))));
+}
+
+#[test]
+fn logits_are_the_same_bits_in_another_process() {
+    let answer = |threads: &str| {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "a_process_of_its_own_prints_its_bits",
+                "--exact",
+                "--nocapture",
+            ])
+            .env("RAYON_NUM_THREADS", threads)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        said.lines()
+            .find(|line| line.contains("bits: "))
+            .unwrap()
+            .to_owned()
+    };
+    let one = answer("1");
+    assert!(one.len() > 100, "{one}");
+    assert_eq!(one, answer("3"));
+}
+
+/// The sizes that a property test has no time for.
+#[test]
+fn a_thousand_images_have_the_bits_of_one() {
+    let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
+    let net = Net::new(11, 3, 33, Window::square(3, 2, 1));
+    let x = tensor(12, &[1000, 9, 8, 3]);
+    let whole = bits(&net.logits(&x));
+    for image in [0, 1, 13, 14, 499, 999] {
+        let alone = bits(&net.logits(&x.narrow(0, image, 1).unwrap()));
+        assert_eq!(whole[image * 10..][..10], alone, "image {image}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 

@@ -120,6 +120,10 @@ pub struct How {
     /// List the steps; compute and write nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// The instruction set of the processor to compute with: portable, avx2 or avx512; results have the same bits. The best there
+    /// is, if absent.
+    #[arg(long, value_name = "SET")]
+    pub isa: Option<ops::kernel::Isa>,
     /// For tests: save the state of a step after so many of its iterations rather than by the clock.
     #[arg(long, hide = true, value_name = "N")]
     pub save_every: Option<usize>,

@@ -6,7 +6,7 @@ mod list;
 mod outline;
 mod report;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 
 use crate::cli::{Cli, Command, Selected};
 use crate::exit::Refuse;
@@ -31,6 +31,12 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
                 .chosen
                 .context("which grid? name its file: `runner CONFIG.yaml`")
                 .or_refuse()?;
+            if let Some(isa) = cli.how.isa.filter(|isa| !isa.force()) {
+                return Err(anyhow!(
+                    "--isa {isa}: this processor has it not; leave the option out"
+                ))
+                .or_refuse();
+            }
             let selected = Selected {
                 chosen,
                 only: cli.only,

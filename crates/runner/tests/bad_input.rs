@@ -161,6 +161,17 @@ fn a_gpu_that_this_build_cannot_use() {
 }
 
 #[test]
+fn an_instruction_set_that_nobody_has() {
+    let answer = Place::new(GRID).run(&["grid.yaml", "--isa", "avx1024"]);
+    assert_eq!(answer.code, Some(2));
+    assert!(
+        answer.stderr.contains("there are portable, avx2, avx512"),
+        "{}",
+        answer.stderr
+    );
+}
+
+#[test]
 fn a_weight_file_that_is_another_one() {
     let sum = "0".repeat(64);
     let init =

@@ -229,3 +229,19 @@ fn another_key_takes_the_place_of_the_grids() {
     assert_eq!(String::from_utf8(by_variable.stdout).unwrap(), by_file);
     assert_ne!(by_file, plan);
 }
+
+/// A forced instruction set computes the same bits.
+#[test]
+fn instruction_sets_agree() {
+    let isa = ops::kernel::Isa::Avx2;
+    if !isa.is_available() {
+        eprintln!("skipped: this processor has no {isa}");
+        return;
+    }
+    let [best, forced] = [[].as_slice(), &["--isa", "avx2"]].map(|isa| {
+        let place = Place::new(GRID);
+        place.succeed(&[&["grid.yaml", "--only", "*/ours"], isa].concat());
+        place.payloads()
+    });
+    assert_eq!(best, forced);
+}

@@ -29,24 +29,12 @@ pub enum Work {
     Query,
 }
 
-impl Work {
-    /// All of them, with the names they are asked for by.
-    pub const ALL: [(&str, Self); 6] = [
-        ("ours", Self::Ours),
-        ("dbi", Self::Dbi),
-        ("aid", Self::Aid),
-        ("aid-attached", Self::AidAttached),
-        ("train", Self::Train),
-        ("query", Self::Query),
-    ];
-}
-
 /// A network, and random images to work on.
 pub struct Bench {
-    model: Model,
-    weights: Weights,
-    network: Network,
-    images: Split,
+    pub model: Model,
+    pub weights: Weights,
+    pub network: Network,
+    pub images: Split,
 }
 
 impl Bench {
@@ -147,7 +135,7 @@ impl Bench {
             for batch in all.chunks(250) {
                 let shape = (batch.len(), c, h, w);
                 Tensor::from_vec(self.images.images(batch), shape, &Device::Cpu)
-                    .and_then(|images| Ok(self.network.logits(&images)))
+                    .map(|images| self.network.logits(&images))
                     .expect("as many pixels as the shape says")
                     .expect("the images fit");
             }

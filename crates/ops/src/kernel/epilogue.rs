@@ -57,7 +57,7 @@ impl<T: Element> Epilogue<'_, T> {
         let n = sums.len();
         if let Some(scale) = self.scale {
             for (y, &scale) in sums.iter_mut().zip(&scale[channel..channel + n]) {
-                *y = *y * scale;
+                *y *= scale;
             }
         }
         if let Some(shift) = self.shift {

@@ -78,6 +78,30 @@ impl Isa {
     }
 }
 
+/// There is no instruction set of that name.
+#[derive(Clone, Debug)]
+pub struct UnknownIsa(String);
+
+impl fmt::Display for UnknownIsa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = Isa::ALL.map(|isa| isa.to_string()).join(", ");
+        write!(f, "unknown instruction set `{}`; there are {names}", self.0)
+    }
+}
+
+impl std::error::Error for UnknownIsa {}
+
+impl std::str::FromStr for Isa {
+    type Err = UnknownIsa;
+
+    fn from_str(name: &str) -> std::result::Result<Self, UnknownIsa> {
+        Self::ALL
+            .into_iter()
+            .find(|isa| isa.to_string() == name)
+            .ok_or_else(|| UnknownIsa(name.into()))
+    }
+}
+
 impl fmt::Display for Isa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -102,12 +126,13 @@ pub(crate) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
         fn avx512<R>(f: impl FnOnce() -> R) -> R {
             f()
         }
-        // SAFETY: `Isa::current` names what is there.
-        return match Isa::current() {
+        match Isa::current() {
+            // SAFETY: the instruction set in use is there.
             Isa::Avx512 => unsafe { avx512(f) },
+            // SAFETY: as above.
             Isa::Avx2 => unsafe { avx2(f) },
             Isa::Portable => f(),
-        };
+        }
     }
     #[cfg(not(target_arch = "x86_64"))]
     f()
@@ -170,7 +195,6 @@ mod x86 {
     macro_rules! vector {
         ($register:ty, $t:ty, $lanes:expr, $set1:ident, $load:ident, $store:ident, $fma:ident, $add:ident, $mul:ident,
          $relu:expr, $masked:expr) => {
-            // SAFETY, for each block: the caller's; loads and stores are unaligned.
             impl Vector for $register {
                 type T = $t;
                 const LANES: usize = $lanes;
@@ -182,34 +206,42 @@ mod x86 {
                 }
                 #[inline(always)]
                 unsafe fn splat(p: *const $t) -> Self {
+                    // SAFETY: the caller's; loads and stores may be unaligned.
                     unsafe { $set1(*p) }
                 }
                 #[inline(always)]
                 unsafe fn load(p: *const $t) -> Self {
+                    // SAFETY: the caller's; loads and stores may be unaligned.
                     unsafe { $load(p) }
                 }
                 #[inline(always)]
                 unsafe fn store(self, p: *mut $t) {
+                    // SAFETY: the caller's; loads and stores may be unaligned.
                     unsafe { $store(p, self) }
                 }
                 #[inline(always)]
                 unsafe fn fma(self, b: Self, c: Self) -> Self {
+                    // SAFETY: the caller's; loads and stores may be unaligned.
                     unsafe { $fma(self, b, c) }
                 }
                 #[inline(always)]
                 unsafe fn add(self, b: Self) -> Self {
+                    // SAFETY: the caller's; loads and stores may be unaligned.
                     unsafe { $add(self, b) }
                 }
                 #[inline(always)]
                 unsafe fn mul(self, b: Self) -> Self {
+                    // SAFETY: the caller's; loads and stores may be unaligned.
                     unsafe { $mul(self, b) }
                 }
                 #[inline(always)]
                 unsafe fn relu(self) -> Self {
+                    // SAFETY: the caller's; loads and stores may be unaligned.
                     unsafe { $relu(self, Self::zero()) }
                 }
                 #[inline(always)]
                 unsafe fn masked(self, y: Self) -> Self {
+                    // SAFETY: the caller's; loads and stores may be unaligned.
                     unsafe { $masked(self, y, Self::zero()) }
                 }
             }

@@ -7,7 +7,7 @@
 //!
 //! What is not a product (epilogues, pooling, batch statistics) is plain Rust, compiled for each instruction set by the same dispatch.
 //!
-//! **Bit-stability.** Every element of a result is one chain of fused multiply-adds in an order that depends on the
+//! **Bit-stability.** Every element of a result is a sum of chains of fused multiply-adds, in an order and with cuts that depend on the
 //! element's own receptive field alone: never on the other rows of its tile, the number of rows, the thread, or the
 //! width of a vector register. A fused multiply-add rounds once and the same everywhere, so AVX-512, AVX2 and the
 //! portable path agree bit for bit.
@@ -20,7 +20,7 @@ pub(crate) use epilogue::Epilogue;
 pub(crate) use isa::vectorised;
 
 use crate::planes::CHANNELS;
-pub use isa::Isa;
+pub use isa::{Isa, UnknownIsa};
 pub use vector::{Element, Real};
 
 /// Columns of a packed panel of the right operand.
@@ -36,6 +36,42 @@ pub(crate) struct Run {
     pub a: isize,
     pub b: usize,
     pub len: usize,
+    /// Whether a chain of sums ends here, and another begins with the next run.
+    pub end: bool,
+}
+
+/// The most products that are added up one to the other: what chains come to is added up at their ends. A longer chain would lose more
+/// digits to rounding than a blocked matrix product does.
+pub(crate) const CHAIN: usize = 128;
+
+impl Run {
+    /// Cuts runs so that no chain is longer than [`CHAIN`], at places that depend on nothing but the runs' lengths.
+    pub fn chained(runs: &[Self]) -> Vec<Self> {
+        let (mut out, mut left) = (Vec::with_capacity(runs.len()), CHAIN);
+        for &run in runs {
+            let mut rest = run;
+            while rest.len > 0 {
+                let len = rest.len.min(left);
+                left -= len;
+                out.push(Self {
+                    len,
+                    end: left == 0,
+                    ..rest
+                });
+                rest.a += len as isize;
+                rest.b += len;
+                rest.len -= len;
+                if left == 0 {
+                    left = CHAIN;
+                }
+            }
+        }
+        // The last chain ends anyway.
+        if let Some(last) = out.last_mut() {
+            last.end = false;
+        }
+        out
+    }
 }
 
 /// One pair of rows of an outer-product sum: element offsets into the left and the right operand.

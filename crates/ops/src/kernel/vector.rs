@@ -134,6 +134,9 @@ pub(super) unsafe fn tile<V: Vector, const MR: usize, const NV: usize>(
     finish: &Finish<'_, V::T>,
 ) {
     let mut acc = [[V::zero(); NV]; MR];
+    // Of the chains that have ended; on the stack, as all registers are taken.
+    let mut total = [[V::zero(); NV]; MR];
+    let mut ended = false;
     let rows: &[*const V::T; MR] = rows
         .first_chunk()
         .expect("a tile has as many rows as its kernel");
@@ -154,9 +157,39 @@ pub(super) unsafe fn tile<V: Vector, const MR: usize, const NV: usize>(
             }
             b = b.wrapping_add(step);
         }
+        if run.end {
+            // SAFETY: the instruction set is there.
+            unsafe { add(&mut total, &acc, ended) };
+            acc = [[V::zero(); NV]; MR];
+            ended = true;
+        }
+    }
+    if ended {
+        // SAFETY: the instruction set is there.
+        unsafe { add(&mut acc, &total, true) };
     }
     // SAFETY: the caller vouches for what `finish` points to.
     unsafe { finished(acc, finish) };
+}
+
+/// Adds `part` to `sums`, or puts it there.
+///
+/// # Safety
+/// The instruction set of `V` is there.
+#[inline(always)]
+#[allow(clippy::needless_range_loop)]
+unsafe fn add<V: Vector, const MR: usize, const NV: usize>(
+    sums: &mut [[V; NV]; MR],
+    part: &[[V; NV]; MR],
+    begun: bool,
+) {
+    for r in 0..MR {
+        for v in 0..NV {
+            // SAFETY: the caller's.
+            let sum = unsafe { sums[r][v].add(part[r][v]) };
+            sums[r][v] = if begun { sum } else { part[r][v] };
+        }
+    }
 }
 
 /// The epilogue, while the sums are in registers: see [`Epilogue`](super::Epilogue), whose arithmetic this is.
@@ -164,6 +197,7 @@ pub(super) unsafe fn tile<V: Vector, const MR: usize, const NV: usize>(
 /// # Safety
 /// See [`Kernels::tile`].
 #[inline(always)]
+#[allow(clippy::needless_range_loop)]
 unsafe fn finished<V: Vector, const MR: usize, const NV: usize>(
     mut acc: [[V; NV]; MR],
     finish: &Finish<'_, V::T>,
