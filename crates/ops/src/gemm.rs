@@ -75,6 +75,9 @@ pub(crate) fn planned<T: Element>(
             "the epilogue has the result's shape"
         );
     }
+    for vector in [epilogue.scale, epilogue.shift].into_iter().flatten() {
+        assert_eq!(vector.len(), b.columns, "one element for each column");
+    }
     let kernels = T::kernels(Isa::current()).0;
     let tiles: Vec<usize> = plan
         .classes
@@ -295,10 +298,11 @@ fn one_tile<T: Element>(
         );
     };
     if !whole {
-        for (sums, &start) in sums.0.chunks_exact(WIDE).zip(to) {
+        for (sums, &start) in sums.0.chunks_exact_mut(WIDE).zip(to) {
+            let sums = &mut sums[..width];
+            epilogue.apply(sums, column, start + column);
             // SAFETY: as above.
-            let row = unsafe { out.slice(start + column, width) };
-            epilogue.write(&sums[..width], column, start, row);
+            unsafe { out.slice(start + column, width) }.write_copy_of_slice(sums);
         }
     }
 }

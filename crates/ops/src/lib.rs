@@ -15,18 +15,29 @@
 //! |---|---|---|
 //! | convolution, any kernel, stride and padding | output pixels of one class, over images | one run a kernel row, padding skipped |
 //! | its input gradient | input pixels of one phase and class | the same, over the output's gradient |
-//! | the same with three input channels | blocks of input pixels, see `input_gradient` | the same |
+//! | the same with up to three input channels: `planes` | input channels; sixteen pixels of a row are the columns | taps times output channels |
 //! | its weight gradient | taps times input channels | output pixels |
 //! | linear layer | images | input features |
+//! | linear layer behind more bins than pixels: [`pooled_linear`] | images | pixels times channels, weights summed over bins in f64 |
 //!
 //! No im2col is written, a 1x1 convolution is one product over all pixels, and the small maps at the end of a ResNet cost only the
-//! taps that exist.
+//! taps that exist. Rows that begin at the same place of a page would displace one another in the first-level cache; those, and only
+//! those, are copied to where they do not. Bias or normalisation, residual, ReLU and the mask of a gradient are applied to a tile while
+//! it is in registers. What is left (pooling, batch statistics, optimisers) is plain Rust, compiled for each instruction set.
+//!
+//! Weights are used raw. Folding a normalisation into them, or a Winograd transform, would save work and lose what this crate is
+//! for: a change of one weight's last bit must stay a change of the answer.
 //!
 //! # The same bits
 //!
-//! For given weights the result for an image is the same bits in any batch, order, thread count and instruction set: each element
-//! is one chain of fused multiply-adds whose order its own position fixes (see [`kernel`]). A verifier whose answer depended on
+//! For given weights the result for an image is the same bits in any batch, order, thread count and instruction set: each element is a
+//! sum of chains of fused multiply-adds whose order and cuts its own position fixes (see [`kernel`]). A verifier whose answer depended on
 //! the batch size would raise false alarms.
+//!
+//! # Speed
+//!
+//! Programs should use the allocator of [`memory`] and work inside rayon's pool (`rayon::scope(|_| main())`): from outside, each
+//! operation would wake the pool and wait for it. `experiments/engine` has the comparison with PyTorch.
 
 mod activation;
 mod batch_norm;

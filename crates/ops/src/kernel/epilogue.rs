@@ -1,8 +1,8 @@
-//! What follows a product while its tile is in the first-level cache.
+//! What follows a product: for tiles that fill their panels [`Finish`](super::Finish) has the same arithmetic in registers, here it is for
+//! the others and for maps that exist already.
 
-use super::{Element, PANEL};
+use super::Element;
 use crate::activation::relu_of;
-use std::mem::MaybeUninit;
 
 /// What happens to a sum on its way into the result: `y = act(sum * scale + shift + residual)`, or for a gradient
 /// `mask(sum + residual)`; each part is optional.
@@ -32,25 +32,6 @@ impl<T> Default for Epilogue<'_, T> {
 }
 
 impl<T: Element> Epilogue<'_, T> {
-    /// Writes the results of `sums`: columns `first ..` of the row that starts at element `row` of the result.
-    #[inline(always)]
-    pub fn write(&self, sums: &[T], first: usize, row: usize, out: &mut [MaybeUninit<T>]) {
-        let (mut sums, mut out) = (sums.chunks_exact(PANEL), out.chunks_exact_mut(PANEL));
-        let mut at = first;
-        for (sums, out) in sums.by_ref().zip(out.by_ref()) {
-            let mut y: [T; PANEL] = std::array::from_fn(|j| sums[j]);
-            self.apply(&mut y, at, row + at);
-            out.write_copy_of_slice(&y);
-            at += PANEL;
-        }
-        let (sums, out) = (sums.remainder(), out.into_remainder());
-        let mut y = [T::ZERO; PANEL];
-        let y = &mut y[..out.len()];
-        y.copy_from_slice(&sums[..out.len()]);
-        self.apply(y, at, row + at);
-        out.write_copy_of_slice(y);
-    }
-
     /// Turns sums of the channels `channel ..` into the elements `at ..` of the result.
     #[inline(always)]
     pub fn apply(&self, sums: &mut [T], channel: usize, at: usize) {

@@ -1,11 +1,13 @@
-//! The two microkernels that do all the multiplying, written once and compiled for each instruction set.
+//! The microkernels that do all the multiplying, written once and compiled for each instruction set.
 //!
 //! * `tile`: up to `MR` output rows times 16 or 32 output columns. A row of the left operand is found through a
 //!   pointer, and is read as a list of contiguous *runs*, so a convolution needs no im2col: the runs of an output pixel are
 //!   the stretches of its receptive field (see `plan`).
+//! * `narrow`: the same for up to three rows, against columns that are read in place.
 //! * `outer`: the weight gradient, a sum of outer products over rows.
 //!
-//! What is not a product (epilogues, pooling, batch statistics) is plain Rust, compiled for each instruction set by the same dispatch.
+//! A tile is finished in registers: see `Epilogue`. What is not a product (pooling, batch statistics, optimisers) is plain Rust, compiled for
+//! each instruction set by the same dispatch.
 //!
 //! **Bit-stability.** Every element of a result is a sum of chains of fused multiply-adds, in an order and with cuts that depend on the
 //! element's own receptive field alone: never on the other rows of its tile, the number of rows, the thread, or the
