@@ -33,7 +33,7 @@ ROWS = [
     ("query", "resnet18", 10000, 32, 1, 1.5, 2.5),
     ("query", "resnet18", 1, 32, 100, 1.0, 2.0),
 ]
-ROUNDS = 7
+ROUNDS = 5
 # Seconds.
 SETTLE = 0.5
 
