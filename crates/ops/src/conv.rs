@@ -71,7 +71,8 @@ fn forward(
     let y = by_dtype!(x.dtype(), T => {
         let (xs, ws, bs) = (View::of(&x), View::of(&weight), bias.as_ref().map(View::of));
         let (c, o) = sizes.channels;
-        let packed = pack_forward(ws.elements::<T>()?, o, c, sizes.taps());
+        let used = plan.used(sizes.taps(), c);
+        let packed = pack_forward(ws.elements::<T>()?, o, c, &used);
         let epilogue = Epilogue {
             shift: bs.as_ref().map(View::elements).transpose()?,
             relu,
@@ -84,13 +85,22 @@ fn forward(
     Ok(tape.note(Conv2d { sizes, plan }, &inputs, y, relu))
 }
 
-/// Packs `weight (o, c, kh, kw)` for the forward product: depth (kh, kw, c), columns o.
-pub(crate) fn pack_forward<T: Element>(weight: &[T], o: usize, c: usize, taps: usize) -> Packed<T> {
-    Packed::new((taps, c), o, |tap, i, n| weight[(n * c + i) * taps + tap])
+/// Packs the taps of `weight (o, c, kh, kw)` that are `used` for the forward product: depth (kh, kw, c), columns o.
+pub(crate) fn pack_forward<T: Element>(
+    weight: &[T],
+    o: usize,
+    c: usize,
+    used: &[bool],
+) -> Packed<T> {
+    let taps = used.len();
+    Packed::new((taps, c), o, used, |tap, i, n| {
+        weight[(n * c + i) * taps + tap]
+    })
 }
 
-/// A weight gradient (kh, kw, c, o) in the weight's own layout, (o, c, kh, kw).
-fn unpack_gradient<T: Element>(dw: &[T], o: usize, c: usize, taps: usize) -> Vec<T> {
+/// A weight gradient (kh, kw, c, o) in the weight's own layout, (o, c, kh, kw). Taps that are not `used` have none.
+fn unpack_gradient<T: Element>(dw: &[T], o: usize, c: usize, used: &[bool]) -> Vec<T> {
+    let taps = used.len();
     let mut out = vec![T::ZERO; dw.len()];
     let shared = Shared::new(&mut out);
     for_each(
@@ -102,7 +112,7 @@ fn unpack_gradient<T: Element>(dw: &[T], o: usize, c: usize, taps: usize) -> Vec
             // SAFETY: each task writes the weights of its own output channels.
             let out = unsafe { shared.slice(first * c * taps, width * c * taps) };
             for i in 0..c {
-                for tap in 0..taps {
+                for tap in (0..taps).filter(|&tap| used[tap]) {
                     let from = &dw[(tap * c + i) * o + first..][..width];
                     for (n, &g) in from.iter().enumerate() {
                         out[(n * c + i) * taps + tap] = g;
@@ -208,14 +218,14 @@ impl Operation for Conv2d {
             if grads.wants(x) {
                 let plan = Plan::backward(window, map, (c, o))
                     .expect("the forward pass checked that the window fits");
-                let weights = input_gradient::Weights::new(View::of(weight).elements::<T>()?, None, o, c, window);
+                let weights = input_gradient::Weights::new(View::of(weight).elements::<T>()?, None, o, c, window, &plan.used(taps, o));
                 weights.add(grads, x, &grad, &plan)?;
             }
             let dy = View::of(&grad);
             let dy = dy.elements::<T>()?;
             if grads.wants(weight) {
                 let dw = planned_weight_gradient(&self.plan, images, View::of(x).elements()?, dy, taps * c, o);
-                let dw = unpack_gradient(&dw, o, c, taps);
+                let dw = unpack_gradient(&dw, o, c, &self.plan.used(taps, c));
                 grads.add(weight, Tensor::from_vec(dw, weight.shape(), weight.device())?)?;
             }
             for bias in bias {

@@ -228,7 +228,8 @@ impl<T: Element> Unit<T> {
             );
         }
         let weight = weight.detach().contiguous()?;
-        let forward = pack_forward(View::of(&weight).elements()?, o, c, kh * kw);
+        // All taps: the maps are not known yet.
+        let forward = pack_forward(View::of(&weight).elements()?, o, c, &vec![true; kh * kw]);
         Ok(Arc::new(Self {
             weight,
             shape,
@@ -252,11 +253,12 @@ impl<T: Element> Unit<T> {
         packed: &'a OnceLock<input_gradient::Weights<T>>,
         scale: Option<&[T]>,
     ) -> Result<&'a input_gradient::Weights<T>> {
-        let (o, c, ..) = self.shape.dims4()?;
+        let ((o, c, kh, kw), window) = (self.shape.dims4()?, self.kind.window());
         let weight = View::of(&self.weight);
         let weight = weight.elements()?;
-        Ok(packed
-            .get_or_init(|| input_gradient::Weights::new(weight, scale, o, c, self.kind.window())))
+        Ok(packed.get_or_init(|| {
+            input_gradient::Weights::new(weight, scale, o, c, window, &vec![true; kh * kw])
+        }))
     }
 
     fn plans(&self, map: (usize, usize)) -> Result<Arc<[Plan; 2]>> {

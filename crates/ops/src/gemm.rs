@@ -17,10 +17,11 @@ pub(crate) struct Packed<T> {
 }
 
 impl<T: Element> Packed<T> {
-    /// Packs the matrix whose element `(tap * channels + c, n)` is `at(tap, c, n)`.
+    /// Packs the matrix whose element `(tap * channels + c, n)` is `at(tap, c, n)`. Taps that are not `used` are left zero.
     pub fn new(
         (taps, channels): (usize, usize),
         columns: usize,
+        used: &[bool],
         at: impl Fn(usize, usize, usize) -> T + Sync,
     ) -> Self {
         let depth = taps * channels;
@@ -36,7 +37,7 @@ impl<T: Element> Packed<T> {
                 let width = PANEL.min(columns - panel * PANEL);
                 // Taps inside, as they lie in torchvision's layout: what is read stays in the first-level cache.
                 for c in 0..channels {
-                    for tap in 0..taps {
+                    for tap in (0..taps).filter(|&tap| used[tap]) {
                         let row = (tap * channels + c) * PANEL;
                         for (j, x) in panel_data[row..row + width].iter_mut().enumerate() {
                             *x = at(tap, c, panel * PANEL + j);

@@ -19,8 +19,16 @@ pub(crate) enum Weights<T> {
 }
 
 impl<T: Element> Weights<T> {
-    /// Packs `weight (o, c, kh, kw)`; each output channel is multiplied by `scale` where there is one.
-    pub fn new(weight: &[T], scale: Option<&[T]>, o: usize, c: usize, window: Window) -> Self {
+    /// Packs the taps of `weight (o, c, kh, kw)` that are `used`, counted from the kernel's end; each output channel is multiplied by
+    /// `scale` where there is one.
+    pub fn new(
+        weight: &[T],
+        scale: Option<&[T]>,
+        o: usize,
+        c: usize,
+        window: Window,
+        used: &[bool],
+    ) -> Self {
         let (kh, kw) = window.kernel;
         let scaled = |channel: usize, n: usize, tap: usize| {
             let w = weight[(channel * c + n) * kh * kw + tap];
@@ -31,7 +39,7 @@ impl<T: Element> Weights<T> {
                 scaled(channel, n, ky * kw + kx)
             }));
         }
-        Self::Panels(Packed::new((kh * kw, o), c, |tap, channel, n| {
+        Self::Panels(Packed::new((kh * kw, o), c, used, |tap, channel, n| {
             scaled(channel, n, kh * kw - 1 - tap)
         }))
     }

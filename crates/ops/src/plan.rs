@@ -118,6 +118,15 @@ impl Plan {
         ))
     }
 
+    /// Which of `taps` taps of `channels` channels any position reads: on the 1x1 maps at the end of a ResNet one of nine.
+    pub fn used(&self, taps: usize, channels: usize) -> Vec<bool> {
+        let mut used = vec![false; taps];
+        for run in self.classes.iter().flat_map(|class| &class.runs) {
+            used[run.b / channels..(run.b + run.len).div_ceil(channels)].fill(true);
+        }
+        used
+    }
+
     /// `width` is the kernel's number of columns.
     fn product(
         width: usize,
