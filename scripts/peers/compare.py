@@ -1,7 +1,7 @@
 """Brink against PyTorch on the CPU, alternately, in one run, on the same weights.
 
     pip install -r scripts/peers/requirements.txt
-    python scripts/peers/compare.py                    # everything: about 20 minutes on two cores
+    python scripts/peers/compare.py                    # everything: about 8 minutes on two cores
     python scripts/peers/compare.py 'ours/resnet18*'   # some rows, printed only
 
 Writes experiments/engine/measured.csv and the table in experiments/engine/README.md. A round asks one side, then the other, while the
