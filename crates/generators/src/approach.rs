@@ -135,18 +135,15 @@ impl<'a> Approach<'a> {
             Reduction::Sum => per_sample.sum_all()?,
         };
         let weight = term.map_or(0.0, |term| term.weight);
-        if let Some((term, network)) = term.zip(recording.covered()) {
-            let covered = match self.outputs.space() {
-                verify::LabelSpace::Classes => network,
-                // The keyed head is a linear layer, too.
-                verify::LabelSpace::Head => {
-                    let [head] = ops::node(&outputs, |tape, outputs| {
-                        Ok::<_, Error>([term.coverage.add(tape, outputs, None)?])
-                    })?;
-                    (network + head)?
-                }
-            };
-            loss = (loss + (covered * weight)?)?;
+        if let Some((term, network)) = term.zip(recording.covered()?) {
+            loss = (loss + network * weight)?;
+            // The keyed head is a linear layer, too.
+            if self.outputs.space() == verify::LabelSpace::Head {
+                let [head] = ops::node(&outputs, |tape, outputs| {
+                    Ok::<_, Error>([term.coverage.of(tape, outputs)?])
+                })?;
+                loss = (loss + (head * weight)?)?;
+            }
         }
         self.loss = loss.to_scalar()?;
         self.done += 1;

@@ -206,14 +206,10 @@ impl ConvBn {
         pass: &mut Pass<'_>,
     ) -> Result<Tensor> {
         match self {
-            Self::Frozen(unit) if pass.coverage.is_none() => {
-                Ok(unit.forward(pass.tape, x, residual, relu)?)
-            }
-            Self::Frozen(unit) => {
-                let a = unit.convolve(pass.tape, x)?;
-                pass.cover(&a)?;
-                Ok(unit.finish(pass.tape, &a, residual, relu)?)
-            }
+            Self::Frozen(unit) => pass.layer(
+                |tape| unit.forward(tape, x, residual, relu),
+                |tape, reduction| unit.forward_covered(tape, x, residual, relu, reduction),
+            ),
             Self::Live {
                 weight,
                 gamma,
@@ -223,7 +219,6 @@ impl ConvBn {
                 window,
             } => {
                 let a = ops::conv2d(pass.tape, x, weight, None, false, *window)?;
-                pass.cover(&a)?;
                 let layer = BatchNorm {
                     gamma,
                     beta,
@@ -285,27 +280,21 @@ pub(crate) enum Biased {
 impl Biased {
     /// `act(layer(x))` for `x (n, h, w, c)`, or `(n, i)` where the layer is fully connected.
     pub fn forward(&self, x: &Tensor, relu: bool, pass: &mut Pass<'_>) -> Result<Tensor> {
-        if pass.coverage.is_none() {
-            return self.activated(x, relu, pass);
-        }
-        let a = self.activated(x, false, pass)?;
-        pass.cover(&a)?;
-        Ok(match relu {
-            true => ops::relu(pass.tape, &a)?,
-            false => a,
-        })
-    }
-
-    fn activated(&self, x: &Tensor, relu: bool, pass: &mut Pass<'_>) -> Result<Tensor> {
         Ok(match self {
-            Self::Frozen(unit) => unit.forward(pass.tape, x, None, relu)?,
+            Self::Frozen(unit) => pass.layer(
+                |tape| unit.forward(tape, x, None, relu),
+                |tape, reduction| unit.forward_covered(tape, x, None, relu, reduction),
+            )?,
+            Self::FrozenPooled(layer) => pass.layer(
+                |tape| layer.forward(tape, x, relu),
+                |tape, reduction| layer.forward_covered(tape, x, relu, reduction),
+            )?,
             Self::Conv {
                 weight,
                 bias,
                 window,
             } => ops::conv2d(pass.tape, x, weight, Some(bias), relu, *window)?,
             Self::Linear { weight, bias } => ops::linear(pass.tape, x, weight, bias, relu)?,
-            Self::FrozenPooled(layer) => layer.forward(pass.tape, x, relu)?,
             Self::Pooled { weight, bias, bins } => {
                 ops::pooled_linear(pass.tape, x, weight, bias, *bins, relu)?
             }

@@ -5,7 +5,7 @@ use crate::state::State;
 use crate::weights::is_buffer;
 use crate::{Error, Model, Result, Weights};
 use candle_core::{DType, Device, Tensor, Var};
-use ops::{Gradients, Tape, node};
+use ops::{Gradients, Reduction, Tape, node};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -29,17 +29,24 @@ pub enum Coverage {
 }
 
 impl Coverage {
-    /// `so_far` and the term of one more layer's output.
+    /// The term of a map that is no unit's, as a scalar.
     ///
     /// # Errors
     /// If `output` is neither f32 nor f64.
-    pub fn add(self, tape: &mut Tape, output: &Tensor, so_far: Option<&Tensor>) -> Result<Tensor> {
+    pub fn of(self, tape: &mut Tape, output: &Tensor) -> Result<Tensor> {
         Ok(match self {
-            Self::Attached => ops::negative_part(tape, output, so_far, true)?,
+            Self::Attached => ops::negative_part(tape, output, self.reduction())?,
             Self::Detached => {
-                ops::negative_part(&mut Tape::off(), &output.detach(), so_far, false)?
+                ops::negative_part(&mut Tape::off(), &output.detach(), self.reduction())?
             }
         })
+    }
+
+    fn reduction(self) -> Reduction {
+        match self {
+            Self::Detached => Reduction::Sum,
+            Self::Attached => Reduction::Mean,
+        }
     }
 }
 
@@ -47,9 +54,8 @@ impl Coverage {
 pub(crate) struct Pass<'a> {
     pub tape: &'a mut Tape,
     pub batch_norm: BatchNormMode,
-    pub coverage: Option<Coverage>,
-    /// The activation term so far.
-    covered: Option<Tensor>,
+    /// The reduction of the activation term, and the terms of the layers so far; of frozen networks only.
+    pub covered: Option<(Reduction, Vec<Tensor>)>,
 }
 
 impl<'a> Pass<'a> {
@@ -57,17 +63,24 @@ impl<'a> Pass<'a> {
         Self {
             tape,
             batch_norm,
-            coverage: None,
             covered: None,
         }
     }
 
-    /// Takes a layer's output into the activation term, if there is one.
-    pub fn cover(&mut self, output: &Tensor) -> Result<()> {
-        if let Some(coverage) = self.coverage {
-            self.covered = Some(coverage.add(self.tape, output, self.covered.as_ref())?);
-        }
-        Ok(())
+    /// A layer: `plain`, or `covered` where the activation term is asked for.
+    pub fn layer(
+        &mut self,
+        plain: impl FnOnce(&mut Tape) -> candle_core::Result<Tensor>,
+        covered: impl FnOnce(&mut Tape, Reduction) -> candle_core::Result<(Tensor, Tensor)>,
+    ) -> Result<Tensor> {
+        Ok(match &mut self.covered {
+            None => plain(self.tape)?,
+            Some((reduction, terms)) => {
+                let (y, term) = covered(self.tape, *reduction)?;
+                terms.push(term);
+                y
+            }
+        })
     }
 }
 
@@ -182,24 +195,6 @@ impl Network {
         Ok(logits)
     }
 
-    /// [`Network::logits`], to the same bits, and the activation term of all layers as a scalar.
-    ///
-    /// # Errors
-    /// Those of [`Network::logits`].
-    pub fn logits_covered(&self, images: &Tensor, coverage: Coverage) -> Result<(Tensor, Tensor)> {
-        let [logits, covered] = node(images, |tape, images| {
-            let mut pass = Pass::new(tape, BatchNormMode::Eval);
-            pass.coverage = Some(coverage);
-            let logits = self.forward(images, &mut pass)?;
-            let covered = match pass.covered {
-                Some(covered) => covered,
-                None => logits.zeros_like()?.sum_all()?,
-            };
-            Ok::<_, Error>([logits, covered])
-        })?;
-        Ok((logits, covered))
-    }
-
     /// [`Network::logits`], to the same bits, recorded for the gradient of the images; with the activation term where one is asked
     /// for.
     ///
@@ -214,9 +209,9 @@ impl Network {
         let mut tape = Tape::recording();
         tape.watch(&images);
         let mut pass = Pass::new(&mut tape, BatchNormMode::Eval);
-        pass.coverage = coverage;
+        pass.covered = coverage.map(|coverage| (coverage.reduction(), Vec::new()));
         let logits = self.forward(&images, &mut pass)?;
-        let covered = pass.covered;
+        let covered = coverage.zip(pass.covered.map(|(_, terms)| terms));
         Ok(Recording {
             images,
             logits,
@@ -238,8 +233,8 @@ impl Network {
 pub struct Recording {
     images: Tensor,
     logits: Tensor,
-    /// The activation term, if there is one.
-    covered: Option<Tensor>,
+    /// The activation term of each layer, if it was asked for.
+    covered: Option<(Coverage, Vec<Tensor>)>,
     tape: Tape,
 }
 
@@ -249,9 +244,19 @@ impl Recording {
         self.logits.detach()
     }
 
-    /// The activation term as a scalar, as a constant.
-    pub fn covered(&self) -> Option<Tensor> {
-        self.covered.as_ref().map(Tensor::detach)
+    /// The activation term of all layers, if it was asked for: a sum in f64 over the layers' terms.
+    ///
+    /// # Errors
+    /// If a term cannot be read.
+    pub fn covered(&self) -> Result<Option<f64>> {
+        let Some((_, terms)) = &self.covered else {
+            return Ok(None);
+        };
+        let mut sum = 0.0;
+        for term in terms {
+            sum += term.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+        }
+        Ok(Some(sum))
     }
 
     /// The gradient of the images of [`Network::record`], from that of the logits and that of the activation term, which is
@@ -261,8 +266,10 @@ impl Recording {
     /// If `grad` has not the shape of the logits.
     pub fn input_gradient(&self, grad: Tensor, covered: f64) -> Result<Tensor> {
         let mut ends = vec![(&self.logits, grad)];
-        if let Some(term) = &self.covered {
-            ends.push((term, (term.ones_like()? * covered)?));
+        if let Some((Coverage::Attached, terms)) = &self.covered {
+            for term in terms {
+                ends.push((term, (term.ones_like()? * covered)?));
+            }
         }
         let grads = self.tape.backward(ends)?;
         Ok(match grads.get(&self.images) {

@@ -3,7 +3,7 @@
 
 mod common;
 
-use candle_core::{DType, Device, Result, Tensor, Var};
+use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{Module, VarBuilder};
 use common::support::Deviation;
 use common::{CLASSES, bits, flat};
@@ -37,9 +37,9 @@ fn every_way_to_ask_gives_the_same_bits() {
                         "{model} in {dtype:?}: trainable and frozen differ on {shape:?}"
                     );
                     for coverage in [Coverage::Detached, Coverage::Attached] {
-                        let (covered, _) = frozen.logits_covered(&images, coverage).unwrap();
+                        let covered = frozen.record(&images, Some(coverage)).unwrap();
                         assert_eq!(
-                            bits(&covered),
+                            bits(&covered.logits()),
                             expected,
                             "{model} in {dtype:?}: the activation term changes the logits on {shape:?}"
                         );
@@ -56,11 +56,17 @@ fn the_activation_term_has_its_gradient() {
     let model = common::model("resnet20");
     let weights = common::weights(model, CLASSES, DType::F64);
     let network = Network::frozen(model, CLASSES, &weights, None).unwrap();
-    let images = Var::from_tensor(&common::images([2, 3, 12, 12], DType::F64)).unwrap();
-    let term = |images: &Tensor, coverage| network.logits_covered(images, coverage).unwrap().1;
+    let images = common::images([2, 3, 12, 12], DType::F64);
+    let record = |images: &Tensor, coverage| network.record(images, Some(coverage)).unwrap();
+    let term = |images: &Tensor, coverage| record(images, coverage).covered().unwrap().unwrap();
+    let gradient = |coverage| {
+        let recording = record(&images, coverage);
+        let nothing = recording.logits().zeros_like().unwrap();
+        flat(&recording.input_gradient(nothing, 1.0).unwrap())
+    };
 
-    let grads = term(&images, Coverage::Attached).backward().unwrap();
-    let gradient = flat(grads.get(&images).unwrap());
+    let detached = gradient(Coverage::Detached);
+    let gradient = gradient(Coverage::Attached);
     let largest = gradient.iter().fold(0.0, |m: f64, g| m.max(g.abs()));
     assert!(largest > 0.0);
     for at in [0, gradient.len() / 3, gradient.len() - 1] {
@@ -68,7 +74,7 @@ fn the_activation_term_has_its_gradient() {
             let mut values = flat(&images);
             values[at] += by;
             let moved = Tensor::from_vec(values, images.shape(), &Device::Cpu).unwrap();
-            flat(&term(&moved, Coverage::Attached))[0]
+            term(&moved, Coverage::Attached)
         };
         let numeric = (moved(1e-6) - moved(-1e-6)) / 2e-6;
         let off = (numeric - gradient[at]).abs();
@@ -79,12 +85,9 @@ fn the_activation_term_has_its_gradient() {
         );
     }
 
-    let detached = term(&images, Coverage::Detached);
-    assert!(flat(&detached)[0] > flat(&term(&images, Coverage::Attached))[0]);
-    let grads = detached.backward().unwrap();
-    let gradient = grads.get(&images).map(flat).unwrap_or_default();
+    assert!(term(&images, Coverage::Detached) > term(&images, Coverage::Attached));
     assert!(
-        gradient.iter().all(|&g| g == 0.0),
+        detached.iter().all(|&g| g == 0.0),
         "a number has no gradient"
     );
 }

@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor, Var};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ops::{BatchNorm, Frozen, FrozenPooledLinear, Tape, Window};
+use ops::{BatchNorm, Frozen, FrozenPooledLinear, Reduction, Tape, Window};
 use std::hint::black_box;
 
 #[global_allocator]
@@ -168,7 +168,7 @@ fn elementwise(criterion: &mut Criterion) {
         criterion,
         ("negative_part", "150x16x16x64"),
         &[&x],
-        |tape| ops::negative_part(tape, &x, None, true).expect("f32"),
+        |tape| ops::negative_part(tape, &x, Reduction::Mean).expect("f32"),
     );
     let (pixels, grad) = (tensor(&[150, 3, 32, 32]), tensor(&[150, 3, 32, 32]));
     criterion.bench_function("descend/150x3x32x32", |b| {

@@ -74,7 +74,7 @@ fn forward(
         let used = plan.used(sizes.taps(), c);
         let packed = pack_forward(ws.elements::<T>()?, o, c, &used);
         let epilogue = Epilogue {
-            shift: bs.as_ref().map(View::elements).transpose()?,
+            bias: bs.as_ref().map(View::elements).transpose()?,
             relu,
             ..Epilogue::default()
         };

@@ -13,7 +13,7 @@ pub(crate) fn map<T: Element>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
         [],
         CHUNK,
         #[inline(always)]
-        |y, []| {
+        |_, y, []| {
             for y in y {
                 *y = f(*y);
             }
@@ -28,7 +28,7 @@ pub(crate) fn zip<T: Element>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) ->
         [b],
         CHUNK,
         #[inline(always)]
-        |y, [b]| {
+        |_, y, [b]| {
             for (y, &b) in y.iter_mut().zip(b) {
                 *y = f(*y, b);
             }
@@ -50,7 +50,7 @@ pub(crate) fn rows<T: Element, const N: usize>(
         others,
         step,
         #[inline(always)]
-        |y, others| {
+        |_, y, others| {
             for (i, y) in y.chunks_exact_mut(channels).enumerate() {
                 f(
                     y,
@@ -61,12 +61,12 @@ pub(crate) fn rows<T: Element, const N: usize>(
     )
 }
 
-/// `f` turns a copy of each chunk of `x`, of `step` elements, into the chunk of the result.
+/// `f` turns a copy of each chunk of `x`, of `step` elements, into the chunk of the result; it is told where the chunk begins.
 pub(crate) fn chunks<T: Element, const N: usize>(
     x: &[T],
     others: [&[T]; N],
     step: usize,
-    f: impl Fn(&mut [T], [&[T]; N]) + Sync,
+    f: impl Fn(usize, &mut [T], [&[T]; N]) + Sync,
 ) -> Vec<T> {
     for other in others {
         assert_eq!(x.len(), other.len(), "all have the result's shape");
@@ -82,6 +82,7 @@ pub(crate) fn chunks<T: Element, const N: usize>(
                     // SAFETY: each task writes its own chunk.
                     let out = out.slice(range.start, range.len());
                     f(
+                        range.start,
                         out.write_copy_of_slice(&x[range.clone()]),
                         others.map(|other| &other[range.clone()]),
                     );
@@ -89,6 +90,37 @@ pub(crate) fn chunks<T: Element, const N: usize>(
             );
         })
     }
+}
+
+/// Elements of a sum in the element type, and how many are added up side by side.
+const STRETCH: usize = 256;
+const LANES: usize = 16;
+
+/// The sum of `f` over all elements, in an order that does not depend on the number of threads.
+pub(crate) fn sum<T: Element>(x: &[T], f: impl Fn(T) -> T + Sync) -> f64 {
+    let mut partial = vec![0.0; x.len().div_ceil(CHUNK)];
+    let shared = Shared::new(&mut partial);
+    for_each(
+        x.len().div_ceil(CHUNK),
+        #[inline(always)]
+        |task| {
+            let chunk = &x[task * CHUNK..((task + 1) * CHUNK).min(x.len())];
+            // Short stretches in the element type, which vectorise; their sums in f64.
+            let stretch = |stretch: &[T]| {
+                let mut lanes = [T::ZERO; LANES];
+                for part in stretch.chunks(LANES) {
+                    for (lane, &x) in lanes.iter_mut().zip(part) {
+                        *lane += f(x);
+                    }
+                }
+                lanes.iter().map(|lane| lane.wide()).sum::<f64>()
+            };
+            // SAFETY: each task writes its own sum.
+            let partial = unsafe { shared.slice(task, 1) };
+            partial[0] = chunk.chunks(STRETCH).map(stretch).sum();
+        },
+    );
+    partial.iter().sum()
 }
 
 /// Rows summed by one task; fixed, so that a sum does not depend on the number of threads.

@@ -1,15 +1,18 @@
 //! A unit of a frozen network in one pass: convolution (or linear layer), batch normalisation or bias, residual sum and ReLU.
 //!
+//! AID's activation term of a unit is noted while its sums are in registers, and comes back as a constant added to the gradient.
+//!
 //! Weights are packed once, only the gradients of the activations exist, and the epilogue runs while a tile is in cache.
 //! The weights themselves are used raw, not folded into the normalisation, so that a change of one of their last bits stays a change.
 
-use crate::batch_norm::{affine, normalised};
+use crate::batch_norm::affine;
 use crate::conv::{Sizes, as_map, pack_forward};
-use crate::elementwise::rows;
 use crate::gemm::{Packed, planned};
 use crate::input_gradient;
 use crate::kernel::{Element, Epilogue};
+use crate::negative::{NegativePart, Reduction, negative_part};
 use crate::plan::{Plan, Window};
+use crate::portable;
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::View;
 use candle_core::{DType, Result, Shape, Tensor, bail};
@@ -27,10 +30,16 @@ enum Body {
     /// On a device other than the CPU.
     Composed {
         weight: Tensor,
-        scale: Option<Tensor>,
-        shift: Option<Tensor>,
+        after: After<Tensor>,
         kind: Kind,
     },
+}
+
+/// What follows a unit's product: a vector of one element for each output channel, or two.
+#[derive(Clone)]
+enum After<V> {
+    Bias(V),
+    BatchNorm { scale: V, shift: V },
 }
 
 /// What a unit does with its input.
@@ -61,10 +70,10 @@ impl Frozen {
         eps: f64,
         window: Window,
     ) -> Result<Self> {
-        fn vectors<T: Element>(tensors: [&Tensor; 4], eps: f64) -> Result<[Option<Vec<T>>; 2]> {
+        fn vectors<T: Element>(tensors: [&Tensor; 4], eps: f64) -> Result<After<Vec<T>>> {
             let [gamma, beta, mean, variance] = tensors.map(Tensor::to_vec1::<T>);
             let (scale, shift) = affine(&gamma?, &beta?, &mean?, &variance?, eps);
-            Ok([Some(scale), Some(shift)])
+            Ok(After::BatchNorm { scale, shift })
         }
         let (tensors, kind) = ([gamma, beta, mean, variance], Kind::Conv(window));
         if !weight.device().is_cpu() {
@@ -72,8 +81,7 @@ impl Frozen {
             let shift = (beta - (mean * &scale)?)?;
             return Ok(Self(Body::Composed {
                 weight: weight.clone(),
-                scale: Some(scale),
-                shift: Some(shift),
+                after: After::BatchNorm { scale, shift },
                 kind,
             }));
         }
@@ -115,22 +123,21 @@ impl Frozen {
         Ok(Self(if !weight.device().is_cpu() {
             Body::Composed {
                 weight: weight.clone(),
-                scale: None,
-                shift: Some(bias.clone()),
+                after: After::Bias(bias.clone()),
                 kind,
             }
         } else if weight.dtype() == DType::F32 {
             Body::F32(Unit::new(
                 weight,
                 shape,
-                [None, Some(bias.to_vec1()?)],
+                After::Bias(bias.to_vec1()?),
                 kind,
             )?)
         } else {
             Body::F64(Unit::new(
                 weight,
                 shape,
-                [None, Some(bias.to_vec1()?)],
+                After::Bias(bias.to_vec1()?),
                 kind,
             )?)
         }))
@@ -150,46 +157,65 @@ impl Frozen {
         match &self.0 {
             Body::F32(unit) => Unit::forward(unit, tape, x, residual, relu),
             Body::F64(unit) => Unit::forward(unit, tape, x, residual, relu),
-            Body::Composed { .. } => {
-                let a = self.convolve(tape, x)?;
-                self.finish(tape, &a, residual, relu)
-            }
+            Body::Composed {
+                weight,
+                after,
+                kind,
+            } => after.compose(&kind.compose(x, weight)?, residual, relu),
         }
     }
 
-    /// The first half of [`Frozen::forward`]: the convolution alone, for who wants to see its output.
+    /// [`Frozen::forward`], to the same bits, and AID's activation term of the unit as a scalar: [`negative_part`] of the convolution
+    /// before its batch normalisation, or of the layer with its bias.
     ///
     /// # Errors
-    /// If the shapes or types do not fit.
-    pub fn convolve(&self, tape: &mut Tape, x: &Tensor) -> Result<Tensor> {
-        match &self.0 {
-            Body::F32(unit) => Unit::convolve(unit, tape, x),
-            Body::F64(unit) => Unit::convolve(unit, tape, x),
-            Body::Composed { weight, kind, .. } => match kind {
-                Kind::Conv(window) => crate::portable::conv2d(x, weight, *window),
-                Kind::Linear(_) => crate::portable::product(x, weight),
-            },
-        }
-    }
-
-    /// The second half: `act(affine(a) + residual)`. Both halves give the bits of the whole.
-    ///
-    /// # Errors
-    /// If the shapes or types do not fit.
-    pub fn finish(
+    /// Those of [`Frozen::forward`].
+    pub fn forward_covered(
         &self,
         tape: &mut Tape,
-        a: &Tensor,
+        x: &Tensor,
         residual: Option<&Tensor>,
         relu: bool,
-    ) -> Result<Tensor> {
+        reduction: Reduction,
+    ) -> Result<(Tensor, Tensor)> {
         match &self.0 {
-            Body::F32(unit) => Unit::finish(unit, tape, a, residual, relu),
-            Body::F64(unit) => Unit::finish(unit, tape, a, residual, relu),
-            Body::Composed { scale, shift, .. } => {
-                crate::portable::affine(a, scale.as_ref(), shift.as_ref(), residual, relu)
+            Body::F32(unit) => Unit::forward_covered(unit, tape, x, residual, relu, reduction),
+            Body::F64(unit) => Unit::forward_covered(unit, tape, x, residual, relu, reduction),
+            Body::Composed {
+                weight,
+                after,
+                kind,
+            } => {
+                let a = kind.compose(x, weight)?;
+                let covered = match after {
+                    After::Bias(bias) => a.broadcast_add(bias)?,
+                    After::BatchNorm { .. } => a.clone(),
+                };
+                let part = negative_part(tape, &covered, reduction)?;
+                Ok((after.compose(&a, residual, relu)?, part))
             }
         }
+    }
+}
+
+impl Kind {
+    /// The product, in candle's operations.
+    fn compose(self, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Conv(window) => portable::conv2d(x, weight, window),
+            Self::Linear(_) => portable::product(x, weight),
+        }
+    }
+}
+
+impl After<Tensor> {
+    /// What follows the product, in candle's operations.
+    fn compose(&self, a: &Tensor, residual: Option<&Tensor>, relu: bool) -> Result<Tensor> {
+        let (scale, shift) = match self {
+            Self::Bias(bias) => (None, bias),
+            Self::BatchNorm { scale, shift } => (Some(scale), shift),
+        };
+        portable::affine(a, scale, Some(shift), residual, relu)
     }
 }
 
@@ -204,24 +230,21 @@ struct Unit<T> {
     forward: Packed<T>,
     /// With the scale of the normalisation in it.
     backward: OnceLock<input_gradient::Weights<T>>,
-    /// Without, for [`Convolution`].
+    /// Without, for [`Covered`].
     raw_backward: OnceLock<input_gradient::Weights<T>>,
-    scale: Option<Vec<T>>,
-    shift: Option<Vec<T>>,
+    after: After<Vec<T>>,
     kind: Kind,
     plans: Mutex<Plans>,
 }
 
 impl<T: Element> Unit<T> {
-    fn new(
-        weight: &Tensor,
-        shape: Shape,
-        [scale, shift]: [Option<Vec<T>>; 2],
-        kind: Kind,
-    ) -> Result<Arc<Self>> {
+    fn new(weight: &Tensor, shape: Shape, after: After<Vec<T>>, kind: Kind) -> Result<Arc<Self>> {
         let ((o, c, kh, kw), window) = (shape.dims4()?, kind.window());
-        let fits = |v: &Option<Vec<T>>| v.as_ref().is_none_or(|v| v.len() == o);
-        if (kh, kw) != window.kernel || window.stride == 0 || !fits(&scale) || !fits(&shift) {
+        let fits = match &after {
+            After::Bias(bias) => bias.len() == o,
+            After::BatchNorm { scale, shift } => scale.len() == o && shift.len() == o,
+        };
+        if (kh, kw) != window.kernel || window.stride == 0 || !fits {
             bail!(
                 "frozen unit: weight {:?} does not fit {window:?} or its vectors",
                 weight.shape()
@@ -236,16 +259,30 @@ impl<T: Element> Unit<T> {
             forward,
             backward: OnceLock::new(),
             raw_backward: OnceLock::new(),
-            scale,
-            shift,
+            after,
             kind,
             plans: Mutex::default(),
         }))
     }
 
+    fn scale(&self) -> Option<&[T]> {
+        match &self.after {
+            After::Bias(_) => None,
+            After::BatchNorm { scale, .. } => Some(scale),
+        }
+    }
+
     /// Weights of the input gradient. The scale of the normalisation goes into them: one pass less.
     fn backward_weights(&self) -> Result<&input_gradient::Weights<T>> {
-        self.pack_backward(&self.backward, self.scale.as_deref())
+        self.pack_backward(&self.backward, self.scale())
+    }
+
+    /// The same for a gradient that was multiplied by the scale.
+    fn raw_backward_weights(&self) -> Result<&input_gradient::Weights<T>> {
+        match self.after {
+            After::Bias(_) => self.backward_weights(),
+            After::BatchNorm { .. } => self.pack_backward(&self.raw_backward, None),
+        }
     }
 
     fn pack_backward<'a>(
@@ -279,22 +316,14 @@ impl<T: Element> Unit<T> {
         Ok(both)
     }
 
-    fn epilogue(&self, relu: bool) -> Epilogue<'_, T> {
-        Epilogue {
-            scale: self.scale.as_deref(),
-            shift: self.shift.as_deref(),
-            relu,
-            ..Epilogue::default()
-        }
-    }
-
-    /// The convolution of `x`, or of the rows of a matrix, with an epilogue.
+    /// The unit on `x`, or on the rows of a matrix; `reduction` asks for the activation term, too.
     fn product(
         &self,
         x: &Tensor,
-        epilogue: Epilogue<'_, T>,
         residual: Option<&Tensor>,
-    ) -> Result<Tensor> {
+        relu: bool,
+        reduction: Option<Reduction>,
+    ) -> Result<(Tensor, Option<NegativePart>)> {
         let input = as_map(x.shape())?.into();
         let sizes = Sizes::conv2d(&input, &self.shape, self.kind.window())?;
         let (n, (oh, ow), o) = (sizes.images, sizes.output, sizes.channels.1);
@@ -308,12 +337,37 @@ impl<T: Element> Unit<T> {
         }
         let plans = self.plans(sizes.map)?;
         let (xs, residual) = (View::of(x), residual.map(View::of));
-        let epilogue = Epilogue {
-            residual: residual.as_ref().map(View::elements).transpose()?,
-            ..epilogue
+        let residual = residual.as_ref().map(View::elements).transpose()?;
+        let epilogue = match &self.after {
+            After::Bias(bias) => Epilogue {
+                bias: Some(bias),
+                residual,
+                relu,
+                ..Epilogue::default()
+            },
+            After::BatchNorm { scale, shift } => Epilogue {
+                scale: Some(scale),
+                shift: Some(shift),
+                residual,
+                relu,
+                ..Epilogue::default()
+            },
         };
-        let y = planned(&plans[0], n, xs.elements()?, &self.forward, epilogue);
-        Tensor::from_vec(y, shape, x.device())
+        let xs = xs.elements()?;
+        let (y, part) = match reduction {
+            None => (planned(&plans[0], n, xs, &self.forward, epilogue), None),
+            Some(reduction) => {
+                let (y, part) = NegativePart::noted((n * oh * ow, o), reduction, |noted| {
+                    let epilogue = Epilogue {
+                        negatives: Some(noted),
+                        ..epilogue
+                    };
+                    planned(&plans[0], n, xs, &self.forward, epilogue)
+                });
+                (y, Some(part))
+            }
+        };
+        Ok((Tensor::from_vec(y, shape, x.device())?, part))
     }
 
     fn forward(
@@ -323,35 +377,35 @@ impl<T: Element> Unit<T> {
         residual: Option<&Tensor>,
         relu: bool,
     ) -> Result<Tensor> {
-        let (x, residual) = (
-            x.contiguous()?,
-            residual.map(Tensor::contiguous).transpose()?,
-        );
-        let y = unit.product(&x, unit.epilogue(relu), residual.as_ref())?;
+        let x = x.contiguous()?;
+        let residual = residual.map(Tensor::contiguous).transpose()?;
+        let (y, _) = unit.product(&x, residual.as_ref(), relu, None)?;
         let inputs: Vec<&Tensor> = [&x].into_iter().chain(&residual).collect();
         Ok(tape.note(Whole(unit.clone()), &inputs, y, relu))
     }
 
-    fn convolve(unit: &Arc<Self>, tape: &mut Tape, x: &Tensor) -> Result<Tensor> {
-        let x = x.contiguous()?;
-        let a = unit.product(&x, Epilogue::default(), None)?;
-        Ok(tape.note(Convolution(unit.clone()), &[&x], a, false))
-    }
-
-    fn finish(
+    fn forward_covered(
         unit: &Arc<Self>,
         tape: &mut Tape,
-        a: &Tensor,
+        x: &Tensor,
         residual: Option<&Tensor>,
         relu: bool,
-    ) -> Result<Tensor> {
-        let (channels, residual) = (
-            unit.shape.dims()[0],
-            residual.map(Tensor::contiguous).transpose()?,
-        );
-        let y = normalised(a, residual.as_ref(), channels, unit.epilogue(relu))?;
-        let inputs: Vec<&Tensor> = [a].into_iter().chain(&residual).collect();
-        Ok(tape.note(Affine(unit.clone()), &inputs, y, relu))
+        reduction: Reduction,
+    ) -> Result<(Tensor, Tensor)> {
+        let x = x.contiguous()?;
+        let residual = residual.map(Tensor::contiguous).transpose()?;
+        let (y, part) = unit.product(&x, residual.as_ref(), relu, Some(reduction))?;
+        let part = part.expect("a reduction was named");
+        let term = Tensor::new(T::of(part.value), x.device())?;
+        // Nothing makes it but this unit, which looks for its gradient on the way back.
+        tape.watch(&term);
+        let operation = Covered {
+            unit: unit.clone(),
+            part,
+            term: term.clone(),
+        };
+        let inputs: Vec<&Tensor> = [&x].into_iter().chain(&residual).collect();
+        Ok((tape.note(operation, &inputs, y, relu), term))
     }
 
     /// Adds the gradient of the convolution's input to `grads`.
@@ -398,26 +452,14 @@ impl<T: Element> Operation for Whole<T> {
     }
 }
 
-/// The convolution of a unit alone.
-struct Convolution<T>(Arc<Unit<T>>);
-
-impl<T: Element> Operation for Convolution<T> {
-    fn backward(
-        &self,
-        inputs: &[Tensor],
-        _: &Tensor,
-        grad: Tensor,
-        grads: &mut Gradients,
-    ) -> Result<()> {
-        let weights = self.0.pack_backward(&self.0.raw_backward, None)?;
-        self.0.add_input_gradient(&inputs[0], &grad, weights, grads)
-    }
+/// A unit with its activation term.
+struct Covered<T> {
+    unit: Arc<Unit<T>>,
+    part: NegativePart,
+    term: Tensor,
 }
 
-/// The affine map of a unit, its residual and its ReLU.
-struct Affine<T>(Arc<Unit<T>>);
-
-impl<T: Element> Operation for Affine<T> {
+impl<T: Element> Operation for Covered<T> {
     fn backward(
         &self,
         inputs: &[Tensor],
@@ -426,24 +468,18 @@ impl<T: Element> Operation for Affine<T> {
         grads: &mut Gradients,
     ) -> Result<()> {
         pass_on(&inputs[1..], &grad, grads)?;
-        let a = &inputs[0];
-        if !grads.wants(a) {
+        let (unit, x) = (&self.unit, &inputs[0]);
+        if !grads.wants(x) {
             return Ok(());
         }
-        let Some(scale) = &self.0.scale else {
-            return grads.add(a, grad);
+        let Some(weight) = grads.get(&self.term) else {
+            return unit.add_input_gradient(x, &grad, unit.backward_weights()?, grads);
         };
-        let da = rows(
-            View::of(&grad).elements::<T>()?,
-            [],
-            scale.len(),
-            #[inline(always)]
-            |g, []| {
-                for (g, &scale) in g.iter_mut().zip(scale) {
-                    *g *= scale;
-                }
-            },
-        );
-        grads.add(a, Tensor::from_vec(da, a.shape(), a.device())?)
+        let weight = weight.to_scalar::<T>()?;
+        let da = self
+            .part
+            .joined(View::of(&grad).elements()?, unit.scale(), weight);
+        let da = Tensor::from_vec(da, grad.shape(), grad.device())?;
+        unit.add_input_gradient(x, &da, unit.raw_backward_weights()?, grads)
     }
 }

@@ -76,8 +76,19 @@ pub(crate) fn planned<T: Element>(
             "the epilogue has the result's shape"
         );
     }
-    for vector in [epilogue.scale, epilogue.shift].into_iter().flatten() {
+    for vector in [epilogue.bias, epilogue.scale, epilogue.shift]
+        .into_iter()
+        .flatten()
+    {
         assert_eq!(vector.len(), b.columns, "one element for each column");
+    }
+    if let Some(noted) = epilogue.negatives {
+        let panels = images * plan.image.1 / b.columns * b.columns.div_ceil(PANEL);
+        assert_eq!(
+            [noted.channels, noted.sums.len(), noted.signs.len()],
+            [b.columns, panels, panels],
+            "there is a place for each panel"
+        );
     }
     let kernels = T::kernels(Isa::current()).0;
     let tiles: Vec<usize> = plan
@@ -269,8 +280,18 @@ fn one_tile<T: Element>(
     let whole = width == panels * PANEL;
     let at = |map: &[T]| map[column..].as_ptr();
     let to = &rows.to[..rows.count];
+    let noted: [usize; MAX_ROWS];
     let finish = if whole {
+        let negatives = match epilogue.negatives {
+            Some(all) => {
+                noted = rows.to.map(|start| all.panel(start + column, column));
+                Some(all.of_tile(&noted[..rows.count]))
+            }
+            None => None,
+        };
         Finish {
+            bias: epilogue.bias.map(at),
+            negatives,
             scale: epilogue.scale.map(at),
             shift: epilogue.shift.map(at),
             residual: epilogue.residual.map(at),
@@ -284,7 +305,8 @@ fn one_tile<T: Element>(
     };
     // SAFETY: a plan's runs stay inside an image for every position of their class, and inside the packed depth; the
     // assertion on `a` and `Packed::new` make both readable. A plan gives each position its own stretch of the result, as long
-    // as there are columns, and each task its own tiles and columns; residual and mask are as long as the result.
+    // as there are columns, and each task its own tiles and columns; residual and mask are as long as the result, and `negatives` has
+    // a place for each panel.
     unsafe {
         kernels.tile(
             &rows.from[..rows.count],

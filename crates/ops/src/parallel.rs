@@ -55,6 +55,11 @@ impl<'a, T> Shared<'a, T> {
         }
     }
 
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
     /// Fetches the cache line of an element that will be written.
     #[inline(always)]
     pub fn prefetch(&self, at: usize) {

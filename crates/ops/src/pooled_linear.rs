@@ -10,6 +10,7 @@
 use crate::conv::linear;
 use crate::frozen::Frozen;
 use crate::kernel::Element;
+use crate::negative::Reduction;
 use crate::parallel::{filled, for_each};
 use crate::pool::{adaptive_avg_pool2d, bin_range};
 use crate::tape::{Gradients, Operation, Tape};
@@ -87,22 +88,42 @@ impl FrozenPooledLinear {
     /// # Errors
     /// If the shapes or types do not fit.
     pub fn forward(&self, tape: &mut Tape, x: &Tensor, relu: bool) -> Result<Tensor> {
-        let layer = &*self.0;
-        if !folds(x, layer.bins) {
-            let pooled = adaptive_avg_pool2d(tape, x, layer.bins)?;
-            let unit = match layer.whole.get() {
-                Some(unit) => unit,
-                None => {
-                    let unit = Frozen::linear(&layer.weight, &layer.bias, layer.bins)?;
-                    layer.whole.get_or_init(|| unit)
-                }
-            };
-            return unit.forward(tape, &pooled, None, relu);
-        }
-        let unit = layer.folded(map_of(x)?)?;
-        let wide = cast(tape, x, DType::F64)?;
-        let y = unit.forward(tape, &wide, None, relu)?;
+        let (unit, inputs) = self.unit(tape, x)?;
+        let y = unit.forward(tape, &inputs, None, relu)?;
         cast(tape, &y, x.dtype())
+    }
+
+    /// [`FrozenPooledLinear::forward`], and AID's activation term as [`Frozen::forward_covered`] has it.
+    ///
+    /// # Errors
+    /// If the shapes or types do not fit.
+    pub fn forward_covered(
+        &self,
+        tape: &mut Tape,
+        x: &Tensor,
+        relu: bool,
+        reduction: Reduction,
+    ) -> Result<(Tensor, Tensor)> {
+        let (unit, inputs) = self.unit(tape, x)?;
+        let (y, part) = unit.forward_covered(tape, &inputs, None, relu, reduction)?;
+        Ok((cast(tape, &y, x.dtype())?, cast(tape, &part, x.dtype())?))
+    }
+
+    /// The linear unit for maps like `x`, and its inputs.
+    fn unit(&self, tape: &mut Tape, x: &Tensor) -> Result<(Frozen, Tensor)> {
+        let layer = &*self.0;
+        if folds(x, layer.bins) {
+            return Ok((layer.folded(map_of(x)?)?, cast(tape, x, DType::F64)?));
+        }
+        let pooled = adaptive_avg_pool2d(tape, x, layer.bins)?;
+        let unit = match layer.whole.get() {
+            Some(unit) => unit,
+            None => {
+                let unit = Frozen::linear(&layer.weight, &layer.bias, layer.bins)?;
+                layer.whole.get_or_init(|| unit)
+            }
+        };
+        Ok((unit.clone(), pooled))
     }
 }
 

@@ -5,7 +5,7 @@ mod common;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use common::gradients;
-use ops::{BatchNorm, Tape, Window, portable};
+use ops::{BatchNorm, Reduction, Tape, Window, portable};
 use proptest::prelude::*;
 
 /// Values in [-1, 1) from a seed; nothing near a tie.
@@ -212,6 +212,45 @@ proptest! {
             },
         );
     }
+
+    /// Behind another unit, so that a mask and, where the map keeps its size, a residual are on the way.
+    #[test]
+    fn frozen_unit_with_its_activation_term((window, shape, o) in geometry(), seed in 0u64..1000, relu: bool, mean: bool, biased: bool) {
+        let constant = |i: u64, shape: &[usize]| var(seed + i, shape).as_detached_tensor();
+        let first = ops::Frozen::conv(&constant(1, &[o, shape[3], 1, 1]), &constant(2, &[o]), Window::square(1, 1, 0)).unwrap();
+        let weight = constant(3, &[o, o, window.kernel.0, window.kernel.1]);
+        let bn: Vec<Tensor> = (4..8).map(|i| (constant(i, &[o]) + 1.5).unwrap()).collect();
+        let layer = BatchNorm { gamma: &bn[0], beta: &bn[1], eps: 1e-5, residual: None, relu: false };
+        let unit = match biased {
+            true => ops::Frozen::conv(&weight, &bn[0], window),
+            false => ops::Frozen::conv_bn(&weight, [&bn[0], &bn[1], &bn[2], &bn[3]], 1e-5, window),
+        }.unwrap();
+        let residual = window.output((shape[1], shape[2])) == Some((shape[1], shape[2]));
+        let reduction = if mean { Reduction::Mean } else { Reduction::Sum };
+        let joined = |y: Tensor, term: Tensor| y.broadcast_add(&(term * 0.7)?);
+        check(
+            &[var(seed, &shape)],
+            |_, t| {
+                let [y, term] = ops::node(t[0], |tape, x| {
+                    let x = first.forward(tape, x, None, true)?;
+                    let (y, term) = unit.forward_covered(tape, &x, residual.then_some(&x), relu, reduction)?;
+                    Ok::<_, candle_core::Error>([y, term])
+                })?;
+                joined(y, term)
+            },
+            |t| {
+                let x = portable::conv2d(t[0], &constant(1, &[o, shape[3], 1, 1]), Window::square(1, 1, 0))?;
+                let x = portable::affine(&x, None, Some(&constant(2, &[o])), None, true)?;
+                let a = portable::conv2d(&x, &weight, window)?;
+                let a = if biased { a.broadcast_add(&bn[0])? } else { a };
+                let negative = portable::relu(&a.neg()?)?;
+                let term = if mean { negative.mean_all()? } else { negative.sum_all()? };
+                let y = if biased { a } else { portable::batch_norm(&layer, &a, &bn[2], &bn[3])? };
+                let y = if residual { (y + x)? } else { y };
+                joined(if relu { portable::relu(&y)? } else { y }, term)
+            },
+        );
+    }
 }
 
 #[test]
@@ -238,23 +277,16 @@ fn layouts_and_activations() {
         |tape, t| ops::normalize(tape, t[0], &vectors[0], &vectors[1]),
         |t| t[0].broadcast_sub(&vectors[0])?.broadcast_div(&vectors[1]),
     );
-    for mean in [false, true] {
+    for reduction in [Reduction::Sum, Reduction::Mean] {
         check(
-            &[x[0].clone(), var(8, &[300, 70])],
-            |tape, t| {
-                let first = ops::negative_part(tape, t[0], None, mean)?;
-                ops::negative_part(tape, t[1], Some(&first), mean)
-            },
+            &[var(8, &[300, 70])],
+            |tape, t| ops::negative_part(tape, t[0], reduction),
             |t| {
-                let of = |x: &Tensor| {
-                    let part = portable::relu(&x.neg()?)?;
-                    if mean {
-                        part.mean_all()
-                    } else {
-                        part.sum_all()
-                    }
-                };
-                of(t[0])? + of(t[1])?
+                let part = portable::relu(&t[0].neg()?)?;
+                match reduction {
+                    Reduction::Sum => part.sum_all(),
+                    Reduction::Mean => part.mean_all(),
+                }
             },
         );
     }
@@ -304,15 +336,11 @@ impl Unit {
 }
 
 /// Where several gradients meet at the output of a ReLU, whoever sends the last of them applies the mask to all: a ReLU's output
-/// as residual, as input of two convolutions, of both poolings and of the activation term.
+/// as residual, as input of two convolutions and of both poolings.
 #[test]
 fn gradients_that_meet_at_a_relu_are_masked() {
     let (a, b, c) = (Unit::new(10, 3), Unit::new(20, 3), Unit::new(30, 1));
-    let (window, zero) = (
-        Window::square(3, 1, 1),
-        Tensor::zeros(1, DType::F64, &Device::Cpu).unwrap(),
-    );
-    let down = |by: f64| (Tensor::ones((1, 6), DType::F64, &Device::Cpu).unwrap() * -by).unwrap();
+    let window = Window::square(3, 1, 1);
     check(
         &[var(1, &[2, 5, 4, 6])],
         |tape, t| {
@@ -321,28 +349,17 @@ fn gradients_that_meet_at_a_relu_are_masked() {
             let side = c.frozen.forward(tape, &second, None, false)?;
             let third = b.frozen.forward(tape, &second, Some(&side), true)?;
             let pooled = ops::max_pool2d(tape, &third, window)?;
-            let seen = a.frozen.convolve(tape, &pooled)?;
-            let term = ops::negative_part(tape, &seen, None, true)?;
-            let fourth = a.frozen.finish(tape, &seen, Some(&third), true)?;
-            let means = ops::adaptive_avg_pool2d(tape, &third, (1, 1))?;
-            let early = ops::linear(tape, &means, &down(2.0), &zero, false)?;
-            let term = ops::negative_part(tape, &early, Some(&term), false)?;
-            let means = ops::adaptive_avg_pool2d(tape, &fourth, (1, 1))?;
-            let late = ops::linear(tape, &means, &down(1.0), &zero, false)?;
-            ops::negative_part(tape, &late, Some(&term), false)
+            let fourth = a.frozen.forward(tape, &pooled, Some(&third), true)?;
+            ops::adaptive_avg_pool2d(tape, &fourth, (1, 1))
         },
         |t| {
-            let negative = |x: &Tensor| portable::relu(&x.neg()?);
             let first = a.composed(t[0], None, true)?;
             let second = b.composed(&first, Some(&first), true)?;
             let side = c.composed(&second, None, false)?;
             let third = b.composed(&second, Some(&side), true)?;
-            let seen = a.convolved(&portable::max_pool2d(&third, window)?)?;
-            let fourth = a.finished(&seen, Some(&third), true)?;
-            let early = third.mean((1, 2))?.matmul(&down(2.0).t()?)?;
-            let late = fourth.mean((1, 2))?.matmul(&down(1.0).t()?)?;
-            negative(&seen)?.mean_all()?
-                + (negative(&early)?.sum_all()? + negative(&late)?.sum_all()?)?
+            let pooled = portable::max_pool2d(&third, window)?;
+            let fourth = a.composed(&pooled, Some(&third), true)?;
+            fourth.mean_keepdim((1, 2))
         },
     );
 }

@@ -5,7 +5,7 @@ mod common;
 use candle_core::{Device, Tensor};
 use common::gradients;
 use ops::kernel::Isa;
-use ops::{Frozen, Tape, Window};
+use ops::{Frozen, Reduction, Tape, Window};
 use proptest::prelude::*;
 use std::sync::Mutex;
 
@@ -58,6 +58,18 @@ impl Net {
             )
             .unwrap(),
         }
+    }
+
+    /// The logits, and the sum of all activation terms.
+    fn covered(&self, x: &Tensor) -> [Tensor; 2] {
+        let (tape, sum) = (&mut Tape::off(), Reduction::Sum);
+        let (y, conv) = self.conv.forward_covered(tape, x, None, true, sum).unwrap();
+        let means = ops::adaptive_avg_pool2d(tape, &y, (1, 1)).unwrap();
+        let (y, fc) = self
+            .fc
+            .forward_covered(tape, &means, None, false, sum)
+            .unwrap();
+        [y, (conv + fc).unwrap()]
     }
 
     fn logits(&self, x: &Tensor) -> Tensor {
@@ -137,12 +149,17 @@ proptest! {
         let x = tensor(seed + 7, &[n, map, map, c]);
         let best = Isa::current();
         let whole = bits(&net.logits(&x));
+        let covered = || net.covered(&x).map(|part| bits(&part));
+        let with_term = covered();
+        prop_assert_eq!(&whole, &with_term[0], "with the activation term");
         for threads in [1, 2, 3, 8] {
             prop_assert_eq!(&whole, &with_threads(threads, || bits(&net.logits(&x))), "{} threads", threads);
+            prop_assert_eq!(&with_term, &with_threads(threads, covered), "{} threads", threads);
         }
         for isa in Isa::ALL {
             if isa.force() {
                 prop_assert_eq!(&whole, &bits(&net.logits(&x)), "{}", isa);
+                prop_assert_eq!(&with_term, &covered(), "{}", isa);
             }
         }
         best.force();

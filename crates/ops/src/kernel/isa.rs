@@ -174,8 +174,17 @@ impl<T: Element> Vector for Lanes<T> {
         Self(std::array::from_fn(|i| self.0[i] + b.0[i]))
     }
     #[inline(always)]
+    unsafe fn sub(self, b: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] - b.0[i]))
+    }
+    #[inline(always)]
     unsafe fn mul(self, b: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] * b.0[i]))
+    }
+    #[inline(always)]
+    unsafe fn signs(self) -> u16 {
+        let bit = |i: usize| u16::from(self.0[i] < T::ZERO) << i;
+        (0..PANEL).map(bit).fold(0, |all, bit| all | bit)
     }
     #[inline(always)]
     unsafe fn relu(self) -> Self {
@@ -193,8 +202,8 @@ mod x86 {
     use std::arch::x86_64::*;
 
     macro_rules! vector {
-        ($register:ty, $t:ty, $lanes:expr, $set1:ident, $load:ident, $store:ident, $fma:ident, $add:ident, $mul:ident,
-         $relu:expr, $masked:expr) => {
+        ($register:ty, $t:ty, $lanes:expr, $set1:ident, $load:ident, $store:ident, $fma:ident, $add:ident,
+         $sub:ident, $mul:ident, $relu:expr, $masked:expr, $signs:expr) => {
             impl Vector for $register {
                 type T = $t;
                 const LANES: usize = $lanes;
@@ -230,6 +239,16 @@ mod x86 {
                     unsafe { $add(self, b) }
                 }
                 #[inline(always)]
+                unsafe fn sub(self, b: Self) -> Self {
+                    // SAFETY: the caller's; loads and stores may be unaligned.
+                    unsafe { $sub(self, b) }
+                }
+                #[inline(always)]
+                unsafe fn signs(self) -> u16 {
+                    // SAFETY: the caller's; loads and stores may be unaligned.
+                    unsafe { $signs(self, Self::zero()) as u16 }
+                }
+                #[inline(always)]
                 unsafe fn mul(self, b: Self) -> Self {
                     // SAFETY: the caller's; loads and stores may be unaligned.
                     unsafe { $mul(self, b) }
@@ -250,7 +269,7 @@ mod x86 {
 
     // Not less or equal, NaN included; greater, NaN excluded: as `relu_of` and `masked_by`.
     macro_rules! avx512 {
-        ($register:ty, $t:ty, $lanes:expr, $set1:ident, $load:ident, $store:ident, $fma:ident, $add:ident, $mul:ident, $cmp:ident, $keep:ident) => {
+        ($register:ty, $t:ty, $lanes:expr, $set1:ident, $load:ident, $store:ident, $fma:ident, $add:ident, $sub:ident, $mul:ident, $cmp:ident, $keep:ident) => {
             vector!(
                 $register,
                 $t,
@@ -260,14 +279,16 @@ mod x86 {
                 $store,
                 $fma,
                 $add,
+                $sub,
                 $mul,
                 |x, zero| $keep($cmp::<_CMP_NLE_UQ>(x, zero), x),
-                |x, y, zero| $keep($cmp::<_CMP_GT_OQ>(y, zero), x)
+                |x, y, zero| $keep($cmp::<_CMP_GT_OQ>(y, zero), x),
+                |x, zero| $cmp::<_CMP_LT_OQ>(x, zero)
             );
         };
     }
     macro_rules! avx2 {
-        ($register:ty, $t:ty, $lanes:expr, $set1:ident, $load:ident, $store:ident, $fma:ident, $add:ident, $mul:ident, $cmp:ident, $and:ident) => {
+        ($register:ty, $t:ty, $lanes:expr, $set1:ident, $load:ident, $store:ident, $fma:ident, $add:ident, $sub:ident, $mul:ident, $cmp:ident, $and:ident, $bits:ident) => {
             vector!(
                 $register,
                 $t,
@@ -277,9 +298,11 @@ mod x86 {
                 $store,
                 $fma,
                 $add,
+                $sub,
                 $mul,
                 |x, zero| $and($cmp::<_CMP_NLE_UQ>(x, zero), x),
-                |x, y, zero| $and($cmp::<_CMP_GT_OQ>(y, zero), x)
+                |x, y, zero| $and($cmp::<_CMP_GT_OQ>(y, zero), x),
+                |x, zero| $bits($cmp::<_CMP_LT_OQ>(x, zero))
             );
         };
     }
@@ -292,6 +315,7 @@ mod x86 {
         _mm512_storeu_ps,
         _mm512_fmadd_ps,
         _mm512_add_ps,
+        _mm512_sub_ps,
         _mm512_mul_ps,
         _mm512_cmp_ps_mask,
         _mm512_maskz_mov_ps
@@ -305,9 +329,11 @@ mod x86 {
         _mm256_storeu_ps,
         _mm256_fmadd_ps,
         _mm256_add_ps,
+        _mm256_sub_ps,
         _mm256_mul_ps,
         _mm256_cmp_ps,
-        _mm256_and_ps
+        _mm256_and_ps,
+        _mm256_movemask_ps
     );
     avx512!(
         __m512d,
@@ -318,6 +344,7 @@ mod x86 {
         _mm512_storeu_pd,
         _mm512_fmadd_pd,
         _mm512_add_pd,
+        _mm512_sub_pd,
         _mm512_mul_pd,
         _mm512_cmp_pd_mask,
         _mm512_maskz_mov_pd
@@ -331,9 +358,11 @@ mod x86 {
         _mm256_storeu_pd,
         _mm256_fmadd_pd,
         _mm256_add_pd,
+        _mm256_sub_pd,
         _mm256_mul_pd,
         _mm256_cmp_pd,
-        _mm256_and_pd
+        _mm256_and_pd,
+        _mm256_movemask_pd
     );
 }
 

@@ -18,7 +18,7 @@ mod epilogue;
 mod isa;
 mod vector;
 
-pub(crate) use epilogue::Epilogue;
+pub(crate) use epilogue::{Epilogue, Noted};
 pub(crate) use isa::vectorised;
 
 use crate::planes::CHANNELS;
@@ -95,6 +95,8 @@ impl<T: Element> Tile<T> {
 
 /// Where a tile of sums goes and what becomes of it on the way: an [`Epilogue`] as pointers to the tile's first column.
 pub(crate) struct Finish<'a, T> {
+    pub bias: Option<*const T>,
+    pub negatives: Option<Negatives<'a, T>>,
     pub scale: Option<*const T>,
     pub shift: Option<*const T>,
     pub residual: Option<*const T>,
@@ -118,6 +120,8 @@ impl<'a, T> Finish<'a, T> {
             rows
         };
         Self {
+            bias: None,
+            negatives: None,
             scale: None,
             shift: None,
             residual: None,
@@ -127,6 +131,15 @@ impl<'a, T> Finish<'a, T> {
             to: &ROWS,
         }
     }
+}
+
+/// Where a tile notes what its sums leave negative, see [`Noted`]: as pointers to the panel of the tile's first column.
+#[derive(Clone, Copy)]
+pub(crate) struct Negatives<'a, T> {
+    pub sums: *mut T,
+    pub signs: *mut u16,
+    /// Of each row, in panels past both.
+    pub to: &'a [usize],
 }
 
 type TileFn<T> = unsafe fn(&[*const T], &[Run], *const T, usize, &Finish<'_, T>);
@@ -152,7 +165,8 @@ impl<T: Element> Kernels<T> {
     /// # Safety
     /// `1 <= rows.len() <= self.rows`, and `finish.to` is as long; `panels * PANEL <= self.cols`; each
     /// `rows[r] + run.a ..+ run.len` is readable, and so is `b[(run.b + i) * PANEL ..+ PANEL]` for each panel; `panels * PANEL` elements
-    /// are readable at `finish.scale` and `shift`, and at each `to` past `residual` and `mask`, and writable past `out`.
+    /// are readable at `finish.bias`, `scale` and `shift`, and at each `to` past `residual` and `mask`, and writable past `out`; `panels` are
+    /// writable at each of its own `to` past what `negatives` points to.
     #[inline]
     pub unsafe fn tile(
         &self,

@@ -1,6 +1,6 @@
 //! The microkernels' bodies, generic over a vector type; [`super::isa`] compiles them for each instruction set.
 
-use super::{Finish, Isa, Kernels, PANEL, RowPair, Run, Tile, WIDE};
+use super::{Finish, Isa, Kernels, Negatives, PANEL, RowPair, Run, Tile, WIDE};
 use candle_core::{CpuStorage, Result, WithDType};
 pub use num::Real;
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
@@ -101,7 +101,15 @@ pub(crate) trait Vector: Copy {
     unsafe fn add(self, b: Self) -> Self;
     /// # Safety
     /// The instruction set of `Self` is there.
+    unsafe fn sub(self, b: Self) -> Self;
+    /// # Safety
+    /// The instruction set of `Self` is there.
     unsafe fn mul(self, b: Self) -> Self;
+    /// A bit for each lane, the first lowest: set where it is less than 0.
+    ///
+    /// # Safety
+    /// The instruction set of `Self` is there.
+    unsafe fn signs(self) -> u16;
     /// See [`relu_of`](crate::activation::relu_of).
     ///
     /// # Safety
@@ -205,6 +213,17 @@ unsafe fn finished<V: Vector, const MR: usize, const NV: usize>(
     // Loops of constant length over constant places, so that the sums stay in registers; rows past the last are ignored.
     // SAFETY: the caller vouches for `NV` vectors at each place, and for the rows that `to` has.
     unsafe {
+        if let Some(bias) = finish.bias {
+            for v in 0..NV {
+                let bias = V::load(bias.add(v * V::LANES));
+                for row in &mut acc {
+                    row[v] = row[v].add(bias);
+                }
+            }
+        }
+        if let Some(negatives) = &finish.negatives {
+            note(&acc, negatives);
+        }
         if let Some(scale) = finish.scale {
             for v in 0..NV {
                 let scale = V::load(scale.add(v * V::LANES));
@@ -250,6 +269,52 @@ unsafe fn finished<V: Vector, const MR: usize, const NV: usize>(
             }
         }
     }
+}
+
+/// What [`Noted::note`](super::Noted::note) does, whose order of sums this is.
+///
+/// # Safety
+/// See [`Kernels::tile`].
+#[inline(always)]
+#[allow(clippy::needless_range_loop)]
+unsafe fn note<V: Vector, const MR: usize, const NV: usize>(
+    acc: &[[V; NV]; MR],
+    negatives: &Negatives<'_, V::T>,
+) {
+    let vectors = PANEL / V::LANES;
+    for r in 0..MR {
+        let to = negatives.to[r.min(negatives.to.len() - 1)];
+        for panel in 0..NV / vectors {
+            let (mut lanes, mut signs) = ([V::T::ZERO; PANEL], 0);
+            for v in 0..vectors {
+                // SAFETY: the instruction set is there; a panel has as many lanes as its vectors together.
+                unsafe {
+                    let a = acc[r][panel * vectors + v];
+                    signs |= a.signs() << (v * V::LANES);
+                    let part = V::zero().sub(a).relu();
+                    part.store(lanes.as_mut_ptr().add(v * V::LANES));
+                }
+            }
+            // SAFETY: the caller vouches for the panels.
+            unsafe {
+                *negatives.sums.add(to + panel) = halved(&mut lanes);
+                *negatives.signs.add(to + panel) = signs;
+            }
+        }
+    }
+}
+
+/// The sum of a panel's elements, the upper half added to the lower until one is left.
+#[inline(always)]
+pub(super) fn halved<T: Element>(lanes: &mut [T; PANEL]) -> T {
+    let mut half = PANEL / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] = lanes[i] + lanes[i + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
 }
 
 /// # Safety
