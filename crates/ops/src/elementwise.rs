@@ -11,7 +11,7 @@ pub(crate) fn map<T: Element>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
     chunks(
         x,
         [],
-        CHUNK,
+        1,
         #[inline(always)]
         |_, y, []| {
             for y in y {
@@ -26,7 +26,7 @@ pub(crate) fn zip<T: Element>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) ->
     chunks(
         a,
         [b],
-        CHUNK,
+        1,
         #[inline(always)]
         |_, y, [b]| {
             for (y, &b) in y.iter_mut().zip(b) {
@@ -44,11 +44,10 @@ pub(crate) fn rows<T: Element, const N: usize>(
     channels: usize,
     f: impl Fn(&mut [T], [&[T]; N]) + Sync,
 ) -> Vec<T> {
-    let step = (CHUNK / channels).max(1) * channels;
     chunks(
         x,
         others,
-        step,
+        channels,
         #[inline(always)]
         |_, y, others| {
             for (i, y) in y.chunks_exact_mut(channels).enumerate() {
@@ -61,16 +60,22 @@ pub(crate) fn rows<T: Element, const N: usize>(
     )
 }
 
-/// `f` turns a copy of each chunk of `x`, of `step` elements, into the chunk of the result; it is told where the chunk begins.
+/// Elements that a copy and what is made of it have room for in the first-level cache.
+const SLICE: usize = 1 << 11;
+
+/// `f` turns a copy of each chunk of `x` into the chunk of the result; it is told where the chunk begins. Chunks are of whole groups of
+/// `group` elements.
 pub(crate) fn chunks<T: Element, const N: usize>(
     x: &[T],
     others: [&[T]; N],
-    step: usize,
+    group: usize,
     f: impl Fn(usize, &mut [T], [&[T]; N]) + Sync,
 ) -> Vec<T> {
     for other in others {
         assert_eq!(x.len(), other.len(), "all have the result's shape");
     }
+    let groups = |elements: usize| (elements / group).max(1) * group;
+    let (step, slice) = (groups(CHUNK), groups(SLICE));
     // SAFETY: the chunks hold every element, and each begins as a copy.
     unsafe {
         filled(x.len(), |out| {
@@ -78,14 +83,17 @@ pub(crate) fn chunks<T: Element, const N: usize>(
                 x.len().div_ceil(step),
                 #[inline(always)]
                 |task| {
-                    let range = task * step..((task + 1) * step).min(x.len());
-                    // SAFETY: each task writes its own chunk.
-                    let out = out.slice(range.start, range.len());
-                    f(
-                        range.start,
-                        out.write_copy_of_slice(&x[range.clone()]),
-                        others.map(|other| &other[range.clone()]),
-                    );
+                    let end = ((task + 1) * step).min(x.len());
+                    for start in (task * step..end).step_by(slice) {
+                        let range = start..end.min(start + slice);
+                        // SAFETY: each task writes its own chunks.
+                        let out = out.slice(start, range.len());
+                        f(
+                            start,
+                            out.write_copy_of_slice(&x[range.clone()]),
+                            others.map(|other| &other[range.clone()]),
+                        );
+                    }
                 },
             );
         })

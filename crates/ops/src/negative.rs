@@ -2,7 +2,7 @@
 //! pass of its own.
 
 use crate::activation::relu_of;
-use crate::elementwise::{CHUNK, chunks, map, sum, zip};
+use crate::elementwise::{chunks, map, sum, zip};
 use crate::kernel::{Element, Noted, PANEL};
 use crate::parallel::Shared;
 use crate::tape::{Gradients, Operation, Tape};
@@ -114,26 +114,39 @@ impl NegativePart {
     pub fn joined<T: Element>(&self, grad: &[T], scale: Option<&[T]>, weight: T) -> Vec<T> {
         let slope = T::of(-weight.wide() * self.share);
         let panels = self.channels.div_ceil(PANEL);
-        let step = (CHUNK / self.channels).max(1);
         let ones = vec![T::of(1.0); self.channels];
         let scale = scale.unwrap_or(&ones);
         chunks(
             grad,
             [],
-            step * self.channels,
+            self.channels,
             #[inline(always)]
             |start, grad, []| {
                 let signs = self.signs[start / self.channels * panels..].chunks_exact(panels);
                 for (pixel, signs) in grad.chunks_exact_mut(self.channels).zip(signs) {
                     let parts = pixel.chunks_mut(PANEL).zip(scale.chunks(PANEL));
                     for ((part, scale), &signs) in parts.zip(signs) {
-                        for (j, (g, &scale)) in part.iter_mut().zip(scale).enumerate() {
-                            let own = if signs >> j & 1 == 1 { slope } else { T::ZERO };
-                            *g = *g * scale + own;
+                        match (part.as_mut_array::<PANEL>(), scale.as_array::<PANEL>()) {
+                            (Some(part), Some(scale)) => join(part, scale, signs, slope),
+                            _ => join(part, scale, signs, slope),
                         }
                     }
                 }
             },
         )
+    }
+}
+
+/// `g * scale`, and `slope` added where the sign says so, of up to a panel's elements; an array's known length makes it one vector.
+#[inline(always)]
+fn join<T: Element>(
+    part: &mut (impl AsMut<[T]> + ?Sized),
+    scale: &(impl AsRef<[T]> + ?Sized),
+    signs: u16,
+    slope: T,
+) {
+    for (j, (g, &scale)) in part.as_mut().iter_mut().zip(scale.as_ref()).enumerate() {
+        let own = if signs >> j & 1 == 1 { slope } else { T::ZERO };
+        *g = *g * scale + own;
     }
 }

@@ -107,7 +107,7 @@ pub fn descend(x: &Tensor, grad: &Tensor, lr: f64) -> Result<Tensor> {
     }
     let (x, grad) = (x.contiguous()?, grad.contiguous()?);
     by_dtype!(x.dtype(), T => {
-        let moved = chunks(View::of(&x).elements()?, [View::of(&grad).elements()?], CHUNK, #[inline(always)] |_, x: &mut [T], [grad]| {
+        let moved = chunks(View::of(&x).elements()?, [View::of(&grad).elements()?], 1, #[inline(always)] |_, x: &mut [T], [grad]| {
             let (lr, zero, one) = (T::of(lr), T::ZERO, T::of(1.0));
             for (x, &g) in x.iter_mut().zip(grad) {
                 let y = *x - lr * g;

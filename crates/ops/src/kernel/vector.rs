@@ -310,7 +310,7 @@ pub(super) fn halved<T: Element>(lanes: &mut [T; PANEL]) -> T {
     let mut half = PANEL / 2;
     while half > 0 {
         for i in 0..half {
-            lanes[i] = lanes[i] + lanes[i + half];
+            lanes[i] += lanes[i + half];
         }
         half /= 2;
     }
