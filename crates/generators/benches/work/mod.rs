@@ -1,6 +1,5 @@
 //! The work that is timed, as the product does it: what `cargo bench` and the comparison with PyTorch (`scripts/peers`) share.
 
-use candle_core::{Device, Tensor};
 use data::Split;
 use generators::{Aid, Context, Dbi, Generator, Ours};
 use models::optim::Rule;
@@ -130,15 +129,8 @@ impl Bench {
     /// In batches of 250, as accuracies are measured.
     fn queries(&self) -> impl FnMut() + '_ {
         let all: Vec<usize> = (0..self.images.len()).collect();
-        let [c, h, w] = self.images.shape();
         move || {
-            for batch in all.chunks(250) {
-                let shape = (batch.len(), c, h, w);
-                Tensor::from_vec(self.images.images(batch), shape, &Device::Cpu)
-                    .map(|images| self.network.logits(&images))
-                    .expect("as many pixels as the shape says")
-                    .expect("the images fit");
-            }
+            models::accuracy(&self.network, &self.images, &all).expect("the images fit");
         }
     }
 }
