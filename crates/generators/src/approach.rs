@@ -2,7 +2,7 @@
 
 use crate::Stop;
 use crate::head::{Outputs, variance};
-use candle_core::{D, Device, Tensor, Var};
+use candle_core::{D, DType, Device, Tensor, Var};
 use models::{Coverage, Error, Network, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
 use spec::Stream;
@@ -136,12 +136,16 @@ impl<'a> Approach<'a> {
         };
         let weight = term.map_or(0.0, |term| term.weight);
         if let Some((term, network)) = term.zip(recording.covered()?) {
-            loss = (loss + network * weight)?;
+            loss = (loss + term.coverage.of_batch(&network) * weight)?;
             // The keyed head is a linear layer, too.
             if self.outputs.space() == verify::LabelSpace::Head {
                 let [head] = ops::node(&outputs, |tape, outputs| {
                     Ok::<_, Error>([term.coverage.of(tape, outputs)?])
                 })?;
+                let head = match term.coverage {
+                    Coverage::Detached => head.sum_all()?,
+                    Coverage::Attached | Coverage::Hidden => head.mean_all()?,
+                };
                 loss = (loss + (head * weight)?)?;
             }
         }
@@ -156,7 +160,8 @@ impl<'a> Approach<'a> {
         }
         let grads = loss.backward()?;
         if let Some(grad) = grads.get(&logits) {
-            let grad = recording.input_gradient(grad.clone(), weight)?;
+            let each = weight / self.x.dim(0)? as f64;
+            let grad = recording.input_gradient(grad.clone(), each)?;
             self.x = ops::descend(&self.x, &grad, self.stage.lr.get())?;
         }
         if self.done.is_multiple_of(self.stage.patience.get()) && self.stands_still(&logits)? {
@@ -180,6 +185,26 @@ impl<'a> Approach<'a> {
         let still = self.last.into_iter().zip(now).all(small);
         self.last = now;
         Ok(still)
+    }
+
+    /// The loss of the last iteration.
+    pub fn loss(&self) -> f64 {
+        self.loss.into()
+    }
+
+    pub fn space(&self) -> verify::LabelSpace {
+        self.outputs.space()
+    }
+
+    /// The outputs of each sample as it is now.
+    pub fn outputs(&self) -> Result<Vec<Vec<f64>>> {
+        let outputs = self.outputs.of(&self.target.logits(&self.x)?)?;
+        Ok(outputs.detach().to_dtype(DType::F64)?.to_vec2()?)
+    }
+
+    /// Says that it is over, for who has its results already.
+    pub fn skip(&mut self) {
+        (self.done, self.stop) = (self.stage.iterations.get(), Stop::Cap);
     }
 
     /// The samples, their logits, and what there is to report.

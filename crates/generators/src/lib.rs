@@ -4,14 +4,18 @@
 //! type that implements [`Generator`] and add its line to the registry below.
 
 mod aid;
+mod aid_original;
 mod approach;
 mod crossing;
 mod dbi;
+mod descent;
 mod head;
 mod ours;
+pub mod probe;
 mod validset;
 
 pub use aid::Aid;
+pub use aid_original::AidOriginal;
 pub use approach::{Reduction, Stage1};
 pub use crossing::Stage2;
 pub use dbi::Dbi;
@@ -24,6 +28,7 @@ use spec::Stream;
 use verify::{SecretKey, SensitiveSet};
 
 /// What a generator may use.
+#[derive(Clone)]
 pub struct Context<'a> {
     /// The model to protect, frozen.
     pub target: &'a Network,
@@ -31,7 +36,9 @@ pub struct Context<'a> {
     pub model_id: &'a str,
     /// The owner's secret.
     pub key: &'a SecretKey,
-    /// Images that the target was not trained on.
+    /// Images that the target was trained on.
+    pub train: &'a Split,
+    /// Images that it was not trained on.
     pub held_out: &'a Split,
     /// The only source of randomness.
     pub stream: Stream,
@@ -81,5 +88,6 @@ spec::registry! {
     "validset" Validset, "Validset", "random held-out images, the baseline that any method must beat";
     "dbi" Dbi, "DBI", "decision-boundary images as released with the paper: noise moved to where all outputs are equal";
     "aid" Aid, "AID", "DBI with AID's activation term, as released with the paper (the term has no gradient) or attached";
+    "aid-original" AidOriginal, "AID (original)", "AID's edge points as in its authors' code: all logits equal, few units negative, no key";
     "ours" Ours, "Ours", "the paper's method: noise moved to the keyed head's boundary, then pairs on either side of it";
 }

@@ -79,6 +79,7 @@ impl Job for Draw<'_> {
             key,
             held_out,
             stream,
+            ..
         } = &self.context;
         let chosen = stream
             .split("held-out")

@@ -8,6 +8,7 @@ use models::train::{Trainer, Training};
 use models::{Model, Network, Weights, job};
 use spec::Stream;
 use spec::checked::{Count, NonNegative, Positive};
+use spec::registry::Entry;
 use std::sync::LazyLock;
 use verify::{Images, LabelSpace, Layout, Oracle, OracleError, Pairing, SecretKey, verify};
 
@@ -45,6 +46,7 @@ impl Owner {
             target: &self.target,
             model_id: "target",
             key: &self.key,
+            train: &self.held_out,
             held_out: &self.held_out,
             stream: Stream::new(seed),
         }
@@ -223,22 +225,22 @@ fn samples_that_never_cross_are_counted() {
 
 #[test]
 fn every_generator_resumes_to_the_same_bits() {
-    let stage1 = stage1(12);
-    let small = |name: &str| -> Spec {
-        let fields = match name {
-            "validset" => serde_json::json!({"samples": 4}),
-            "ours" => serde_json::to_value(Ours {
-                stage1: stage1.clone(),
-                samples: Count::literal(4),
-                ..ours()
-            })
-            .unwrap(),
-            _ => serde_json::json!({"samples": 4, "stage1": stage1}),
-        };
-        serde_json::from_value(serde_json::json!({ name: fields })).unwrap()
+    let quick = serde_json::to_value(ours()).unwrap();
+    let small = |entry: &Entry| -> Spec {
+        let mut fields = (entry.defaults)();
+        for (name, value) in fields.as_object_mut().unwrap() {
+            match name.as_str() {
+                "samples" => *value = 4.into(),
+                "iterations" => *value = 12.into(),
+                "stage1" => *value = serde_json::to_value(stage1(12)).unwrap(),
+                "stage2" => *value = quick["stage2"].clone(),
+                _ => {}
+            }
+        }
+        serde_json::from_value(serde_json::json!({ entry.name: fields })).unwrap()
     };
     for entry in generators::REGISTRY {
-        let spec = small(entry.name);
+        let spec = small(entry);
         let whole = generate(spec.generator());
         // Stopped after every few steps, each time taken up by a fresh job.
         let mut job = spec.generator().start(OWNER.context(7)).unwrap();
@@ -304,8 +306,8 @@ fn a_saturated_single_rate_is_the_share_of_the_other_label() {
             normalize: None,
             train: &OWNER.held_out,
         };
-        let weights = job::run(attack.start(victim, &Stream::new(6)).unwrap()).unwrap();
-        let suspect = Deployed(Network::frozen(OWNER.target.model(), 10, &weights, None).unwrap());
+        let modified = job::run(attack.start(victim, &Stream::new(6)).unwrap()).unwrap();
+        let suspect = Deployed(modified.network(&victim).unwrap());
         let verdict = verify(&suspect, &set, head.as_ref(), &pairs).unwrap();
         verdict.same_label().then_some(verdict)
     });

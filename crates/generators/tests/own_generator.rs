@@ -125,6 +125,7 @@ fn a_generator_of_ones_own() {
         target: &target,
         model_id: "mine",
         key: &key,
+        train: &held_out,
         held_out: &held_out,
         stream: Stream::new(3),
     };

@@ -4,11 +4,14 @@ use crate::optim::{Optimizer, Rule};
 use crate::state::State;
 use crate::{BatchNormMode, Error, Result, Status, Trainable, loss};
 use candle_core::Tensor;
+use spec::Stream;
 
 /// A network that learns, a step at a time.
 pub struct Learner {
     network: Trainable,
     optimizer: Optimizer,
+    /// Of dropout masks.
+    dropout: Option<Stream>,
     done: usize,
     total: usize,
     loss: f32,
@@ -23,10 +26,20 @@ impl Learner {
         Ok(Self {
             optimizer: Optimizer::new(rule, &network)?,
             network,
+            dropout: None,
             done: 0,
             total,
             loss: f32::NAN,
         })
+    }
+
+    /// Drops units in steps that are in training mode, by masks out of `stream`.
+    #[must_use]
+    pub fn with_dropout(self, stream: Stream) -> Self {
+        Self {
+            dropout: Some(stream),
+            ..self
+        }
     }
 
     /// The step that comes next, from 0; `None` after the last.
@@ -49,7 +62,11 @@ impl Learner {
         let device = self.network.device();
         let images = Tensor::from_vec(pixels, (n, c, h, w), device)?;
         let labels = Tensor::from_vec(labels, n, device)?;
-        let recording = self.network.record(&images, batch_norm)?;
+        let mut masks = match (&self.dropout, batch_norm) {
+            (Some(stream), BatchNormMode::Train) => Some(stream.split(&self.done.to_string())),
+            _ => None,
+        };
+        let recording = self.network.record(&images, batch_norm, masks.as_mut())?;
         let (loss, grad) = loss::cross_entropy_gradient(&recording.logits(), &labels)?;
         self.loss = loss.to_scalar()?;
         if !self.loss.is_finite() {

@@ -4,6 +4,7 @@
 //! respect to the input exists, and [`Trainable`] for training and fine-tuning. Both run the same forward code and, in
 //! evaluation mode, give the same bits. Images go in channels-first, `(n, 3, h, w)` in `[0, 1]`; inside, maps are channels-last.
 
+mod activations;
 mod cifar_resnet;
 mod error;
 mod evaluate;
@@ -21,6 +22,7 @@ pub mod train;
 mod vgg;
 mod weights;
 
+pub use activations::{Activations, Bits, Levels, NotBits, Range, calibrate};
 pub use error::Error;
 pub use evaluate::{Count, accuracy, top1};
 pub use job::{Job, Status};

@@ -1,5 +1,6 @@
 //! A whole network: images in, logits out, frozen or trainable.
 
+use crate::activations::{Activations, Outputs, Range};
 use crate::layers::Source;
 use crate::state::State;
 use crate::weights::is_buffer;
@@ -7,6 +8,7 @@ use crate::{Error, Model, Result, Weights};
 use candle_core::{DType, Device, Tensor, Var};
 use ops::{Gradients, Reduction, Tape, node};
 use serde::{Deserialize, Serialize};
+use spec::Stream;
 use std::collections::BTreeMap;
 
 /// What batch normalisation does in a forward pass.
@@ -26,16 +28,18 @@ pub enum Coverage {
     Detached,
     /// The sum over layers of the mean over units, with its gradient.
     Attached,
+    /// The same without the classifier, as AID's own code has it.
+    Hidden,
 }
 
 impl Coverage {
-    /// The term of a map that is no unit's, as a scalar.
+    /// The term of outputs `(n, k)` that are no layer's of the network: `(n)`.
     ///
     /// # Errors
     /// If `output` is neither f32 nor f64.
     pub fn of(self, tape: &mut Tape, output: &Tensor) -> Result<Tensor> {
         Ok(match self {
-            Self::Attached => ops::negative_part(tape, output, self.reduction())?,
+            Self::Attached | Self::Hidden => ops::negative_part(tape, output, self.reduction())?,
             Self::Detached => {
                 ops::negative_part(&mut Tape::off(), &output.detach(), self.reduction())?
             }
@@ -45,7 +49,16 @@ impl Coverage {
     fn reduction(self) -> Reduction {
         match self {
             Self::Detached => Reduction::Sum,
-            Self::Attached => Reduction::Mean,
+            Self::Attached | Self::Hidden => Reduction::Mean,
+        }
+    }
+
+    /// The term of a batch, of those of its images: their mean, or as released their sum.
+    pub fn of_batch(self, images: &[f64]) -> f64 {
+        let sum: f64 = images.iter().sum();
+        match self {
+            Self::Detached => sum,
+            Self::Attached | Self::Hidden => sum / images.len() as f64,
         }
     }
 }
@@ -54,8 +67,12 @@ impl Coverage {
 pub(crate) struct Pass<'a> {
     pub tape: &'a mut Tape,
     pub batch_norm: BatchNormMode,
+    /// Where dropout, if the network has any, gets its masks from; units are dropped in training only.
+    dropout: Option<&'a mut Stream>,
     /// The reduction of the activation term, and the terms of the layers so far; of frozen networks only.
     pub covered: Option<(Reduction, Vec<Tensor>)>,
+    /// What becomes of the layers' outputs; of frozen networks only.
+    outputs: Outputs<'a>,
 }
 
 impl<'a> Pass<'a> {
@@ -63,8 +80,23 @@ impl<'a> Pass<'a> {
         Self {
             tape,
             batch_norm,
+            dropout: None,
             covered: None,
+            outputs: Outputs::Plain,
         }
+    }
+
+    /// Drops half of the units of `x`, if this is training.
+    pub fn dropout(&mut self, x: &Tensor) -> Result<Tensor> {
+        let Some(stream) = &mut self.dropout else {
+            return Ok(x.clone());
+        };
+        let mask: Vec<f32> = (0..x.elem_count())
+            .map(|_| if stream.uniform() < 0.5 { 0.0 } else { 2.0 })
+            .collect();
+        let mask = Tensor::from_vec(mask, x.shape(), &Device::Cpu)?;
+        let mask = mask.to_device(x.device())?.to_dtype(x.dtype())?;
+        Ok(ops::dropout(self.tape, x, &mask)?)
     }
 
     /// A layer: `plain`, or `covered` where the activation term is asked for.
@@ -73,14 +105,15 @@ impl<'a> Pass<'a> {
         plain: impl FnOnce(&mut Tape) -> candle_core::Result<Tensor>,
         covered: impl FnOnce(&mut Tape, Reduction) -> candle_core::Result<(Tensor, Tensor)>,
     ) -> Result<Tensor> {
-        Ok(match &mut self.covered {
+        let y = match &mut self.covered {
             None => plain(self.tape)?,
             Some((reduction, terms)) => {
                 let (y, term) = covered(self.tape, *reduction)?;
                 terms.push(term);
                 y
             }
-        })
+        };
+        self.outputs.layer(y)
     }
 }
 
@@ -114,6 +147,9 @@ pub struct Network {
     classes: usize,
     /// Mean and standard deviation as `(3,)` tensors.
     normalize: Option<[Tensor; 2]>,
+    /// Number of layers with weights.
+    layers: usize,
+    activations: Option<Activations>,
     dtype: DType,
     device: Device,
 }
@@ -152,15 +188,45 @@ impl Network {
             Some(Normalize { mean, std }) => Some([vector(mean)?, vector(std)?]),
             None => None,
         };
-        let body = model.build(&mut model.builder(source), classes)?;
+        let mut builder = model.builder(source);
+        let body = model.build(&mut builder, classes)?;
+        let matrices = builder.slots.iter().filter(|slot| slot.shape.len() > 1);
         Ok(Self {
             body,
             model,
             classes,
             normalize,
+            layers: matrices.count(),
+            activations: None,
             dtype,
             device,
         })
+    }
+
+    /// The same network with every layer's output rounded. A rounding has no gradient: that of the images is 0.
+    ///
+    /// # Panics
+    /// If there are not as many `activations` as layers.
+    #[must_use]
+    pub fn with_activations(self, activations: Activations) -> Self {
+        let levels = activations.levels().len();
+        assert_eq!(levels, self.layers, "levels do not match layers");
+        Self {
+            activations: Some(activations),
+            ..self
+        }
+    }
+
+    /// The range of each layer's outputs for images `(n, 3, h, w)` in `[0, 1]`, in the order of the forward pass, nothing being rounded.
+    ///
+    /// # Errors
+    /// Those of [`Network::logits`].
+    pub fn ranges(&self, images: &Tensor) -> Result<Vec<Range>> {
+        let (mut tape, mut ranges) = (Tape::off(), Vec::new());
+        let mut pass = Pass::new(&mut tape, BatchNormMode::Eval);
+        pass.outputs = Outputs::Measured(&mut ranges);
+        self.forward(&images.detach(), &mut pass)?;
+        Ok(ranges)
     }
 
     /// The architecture.
@@ -189,7 +255,7 @@ impl Network {
     /// If the images are too small or of another shape.
     pub fn logits(&self, images: &Tensor) -> Result<Tensor> {
         let [logits] = node(images, |tape, images| {
-            let mut pass = Pass::new(tape, BatchNormMode::Eval);
+            let mut pass = self.pass(tape);
             Ok::<_, Error>([self.forward(images, &mut pass)?])
         })?;
         Ok(logits)
@@ -208,16 +274,29 @@ impl Network {
         };
         let mut tape = Tape::recording();
         tape.watch(&images);
-        let mut pass = Pass::new(&mut tape, BatchNormMode::Eval);
+        let mut pass = self.pass(&mut tape);
         pass.covered = coverage.map(|coverage| (coverage.reduction(), Vec::new()));
         let logits = self.forward(&images, &mut pass)?;
-        let covered = coverage.zip(pass.covered.map(|(_, terms)| terms));
+        let mut covered = coverage.zip(pass.covered.map(|(_, terms)| terms));
+        if let Some((Coverage::Hidden, terms)) = &mut covered {
+            // The classifier comes last.
+            terms.pop();
+        }
         Ok(Recording {
             images,
             logits,
             covered,
             tape,
         })
+    }
+
+    /// A pass in evaluation mode.
+    fn pass<'a>(&'a self, tape: &'a mut Tape) -> Pass<'a> {
+        let mut pass = Pass::new(tape, BatchNormMode::Eval);
+        if let Some(activations) = &self.activations {
+            pass.outputs = Outputs::Rounded(activations.levels().iter());
+        }
+        pass
     }
 
     fn forward(&self, images: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
@@ -233,7 +312,7 @@ impl Network {
 pub struct Recording {
     images: Tensor,
     logits: Tensor,
-    /// The activation term of each layer, if it was asked for.
+    /// The activation term of each layer, `(n)`, if it was asked for.
     covered: Option<(Coverage, Vec<Tensor>)>,
     tape: Tape,
 }
@@ -244,29 +323,32 @@ impl Recording {
         self.logits.detach()
     }
 
-    /// The activation term of all layers, if it was asked for: a sum in f64 over the layers' terms.
+    /// The activation term of each image, if it was asked for: a sum in f64 over the layers' terms.
     ///
     /// # Errors
     /// If a term cannot be read.
-    pub fn covered(&self) -> Result<Option<f64>> {
+    pub fn covered(&self) -> Result<Option<Vec<f64>>> {
         let Some((_, terms)) = &self.covered else {
             return Ok(None);
         };
-        let mut sum = 0.0;
+        let mut sums = vec![0.0; self.images.dim(0)?];
         for term in terms {
-            sum += term.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+            let values = term.to_dtype(DType::F64)?.to_vec1::<f64>()?;
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum += value;
+            }
         }
-        Ok(Some(sum))
+        Ok(Some(sums))
     }
 
-    /// The gradient of the images of [`Network::record`], from that of the logits and that of the activation term, which is
-    /// nothing where the term is a plain number.
+    /// The gradient of the images of [`Network::record`], from that of the logits and that of each image's activation term, which
+    /// is nothing where the term is a plain number.
     ///
     /// # Errors
     /// If `grad` has not the shape of the logits.
     pub fn input_gradient(&self, grad: Tensor, covered: f64) -> Result<Tensor> {
         let mut ends = vec![(&self.logits, grad)];
-        if let Some((Coverage::Attached, terms)) = &self.covered {
+        if let Some((Coverage::Attached | Coverage::Hidden, terms)) = &self.covered {
             for term in terms {
                 ends.push((term, (term.ones_like()? * covered)?));
             }
@@ -326,13 +408,20 @@ impl Trainable {
         Ok(self.network.forward(images, &mut pass)?.detach())
     }
 
-    /// The same, recorded: for the gradients of all parameters, and of `images` if that is a variable.
+    /// The same, recorded: for the gradients of all parameters, and of `images` if that is a variable. Dropout, where the network has it,
+    /// needs a stream.
     ///
     /// # Errors
     /// If the images are too small or of another shape.
-    pub fn record(&self, images: &Tensor, batch_norm: BatchNormMode) -> Result<Recording> {
+    pub fn record(
+        &self,
+        images: &Tensor,
+        batch_norm: BatchNormMode,
+        dropout: Option<&mut Stream>,
+    ) -> Result<Recording> {
         let mut tape = Tape::recording();
         let mut pass = Pass::new(&mut tape, batch_norm);
+        pass.dropout = dropout;
         let logits = self.network.forward(images, &mut pass)?;
         Ok(Recording {
             images: images.clone(),
@@ -348,6 +437,11 @@ impl Trainable {
             .iter()
             .filter(|(name, _)| !is_buffer(name))
             .map(|(name, var)| (name.as_str(), var))
+    }
+
+    /// All variables by name, parameters and buffers; a clone of one goes on changing with the network.
+    pub fn variables(&self) -> &BTreeMap<String, Var> {
+        &self.vars
     }
 
     /// The device that holds the weights.

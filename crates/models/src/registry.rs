@@ -114,6 +114,12 @@ impl Model {
         (self.architecture.build)(builder, classes)
     }
 
+    /// The names of the classifier's tensors, which come last.
+    pub(crate) fn head(self, classes: usize) -> Result<Vec<String>> {
+        let mut names: Vec<String> = self.slots(classes)?.into_iter().map(|s| s.name).collect();
+        Ok(names.split_off(names.len() - 2))
+    }
+
     /// The tensors it has, in the order of the forward pass.
     pub(crate) fn slots(self, classes: usize) -> Result<Vec<Slot>> {
         let mut builder = self.builder(Source::Declared);

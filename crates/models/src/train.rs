@@ -88,7 +88,7 @@ impl Trainer {
         let batches = Batches::new(split.len(), size, &stream.split("order"));
         let total = batches.per_epoch() * training.epochs.get();
         Ok(Self {
-            learner: Learner::new(network, rule, total)?,
+            learner: Learner::new(network, rule, total)?.with_dropout(stream.split("dropout")),
             schedule: OneCycle::new(training.max_lr.get(), total),
             split,
             batches,

@@ -45,7 +45,7 @@ impl Vgg {
         let kinds = [Kind::Normal { std: 0.01 }, Kind::Zero];
         Ok(Self {
             stages,
-            // Between them are a ReLU and a dropout.
+            // Between them are a ReLU and, in training, a dropout.
             classifier: [
                 builder.pooled_linear("classifier.0", (channels, BINS), hidden, kinds)?,
                 builder.linear("classifier.3", (hidden, hidden), kinds)?,
@@ -66,7 +66,8 @@ impl Body for Vgg {
         }
         let [first, second, last] = &self.classifier;
         x = first.forward(&x, true, pass)?;
-        x = second.forward(&x, true, pass)?;
+        x = second.forward(&pass.dropout(&x)?, true, pass)?;
+        x = pass.dropout(&x)?;
         last.forward(&x, false, pass)
     }
 }

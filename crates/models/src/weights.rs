@@ -165,6 +165,21 @@ impl Weights {
         }
     }
 
+    /// The same weights with a fresh classifier for `classes` classes, drawn from `stream`; theirs may have had others.
+    ///
+    /// # Errors
+    /// If anything but the classifier does not fit the model.
+    pub fn with_new_head(mut self, model: Model, classes: usize, stream: &Stream) -> Result<Self> {
+        let mut fresh = Self::draw(model, classes, stream)?;
+        for name in model.head(classes)? {
+            if let Some(tensor) = fresh.0.remove(&name) {
+                self.0.insert(name, tensor);
+            }
+        }
+        self.check(model, classes)?;
+        Ok(self)
+    }
+
     /// The tensors by name.
     pub fn tensors(&self) -> &BTreeMap<String, Tensor> {
         &self.0

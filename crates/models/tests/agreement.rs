@@ -58,7 +58,10 @@ fn the_activation_term_has_its_gradient() {
     let network = Network::frozen(model, CLASSES, &weights, None).unwrap();
     let images = common::images([2, 3, 12, 12], DType::F64);
     let record = |images: &Tensor, coverage| network.record(images, Some(coverage)).unwrap();
-    let term = |images: &Tensor, coverage| record(images, coverage).covered().unwrap().unwrap();
+    let term = |images: &Tensor, coverage| -> f64 {
+        let terms = record(images, coverage).covered().unwrap().unwrap();
+        terms.iter().sum()
+    };
     let gradient = |coverage| {
         let recording = record(&images, coverage);
         let nothing = recording.logits().zeros_like().unwrap();

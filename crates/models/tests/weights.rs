@@ -6,6 +6,7 @@ use candle_core::{DType, Device, Tensor};
 use common::support::formula;
 use common::{bits, flat};
 use models::{Error, Model, Network, Trainable, Weights};
+use spec::Stream;
 use std::path::{Path, PathBuf};
 
 fn golden(name: &str) -> PathBuf {
@@ -245,4 +246,34 @@ fn an_unknown_model_gets_the_nearest_name() {
         error.starts_with("unknown model `resnet8`; did you mean `resnet"),
         "{error}"
     );
+}
+
+/// A checkpoint of torchvision's layout for 1000 classes becomes one for ours: all but the classifier is the file's.
+#[test]
+fn a_checkpoint_gets_a_new_head() {
+    for (name, head) in [
+        ("resnet18", ["fc.weight", "fc.bias"]),
+        ("vgg16", ["classifier.6.weight", "classifier.6.bias"]),
+    ] {
+        let model = common::model(name).with_width(0.125);
+        let published = common::weights(model, 1000, DType::F32);
+        let bytes = published.to_bytes().unwrap();
+        let (_folder, path) = file("published.safetensors", &bytes);
+        let ours = Weights::read(&path)
+            .unwrap()
+            .with_new_head(model, 43, &Stream::new(1))
+            .unwrap();
+        ours.check(model, 43).unwrap();
+        for name in published.names() {
+            if head.contains(&name) {
+                assert_eq!(ours.tensors()[name].dims()[0], 43);
+            } else {
+                assert_eq!(numbers(&ours, name), numbers(&published, name), "{name}");
+            }
+        }
+    }
+    let (model, wrong) = resnet20();
+    let other = common::model("resnet18");
+    let error = wrong.with_new_head(other, 10, &Stream::new(1)).unwrap_err();
+    assert!(error.to_string().contains(other.name()), "{error} {model}");
 }

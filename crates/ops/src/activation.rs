@@ -1,4 +1,4 @@
-//! ReLU with PyTorch's gradient at zero (0; candle's is 1).
+//! ReLU with PyTorch's gradient at zero (0; candle's is 1), and dropout.
 
 use crate::elementwise::{map, zip};
 use crate::kernel::Element;
@@ -44,6 +44,33 @@ impl Operation for Relu {
         grads: &mut Gradients,
     ) -> Result<()> {
         // Masked already, as every gradient is.
+        inputs.iter().try_for_each(|x| grads.add(x, grad.clone()))
+    }
+}
+
+/// `x * mask`, any shape: dropout, with a `mask` of 0 where a unit is dropped and the inverse of the share kept where it is not.
+///
+/// # Errors
+/// If `mask` has not the shape and type of `x`.
+pub fn dropout(tape: &mut Tape, x: &Tensor, mask: &Tensor) -> Result<Tensor> {
+    let y = (x * mask)?;
+    if !x.device().is_cpu() {
+        return Ok(y);
+    }
+    Ok(tape.note(Dropout(mask.detach()), &[x], y.detach(), false))
+}
+
+struct Dropout(Tensor);
+
+impl Operation for Dropout {
+    fn backward(
+        &self,
+        inputs: &[Tensor],
+        _: &Tensor,
+        grad: Tensor,
+        grads: &mut Gradients,
+    ) -> Result<()> {
+        let grad = (grad * &self.0)?;
         inputs.iter().try_for_each(|x| grads.add(x, grad.clone()))
     }
 }

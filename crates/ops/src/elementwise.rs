@@ -104,15 +104,15 @@ pub(crate) fn chunks<T: Element, const N: usize>(
 const STRETCH: usize = 256;
 const LANES: usize = 16;
 
-/// The sum of `f` over all elements, in an order that does not depend on the number of threads.
-pub(crate) fn sum<T: Element>(x: &[T], f: impl Fn(T) -> T + Sync) -> f64 {
-    let mut partial = vec![0.0; x.len().div_ceil(CHUNK)];
-    let shared = Shared::new(&mut partial);
+/// The sum of `f` over the elements of each of `parts` equal parts, in an order that does not depend on the number of threads.
+pub(crate) fn sums<T: Element>(x: &[T], parts: usize, f: impl Fn(T) -> T + Sync) -> Vec<f64> {
+    let len = x.len() / parts.max(1);
+    let mut all = vec![0.0; parts];
+    let shared = Shared::new(&mut all);
     for_each(
-        x.len().div_ceil(CHUNK),
+        parts,
         #[inline(always)]
-        |task| {
-            let chunk = &x[task * CHUNK..((task + 1) * CHUNK).min(x.len())];
+        |part| {
             // Short stretches in the element type, which vectorise; their sums in f64.
             let stretch = |stretch: &[T]| {
                 let mut lanes = [T::ZERO; LANES];
@@ -123,12 +123,13 @@ pub(crate) fn sum<T: Element>(x: &[T], f: impl Fn(T) -> T + Sync) -> f64 {
                 }
                 lanes.iter().map(|lane| lane.wide()).sum::<f64>()
             };
+            let stretches = x[part * len..(part + 1) * len].chunks(STRETCH);
             // SAFETY: each task writes its own sum.
-            let partial = unsafe { shared.slice(task, 1) };
-            partial[0] = chunk.chunks(STRETCH).map(stretch).sum();
+            let sum = unsafe { shared.slice(part, 1) };
+            sum[0] = stretches.map(stretch).sum();
         },
     );
-    partial.iter().sum()
+    all
 }
 
 /// Rows summed by one task; fixed, so that a sum does not depend on the number of threads.

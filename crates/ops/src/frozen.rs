@@ -10,7 +10,7 @@ use crate::conv::{Sizes, as_map, pack_forward};
 use crate::gemm::{Packed, planned};
 use crate::input_gradient;
 use crate::kernel::{Element, Epilogue};
-use crate::negative::{NegativePart, Reduction, negative_part};
+use crate::negative::{NegativePart, Reduction, negative_part, scaled};
 use crate::plan::{Plan, Window};
 use crate::portable;
 use crate::tape::{Gradients, Operation, Tape};
@@ -165,7 +165,7 @@ impl Frozen {
         }
     }
 
-    /// [`Frozen::forward`], to the same bits, and AID's activation term of the unit as a scalar: [`negative_part`] of the convolution
+    /// [`Frozen::forward`], to the same bits, and AID's activation term of the unit, one number an image: [`negative_part`] of the convolution
     /// before its batch normalisation, or of the layer with its bias.
     ///
     /// # Errors
@@ -357,7 +357,7 @@ impl<T: Element> Unit<T> {
         let (y, part) = match reduction {
             None => (planned(&plans[0], n, xs, &self.forward, epilogue), None),
             Some(reduction) => {
-                let (y, part) = NegativePart::noted((n * oh * ow, o), reduction, |noted| {
+                let (y, part) = NegativePart::noted((n, oh * ow, o), reduction, |noted| {
                     let epilogue = Epilogue {
                         negatives: Some(noted),
                         ..epilogue
@@ -396,7 +396,7 @@ impl<T: Element> Unit<T> {
         let residual = residual.map(Tensor::contiguous).transpose()?;
         let (y, part) = unit.product(&x, residual.as_ref(), relu, Some(reduction))?;
         let part = part.expect("a reduction was named");
-        let term = Tensor::new(T::of(part.value), x.device())?;
+        let term = scaled::<T>(&part.sums, part.share, &x)?;
         // Nothing makes it but this unit, which looks for its gradient on the way back.
         tape.watch(&term);
         let operation = Covered {
@@ -472,13 +472,12 @@ impl<T: Element> Operation for Covered<T> {
         if !grads.wants(x) {
             return Ok(());
         }
-        let Some(weight) = grads.get(&self.term) else {
+        let Some(weights) = grads.get(&self.term) else {
             return unit.add_input_gradient(x, &grad, unit.backward_weights()?, grads);
         };
-        let weight = weight.to_scalar::<T>()?;
         let da = self
             .part
-            .joined(View::of(&grad).elements()?, unit.scale(), weight);
+            .joined(View::of(&grad).elements::<T>()?, unit.scale(), weights)?;
         let da = Tensor::from_vec(da, grad.shape(), grad.device())?;
         unit.add_input_gradient(x, &da, unit.raw_backward_weights()?, grads)
     }

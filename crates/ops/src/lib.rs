@@ -60,7 +60,7 @@ mod tape;
 mod tensor;
 mod update;
 
-pub use activation::relu;
+pub use activation::{dropout, relu};
 pub use batch_norm::{BatchNorm, BatchStatistics};
 pub use conv::{conv2d, linear};
 pub use frozen::Frozen;

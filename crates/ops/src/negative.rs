@@ -2,14 +2,14 @@
 //! pass of its own.
 
 use crate::activation::relu_of;
-use crate::elementwise::{chunks, map, sum, zip};
+use crate::elementwise::{chunks, sums};
 use crate::kernel::{Element, Noted, PANEL};
 use crate::parallel::Shared;
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::{View, by_dtype};
 use candle_core::{Result, Tensor};
 
-/// How the units of a map are added up.
+/// How the units of an image's map are added up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reduction {
     /// Their sum.
@@ -28,21 +28,27 @@ impl Reduction {
     }
 }
 
-/// What `max(-x, 0)` adds up to over all of `x`, as a scalar. Gradient 0 at 0.
+/// What `max(-x, 0)` adds up to over each image of `x (n, ...)`: `(n)`. Gradient 0 at 0.
 ///
 /// # Errors
-/// If `x` is neither f32 nor f64.
+/// If `x` has no images or is neither f32 nor f64.
 pub fn negative_part(tape: &mut Tape, x: &Tensor, reduction: Reduction) -> Result<Tensor> {
-    let share = reduction.share(x.elem_count());
+    let share = reduction.share(x.elem_count() / x.dim(0)?);
     if !x.device().is_cpu() {
-        return crate::portable::relu(&x.neg()?)?.sum_all()? * share;
+        return crate::portable::relu(&x.neg()?)?.flatten_from(1)?.sum(1)? * share;
     }
     let x = x.contiguous()?;
     let y = by_dtype!(x.dtype(), T => {
-        let total = sum(View::of(&x).elements::<T>()?, |x| relu_of(T::ZERO - x));
-        Tensor::new(T::of(total * share), x.device())?
+        let sums = sums(View::of(&x).elements::<T>()?, x.dim(0)?, |x| relu_of(T::ZERO - x));
+        scaled::<T>(&sums, share, &x)?
     });
     Ok(tape.note(Pass { share }, &[&x], y, false))
+}
+
+/// `sums` times `share` as a tensor where `x` is.
+pub(crate) fn scaled<T: Element>(sums: &[f64], share: f64, x: &Tensor) -> Result<Tensor> {
+    let values: Vec<T> = sums.iter().map(|sum| T::of(sum * share)).collect();
+    Tensor::new(values.as_slice(), x.device())
 }
 
 struct Pass {
@@ -61,69 +67,94 @@ impl Operation for Pass {
         if !grads.wants(x) {
             return Ok(());
         }
-        grads.fuse(x, |so_far, masked| by_dtype!(x.dtype(), T => {
-            let slope = T::of(-grad.to_scalar::<T>()?.wide() * self.share);
-            let xs = View::of(x);
-            let x_ = xs.elements::<T>()?;
-            // Nothing is negative where a ReLU was: a mask leaves what is there.
-            let own = |x: T| if x < T::ZERO { slope } else { T::ZERO };
-            let kept = |x: T, g: T| if masked && x <= T::ZERO { T::ZERO } else { g };
-            let dx = match so_far {
-                None => map(x_, |x| kept(x, own(x))),
-                Some(so_far) => zip(x_, View::of(so_far).elements::<T>()?, |x, g| kept(x, g + own(x))),
-            };
-            Tensor::from_vec(dx, x.shape(), x.device())
-        }))
+        grads.fuse(x, |so_far, masked| {
+            by_dtype!(x.dtype(), T => {
+                let slopes = slopes::<T>(&grad, self.share)?;
+                let (xs, so_far) = (View::of(x), so_far.map(View::of));
+                let so_far = so_far.as_ref().map(View::elements::<T>).transpose()?;
+                let image = x.elem_count() / slopes.len();
+                // Nothing is negative where a ReLU was: a mask leaves what is there.
+                let dx = chunks(xs.elements::<T>()?, [], image, #[inline(always)] |start, x, []| {
+                    for (at, x) in (start..).zip(x) {
+                        let own = if *x < T::ZERO { slopes[at / image] } else { T::ZERO };
+                        let g = so_far.map_or(own, |so_far| so_far[at] + own);
+                        *x = if masked && *x <= T::ZERO { T::ZERO } else { g };
+                    }
+                });
+                Tensor::from_vec(dx, x.shape(), x.device())
+            })
+        })
     }
+}
+
+/// What the gradient `(n)` of the term makes of each image's negative units.
+fn slopes<T: Element>(grad: &Tensor, share: f64) -> Result<Vec<T>> {
+    let slope = |g: &T| T::of(-g.wide() * share);
+    Ok(View::of(grad).elements::<T>()?.iter().map(slope).collect())
 }
 
 /// The term of a product whose epilogue noted it.
 pub(crate) struct NegativePart {
-    pub value: f64,
+    /// Of each image.
+    pub sums: Vec<f64>,
+    pub share: f64,
     signs: Vec<u16>,
     channels: usize,
-    share: f64,
 }
 
 impl NegativePart {
-    /// Of `product`, whose result is a map of so many pixels and channels.
+    /// Of `product`, whose result is as many maps of so many pixels and channels.
     pub fn noted<T: Element>(
-        (pixels, channels): (usize, usize),
+        (images, pixels, channels): (usize, usize, usize),
         reduction: Reduction,
         product: impl FnOnce(&Noted<'_, T>) -> Vec<T>,
     ) -> (Vec<T>, Self) {
-        let panels = pixels * channels.div_ceil(PANEL);
-        let (mut sums, mut signs) = (vec![T::ZERO; panels], vec![0; panels]);
+        let panels = images * pixels * channels.div_ceil(PANEL);
+        let (mut noted, mut signs) = (vec![T::ZERO; panels], vec![0; panels]);
         let y = product(&Noted {
-            sums: Shared::new(&mut sums),
+            sums: Shared::new(&mut noted),
             signs: Shared::new(&mut signs),
             channels,
         });
-        let share = reduction.share(pixels * channels);
         let part = Self {
-            value: sum(&sums, |x| x) * share,
+            sums: sums(&noted, images, |x| x),
+            share: reduction.share(pixels * channels),
             signs,
             channels,
-            share,
         };
         (y, part)
     }
 
-    /// The gradient of the product before its epilogue: `grad`, that of the result, times the epilogue's `scale`, and this term's
-    /// of `weight`.
-    pub fn joined<T: Element>(&self, grad: &[T], scale: Option<&[T]>, weight: T) -> Vec<T> {
-        let slope = T::of(-weight.wide() * self.share);
+    /// The gradient of the product before its epilogue: `grad`, that of the result, times the epilogue's `scale`, and this term's, whose
+    /// own is `weights (n)`.
+    ///
+    /// # Errors
+    /// If `weights` is of another type.
+    pub fn joined<T: Element>(
+        &self,
+        grad: &[T],
+        scale: Option<&[T]>,
+        weights: &Tensor,
+    ) -> Result<Vec<T>> {
+        let slopes = slopes::<T>(weights, self.share)?;
+        let pixels = grad.len() / self.channels / slopes.len();
         let panels = self.channels.div_ceil(PANEL);
         let ones = vec![T::of(1.0); self.channels];
         let scale = scale.unwrap_or(&ones);
-        chunks(
+        Ok(chunks(
             grad,
             [],
             self.channels,
             #[inline(always)]
             |start, grad, []| {
-                let signs = self.signs[start / self.channels * panels..].chunks_exact(panels);
-                for (pixel, signs) in grad.chunks_exact_mut(self.channels).zip(signs) {
+                let first = start / self.channels;
+                let signs = self.signs[first * panels..].chunks_exact(panels);
+                let slopes = slopes[first / pixels..]
+                    .iter()
+                    .flat_map(|slope| std::iter::repeat_n(*slope, pixels))
+                    .skip(first % pixels);
+                let all = grad.chunks_exact_mut(self.channels);
+                for ((pixel, signs), slope) in all.zip(signs).zip(slopes) {
                     let parts = pixel.chunks_mut(PANEL).zip(scale.chunks(PANEL));
                     for ((part, scale), &signs) in parts.zip(signs) {
                         match (part.as_mut_array::<PANEL>(), scale.as_array::<PANEL>()) {
@@ -133,7 +164,7 @@ impl NegativePart {
                     }
                 }
             },
-        )
+        ))
     }
 }
 

@@ -227,7 +227,7 @@ proptest! {
         }.unwrap();
         let residual = window.output((shape[1], shape[2])) == Some((shape[1], shape[2]));
         let reduction = if mean { Reduction::Mean } else { Reduction::Sum };
-        let joined = |y: Tensor, term: Tensor| y.broadcast_add(&(term * 0.7)?);
+        let joined = |y: Tensor, term: Tensor| y.broadcast_add(&(term * 0.7)?.reshape(((), 1, 1, 1))?);
         check(
             &[var(seed, &shape)],
             |_, t| {
@@ -243,8 +243,8 @@ proptest! {
                 let x = portable::affine(&x, None, Some(&constant(2, &[o])), None, true)?;
                 let a = portable::conv2d(&x, &weight, window)?;
                 let a = if biased { a.broadcast_add(&bn[0])? } else { a };
-                let negative = portable::relu(&a.neg()?)?;
-                let term = if mean { negative.mean_all()? } else { negative.sum_all()? };
+                let negative = portable::relu(&a.neg()?)?.flatten_from(1)?;
+                let term = if mean { negative.mean(1)? } else { negative.sum(1)? };
                 let y = if biased { a } else { portable::batch_norm(&layer, &a, &bn[2], &bn[3])? };
                 let y = if residual { (y + x)? } else { y };
                 joined(if relu { portable::relu(&y)? } else { y }, term)
@@ -263,6 +263,15 @@ fn layouts_and_activations() {
         |t| t[0].permute((0, 2, 3, 1))?.contiguous(),
     );
     check(x, |tape, t| ops::relu(tape, t[0]), |t| portable::relu(t[0]));
+    let mask = Tensor::from_vec(values(9, 120), &[3, 2, 5, 4][..], &Device::Cpu).unwrap();
+    check(
+        x,
+        |tape, t| {
+            let x = ops::relu(tape, t[0])?;
+            ops::dropout(tape, &x, &mask)
+        },
+        |t| portable::relu(t[0])? * &mask,
+    );
     for stride in [1, 2, 3] {
         check(
             x,
@@ -284,8 +293,8 @@ fn layouts_and_activations() {
             |t| {
                 let part = portable::relu(&t[0].neg()?)?;
                 match reduction {
-                    Reduction::Sum => part.sum_all(),
-                    Reduction::Mean => part.mean_all(),
+                    Reduction::Sum => part.sum(1),
+                    Reduction::Mean => part.mean(1),
                 }
             },
         );

@@ -40,15 +40,17 @@ pub enum Command {
     Status(Selected),
     /// Make the tables of a grid out of its records; nothing is computed.
     Table(Chosen),
-    /// Make the figure of a grid out of its records; nothing is computed.
+    /// Make the figures of a grid out of its records; nothing is computed.
     Plot(Chosen),
+    /// Make one page, report.html, of all tables and figures of a grid; nothing is computed.
+    Report(Chosen),
     /// List or get data sets.
     Data {
         /// Which of the two.
         #[command(subcommand)]
         command: Data,
     },
-    /// List models, generators and attacks with their fields and defaults.
+    /// List models, generators, attacks, probes and reports with their fields and defaults.
     List,
 }
 

@@ -21,6 +21,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Status(selected)) => outline::status(&selected),
         Some(Command::Table(chosen)) => report::table(&chosen),
         Some(Command::Plot(chosen)) => report::plot(&chosen),
+        Some(Command::Report(chosen)) => report::page(&chosen),
         Some(Command::Data { command }) => datasets::run(command),
         Some(Command::List) => {
             list::print();

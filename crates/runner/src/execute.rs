@@ -1,8 +1,9 @@
-//! Does the steps of a plan that have no record yet, in order: each target, its sets, then attack after attack.
+//! Does the steps of a plan that have no record yet, in order: each target, its sets, then attack after attack and the probes.
 
 mod attack;
 mod drive;
 mod images;
+mod probe;
 mod question;
 mod sets;
 mod target;
@@ -68,6 +69,7 @@ impl Bench<'_> {
             let subject = self.target(step, images, &mut progress)?;
             let sets = self.sets(step, &subject, &mut progress)?;
             self.attacks(step, &subject, &sets, &mut progress)?;
+            self.probes(step, &subject, &mut progress)?;
         }
         progress.finish();
         Ok(())
@@ -81,6 +83,9 @@ impl Bench<'_> {
         }
         for attack in &step.attacks {
             missing += usize::from(!self.missing_runs(attack)?.is_empty());
+        }
+        for probe in &step.probes {
+            missing += usize::from(self.store.probe(&probe.id)?.is_none());
         }
         Ok(missing)
     }

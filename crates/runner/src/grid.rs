@@ -13,12 +13,14 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
+use generators::probe;
 use models::{Model, train::Training};
+use report::Report;
 use serde::{Deserialize, Serialize};
-use spec::checked::{Count, NonEmpty};
+use spec::checked::{Count, NonEmpty, Share};
 use spec::{Scale, yaml};
 
-pub use init::{Init, Sha256};
+pub use init::{Head, Init, Sha256};
 pub use key::Key;
 pub use name::Name;
 pub use normalization::Normalization;
@@ -32,9 +34,9 @@ pub struct Grid {
     pub name: Name,
     /// What it shows, in a line.
     pub title: String,
-    /// The table to make of its records; none if absent.
+    /// The tables and figures to make of its records.
     #[serde(default)]
-    pub table: Option<Table>,
+    pub reports: Vec<Report>,
     /// The seed of everything: initial weights, data order, starting points, attacks.
     #[serde(default)]
     pub seed: u64,
@@ -45,9 +47,14 @@ pub struct Grid {
     /// The models to protect.
     pub targets: NonEmpty<Target>,
     /// What makes the sensitive samples.
-    pub generators: NonEmpty<generators::Spec>,
+    #[serde(default)]
+    pub generators: Vec<generators::Spec>,
     /// What changes the models; a list in a field stands for one attack an item.
-    pub attacks: NonEmpty<Sweep>,
+    #[serde(default)]
+    pub attacks: Vec<Sweep<attacks::Spec>>,
+    /// What is measured about the models themselves; a list in a field stands for one measurement an item.
+    #[serde(default)]
+    pub probes: Vec<Sweep<probe::Spec>>,
     /// Sample sets a generator makes for each target, each from its own starting points.
     #[serde(default = "one")]
     pub sample_sets: Count,
@@ -67,6 +74,9 @@ pub struct Target {
     pub dataset: data::Id,
     /// Its architecture.
     pub model: Model,
+    /// The share of the architecture's channels that it has, all layers kept; all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<Share>,
     /// Weights to begin with; fresh ones if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init: Option<Init>,
@@ -76,32 +86,48 @@ pub struct Target {
     /// How it is trained. If absent, fresh weights are trained with the defaults, and weights from a file are used as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train: Option<Training>,
+    /// What makes its sensitive samples, instead of the grid's generators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generators: Option<Vec<generators::Spec>>,
     /// Measure accuracy on so many test images, class-balanced; on all if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_images: Option<Count>,
 }
 
-/// A table with its figure.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Table {
-    /// Detection after fine-tuning, by learning rate, in the layout of the paper's Table III.
-    Table3,
-}
-
 impl Target {
-    /// With nothing left to guess: fresh weights get a training.
+    /// With nothing left to guess: fresh weights, a classifier's among them, get a training.
     fn resolved(mut self) -> Self {
-        if self.init.is_none() {
+        if self.init.as_ref().is_none_or(|init| init.head.is_some()) {
             self.train.get_or_insert_default();
         }
         self
     }
 
+    /// What the model is, without where its file lies and what is made for it.
+    pub fn itself(&self) -> Self {
+        Self {
+            init: None,
+            generators: None,
+            ..self.clone()
+        }
+    }
+
+    /// The network, as wide as it is.
+    pub fn network(&self) -> Model {
+        match self.width {
+            Some(width) => self.model.with_width(width.get()),
+            None => self.model,
+        }
+    }
+
     /// The target in tables.
     pub fn title(&self) -> String {
         let model = self.model.architecture().title;
-        format!("{}, {model}", self.dataset.info().title)
+        let width = match self.width {
+            Some(width) => format!(" (width {width})"),
+            None => String::new(),
+        };
+        format!("{}, {model}{width}", self.dataset.info().title)
     }
 }
 
@@ -144,9 +170,11 @@ impl Grid {
 
     /// All attacks, sweeps written out.
     pub fn attacks(&self) -> Vec<attacks::Spec> {
-        self.attacks
-            .iter()
-            .flat_map(|sweep| sweep.0.iter().cloned())
-            .collect()
+        sweep::all(&self.attacks)
+    }
+
+    /// All probes, sweeps written out.
+    pub fn probes(&self) -> Vec<probe::Spec> {
+        sweep::all(&self.probes)
     }
 }

@@ -1,15 +1,16 @@
-//! Reports: the tables and the figure of a grid, out of its records and nothing else.
+//! Reports: the tables and figures of a grid, out of its records and nothing else.
 
 mod journal;
 
 use std::path::PathBuf;
 
-use report::{Document, Markup, NotRun, Paper, Records, table3};
+use report::html::{self, Section};
+use report::{Document, Markup, NotRun, Records, Report};
 use store::Store;
 use verify::Rate;
 
-use crate::grid::Table;
 use crate::plan;
+use crate::provenance::Clock;
 use crate::session::Session;
 
 /// The records of a grid, and the report made of them.
@@ -17,8 +18,8 @@ pub struct Findings<'a> {
     session: &'a Session,
     records: Records,
     not_run: Vec<NotRun>,
-    /// None if the grid asks for none.
-    document: Option<Document>,
+    /// One for each report that the grid asks for.
+    documents: Vec<(Report, Document)>,
 }
 
 impl<'a> Findings<'a> {
@@ -30,15 +31,24 @@ impl<'a> Findings<'a> {
         let mut records = Records::default();
         let mut not_run = Vec::new();
         for step in &session.plan.targets {
-            let runs = records.runs.len();
-            records.targets.extend(store.target(&step.id)?);
+            let (runs, probes) = (records.runs.len(), records.probes.len());
+            let target = store.target(&step.id)?;
+            let trained = target.is_some();
+            records.targets.extend(target);
             for set in &step.sets {
                 records.sets.extend(store.set(&set.id)?);
             }
             for run in step.attacks.iter().flat_map(|attack| &attack.runs) {
                 records.runs.extend(store.run(&run.id)?);
             }
-            if records.runs.len() == runs {
+            for probe in &step.probes {
+                records.probes.extend(store.probe(&probe.id)?);
+            }
+            let something = match (step.attacks.is_empty(), step.probes.is_empty()) {
+                (true, true) => trained,
+                _ => records.runs.len() > runs || records.probes.len() > probes,
+            };
+            if !something {
                 let obstacle = plan::obstacle(step, &session.paths);
                 not_run.push(obstacle.unwrap_or_else(|| NotRun {
                     dataset_title: step.target.title(),
@@ -48,31 +58,60 @@ impl<'a> Findings<'a> {
             }
         }
         not_run.extend(session.plan.absent.iter().cloned());
-        let document = session.grid.table.map(|table| match table {
-            Table::Table3 => table3::build(&records, &Paper::table3(), session.scale, &not_run),
-        });
+        let build = |&report: &Report| {
+            let document = report.build(&records, session.scale, &not_run);
+            (report, document)
+        };
         Ok(Self {
+            documents: session.grid.reports.iter().map(build).collect(),
             session,
             records,
             not_run,
-            document,
         })
     }
 
-    /// Writes tables and figure; returns where they are.
+    /// Writes tables and figures; returns where they are.
     ///
     /// # Errors
     /// If they cannot be made or written.
     pub fn write(&self) -> anyhow::Result<Vec<PathBuf>> {
-        match &self.document {
-            Some(document) => Ok(report::write_all(&self.session.folder(), document)?),
-            None => Ok(Vec::new()),
+        let mut files = Vec::new();
+        for (report, document) in &self.documents {
+            files.extend(report::write_all(
+                &self.session.folder(),
+                *report,
+                document,
+            )?);
         }
+        Ok(files)
+    }
+
+    /// Writes `report.html`, one page of everything, into the results folder; returns where it is. `clock` has run since the command
+    /// began.
+    ///
+    /// # Errors
+    /// If it cannot be made or written.
+    pub fn write_page(&self, clock: &Clock) -> anyhow::Result<PathBuf> {
+        let mut sections = Vec::with_capacity(self.documents.len());
+        for (report, document) in &self.documents {
+            sections.push(Section {
+                report: *report,
+                document,
+                records: &self.records,
+            });
+        }
+        let session = self.session;
+        let title = &session.grid.title;
+        let page = html::page(title, session.scale, &sections, &self.journal(clock))?;
+        std::fs::create_dir_all(&session.out)?;
+        let path = session.out.join("report.html");
+        store::write_atomically(&path, page.as_bytes())?;
+        Ok(path)
     }
 
     /// Prints the tables, the accuracy of each target and the total of false alarms.
     pub fn print(&self) {
-        if let Some(document) = &self.document {
+        for (_, document) in &self.documents {
             println!("{}", document.render(Markup::Terminal));
         }
         for step in &self.session.plan.targets {

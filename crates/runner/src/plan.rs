@@ -2,7 +2,7 @@
 //! to what goes in is new work.
 //!
 //! A target is trained (or read) once; its sample sets are made once; each attack modifies it once, and every set is asked
-//! about the result: one run a set.
+//! about the result: one run a set. What is measured about a target itself is a probe.
 
 mod absent;
 mod build;
@@ -11,6 +11,7 @@ mod only;
 
 use std::path::PathBuf;
 
+use generators::probe;
 use report::NotRun;
 use serde::Serialize;
 use serde_json::Value;
@@ -46,6 +47,8 @@ pub struct TargetStep {
     pub sets: Vec<SetStep>,
     /// The modifications made to it.
     pub attacks: Vec<AttackStep>,
+    /// What is measured about it.
+    pub probes: Vec<ProbeStep>,
 }
 
 /// A sample set to make.
@@ -87,6 +90,17 @@ pub struct RunStep {
     pub set: Id,
 }
 
+/// Something to measure about a target.
+#[derive(Clone)]
+pub struct ProbeStep {
+    /// Hash of what goes in.
+    pub id: Id,
+    /// E.g. `cifar10/resnet18/timing/samples=150`.
+    pub name: String,
+    /// What is measured.
+    pub probe: probe::Spec,
+}
+
 impl Plan {
     /// Every step that leaves a record, in the order of execution.
     pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
@@ -95,24 +109,31 @@ impl Plan {
 }
 
 impl TargetStep {
-    /// The target, its sets and its runs.
+    /// The target, its sets, its runs and its probes.
     pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
         let step = |kind, id, name| Step { kind, id, name };
         let sets = self.sets.iter();
         let sets = sets.map(move |set| step(Kind::Set, set.id, &set.name));
         let runs = self.attacks.iter().flat_map(|attack| &attack.runs);
         let runs = runs.map(move |run| step(Kind::Run, run.id, &run.name));
+        let probes = self.probes.iter();
+        let probes = probes.map(move |probe| step(Kind::Probe, probe.id, &probe.name));
         let own = step(Kind::Target, self.id, &self.name);
-        std::iter::once(own).chain(sets).chain(runs)
+        std::iter::once(own).chain(sets).chain(runs).chain(probes)
     }
 
-    /// What may have a state to go on from: the target, its sets and its attacks.
+    /// What may have a state to go on from: the target, its sets, its attacks and its probes.
     pub fn jobs(&self) -> impl Iterator<Item = (Id, &str)> {
         let sets = self.sets.iter().map(|set| (set.id, set.name.as_str()));
         let attacks = self.attacks.iter();
         let attacks = attacks.map(|attack| (attack.id, attack.name.as_str()));
+        let probes = self.probes.iter();
+        let probes = probes.map(|probe| (probe.id, probe.name.as_str()));
         let own = (self.id, self.name.as_str());
-        std::iter::once(own).chain(sets).chain(attacks)
+        std::iter::once(own)
+            .chain(sets)
+            .chain(attacks)
+            .chain(probes)
     }
 }
 
@@ -136,6 +157,8 @@ pub enum Kind {
     Set,
     /// A verdict.
     Run,
+    /// A measurement.
+    Probe,
 }
 
 impl Kind {
@@ -145,6 +168,7 @@ impl Kind {
             Self::Target => "target",
             Self::Set => "set",
             Self::Run => "run",
+            Self::Probe => "probe",
         }
     }
 }
@@ -159,11 +183,12 @@ impl Step<'_> {
             Kind::Target => store.target(&self.id).map(|record| record.is_some()),
             Kind::Set => store.set(&self.id).map(|record| record.is_some()),
             Kind::Run => store.run(&self.id).map(|record| record.is_some()),
+            Kind::Probe => store.probe(&self.id).map(|record| record.is_some()),
         }
     }
 }
 
-/// The fields of a generator or an attack, without its name.
+/// The fields of a generator, an attack or a probe, without its name.
 pub fn fields(spec: &impl Serialize) -> anyhow::Result<Value> {
     let tagged = serde_json::to_value(spec)?;
     match tagged {

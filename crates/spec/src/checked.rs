@@ -102,6 +102,11 @@ checked! {
 }
 
 checked! {
+    /// A number above 0 and up to 1: a share of something, of which there must be some.
+    Share(f64), "a number above 0, up to 1", |value| value > 0.0 && value <= 1.0
+}
+
+checked! {
     /// A whole number above 0: of samples, iterations, epochs.
     #[derive(Eq, Ord, Hash)]
     Count(usize), "a whole number above 0", |value| value > 0

@@ -29,7 +29,10 @@ use spec::Id;
 pub use error::{Error, Result};
 pub use file::write as write_atomically;
 pub use lock::Holder;
-pub use record::{Change, FORMAT, Provenance, Record, RunRecord, SetRecord, Stop, TargetRecord};
+pub use record::{
+    Answers, Change, Dispersion, FORMAT, Measured, ProbeRecord, Progress, Provenance, Record,
+    RunRecord, SetRecord, Stop, TargetRecord, Timing,
+};
 
 /// What a caller's own writer of weights or samples may fail with.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
@@ -48,6 +51,9 @@ pub struct Store {
     lock: Option<lock::Lock>,
 }
 
+/// No file beside the record.
+const NOTHING: Option<(PathBuf, fn(&Path) -> std::result::Result<(), BoxError>)> = None;
+
 impl Store {
     /// Opens `root` for writing, creating what is missing; no other process or handle can open it so until this one is
     /// dropped. Leftovers of a killed process are swept away.
@@ -61,6 +67,7 @@ impl Store {
             root.join("targets"),
             root.join("sets"),
             root.join("runs"),
+            root.join("probes"),
             root.join("state"),
         ] {
             fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
@@ -156,6 +163,22 @@ impl Store {
         self.read_all()
     }
 
+    /// The record of a probe, if it is done.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Future`], [`Error::Misplaced`], [`Error::Io`].
+    pub fn probe(&self, id: &Id) -> Result<Option<ProbeRecord>> {
+        self.read(id)
+    }
+
+    /// All probes' records, by id.
+    ///
+    /// # Errors
+    /// As for [`Store::probe`].
+    pub fn probes(&self) -> Result<Vec<ProbeRecord>> {
+        self.read_all()
+    }
+
     /// Where the weights of target `id` lie once [`Store::put_target`] has put them.
     pub fn weights(&self, id: &Id) -> PathBuf {
         self.root
@@ -203,10 +226,15 @@ impl Store {
     /// # Errors
     /// As [`Store::put_target`].
     pub fn put_run(&self, record: &RunRecord) -> Result<()> {
-        self.put(
-            record,
-            None::<(PathBuf, fn(&Path) -> std::result::Result<(), BoxError>)>,
-        )
+        self.put(record, NOTHING)
+    }
+
+    /// Keeps the record of a probe.
+    ///
+    /// # Errors
+    /// As for [`Store::put_run`].
+    pub fn put_probe(&self, record: &ProbeRecord) -> Result<()> {
+        self.put(record, NOTHING)
     }
 
     /// Replaces the saved state of step `id`: all parts together or none of them.
@@ -307,7 +335,7 @@ impl Store {
 
     /// Removes half-written files, and states of steps that are finished. Only the holder of the lock may call it.
     fn sweep(&self) -> Result<()> {
-        for folder in ["state", "runs"] {
+        for folder in ["state", RunRecord::FOLDER, ProbeRecord::FOLDER] {
             file::remove_partial(&self.root.join(folder))?;
         }
         for kind in [TargetRecord::FOLDER, SetRecord::FOLDER] {
@@ -327,6 +355,7 @@ impl Store {
                 self.record_path::<TargetRecord>(&id),
                 self.record_path::<SetRecord>(&id),
                 self.record_path::<RunRecord>(&id),
+                self.record_path::<ProbeRecord>(&id),
             ];
             if finished.iter().any(|path| path.exists()) {
                 file::remove(&self.state_path(&id))?;

@@ -163,6 +163,21 @@ pub struct RunRecord {
     pub same_label: bool,
     /// How far the weights moved.
     pub change: Change,
+    /// Optimiser steps that the attack took.
+    #[serde(default)]
+    pub steps: u64,
+    /// Whether what the attacker works for was reached, where there is such a thing: e.g. every trigger recognised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached: Option<bool>,
+    /// How often the model did what the attacker wants on images it had not seen, before the attack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub success_before: Option<Rate>,
+    /// The same after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub success_after: Option<Rate>,
+    /// The pair rate where the labels are the network's own classes rather than the keyed head's two; none where they are anyway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Answers>,
     /// Top-1 accuracy before the attack.
     pub accuracy_before: Rate,
     /// Top-1 accuracy after it.
@@ -171,7 +186,96 @@ pub struct RunRecord {
     pub provenance: Provenance,
 }
 
-/// What the three kinds of record have in common.
+/// Counts of one way to look at the answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Answers {
+    /// Samples whose label changed.
+    pub single: Rate,
+    /// Pairs of which at least one member's label changed.
+    pub pair: Rate,
+    /// Pairs of which both did.
+    pub both: u64,
+}
+
+/// Something measured about a target itself, without an attack on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbeRecord {
+    /// [`FORMAT`] when written.
+    pub format: u32,
+    /// Hash of all that went into the step.
+    pub id: Id,
+    /// The target.
+    pub target: Id,
+    /// What was measured, e.g. `timing`.
+    pub probe: String,
+    /// The resolved specification.
+    pub spec: Value,
+    /// Seed of the starting points.
+    pub seed: u64,
+    /// What came out.
+    pub result: Measured,
+    /// How it was computed.
+    pub provenance: Provenance,
+}
+
+/// What a probe measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measured {
+    /// Wall time of stage 1 (the paper's Table V): of each generator so many iterations, the generators taking turns.
+    Timing(Vec<Timing>),
+    /// How far logits differ after rounds of boundary approach (the paper's section III-A).
+    Dispersion(Vec<Dispersion>),
+    /// Stage 1 against its iterations.
+    Convergence(Vec<Progress>),
+}
+
+/// The time of one generator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Its name.
+    pub generator: String,
+    /// What tells it from others of that name, e.g. `coverage attached`; mostly empty.
+    pub variant: String,
+    /// Samples moved at a time.
+    pub samples: u64,
+    /// Iterations of each repetition.
+    pub iterations: u64,
+    /// Seconds of each repetition.
+    pub seconds: Vec<f64>,
+}
+
+/// The outputs of one sample after its approach.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Dispersion {
+    /// Whose outputs were brought together: the network's own or the keyed head's two.
+    pub label_space: LabelSpace,
+    /// Number of outputs.
+    pub outputs: u64,
+    /// Rounds of approach.
+    pub iterations: u64,
+    /// Of each sample the mean of its outputs.
+    pub means: Vec<f64>,
+    /// Of each sample their standard deviation (of the population).
+    pub deviations: Vec<f64>,
+}
+
+/// Stage 1 at one iteration; means over the samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The generator's name.
+    pub generator: String,
+    /// Iterations done.
+    pub iteration: u64,
+    /// |margin| between the two largest outputs.
+    pub margin: f64,
+    /// Sum of |output|.
+    pub outputs: f64,
+    /// The loss.
+    pub loss: f64,
+}
+
+/// What the kinds of record have in common.
 pub trait Record: Serialize + DeserializeOwned {
     /// Folder under the root.
     const FOLDER: &'static str;
@@ -202,4 +306,5 @@ record! {
     TargetRecord: "targets", alone false;
     SetRecord: "sets", alone false;
     RunRecord: "runs", alone true;
+    ProbeRecord: "probes", alone true;
 }

@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use serde_json::json;
 use spec::Id;
 use store::{
-    Change, Error, FORMAT, Provenance, RunRecord, SetRecord, Stop, Store, TargetRecord, now,
+    Change, Error, FORMAT, Measured, ProbeRecord, Provenance, RunRecord, SetRecord, Stop, Store,
+    TargetRecord, Timing, now,
 };
 use tempfile::TempDir;
 use verify::{Control, LabelSpace, Layout, Rate};
@@ -93,8 +94,32 @@ fn run() -> RunRecord {
             max_abs: 1e-10,
             mean_abs: 3.3e-14,
         },
+        steps: 391,
+        reached: Some(true),
+        success_before: Some(Rate::new(3, 1_800)),
+        success_after: Some(Rate::new(1_700, 1_800)),
+        classes: None,
         accuracy_before: Rate::new(1_712, 2_000),
         accuracy_after: Rate::new(1_712, 2_000),
+        provenance: Provenance::default(),
+    }
+}
+
+fn probe() -> ProbeRecord {
+    ProbeRecord {
+        format: FORMAT,
+        id: id("probe"),
+        target: id("target"),
+        probe: "timing".into(),
+        spec: json!({"iterations": 1000}),
+        seed: 0,
+        result: Measured::Timing(vec![Timing {
+            generator: "aid".into(),
+            variant: "coverage attached".into(),
+            samples: 150,
+            iterations: 1000,
+            seconds: vec![80.25, 79.5],
+        }]),
         provenance: Provenance::default(),
     }
 }
@@ -126,6 +151,7 @@ fn finished_steps_are_read_back() {
     store.put_target(&target(), bytes(b"weights")).unwrap();
     store.put_set(&set(), bytes(b"samples")).unwrap();
     store.put_run(&run()).unwrap();
+    store.put_probe(&probe()).unwrap();
     drop(store);
 
     let store = Store::open_read_only(root.path()).unwrap();
@@ -133,6 +159,8 @@ fn finished_steps_are_read_back() {
     assert_eq!(store.targets().unwrap(), [target()]);
     assert_eq!(store.sets().unwrap(), [set()]);
     assert_eq!(store.runs().unwrap(), [run()]);
+    assert_eq!(store.probe(&id("probe")).unwrap(), Some(probe()));
+    assert_eq!(store.probes().unwrap(), [probe()]);
     assert_eq!(fs::read(store.weights(&id("target"))).unwrap(), b"weights");
     assert_eq!(fs::read(store.samples(&id("set"))).unwrap(), b"samples");
     assert_eq!(store.run(&id("another")).unwrap(), None);

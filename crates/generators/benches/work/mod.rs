@@ -100,6 +100,7 @@ impl Bench {
             target: &self.network,
             model_id: "bench",
             key: &key,
+            train: &self.images,
             held_out: &self.images,
             stream: Stream::new(2),
         };

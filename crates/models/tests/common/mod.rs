@@ -80,7 +80,7 @@ pub fn backward(
     labels: &Tensor,
     batch_norm: models::BatchNormMode,
 ) -> (Tensor, Tensor, ops::Gradients) {
-    let recording = network.record(images, batch_norm).unwrap();
+    let recording = network.record(images, batch_norm, None).unwrap();
     let (loss, grad) = models::loss::cross_entropy_gradient(&recording.logits(), labels).unwrap();
     (recording.logits(), loss, recording.backward(grad).unwrap())
 }

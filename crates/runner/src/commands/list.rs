@@ -1,4 +1,4 @@
-//! `list`: models, generators and attacks with their fields and defaults, out of the registries that run them.
+//! `list`: models, generators, attacks, probes and reports with their fields and defaults, out of the registries that run them.
 
 use models::train::Training;
 use serde_json::Value;
@@ -25,6 +25,15 @@ pub fn print() {
     for entry in attacks::REGISTRY {
         println!("  {}: {}", entry.name, entry.summary);
         fields(&(entry.defaults)(), 6);
+    }
+    println!("\nprobes");
+    for entry in generators::probe::REGISTRY {
+        println!("  {}: {}", entry.name, entry.summary);
+        fields(&(entry.defaults)(), 6);
+    }
+    println!("\nreports");
+    for report in report::Report::all() {
+        println!("  {}: {}", report.name(), report.title());
     }
 }
 

@@ -1,33 +1,54 @@
-//! `table` and `plot`: reports out of records alone; neither images nor weights are needed.
-
-use std::path::PathBuf;
+//! `table`, `plot` and `report`: reports out of records alone; neither images nor weights are needed.
 
 use store::Store;
 
 use crate::cli::Chosen;
 use crate::exit::Refuse;
 use crate::output::Findings;
+use crate::provenance::Clock;
 use crate::session::Session;
 
 /// Prints the tables, and says where they are.
 pub fn table(chosen: &Chosen) -> anyhow::Result<()> {
-    report(chosen, "table", |findings| findings.print())
+    with_findings(chosen, |findings| {
+        let files = findings.write()?;
+        findings.print();
+        for file in files.iter().filter(|file| !is_figure(file)) {
+            println!("{}", file.display());
+        }
+        Ok(())
+    })
 }
 
-/// Says where the figure is.
+/// Says where the figures are.
 pub fn plot(chosen: &Chosen) -> anyhow::Result<()> {
-    report(chosen, "figure", |_| {})
+    with_findings(chosen, |findings| {
+        for file in findings.write()?.iter().filter(|file| is_figure(file)) {
+            println!("{}", file.display());
+        }
+        Ok(())
+    })
 }
 
-fn report(chosen: &Chosen, stem: &str, print: impl Fn(&Findings<'_>)) -> anyhow::Result<()> {
+/// Makes the page, and says where it is.
+pub fn page(chosen: &Chosen) -> anyhow::Result<()> {
+    let clock = Clock::start();
+    with_findings(chosen, |findings| {
+        println!("{}", findings.write_page(&clock)?.display());
+        Ok(())
+    })
+}
+
+fn is_figure(file: &std::path::Path) -> bool {
+    let extension = file.extension().and_then(|extension| extension.to_str());
+    matches!(extension, Some("svg" | "png"))
+}
+
+fn with_findings(
+    chosen: &Chosen,
+    make: impl FnOnce(&Findings<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let session = Session::open(chosen).or_refuse()?;
     let store = Store::open_read_only(session.store_folder()).or_refuse()?;
-    let findings = Findings::read(&session, &store)?;
-    let files = findings.write()?;
-    print(&findings);
-    let wanted = |file: &&PathBuf| file.file_stem().is_some_and(|found| found == stem);
-    for file in files.iter().filter(wanted) {
-        println!("{}", file.display());
-    }
-    Ok(())
+    make(&Findings::read(&session, &store)?)
 }

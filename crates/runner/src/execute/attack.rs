@@ -3,7 +3,8 @@
 use anyhow::Context;
 use attacks::{Change, Victim};
 use models::Network;
-use store::{FORMAT, RunRecord};
+use store::{Answers, FORMAT, RunRecord};
+use verify::Rate;
 
 use super::Bench;
 use super::question::Question;
@@ -66,7 +67,7 @@ impl Bench<'_> {
         let mut clock = Clock::start();
         let mut line = progress.begin(&attack.name);
         let victim = Victim {
-            model: step.target.model,
+            model: step.target.network(),
             classes: subject.network.classes(),
             weights: &subject.weights,
             normalize: subject.normalize,
@@ -74,17 +75,24 @@ impl Bench<'_> {
         };
         let stream = self.root.split("attack").split(&attack.seed.to_string());
         let job = attack.attack.attack().start(victim, &stream)?;
-        let weights = self.drive(&attack.id, job, &mut clock, &mut line)?;
-        let change = Change::between(&subject.weights, &weights)?;
-        let network = Network::frozen(victim.model, victim.classes, &weights, subject.normalize)?;
+        let modified = self.drive(&attack.id, job, &mut clock, &mut line)?;
+        let change = Change::between(&subject.weights, &modified.weights)?;
+        let network = modified.network(&victim)?;
         line.note("testing");
         let accuracy = subject.images.accuracy(&network)?;
+        let success = |network: &Network| {
+            let held_out = subject.images.tested();
+            let count = attack.attack.attack().success(network, held_out, &stream)?;
+            anyhow::Ok(count.map(|count| Rate::new(count.hits as u64, count.of as u64)))
+        };
+        let (success_before, success_after) = (success(&subject.network)?, success(&network)?);
         let mut results = Vec::new();
         for question in questions {
             let Some(run) = runs.iter().find(|run| run.set == question.id) else {
                 continue;
             };
             let verdict = question.ask(&BlackBox(&network))?;
+            let classes = question.ask_by_class(&BlackBox(&network))?;
             results.push(format!(
                 "{} {:.0} %",
                 question.generator,
@@ -110,6 +118,15 @@ impl Bench<'_> {
                     max_abs: change.max_abs,
                     mean_abs: change.mean_abs,
                 },
+                steps: modified.steps as u64,
+                reached: modified.reached,
+                success_before,
+                success_after,
+                classes: classes.map(|verdict| Answers {
+                    single: verdict.single,
+                    pair: verdict.pair,
+                    both: verdict.both,
+                }),
                 accuracy_before: subject.accuracy,
                 accuracy_after: accuracy,
                 provenance: clock.provenance(self.device),

@@ -14,8 +14,8 @@ pub struct Images {
     dataset: Rc<Dataset>,
     /// The training images used, unless all.
     subset: Option<Split>,
-    /// The test images used.
-    tested: Vec<usize>,
+    /// The test images used, unless all.
+    tested: Option<Split>,
 }
 
 impl Images {
@@ -37,12 +37,11 @@ impl Images {
                     .subset(limit.get(), &mut stream.split("subset"))
             })
             .transpose()?;
-        let tested = match target.test_images {
-            Some(limit) if limit.get() < dataset.test.len() => dataset
-                .test
-                .balanced(limit.get(), &mut stream.split("test"))?,
-            _ => (0..dataset.test.len()).collect(),
-        };
+        let tested = target
+            .test_images
+            .filter(|limit| limit.get() < dataset.test.len())
+            .map(|limit| dataset.test.subset(limit.get(), &mut stream.split("test")))
+            .transpose()?;
         Ok(Self {
             dataset,
             subset,
@@ -60,12 +59,18 @@ impl Images {
         &self.dataset.test
     }
 
-    /// Top-1 accuracy of `network` on the test images used.
+    /// Those that accuracy is measured on.
+    pub fn tested(&self) -> &Split {
+        self.tested.as_ref().unwrap_or(&self.dataset.test)
+    }
+
+    /// Top-1 accuracy of `network` on them.
     ///
     /// # Errors
     /// If the images do not fit the network.
     pub fn accuracy(&self, network: &Network) -> models::Result<Rate> {
-        let count = models::accuracy(network, &self.dataset.test, &self.tested)?;
+        let all: Vec<usize> = (0..self.tested().len()).collect();
+        let count = models::accuracy(network, self.tested(), &all)?;
         Ok(Rate::new(count.hits as u64, count.of as u64))
     }
 }

@@ -2,7 +2,10 @@
 
 use rayon::ThreadPoolBuilder;
 use spec::{Id, Stream};
-use verify::{Control, Error, Head, Layout, Oracle, Pairing, SensitiveSet, Verdict, control};
+use verify::{
+    Control, Error, Head, LabelSpace, Layout, Oracle, OracleError, Pairing, SensitiveSet, Verdict,
+    control,
+};
 
 use crate::plan::SetStep;
 
@@ -19,6 +22,8 @@ pub struct Question {
     pub set: SensitiveSet,
     /// The keyed head, if its labels are the head's.
     head: Option<Head>,
+    /// The same samples with the network's own classes as labels, if the set's labels are the head's.
+    by_class: Option<SensitiveSet>,
     /// Who judges with whom.
     pairing: Pairing,
 }
@@ -27,11 +32,12 @@ impl Question {
     /// `set`, its samples paired as they were made or else, as the paper does, at random: as many pairs as samples.
     ///
     /// # Errors
-    /// If there are not two samples to pair.
+    /// If there are not two samples to pair, or `untouched` does not answer.
     pub fn new(
         step: &SetStep,
         set: SensitiveSet,
         head: Option<Head>,
+        untouched: &impl Oracle,
         stream: &Stream,
     ) -> anyhow::Result<Self> {
         let samples = set.samples();
@@ -39,11 +45,21 @@ impl Question {
             Layout::Pairs => Pairing::Own,
             Layout::Singles => Pairing::random(samples, samples, &mut stream.split("pairs"))?,
         };
+        let by_class = match head {
+            Some(_) => Some(SensitiveSet {
+                labels: classes(untouched, &set).map_err(Error::Oracle)?,
+                label_space: LabelSpace::Classes,
+                key_check: None,
+                ..set.clone()
+            }),
+            None => None,
+        };
         Ok(Self {
             id: step.id,
             generator: step.generator.name(),
             set,
             head,
+            by_class,
             pairing,
         })
     }
@@ -54,6 +70,15 @@ impl Question {
     /// If it does not answer.
     pub fn ask(&self, oracle: &impl Oracle) -> Result<Verdict, Error> {
         verify::verify(oracle, &self.set, self.head.as_ref(), &self.pairing)
+    }
+
+    /// What the answers say if they are judged by the network's own classes; nothing where they are anyway.
+    ///
+    /// # Errors
+    /// If `oracle` does not answer.
+    pub fn ask_by_class(&self, oracle: &impl Oracle) -> Result<Option<Verdict>, Error> {
+        let ask = |set| verify::verify(oracle, set, None, &self.pairing);
+        self.by_class.as_ref().map(ask).transpose()
     }
 
     /// The untouched model asked again: in other batches and orders, under other thread counts.
@@ -73,4 +98,12 @@ impl Question {
         }
         Ok(all)
     }
+}
+
+/// The top-1 class of each image of `set`.
+fn classes(oracle: &impl Oracle, set: &SensitiveSet) -> Result<Vec<u32>, OracleError> {
+    let logits = oracle.logits(&set.images)?;
+    let top = |row: &[f32]| (0..row.len()).fold(0, |a, b| if row[b] > row[a] { b } else { a });
+    let rows = logits.chunks_exact(oracle.classes());
+    Ok(rows.map(|row| top(row) as u32).collect())
 }

@@ -51,13 +51,8 @@ impl Bench<'_> {
         let mut clock = Clock::start();
         let mut line = progress.begin(&set.name);
         let model_id = step.id.to_string();
-        let job = set.generator.generator().start(Setting {
-            target: &subject.network,
-            model_id: &model_id,
-            key: self.key,
-            held_out: subject.images.held_out(),
-            stream: stream.clone(),
-        })?;
+        let setting = self.setting(&model_id, subject, stream.clone());
+        let job = set.generator.generator().start(setting)?;
         let made = self.drive(&set.id, job, &mut clock, &mut line)?;
         line.note("asking the untouched model again");
         let question = self.question(set, made.set.clone(), subject, stream)?;
@@ -85,6 +80,23 @@ impl Bench<'_> {
         Ok(question)
     }
 
+    /// What a generator or a probe may use.
+    pub(super) fn setting<'s>(
+        &'s self,
+        model_id: &'s str,
+        subject: &'s Subject,
+        stream: Stream,
+    ) -> Setting<'s> {
+        Setting {
+            target: &subject.network,
+            model_id,
+            key: self.key,
+            train: subject.images.train(),
+            held_out: subject.images.held_out(),
+            stream,
+        }
+    }
+
     fn question(
         &self,
         step: &SetStep,
@@ -93,7 +105,8 @@ impl Bench<'_> {
         stream: &Stream,
     ) -> anyhow::Result<Question> {
         let head = samples.head(self.key, subject.network.classes())?;
-        Question::new(step, samples, head, stream)
+        let untouched = BlackBox(&subject.network);
+        Question::new(step, samples, head, &untouched, stream)
     }
 }
 

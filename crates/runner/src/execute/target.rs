@@ -13,6 +13,7 @@ use verify::Rate;
 
 use super::Bench;
 use super::images::Images;
+use crate::grid::{Head, Target};
 use crate::plan::TargetStep;
 use crate::progress::{Line, Progress};
 use crate::provenance::Clock;
@@ -84,7 +85,10 @@ impl Bench<'_> {
             classes: info.classes,
             input: info.shape,
             parameters: subject.weights.parameters() as u64,
-            spec: serde_json::to_value(target)?,
+            spec: serde_json::to_value(Target {
+                generators: None,
+                ..target.clone()
+            })?,
             seed: self.seed,
             accuracy: subject.accuracy,
             train_images: subject.images.train().len() as u64,
@@ -111,16 +115,19 @@ impl Bench<'_> {
         line: &mut Line,
     ) -> anyhow::Result<Weights> {
         let target = &step.target;
-        let classes = target.dataset.info().classes;
+        let (model, classes) = (target.network(), target.dataset.info().classes);
         let weights = match &step.weights {
             Some(path) => {
                 let weights = Weights::read(path)?;
-                weights
-                    .check(target.model, classes)
-                    .map_err(|error| anyhow!("{}: {error}", path.display()))?;
-                weights
+                let weights = match target.init.as_ref().and_then(|init| init.head) {
+                    Some(Head::New) => {
+                        weights.with_new_head(model, classes, &stream.split("weights"))
+                    }
+                    None => weights.check(model, classes).map(|()| weights),
+                };
+                weights.map_err(|error| anyhow!("{}: {error}", path.display()))?
             }
-            None => Weights::draw(target.model, classes, &stream.split("weights"))?,
+            None => Weights::draw(model, classes, &stream.split("weights"))?,
         };
         let Some(training) = &target.train else {
             return Ok(weights);
@@ -129,13 +136,7 @@ impl Bench<'_> {
         let normalize = target.normalize.map(Into::into);
         let stream = stream.split("training");
         let trainer = Trainer::new(
-            target.model,
-            classes,
-            &weights,
-            normalize,
-            images,
-            training,
-            &stream,
+            model, classes, &weights, normalize, images, training, &stream,
         )?;
         self.drive(&step.id, Box::new(trainer), clock, line)
     }
@@ -151,7 +152,7 @@ impl Bench<'_> {
         let weights = weights.to(DType::F32, self.device)?;
         let normalize = target.normalize.map(Into::into);
         let network = Network::frozen(
-            target.model,
+            target.network(),
             target.dataset.info().classes,
             &weights,
             normalize,

@@ -16,6 +16,17 @@ pub struct Init {
     /// Its expected SHA-256. With it, tables can be made where the file is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256>,
+    /// Whether the classifier is replaced by a fresh one, for a file that was trained on other classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Head>,
+}
+
+/// What becomes of the classifier of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Head {
+    /// It is drawn anew.
+    New,
 }
 
 impl Init {

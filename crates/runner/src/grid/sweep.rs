@@ -1,16 +1,23 @@
-//! One entry of a grid's attacks: an attack, or several that differ in a list, e.g. `finetune: {lr: [1e-6, 1e-5]}`.
+//! One entry of a grid's attacks or probes: one of them, or several that differ in a list, e.g. `finetune: {lr: [1e-6, 1e-5]}`.
 
-use attacks::Spec;
-use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned, de::Error};
 use serde_json::{Map, Value};
 use spec::yaml;
 
-/// The attacks that an entry stands for.
+/// What an entry stands for.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
-pub struct Sweep(pub Vec<Spec>);
+pub struct Sweep<S>(Vec<S>);
 
-impl<'de> Deserialize<'de> for Sweep {
+/// What all entries stand for, in their order.
+pub fn all<S: Clone>(sweeps: &[Sweep<S>]) -> Vec<S> {
+    sweeps
+        .iter()
+        .flat_map(|sweep| sweep.0.iter().cloned())
+        .collect()
+}
+
+impl<'de, S: DeserializeOwned> Deserialize<'de> for Sweep<S> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let all = match Value::deserialize(deserializer)? {
             Value::Object(entry) => match entry.iter().next() {
@@ -56,9 +63,9 @@ fn spell_out(fields: &Map<String, Value>) -> Result<Vec<Map<String, Value>>, Str
     Ok(all)
 }
 
-/// A single attack. JSON is YAML, so the reader of grid files gives its own messages, hints included.
-fn read(entry: &Value) -> Result<Spec, String> {
-    yaml::parse("attacks", &entry.to_string()).map_err(|error| match error.hint() {
+/// A single one. JSON is YAML, so the reader of grid files gives its own messages, hints included.
+fn read<S: DeserializeOwned>(entry: &Value) -> Result<S, String> {
+    yaml::parse("entry", &entry.to_string()).map_err(|error| match error.hint() {
         Some(hint) => format!("{}; {hint}", error.message()),
         None => error.message().to_owned(),
     })
@@ -68,7 +75,7 @@ fn read(entry: &Value) -> Result<Spec, String> {
 mod tests {
     use super::*;
 
-    fn sweep(text: &str) -> Result<Sweep, String> {
+    fn sweep(text: &str) -> Result<Sweep<attacks::Spec>, String> {
         yaml::parse("grid.yaml", text).map_err(|error| error.to_string())
     }
 

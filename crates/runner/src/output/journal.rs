@@ -17,6 +17,17 @@ impl Findings<'_> {
     /// # Errors
     /// If it cannot be written.
     pub fn write_journal(&self, clock: &Clock) -> anyhow::Result<PathBuf> {
+        let mut text = serde_json::to_vec_pretty(&self.journal(clock))?;
+        text.push(b'\n');
+        let folder = self.session.folder();
+        std::fs::create_dir_all(&folder)?;
+        let path = folder.join("run.json");
+        store::write_atomically(&path, &text)?;
+        Ok(path)
+    }
+
+    /// What it says.
+    pub(super) fn journal(&self, clock: &Clock) -> Value {
         let session = self.session;
         let not_run = self.not_run.iter().map(|missing| {
             json!({
@@ -25,7 +36,7 @@ impl Findings<'_> {
                 "command": missing.command,
             })
         });
-        let run = json!({
+        json!({
             "format": FORMAT,
             "grid": session.paths.config,
             "scale": session.scale,
@@ -36,14 +47,7 @@ impl Findings<'_> {
             "config": session.grid,
             "steps": self.steps(),
             "not_run": not_run.collect::<Vec<_>>(),
-        });
-        let mut text = serde_json::to_vec_pretty(&run)?;
-        text.push(b'\n');
-        let folder = session.folder();
-        std::fs::create_dir_all(&folder)?;
-        let path = folder.join("run.json");
-        store::write_atomically(&path, &text)?;
-        Ok(path)
+        })
     }
 
     /// Every step that was done, with its hash, its seed and its time, in the order of the plan.
@@ -55,7 +59,9 @@ impl Findings<'_> {
             .map(|r| (r.id, (r.seed, &r.provenance)));
         let sets = records.sets.iter().map(|r| (r.id, (r.seed, &r.provenance)));
         let runs = records.runs.iter().map(|r| (r.id, (r.seed, &r.provenance)));
-        let done: BTreeMap<_, _> = targets.chain(sets).chain(runs).collect();
+        let probes = records.probes.iter();
+        let probes = probes.map(|r| (r.id, (r.seed, &r.provenance)));
+        let done: BTreeMap<_, _> = targets.chain(sets).chain(runs).chain(probes).collect();
         let steps = self.session.plan.steps().filter_map(|step| {
             let (seed, how) = done.get(&step.id)?;
             Some(json!({

@@ -82,12 +82,12 @@ impl Paths {
             Some(_) => format!("its images are not in {folder}"),
             None => "no data folder is named".to_owned(),
         };
-        let (reason, command) = match info.archive {
-            Some(_) => (
+        let (reason, command) = match info.archives {
+            [_, ..] => (
                 place,
                 format!("runner data fetch {} --data {folder}", info.name),
             ),
-            None => {
+            [] => {
                 let how = info.how_to_get.trim_start_matches("To get it, ");
                 (
                     format!("{place}; {}", how.trim_end_matches('.')),

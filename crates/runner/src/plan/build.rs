@@ -2,14 +2,15 @@
 
 use anyhow::bail;
 use candle_core::Device;
+use generators::probe;
 use serde::Serialize;
 use spec::Id;
 use verify::{KeyCheck, SecretKey};
 
 use super::absent::{self, Paths};
-use super::{AttackStep, Plan, RunStep, SetStep, TargetStep, label};
+use super::{AttackStep, Plan, ProbeStep, RunStep, SetStep, TargetStep, label};
 use crate::device;
-use crate::grid::{Grid, Target};
+use crate::grid::{Grid, Head, Target};
 
 /// Part of every id: raise it when a change makes the same grid mean other numbers.
 const FORMAT: u32 = 1;
@@ -29,12 +30,20 @@ struct Content<'a, S> {
 struct TargetContent<'a> {
     target: &'a Target,
     weights: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<Head>,
     device: &'static str,
 }
 
 #[derive(Serialize)]
 struct SetContent<'a> {
     generator: &'a generators::Spec,
+    key: KeyCheck,
+}
+
+#[derive(Serialize)]
+struct ProbeContent<'a> {
+    probe: &'a probe::Spec,
     key: KeyCheck,
 }
 
@@ -103,17 +112,16 @@ impl Common<'_> {
         weights: absent::Weights,
     ) -> anyhow::Result<TargetStep> {
         let content = TargetContent {
-            // Where the file lies is not what it is.
-            target: &Target {
-                init: None,
-                ..target.clone()
-            },
+            target: &target.itself(),
             weights: weights.sum.as_ref().map(|sum| sum.as_str()),
+            head: target.init.as_ref().and_then(|init| init.head),
             device: device::name(self.device),
         };
         let id = id("target", &[], self.grid.seed, content)?;
-        let sets = self.sets(id, &name)?;
+        let generators = target.generators.as_ref();
+        let sets = self.sets(id, &name, generators.unwrap_or(&self.grid.generators))?;
         let attacks = self.attacks(id, &name, &sets)?;
+        let probes = self.probes(id, &name)?;
         Ok(TargetStep {
             id,
             name,
@@ -121,20 +129,39 @@ impl Common<'_> {
             weights: weights.path,
             sets: sets.into_iter().map(|(set, _)| set).collect(),
             attacks,
+            probes,
         })
     }
 
+    /// What is measured about a target.
+    fn probes(&self, target: Id, name: &str) -> anyhow::Result<Vec<ProbeStep>> {
+        let probes = self.grid.probes();
+        let key = self.key.check(&target.to_string());
+        let step = |(probe, label): (&probe::Spec, String)| {
+            Ok(ProbeStep {
+                id: id("probe", &[target], 0, ProbeContent { probe, key })?,
+                name: format!("{name}/{label}"),
+                probe: probe.clone(),
+            })
+        };
+        probes
+            .iter()
+            .zip(label::probes(&probes))
+            .map(step)
+            .collect()
+    }
+
     /// The sets of a target, each with the part of its name that is its own.
-    fn sets(&self, target: Id, name: &str) -> anyhow::Result<Vec<(SetStep, String)>> {
-        let grid = self.grid;
+    fn sets(
+        &self,
+        target: Id,
+        name: &str,
+        generators: &[generators::Spec],
+    ) -> anyhow::Result<Vec<(SetStep, String)>> {
         let key = self.key.check(&target.to_string());
         let mut sets = Vec::new();
-        for (generator, label) in grid
-            .generators
-            .iter()
-            .zip(label::generators(&grid.generators))
-        {
-            for (seed, label) in label::seeded(&label, "set", grid.sample_sets) {
+        for (generator, label) in generators.iter().zip(label::generators(generators)) {
+            for (seed, label) in label::seeded(&label, "set", self.grid.sample_sets) {
                 let set = SetStep {
                     id: id("set", &[target], seed, SetContent { generator, key })?,
                     name: format!("{name}/{label}"),
@@ -157,7 +184,11 @@ impl Common<'_> {
         let attacks = self.grid.attacks();
         let mut steps = Vec::new();
         for (attack, label) in attacks.iter().zip(label::attacks(&attacks)) {
-            for seed in 0..self.grid.attack_seeds.get() as u64 {
+            let seeds = match attack.attack().is_random() {
+                true => self.grid.attack_seeds.get() as u64,
+                false => 1,
+            };
+            for seed in 0..seeds {
                 let label = format!("{label}/seed{seed}");
                 let modified = id("attack", &[target], seed, attack)?;
                 let run = |(set, of): &(SetStep, String)| {

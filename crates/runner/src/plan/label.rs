@@ -11,7 +11,11 @@ use crate::grid::Target;
 /// `dataset/model`, and what else tells targets of the same two apart.
 pub fn targets(targets: &[Target]) -> Vec<String> {
     labels(targets.iter().map(|target| {
-        let fields = serde_json::to_value(target).unwrap_or_default();
+        let own = Target {
+            generators: None,
+            ..target.clone()
+        };
+        let fields = serde_json::to_value(own).unwrap_or_default();
         (format!("{}/{}", target.dataset, target.model), fields)
     }))
 }
@@ -29,6 +33,15 @@ pub fn generators(generators: &[generators::Spec]) -> Vec<String> {
 pub fn attacks(attacks: &[attacks::Spec]) -> Vec<String> {
     labels(
         attacks
+            .iter()
+            .map(|spec| (spec.name().to_owned(), value(spec))),
+    )
+}
+
+/// The probe, and what tells probes of the same name apart.
+pub fn probes(probes: &[generators::probe::Spec]) -> Vec<String> {
+    labels(
+        probes
             .iter()
             .map(|spec| (spec.name().to_owned(), value(spec))),
     )

@@ -24,12 +24,16 @@ impl Plan {
                     .flat_map(|attack| &attack.runs)
                     .any(|run| run.set == id)
             };
+            target.probes.retain(|probe| pattern.matches(&probe.name));
             target
                 .sets
                 .retain(|set| needed(set.id) || pattern.matches(&set.name));
         }
         part.targets.retain(|target| {
-            !target.attacks.is_empty() || !target.sets.is_empty() || pattern.matches(&target.name)
+            !target.attacks.is_empty()
+                || !target.sets.is_empty()
+                || !target.probes.is_empty()
+                || pattern.matches(&target.name)
         });
         if part.targets.is_empty() {
             let names: Vec<&str> = self.steps().map(|step| step.name).collect();

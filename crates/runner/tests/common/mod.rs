@@ -12,7 +12,7 @@ use tempfile::TempDir;
 pub const GRID: &str = "\
 name: mini
 title: A miniature
-table: table3
+reports: [table3]
 key: {passphrase: test}
 targets:
   - dataset: fashion-mnist

@@ -1,4 +1,4 @@
-//! `--set path=value`: one value laid over the tree.
+//! `--set path=value`: one value laid over the tree, or over every item of a list.
 
 use super::{
     error::Fault,
@@ -13,21 +13,27 @@ pub(super) fn apply(root: &mut Node, argument: &str, index: usize) -> Result<(),
         return Err(Fault::new(spot, "there is no `=`").hint("write path=value, e.g. seeds=[1, 2]"));
     };
     let value = Node::parse(value, index)?;
-    let mut node = root;
-    let mut done = String::new();
-    for part in path.split('.').map(str::trim) {
-        if part.is_empty() {
-            return Err(Fault::new(spot, "a part of the path is empty")
-                .hint("write path=value, e.g. seeds=[1, 2]"));
-        }
-        node = step(node, part, &done, spot)?;
-        if !done.is_empty() {
-            done.push('.');
-        }
-        done.push_str(part);
+    let parts: Vec<&str> = path.split('.').map(str::trim).collect();
+    if parts.contains(&"") {
+        return Err(Fault::new(spot, "a part of the path is empty")
+            .hint("write path=value, e.g. seeds=[1, 2]"));
     }
-    *node = value;
-    Ok(())
+    lay(root, &parts, 0, &value, spot)
+}
+
+/// Lays `value` over what the parts from `at` on name inside of `node`, where `*` is every item of a list.
+fn lay(node: &mut Node, parts: &[&str], at: usize, value: &Node, spot: Spot) -> Result<(), Fault> {
+    let Some(&part) = parts.get(at) else {
+        *node = value.clone();
+        return Ok(());
+    };
+    if let ("*", Value::List(items)) = (part, &mut node.value) {
+        return items
+            .iter_mut()
+            .try_for_each(|item| lay(item, parts, at + 1, value, spot));
+    }
+    let node = step(node, part, &parts[..at].join("."), spot)?;
+    lay(node, parts, at + 1, value, spot)
 }
 
 /// The place called `part` inside of `node`, which stands at the path `done`.

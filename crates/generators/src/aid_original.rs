@@ -1,0 +1,156 @@
+//! AID as its authors' code has it (Aramoon et al., DAC 2021): edge points where all logits are equal, chosen among those that leave
+//! few units negative. Uniform noise, plain gradient descent at three learning rates, the best point on the way kept; the labels are the
+//! network's classes.
+
+use crate::descent::{Descent, Rule};
+use crate::{Context, Generated, Generator};
+use candle_core::{Device, Tensor};
+use models::{Coverage, Job, Network, Result, state::State};
+use serde::{Deserialize, Serialize};
+use spec::checked::{Count, NonNegative, Positive};
+
+/// AID's own edge points.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AidOriginal {
+    /// Number of samples.
+    pub samples: Count,
+    /// The weight of the activation term, the mean over the units of each hidden layer.
+    pub coverage_weight: NonNegative,
+    /// Learning rate of the first third of the iterations; a half of it in the second and a quarter in the last.
+    pub lr: Positive,
+    /// Iterations.
+    pub iterations: Count,
+}
+
+impl Default for AidOriginal {
+    fn default() -> Self {
+        Self {
+            samples: Count::literal(150),
+            coverage_weight: NonNegative::literal(0.2),
+            lr: Positive::literal(1e-4),
+            iterations: Count::literal(15_000),
+        }
+    }
+}
+
+impl Generator for AidOriginal {
+    fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
+        let samples = self.samples.get();
+        let noise = &mut context.stream.split("noise");
+        let size = samples * context.held_out.shape().iter().product::<usize>();
+        let pixels: Vec<f32> = (0..size).map(|_| noise.uniform() as f32).collect();
+        let rule = Edge {
+            settings: self.clone(),
+            best: vec![f64::INFINITY; samples],
+            points: Tensor::zeros(0, candle_core::DType::F32, &Device::Cpu)?,
+        };
+        Ok(Box::new(Descent::new(
+            context,
+            "aid-original",
+            rule,
+            (samples, pixels),
+            self.iterations.get(),
+        )?))
+    }
+}
+
+struct Edge {
+    settings: AidOriginal,
+    /// The least loss of each sample so far.
+    best: Vec<f64>,
+    /// And where it was.
+    points: Tensor,
+}
+
+impl Rule for Edge {
+    fn step(&mut self, target: &Network, x: &Tensor, iteration: usize) -> Result<(Tensor, f32)> {
+        let weight = self.settings.coverage_weight.get();
+        let recording = target.record(x, Some(Coverage::Hidden))?;
+        let logits: Vec<Vec<f32>> = recording.logits().to_device(&Device::Cpu)?.to_vec2()?;
+        let covered = recording.covered()?.unwrap_or_default();
+        let (mut losses, mut grad) = (Vec::with_capacity(logits.len()), Vec::new());
+        for (row, covered) in logits.iter().zip(covered) {
+            let (loss, slopes) = spread(row);
+            losses.push(loss + weight * covered);
+            grad.extend(slopes);
+        }
+        self.keep(x, &losses)?;
+        let shape = recording.logits().shape().clone();
+        let grad = Tensor::from_vec(grad, shape, &Device::Cpu)?.to_device(x.device())?;
+        let grad = recording.input_gradient(grad, weight)?;
+        let third = 3 * iteration / self.settings.iterations.get();
+        let lr = self.settings.lr.get() / (1 << third) as f64;
+        let mean = losses.iter().sum::<f64>() / losses.len() as f64;
+        Ok((ops::descend(x, &grad, lr)?, mean as f32))
+    }
+
+    fn kept(&self, _: &Tensor) -> Result<Tensor> {
+        Ok(self.points.clone())
+    }
+
+    fn save(&self, state: State) -> Result<State> {
+        let best = Tensor::new(self.best.as_slice(), &Device::Cpu)?;
+        Ok(state.tensor("best", &best).tensor("points", &self.points))
+    }
+
+    fn restore(&mut self, state: &State) -> Result<()> {
+        self.best = state.take("best")?.to_vec1()?;
+        self.points = state.take("points")?.clone();
+        Ok(())
+    }
+}
+
+impl Edge {
+    /// Remembers the samples that are better than ever.
+    fn keep(&mut self, x: &Tensor, losses: &[f64]) -> Result<()> {
+        let better: Vec<bool> = losses.iter().zip(&self.best).map(|(a, b)| a < b).collect();
+        if better.iter().all(|better| *better) {
+            self.points = x.clone();
+        } else if better.iter().any(|better| *better) {
+            let flags: Vec<u8> = better.iter().map(|better| u8::from(*better)).collect();
+            let chosen = Tensor::from_vec(flags, (better.len(), 1, 1, 1), x.device())?
+                .broadcast_as(x.shape())?;
+            self.points = chosen.where_cond(x, &self.points)?;
+        }
+        for (best, &loss) in self.best.iter_mut().zip(losses) {
+            *best = best.min(loss);
+        }
+        Ok(())
+    }
+}
+
+/// How far a sample's logits are from the largest, `sum_c (max - z_c)^2`, and the gradient.
+fn spread(logits: &[f32]) -> (f64, Vec<f32>) {
+    let top = (0..logits.len()).fold(0, |a, b| if logits[b] > logits[a] { b } else { a });
+    let behind: Vec<f64> = logits
+        .iter()
+        .map(|&z| f64::from(logits[top]) - f64::from(z))
+        .collect();
+    let mut slopes: Vec<f32> = behind.iter().map(|d| (-2.0 * d) as f32).collect();
+    slopes[top] = (2.0 * behind.iter().sum::<f64>()) as f32;
+    (behind.iter().map(|d| d * d).sum(), slopes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spread;
+
+    #[test]
+    fn the_gradient_of_the_spread_is_its_slope() {
+        let logits = [0.5f32, -1.25, 2.0, 1.5];
+        let (_, slopes) = spread(&logits);
+        for (i, slope) in slopes.iter().enumerate() {
+            let moved = |by: f32| {
+                let mut logits = logits;
+                logits[i] += by;
+                spread(&logits).0
+            };
+            let numeric = (moved(1.0 / 256.0) - moved(-1.0 / 256.0)) * 128.0;
+            assert!(
+                (numeric - f64::from(*slope)).abs() < 1e-4,
+                "{i}: {numeric} {slope}"
+            );
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Generators that move images by a rule of their own and are judged by the network's classes: one job for all of them.
+
+use crate::head::Outputs;
+use crate::ours::{images, pixels};
+use crate::{Context, Generated, Stop};
+use candle_core::{Device, Tensor};
+use models::{Error, Job, Network, Result, Status, state::State};
+use verify::{LabelSpace, Layout, SensitiveSet};
+
+/// How images move.
+pub(crate) trait Rule {
+    /// What follows `x (n, c, h, w)` in iteration `iteration`, and the mean loss of `x`.
+    fn step(&mut self, target: &Network, x: &Tensor, iteration: usize) -> Result<(Tensor, f32)>;
+
+    /// The images to keep; the last ones if there is nothing else to choose from.
+    fn kept(&self, last: &Tensor) -> Result<Tensor> {
+        Ok(last.clone())
+    }
+
+    /// Adds what the rule remembers to a state.
+    fn save(&self, state: State) -> Result<State> {
+        Ok(state)
+    }
+
+    /// Takes it up again.
+    fn restore(&mut self, _: &State) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Images that a rule moves.
+pub(crate) struct Descent<'a, R> {
+    context: Context<'a>,
+    generator: &'static str,
+    rule: R,
+    x: Tensor,
+    done: usize,
+    iterations: usize,
+    loss: f32,
+}
+
+impl<'a, R: Rule> Descent<'a, R> {
+    /// From `pixels` of `samples` images, so many iterations.
+    pub fn new(
+        context: Context<'a>,
+        generator: &'static str,
+        rule: R,
+        (samples, pixels): (usize, Vec<f32>),
+        iterations: usize,
+    ) -> Result<Self> {
+        let [c, h, w] = context.held_out.shape();
+        let x = Tensor::from_vec(pixels, (samples, c, h, w), &Device::Cpu)?
+            .to_device(context.target.device())?;
+        Ok(Self {
+            context,
+            generator,
+            rule,
+            x,
+            done: 0,
+            iterations,
+            loss: f32::NAN,
+        })
+    }
+}
+
+impl<R: Rule> Job for Descent<'_, R> {
+    type Output = Generated;
+
+    fn advance(&mut self) -> Result<Status> {
+        if self.done < self.iterations {
+            let (next, loss) = self.rule.step(self.context.target, &self.x, self.done)?;
+            self.done += 1;
+            if !loss.is_finite() {
+                return Err(Error::Diverged {
+                    what: format!("the loss of {}", self.generator),
+                    value: loss,
+                    iteration: self.done,
+                });
+            }
+            (self.x, self.loss) = (next, loss);
+        }
+        Ok(Status {
+            done: self.done,
+            total: self.iterations,
+            finished: self.done == self.iterations,
+            note: format!("loss {:.4e}", self.loss),
+        })
+    }
+
+    fn save(&self) -> Result<Vec<u8>> {
+        let state = State::default()
+            .tensor("x", &self.x)
+            .number("done", self.done);
+        self.rule.save(state)?.to_bytes()
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<()> {
+        let state = State::from_bytes(state)?;
+        let x = state.take("x")?;
+        if x.shape() != self.x.shape() {
+            return Err(Error::State(format!(
+                "its samples are {:?}, expected {:?}",
+                x.shape(),
+                self.x.shape()
+            )));
+        }
+        self.x = x.to_device(self.x.device())?;
+        self.done = state.count("done")?;
+        self.rule.restore(&state)
+    }
+
+    fn finish(self: Box<Self>) -> Result<Generated> {
+        let Context {
+            target,
+            model_id,
+            key,
+            held_out,
+            ..
+        } = &self.context;
+        let x = self.rule.kept(&self.x)?;
+        let space = LabelSpace::Classes;
+        let judged = Outputs::new(space, key, model_id, target)?.judge(&target.logits(&x)?)?;
+        let set = SensitiveSet {
+            images: images(held_out.shape(), pixels(&x)?)?,
+            labels: judged.iter().map(|(label, _)| *label).collect(),
+            layout: Layout::Singles,
+            label_space: space,
+            model_id: (*model_id).into(),
+            generator: self.generator.into(),
+            key_check: None,
+        };
+        Ok(Generated {
+            asked: set.images.len(),
+            set,
+            uncrossed: 0,
+            iterations_cap: self.iterations,
+            iterations_used: self.done,
+            stop: Stop::Cap,
+            margins: judged.iter().map(|(_, margin)| margin.abs()).collect(),
+        })
+    }
+}

@@ -1,0 +1,98 @@
+//! What is measured about a target itself.
+
+use anyhow::Context;
+use generators::probe::{self, Measured};
+use store::{FORMAT, ProbeRecord};
+
+use super::Bench;
+use super::target::Subject;
+use crate::plan::{self, ProbeStep, TargetStep};
+use crate::progress::Progress;
+use crate::provenance::Clock;
+
+impl Bench<'_> {
+    /// Does the probes of `step` that have no record.
+    ///
+    /// # Errors
+    /// If one fails.
+    pub(super) fn probes(
+        &self,
+        step: &TargetStep,
+        subject: &Subject,
+        progress: &mut Progress,
+    ) -> anyhow::Result<()> {
+        for probe in &step.probes {
+            if self.store.probe(&probe.id)?.is_none() {
+                self.probe(step, probe, subject, progress)
+                    .with_context(|| probe.name.clone())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn probe(
+        &self,
+        step: &TargetStep,
+        probe: &ProbeStep,
+        subject: &Subject,
+        progress: &mut Progress,
+    ) -> anyhow::Result<()> {
+        let mut clock = Clock::start();
+        let mut line = progress.begin(&probe.name);
+        let model_id = step.id.to_string();
+        let setting = self.setting(&model_id, subject, self.root.split("probe"));
+        let job = probe.probe.probe().start(setting)?;
+        let measured = self.drive(&probe.id, job, &mut clock, &mut line)?;
+        self.store.put_probe(&ProbeRecord {
+            format: FORMAT,
+            id: probe.id,
+            target: step.id,
+            probe: probe.probe.name().to_owned(),
+            spec: plan::fields(&probe.probe)?,
+            seed: self.seed,
+            result: record(measured),
+            provenance: clock.provenance(self.device),
+        })?;
+        progress.end(line, "measured");
+        Ok(())
+    }
+}
+
+/// What was measured, as it is kept.
+fn record(measured: Measured) -> store::Measured {
+    match measured {
+        Measured::Timing(all) => store::Measured::Timing(
+            all.into_iter()
+                .map(|one: probe::Seconds| store::Timing {
+                    generator: one.generator.to_owned(),
+                    variant: one.variant.to_owned(),
+                    samples: one.samples as u64,
+                    iterations: one.iterations as u64,
+                    seconds: one.seconds,
+                })
+                .collect(),
+        ),
+        Measured::Dispersion(all) => store::Measured::Dispersion(
+            all.into_iter()
+                .map(|one: probe::Outputs| store::Dispersion {
+                    label_space: one.label_space,
+                    outputs: one.outputs as u64,
+                    iterations: one.iterations as u64,
+                    means: one.means,
+                    deviations: one.deviations,
+                })
+                .collect(),
+        ),
+        Measured::Convergence(all) => store::Measured::Convergence(
+            all.into_iter()
+                .map(|one: probe::Look| store::Progress {
+                    generator: one.generator.to_owned(),
+                    iteration: one.iteration as u64,
+                    margin: one.margin,
+                    outputs: one.outputs,
+                    loss: one.loss,
+                })
+                .collect(),
+        ),
+    }
+}
