@@ -182,6 +182,23 @@ pub enum Fault {
         /// Expected width and height.
         expected: (u32, u32),
     },
+    /// A line of a table lacks a value.
+    #[error("line {line} has no {missing}")]
+    Line {
+        /// The line, counted from 1.
+        line: usize,
+        /// The column.
+        missing: &'static str,
+    },
+    /// A file name that tells no track.
+    #[error("the name {name} is not of the form <track>_<frame>")]
+    Track {
+        /// The name.
+        name: String,
+    },
+    /// No file of MATLAB's that can be read.
+    #[error("not readable as a file of MATLAB ({0})")]
+    Matlab(&'static str),
     /// An archive that cannot be unpacked.
     #[error("cannot be unpacked ({0})")]
     Unpack(io::Error),

@@ -2,24 +2,24 @@
 //! checksum is right, and appears under its final name whole or not at all.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read, Write};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use flate2::read::GzDecoder;
+use rayon::prelude::*;
 use ureq::http::{StatusCode, Uri, header};
 use ureq::{Agent, Body};
 
 use crate::checksum::Hasher;
-use crate::{Error, Fault, Id, Presence, find, open};
+use crate::{Error, Fault, Id, Presence, find, open, unpack};
 
 /// How long to wait for a connection or for the next bytes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An archive (`.tar.gz`) on the network that holds a folder of files.
+/// An archive on the network that holds a folder of files, or a single file.
 #[derive(Clone, Copy, Debug)]
 pub struct Archive {
-    /// Its file name.
+    /// Its file name: what ends in `.zip`, `.tar.gz` or `.tgz` is unpacked, anything else is a file that is wanted as it is.
     pub file: &'static str,
     /// Its official address.
     pub url: &'static str,
@@ -27,8 +27,10 @@ pub struct Archive {
     pub bytes: u64,
     /// Its SHA-256, in hex.
     pub sha256: &'static str,
-    /// The folder in it that is wanted.
+    /// The folder in it that is wanted; `""` is everything.
     pub folder: &'static str,
+    /// The folder under the data folder that this becomes.
+    pub into: &'static str,
 }
 
 /// Why a download failed.
@@ -82,8 +84,9 @@ pub enum Problem {
 }
 
 /// Makes `id` available under the data folder `root` and checks it: does nothing if it is there already, unpacks its
-/// archive if that lies in `root`, else downloads it, from `url` if given and from the official address if not. `progress`
-/// is called with the bytes had and the bytes in all. A proxy is taken from the usual environment variables.
+/// archives if those lie in `root`, else downloads them, from `url` if given and from their official addresses if not. For a
+/// set of several archives `url` is the folder that holds them all. `progress` is called with the bytes had and the bytes in
+/// all. A proxy is taken from the usual environment variables.
 ///
 /// Returns the folder of the set.
 ///
@@ -97,28 +100,29 @@ pub fn fetch(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<PathBuf, Error> {
     let info = id.info();
-    let Some(archive) = &info.archive else {
+    if info.archives.is_empty() {
         return Err(Error::NoArchive {
             title: info.title,
             name: info.name,
             how_to_get: info.how_to_get,
         });
+    }
+    let folder = || match find(id, Some(root)) {
+        Presence::Found { folder, .. } => Some(folder),
+        _ => None,
     };
-    if let Presence::Found { folder, .. } = find(id, Some(root))
+    if let Some(folder) = folder()
         && open(id, Some(root)).is_ok()
     {
         return Ok(folder);
     }
-    let folder = archive.fetch(root, url, progress)?;
+    Archive::fetch_all(info.archives, root, url, progress)?;
     open(id, Some(root))?;
-    Ok(folder)
+    Ok(folder().unwrap_or_else(|| root.into()))
 }
 
 impl Archive {
-    /// Downloads the archive unless it lies in `root`, and unpacks its folder there, replacing files of the same names. An
-    /// archive that was put there by hand is kept.
-    ///
-    /// Returns the folder.
+    /// As [`Archive::fetch_all`] for one archive, `url` being its own. Returns the folder that it became.
     ///
     /// # Errors
     /// As [`fetch`](fn@fetch).
@@ -128,34 +132,72 @@ impl Archive {
         url: Option<&str>,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<PathBuf, Error> {
-        fs::create_dir_all(root).map_err(|reason| write_error(root, reason))?;
-        let file = root.join(self.file);
-        if file.exists() {
-            let found = sum(&file).map_err(|error| self.file_error(&file, error.into()))?;
-            if found != self.sha256 {
-                let fault = Fault::Checksum {
-                    what: "the file".into(),
-                    found,
-                    expected: self.sha256.into(),
-                };
-                return Err(self.file_error(&file, fault));
-            }
-            return self.unpack(&file, root);
-        }
-        self.download(&file, url.unwrap_or(self.url), progress)?;
-        let folder = self.unpack(&file, root)?;
-        fs::remove_file(&file).map_err(|reason| write_error(&file, reason))?;
-        Ok(folder)
+        Self::fetch_all(std::slice::from_ref(self), root, url, progress)?;
+        Ok(root.join(self.into))
     }
 
-    /// Downloads the archive to `file` by way of a `.part` file that survives interruptions.
+    /// Downloads those of `archives` that do not lie in `root`, and when all are there, unpacks their folders, replacing files
+    /// of the same names. Archives that were put there by hand are kept. `url` is the archive's address if there is one
+    /// archive, and the folder of all if there are several.
+    ///
+    /// # Errors
+    /// As [`fetch`](fn@fetch).
+    pub fn fetch_all(
+        archives: &[Self],
+        root: &Path,
+        url: Option<&str>,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<(), Error> {
+        fs::create_dir_all(root).map_err(|reason| write_error(root, reason))?;
+        let total = archives.iter().map(|archive| archive.bytes).sum();
+        let mut before = 0;
+        let mut packed = Vec::with_capacity(archives.len());
+        for archive in archives {
+            let by_hand = root.join(archive.file);
+            if by_hand.exists() {
+                archive.verify(&by_hand)?;
+                packed.push(by_hand);
+            } else {
+                let address = match url {
+                    None => archive.url.to_owned(),
+                    Some(url) if archives.len() == 1 => url.to_owned(),
+                    Some(url) => format!("{}/{}", url.trim_end_matches('/'), archive.file),
+                };
+                let mut progress = |done, _| progress(before + done, total);
+                packed.push(archive.download(&by_hand, &address, &mut progress)?);
+            }
+            before += archive.bytes;
+        }
+        for (archive, file) in archives.iter().zip(&packed) {
+            archive.unpack(file, root)?;
+        }
+        let mut ours = packed.iter().filter(|file| is_part(file));
+        ours.try_for_each(|file| fs::remove_file(file).map_err(|reason| write_error(file, reason)))
+    }
+
+    /// Whether `file`, put there by hand, is the archive.
+    fn verify(&self, file: &Path) -> Result<(), Error> {
+        let found = sum(file).map_err(|error| self.file_error(file, error.into()))?;
+        if found == self.sha256 {
+            return Ok(());
+        }
+        let fault = Fault::Checksum {
+            what: "the file".into(),
+            found,
+            expected: self.sha256.into(),
+        };
+        Err(self.file_error(file, fault))
+    }
+
+    /// Downloads the archive to `<file>.part`, which survives interruptions, and returns that: the name without the end is left
+    /// to those who put an archive there by hand.
     fn download(
         &self,
         file: &Path,
         url: &str,
         progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<(), Error> {
-        let part = file.with_file_name(format!("{}.part", self.file));
+    ) -> Result<PathBuf, Error> {
+        let part = file.with_file_name(format!("{}{PART}", self.file));
         let fail = |problem| Error::Download {
             url: url.into(),
             problem: Box::new(problem),
@@ -198,7 +240,7 @@ impl Archive {
                 expected: self.sha256,
             }));
         }
-        fs::rename(&part, file).map_err(unwritable)
+        Ok(part)
     }
 
     /// One connection: appends to `out`, which holds `have` bytes, as much as comes.
@@ -267,56 +309,51 @@ impl Archive {
         Ok(())
     }
 
-    /// Unpacks the archive's folder into `root`.
-    fn unpack(&self, file: &Path, root: &Path) -> Result<PathBuf, Error> {
+    /// Unpacks the archive's folder out of `file` to its place under `root`.
+    fn unpack(&self, file: &Path, root: &Path) -> Result<(), Error> {
         let broken = |error| self.file_error(file, Fault::Unpack(error));
         let temporary = tempfile::Builder::new().prefix(".unpack-").tempdir_in(root);
         let temporary = temporary.map_err(|reason| write_error(root, reason))?;
-        let fresh = temporary.path().join(self.folder);
-        fs::create_dir(&fresh).map_err(|reason| write_error(&fresh, reason))?;
+        let fresh = temporary.path().join("folder");
 
-        let packed = BufReader::new(File::open(file).map_err(broken)?);
-        let mut archive = tar::Archive::new(GzDecoder::new(packed));
         let mut names = Vec::new();
-        for entry in archive.entries().map_err(broken)? {
-            let mut entry = entry.map_err(broken)?;
-            let path = entry.path().map_err(broken)?.into_owned();
-            // Only plain names right inside the folder: nothing in an archive can lead elsewhere.
-            let name = path
-                .strip_prefix(self.folder)
-                .ok()
-                .and_then(Path::file_name);
-            let Some(name) = name.filter(|name| Path::new(self.folder).join(name) == path) else {
-                continue;
+        let mut visit = |path: &Path, contents: &[u8]| {
+            let Some(name) = inside(path, self.folder) else {
+                return Ok(());
             };
-            if !entry.header().entry_type().is_file() {
-                continue;
-            }
             let path = fresh.join(name);
-            let copied = File::create(&path).and_then(|mut out| {
-                io::copy(&mut entry, &mut out)?;
-                out.sync_all()
-            });
-            copied.map_err(|reason| write_error(&path, reason))?;
+            create_parent(&path)
+                .and_then(|()| fs::write(&path, contents))
+                .map_err(|reason| write_error(&path, reason))?;
             names.push(name.to_owned());
-        }
+            Ok(())
+        };
+        unpack::walk(file, self.file, &mut visit, &broken)?;
         if names.is_empty() {
             return Err(broken(io::Error::other(format!(
                 "no files in a folder {}",
                 self.folder
             ))));
         }
-
-        let folder = root.join(self.folder);
-        let moved = if folder.exists() {
-            names
-                .iter()
-                .try_for_each(|name| fs::rename(fresh.join(name), folder.join(name)))
-        } else {
-            fs::rename(&fresh, &folder)
+        // All at once, which a disk does much faster than one by one.
+        let sync = |name| {
+            File::options()
+                .append(true)
+                .open(fresh.join(name))?
+                .sync_all()
         };
-        moved.map_err(|reason| write_error(&folder, reason))?;
-        Ok(folder)
+        let folder = root.join(self.into);
+        let moved = names.par_iter().try_for_each(sync).and_then(|()| {
+            if !folder.exists() {
+                create_parent(&folder)?;
+                return fs::rename(&fresh, &folder);
+            }
+            names.iter().try_for_each(|name| {
+                create_parent(&folder.join(name))?;
+                fs::rename(fresh.join(name), folder.join(name))
+            })
+        });
+        moved.map_err(|reason| write_error(&folder, reason))
     }
 
     /// How to get on without this program's download.
@@ -340,6 +377,25 @@ impl Archive {
             how_to_get,
         }
     }
+}
+
+/// The end of the name of a file that this program downloads, or has downloaded and not yet unpacked.
+const PART: &str = ".part";
+
+fn is_part(file: &Path) -> bool {
+    file.to_string_lossy().ends_with(PART)
+}
+
+/// The path in `folder` of a file in an archive; `None` if it lies elsewhere. Only plain names: none can lead out of the folder.
+fn inside<'a>(path: &'a Path, folder: &str) -> Option<&'a Path> {
+    let name = path.strip_prefix(folder).ok()?;
+    let mut parts = name.components();
+    let plain = parts.all(|part| matches!(part, Component::Normal(_)));
+    (plain && name.file_name().is_some()).then_some(name)
+}
+
+fn create_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)
 }
 
 /// What can end one connection.

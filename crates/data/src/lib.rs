@@ -15,16 +15,25 @@
 mod augment;
 mod batches;
 mod checksum;
+mod classes;
+mod decode;
 mod encoded;
 mod error;
 mod fashion;
 pub mod fetch;
+mod files;
+mod flowers;
+mod gtsrb;
+mod hold_out;
 mod locate;
+mod matlab;
 mod records;
 mod registry;
+mod resize;
 mod split;
 #[cfg(test)]
 mod tests;
+mod unpack;
 
 pub use augment::Augment;
 pub use batches::Batches;
@@ -32,5 +41,5 @@ pub use error::{Error, Fault};
 pub use fetch::fetch;
 pub use locate::{Presence, find, open};
 pub use records::binary_records;
-pub use registry::{Codec, Id, Info, Layout, Part, REGISTRY, Sum, Summed, UnknownId};
+pub use registry::{Codec, Id, Info, Layout, Packed, Part, REGISTRY, Sum, Summed, UnknownId};
 pub use split::{Dataset, Split};

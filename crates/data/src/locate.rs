@@ -6,16 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::checksum::sha256;
 use crate::{
     Codec, Dataset, Error, Fault, Id, Info, Layout, Part, REGISTRY, Split, Summed, encoded,
-    fashion, records,
+    fashion, flowers, gtsrb, records,
 };
-
-/// Folders under the data folder in which the official binary batches are looked for; first where they are fetched to.
-const RECORD_FOLDERS: [&str; 4] = [
-    "cifar-10-batches-bin",
-    "",
-    "cifar10",
-    "cifar10/cifar-10-batches-bin",
-];
 
 /// Whether a set can be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,15 +41,8 @@ impl fmt::Display for Presence {
 /// Whether `id` is there, without reading more than a few kilobytes.
 pub fn find(id: Id, root: Option<&Path>) -> Presence {
     match locate(id.info(), root) {
-        Ok(Place::Embedded) => Presence::Embedded,
-        Ok(Place::Records(folder)) => Presence::Found {
-            folder,
-            layout: Layout::Records,
-        },
-        Ok(Place::Parquet { folder, codec }) => Presence::Found {
-            folder,
-            layout: Layout::Parquet(codec),
-        },
+        Ok((_, Layout::Embedded)) => Presence::Embedded,
+        Ok((folder, layout)) => Presence::Found { folder, layout },
         Err(error) => Presence::NotFound {
             reason: error.to_string(),
         },
@@ -75,35 +60,47 @@ pub fn open(id: Id, root: Option<&Path>) -> Result<Dataset, Error> {
 
 /// As [`open`], for an entry that need not be in the registry.
 pub(crate) fn read(info: &'static Info, root: Option<&Path>) -> Result<Dataset, Error> {
-    let (train, test) = match locate(info, root)? {
-        Place::Embedded => fashion::read(info)?,
-        Place::Records(folder) => {
-            let (train, test) = records::read(info, &folder)?;
+    let (folder, layout) = locate(info, root)?;
+    let (train, test) = match layout {
+        Layout::Parquet(codec) => (
+            parquet(info, Part::Train, &folder, codec)?,
+            parquet(info, Part::Test, &folder, codec)?,
+        ),
+        other => {
+            let (train, test) = match other {
+                Layout::Records => records::read(info, &folder)?,
+                Layout::Gtsrb => gtsrb::read(info, &folder)?,
+                Layout::Flowers => flowers::read(info, &folder)?,
+                _ => fashion::read(info)?,
+            };
             check(info, Part::Train, &folder, &train, None)?;
             check(info, Part::Test, &folder, &test, None)?;
             (train, test)
         }
-        Place::Parquet { folder, codec } => (
-            parquet(info, Part::Train, &folder, codec)?,
-            parquet(info, Part::Test, &folder, codec)?,
-        ),
     };
     Ok(Dataset { info, train, test })
 }
 
 /// One split out of Parquet shards.
 fn parquet(info: &Info, part: Part, folder: &Path, codec: Codec) -> Result<Split, Error> {
-    let (name, expected) = match part {
-        Part::Train => ("train", info.train),
-        Part::Test => ("test", info.test),
+    let names = match part {
+        Part::Train => info.packed.train,
+        Part::Test => &["test"],
     };
-    let files = encoded::shards(folder, name);
-    let Some(first) = files.first() else {
-        let path = folder.join(format!("{name}-00000-of-00001.parquet"));
-        return Err(info.fault(path, Fault::Missing));
+    let mut files = Vec::new();
+    for name in names {
+        let shards = encoded::shards(folder, name);
+        if shards.is_empty() {
+            let path = folder.join(format!("{name}-00000-of-00001.parquet"));
+            return Err(info.fault(path, Fault::Missing));
+        }
+        files.extend(shards);
+    }
+    let place = match files.as_slice() {
+        [only] => only,
+        _ => folder,
     };
-    let place = if files.len() == 1 { first } else { folder };
-    let (split, sum) = encoded::read(info, codec, &files, expected)?;
+    let (split, sum) = encoded::read(info, codec, &files, part)?;
     check(info, part, place, &split, Some(sum))?;
     Ok(split)
 }
@@ -137,16 +134,10 @@ fn check(
     Ok(())
 }
 
-/// Where a set lies.
-enum Place {
-    Embedded,
-    Records(PathBuf),
-    Parquet { folder: PathBuf, codec: Codec },
-}
-
-fn locate(info: &Info, root: Option<&Path>) -> Result<Place, Error> {
+/// The folder in which a set lies, which means nothing for an embedded one, and how.
+fn locate(info: &Info, root: Option<&Path>) -> Result<(PathBuf, Layout), Error> {
     if info.layouts.contains(&Layout::Embedded) {
-        return Ok(Place::Embedded);
+        return Ok((PathBuf::new(), Layout::Embedded));
     }
     let root = root.ok_or(Error::NoRoot {
         title: info.title,
@@ -156,31 +147,25 @@ fn locate(info: &Info, root: Option<&Path>) -> Result<Place, Error> {
         return Err(Error::BadRoot { root: root.into() });
     }
     let mut seen = None;
-    for layout in info.layouts {
-        match *layout {
-            Layout::Embedded => return Ok(Place::Embedded),
-            Layout::Records => {
-                if let Some(folder) = RECORD_FOLDERS
-                    .iter()
-                    .map(|folder| root.join(folder))
-                    .find(|f| records::present(f))
-                {
-                    return Ok(Place::Records(folder));
-                }
-            }
-            Layout::Parquet(codec) => {
-                for folder in info.folders.iter().map(|folder| root.join(folder)) {
-                    match encoding(info, &folder)? {
-                        Some(found) if found == codec => {
-                            return Ok(Place::Parquet { folder, codec });
-                        }
-                        Some(other) if seen.is_none() => {
-                            seen = Some(resembling(info, &folder, other));
-                        }
-
-                        _ => {}
-                    }
-                }
+    for &layout in info.layouts {
+        let (folders, present): (&[&str], fn(&Path) -> bool) = match layout {
+            Layout::Records => (records::FOLDERS, records::present),
+            Layout::Gtsrb => (gtsrb::FOLDERS, gtsrb::present),
+            Layout::Flowers => (flowers::FOLDERS, flowers::present),
+            Layout::Embedded | Layout::Parquet(_) => (&[], |_| false),
+        };
+        let mut folders = folders.iter().map(|folder| root.join(folder));
+        if let Some(folder) = folders.find(|folder| present(folder)) {
+            return Ok((folder, layout));
+        }
+        let Layout::Parquet(codec) = layout else {
+            continue;
+        };
+        for folder in info.folders.iter().map(|folder| root.join(folder)) {
+            match encoding(info, &folder)? {
+                Some(found) if found == codec => return Ok((folder, layout)),
+                Some(other) if seen.is_none() => seen = Some(resembling(info, &folder, other)),
+                _ => {}
             }
         }
     }

@@ -19,6 +19,14 @@ const TRAIN: [&str; 5] = [
 ];
 const TEST: &str = "test_batch.bin";
 
+/// Folders under the data folder in which the files are looked for; first where they are fetched to.
+pub(crate) const FOLDERS: &[&str] = &[
+    "cifar-10-batches-bin",
+    "",
+    "cifar10",
+    "cifar10/cifar-10-batches-bin",
+];
+
 /// The images in `bytes`, which are whole records in the official binary format of CIFAR-10.
 ///
 /// # Errors

@@ -17,12 +17,14 @@ pub struct Dataset {
     pub test: Split,
 }
 
-/// Images and their labels.
+/// Images, their labels, and, if the set has them, their groups.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Split {
     shape: [usize; 3],
     pixels: Vec<u8>,
     labels: Vec<u16>,
+    /// One an image, or none at all.
+    groups: Vec<u32>,
 }
 
 impl Split {
@@ -40,7 +42,23 @@ impl Split {
             shape,
             pixels,
             labels,
+            groups: Vec::new(),
         }
+    }
+
+    /// The same images in groups of near-duplicates, as the frames of a film: one number an image, equal inside a group. None
+    /// at all takes the groups away.
+    ///
+    /// # Panics
+    /// If there are neither as many groups as images nor none.
+    #[must_use]
+    pub fn with_groups(mut self, groups: Vec<u32>) -> Self {
+        assert!(
+            groups.is_empty() || groups.len() == self.len(),
+            "groups do not match labels"
+        );
+        self.groups = groups;
+        self
     }
 
     /// No images yet, and room for `images` of them.
@@ -50,6 +68,7 @@ impl Split {
             shape,
             pixels,
             labels: Vec::with_capacity(images),
+            groups: Vec::new(),
         }
     }
 
@@ -57,6 +76,7 @@ impl Split {
     pub(crate) fn append(&mut self, other: &Self) {
         self.pixels.extend_from_slice(&other.pixels);
         self.labels.extend_from_slice(&other.labels);
+        self.groups.extend_from_slice(&other.groups);
     }
 
     /// Number of images.
@@ -93,6 +113,11 @@ impl Split {
         self.labels[index].into()
     }
 
+    /// The group of one image; `None` if the set has no groups.
+    pub fn group(&self, index: usize) -> Option<u32> {
+        self.groups.get(index).copied()
+    }
+
     /// All labels, one byte each, for checksums.
     pub(crate) fn label_bytes(&self) -> Vec<u8> {
         // No registered set has more than 256 classes, which a test of the registry holds.
@@ -119,6 +144,7 @@ impl Split {
         for &index in indices {
             selected.pixels.extend_from_slice(self.image(index));
             selected.labels.push(self.labels[index]);
+            selected.groups.extend(self.groups.get(index));
         }
         selected
     }
@@ -131,6 +157,7 @@ impl Split {
             shape: self.shape,
             pixels: self.pixels[..n * self.shape.iter().product::<usize>()].to_vec(),
             labels: self.labels[..n].to_vec(),
+            groups: self.groups.iter().take(n).copied().collect(),
         }
     }
 

@@ -13,8 +13,10 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
 use crate::locate::read;
+use crate::resize::bilinear;
 use crate::{
-    Codec, Error, Id, Info, Layout, Part, Presence, REGISTRY, Split, Sum, Summed, encoded, find,
+    Codec, Error, Id, Info, Layout, Packed, Part, Presence, REGISTRY, Split, Sum, Summed, encoded,
+    find,
 };
 
 /// CIFAR-10 as the registry has it, but with 10 training and 4 test images.
@@ -34,10 +36,12 @@ const fn small(layouts: &'static [Layout], sums: &'static [Sum]) -> Info {
         origin: "",
         licence: "",
         how_to_get: "THE WAY TO GET IT",
+        tracks: false,
         layouts,
         folders: REGISTRY[Id::Cifar10 as usize].folders,
+        packed: Packed::square(32),
         sums,
-        archive: None,
+        archives: &[],
     }
 }
 
@@ -100,7 +104,13 @@ fn write_shard(path: &Path, column: &str, rows: &[(Option<Vec<u8>>, i64)]) {
             .map(|row| if row.0.is_some() { 2 } else { 1 })
             .collect();
         write_column::<ByteArrayType>(&mut group, &images, &levels);
-        write_column::<ByteArrayType>(&mut group, &[], &vec![1; rows.len()]);
+        let paths: Vec<ByteArray> = rows
+            .iter()
+            .filter(|row| row.0.is_some())
+            .map(|row| format!("Train/{0}/{0:05}_{1:05}_00000.png", row.1, row.1 % 3))
+            .map(|path| ByteArray::from(path.into_bytes()))
+            .collect();
+        write_column::<ByteArrayType>(&mut group, &paths, &levels);
         let labels: Vec<i64> = rows.iter().map(|row| row.1).collect();
         write_column::<Int64Type>(&mut group, &labels, &vec![1; rows.len()]);
         group.close().unwrap();
@@ -211,6 +221,40 @@ fn jpeg_in_parquet_is_another_set() {
         "{message}"
     );
     assert!(message.ends_with("THE WAY TO GET IT"), "{message}");
+}
+
+#[test]
+fn packed_images_of_another_size_are_resized_and_tracks_become_groups() {
+    static LARGE: Info = Info {
+        shape: [3, 48, 40],
+        tracks: true,
+        packed: Packed {
+            train: &["train-00001", "train-00000"],
+            size: [32, 32],
+        },
+        ..small(&[Layout::Parquet(Codec::Png)], &[])
+    };
+    let root = tempfile::tempdir().unwrap();
+    write_parquet(root.path(), "image", ImageFormat::Png);
+    let set = read(&LARGE, Some(root.path())).unwrap();
+    let order = [6, 7, 8, 9, 0, 1, 2, 3, 4, 5];
+    let original = expected(0..10).select(&order);
+    for (index, label) in (0..).zip(order) {
+        let label = label as u32;
+        let planes = original.image(index).chunks(32 * 32);
+        let resized = planes.flat_map(|plane| bilinear(plane, [32, 32], [48, 40]));
+        assert_eq!(set.train.image(index), resized.collect::<Vec<u8>>());
+        assert_eq!(set.train.label(index), label);
+        assert_eq!(set.train.group(index), Some((label << 16) | (label % 3)));
+    }
+    assert_eq!(set.test.group(0), None);
+
+    fs::remove_file(root.path().join("train-00000-of-00002.parquet")).unwrap();
+    let message = message(&LARGE, root.path());
+    assert!(
+        message.contains("train-00000-00000-of-00001.parquet: missing"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -371,7 +415,7 @@ fn a_damaged_parquet_directory_is_an_error_or_harmless() {
             let mut bytes = whole.clone();
             bytes[place] ^= change;
             fs::write(&path, bytes).unwrap();
-            match encoded::read(&SMALL, Codec::Png, std::slice::from_ref(&path), 4) {
+            match encoded::read(&SMALL, Codec::Png, std::slice::from_ref(&path), Part::Test) {
                 Ok((split, _)) => assert_eq!(split, expected(10..14), "byte {place}"),
                 Err(error) => assert!(
                     matches!(&error, Error::File { path: named, .. } if *named == path),

@@ -1,7 +1,8 @@
 //! Downloads against a server on this machine that misbehaves in the ways that servers and networks do.
 
+use std::collections::HashMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Cursor, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -12,6 +13,8 @@ use data::{Error, Fault, Id};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 /// How the server treats one connection.
 #[derive(Clone, Copy)]
@@ -34,32 +37,52 @@ enum Reply {
     Status(u16),
 }
 
-/// Serves `file`, one reply a connection, then is gone. Returns the address and the `Range` header of each request so far.
-fn serve(file: &[u8], replies: &[Reply]) -> (String, Arc<Mutex<Vec<Option<String>>>>) {
+/// The requests that a server got: the name of the file and the `Range` header of each.
+type Log = Arc<Mutex<Vec<(String, Option<String>)>>>;
+
+fn ranges(log: &Log) -> Vec<Option<String>> {
+    let log = log.lock().unwrap();
+    log.iter().map(|(_, range)| range.clone()).collect()
+}
+
+/// Serves `file`, one reply a connection, then is gone. Returns the address and the requests so far.
+fn serve(file: &[u8], replies: &[Reply]) -> (String, Log) {
+    let (folder, log) = serve_folder(&[("archive.tar.gz", file)], replies);
+    (format!("{folder}/archive.tar.gz"), log)
+}
+
+/// As [`serve`], for several files in a folder, whose address it returns.
+fn serve_folder(files: &[(&str, &[u8])], replies: &[Reply]) -> (String, Log) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/archive.tar.gz", listener.local_addr().unwrap());
-    let ranges = Arc::new(Mutex::new(Vec::new()));
-    let (file, replies, log) = (file.to_vec(), replies.to_vec(), ranges.clone());
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let log = Log::default();
+    let files: HashMap<String, Vec<u8>> = files
+        .iter()
+        .map(|&(name, file)| (name.to_owned(), file.to_vec()))
+        .collect();
+    let (replies, requests) = (replies.to_vec(), log.clone());
     thread::spawn(move || {
         for reply in replies {
             let (stream, _) = listener.accept().unwrap();
-            let range = requested_range(&stream);
-            log.lock().unwrap().push(range.clone());
+            let (name, range) = request(&stream);
+            requests.lock().unwrap().push((name.clone(), range.clone()));
             // The client may hang up early; that is its good right.
-            let _ = answer(stream, &file, reply, range.as_deref());
+            let _ = answer(stream, &files[&name], reply, range.as_deref());
         }
     });
-    (url, ranges)
+    (url, log)
 }
 
-fn requested_range(stream: &TcpStream) -> Option<String> {
-    let lines = BufReader::new(stream)
-        .lines()
-        .map(|line| line.unwrap().to_ascii_lowercase());
+/// The name of the file that a client wants, and which range of it.
+fn request(stream: &TcpStream) -> (String, Option<String>) {
+    let lines = BufReader::new(stream).lines().map(Result::unwrap);
     let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-    head.iter()
-        .find_map(|line| line.strip_prefix("range: "))
-        .map(str::to_owned)
+    let name = head[0].split(' ').nth(1).unwrap().trim_start_matches('/');
+    let range = head.iter().find_map(|line| {
+        let line = line.to_ascii_lowercase();
+        line.strip_prefix("range: ").map(str::to_owned)
+    });
+    (name.to_owned(), range)
 }
 
 fn answer(
@@ -125,18 +148,41 @@ fn pack(entries: &[(&str, &[u8])]) -> (Vec<u8>, Archive) {
         tar.append(&header, *contents).unwrap();
     }
     let packed = tar.into_inner().unwrap().finish().unwrap();
-    let sum = Sha256::digest(&packed)
+    let archive = describe("set.tar.gz", &packed, "set", "set");
+    (packed, archive)
+}
+
+/// A `.zip` of `entries`, every second one compressed.
+fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let methods = [CompressionMethod::Deflated, CompressionMethod::Stored];
+    for ((name, contents), method) in entries.iter().zip(methods.into_iter().cycle()) {
+        let options = SimpleFileOptions::default().compression_method(method);
+        zip.start_file(*name, options).unwrap();
+        zip.write_all(contents).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// The description of an archive, with an address at which nobody listens.
+fn describe(
+    file: &'static str,
+    packed: &[u8],
+    folder: &'static str,
+    into: &'static str,
+) -> Archive {
+    let sum = Sha256::digest(packed)
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect::<String>();
-    let archive = Archive {
-        file: "set.tar.gz",
-        url: "http://127.0.0.1:9/set.tar.gz",
+    Archive {
+        file,
+        url: format!("http://127.0.0.1:9/{file}").leak(),
         bytes: packed.len() as u64,
         sha256: sum.leak(),
-        folder: "set",
-    };
-    (packed, archive)
+        folder,
+        into,
+    }
 }
 
 /// An archive of 300 kB: some reads of the client's buffer.
@@ -182,10 +228,10 @@ fn assert_complete(root: &Path) {
 fn a_good_server_is_asked_once_and_progress_reaches_the_end() {
     let (packed, archive) = sample();
     let root = tempfile::tempdir().unwrap();
-    let (url, ranges) = serve(&packed, &[Reply::Right]);
+    let (url, log) = serve(&packed, &[Reply::Right]);
     let seen = get(&archive, root.path(), &url).unwrap();
     assert_complete(root.path());
-    assert_eq!(*ranges.lock().unwrap(), [None]);
+    assert_eq!(ranges(&log), [None]);
     assert_eq!(seen.first(), Some(&(0, archive.bytes)));
     assert_eq!(seen.last(), Some(&(archive.bytes, archive.bytes)));
     assert!(seen.is_sorted());
@@ -195,7 +241,7 @@ fn a_good_server_is_asked_once_and_progress_reaches_the_end() {
 fn a_dropped_connection_is_taken_up_where_it_broke() {
     let (packed, archive) = sample();
     let root = tempfile::tempdir().unwrap();
-    let (url, ranges) = serve(&packed, &[Reply::Half, Reply::Half, Reply::Right]);
+    let (url, log) = serve(&packed, &[Reply::Half, Reply::Half, Reply::Right]);
     get(&archive, root.path(), &url).unwrap();
     assert_complete(root.path());
     let half = packed.len() / 2;
@@ -205,7 +251,7 @@ fn a_dropped_connection_is_taken_up_where_it_broke() {
         Some(format!("bytes={half}-")),
         Some(format!("bytes={more}-")),
     ];
-    assert_eq!(*ranges.lock().unwrap(), asked);
+    assert_eq!(ranges(&log), asked);
 }
 
 #[test]
@@ -219,13 +265,10 @@ fn a_lost_server_leaves_a_part_that_the_next_call_completes() {
     ));
     assert_eq!(names(root.path()), ["set.tar.gz.part"]);
 
-    let (url, ranges) = serve(&packed, &[Reply::Right]);
+    let (url, log) = serve(&packed, &[Reply::Right]);
     let seen = get(&archive, root.path(), &url).unwrap();
     assert_complete(root.path());
-    assert_eq!(
-        *ranges.lock().unwrap(),
-        [Some(format!("bytes={}-", packed.len() / 2))]
-    );
+    assert_eq!(ranges(&log), [Some(format!("bytes={}-", packed.len() / 2))]);
     assert_eq!(
         seen[0].0,
         packed.len() as u64 / 2,
@@ -256,10 +299,10 @@ fn a_server_without_ranges_starts_the_file_anew() {
     let (packed, archive) = sample();
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join("set.tar.gz.part"), b"something else").unwrap();
-    let (url, ranges) = serve(&packed, &[Reply::Whole]);
+    let (url, log) = serve(&packed, &[Reply::Whole]);
     get(&archive, root.path(), &url).unwrap();
     assert_complete(root.path());
-    assert_eq!(*ranges.lock().unwrap(), [Some("bytes=14-".to_owned())]);
+    assert_eq!(ranges(&log), [Some("bytes=14-".to_owned())]);
 }
 
 #[test]
@@ -271,10 +314,10 @@ fn a_part_that_is_too_long_is_thrown_away() {
         vec![0; packed.len() + 1],
     )
     .unwrap();
-    let (url, ranges) = serve(&packed, &[Reply::Right, Reply::Right]);
+    let (url, log) = serve(&packed, &[Reply::Right, Reply::Right]);
     get(&archive, root.path(), &url).unwrap();
     assert_complete(root.path());
-    assert_eq!(ranges.lock().unwrap().last(), Some(&None));
+    assert_eq!(ranges(&log).last(), Some(&None));
 }
 
 #[test]
@@ -400,19 +443,171 @@ fn a_damaged_folder_is_repaired_and_foreign_files_stay() {
 
 #[test]
 fn nothing_in_an_archive_leads_out_of_its_folder() {
-    let entries: [(&str, &[u8]); 5] = [
+    let entries: [(&str, &[u8]); 7] = [
         ("set/../evil", b"1"),
         ("../evil", b"2"),
         ("evil", b"3"),
-        ("set/deep/evil", b"4"),
-        ("set/good", b"5"),
+        ("set/deep/../../../evil", b"4"),
+        ("/evil", b"5"),
+        ("set/good", b"6"),
+        ("set/deep/good", b"7"),
     ];
-    let (packed, archive) = pack(&entries);
+    let zip = zip(&entries);
+    let zipped = describe("set.zip", &zip, "set", "set");
+    let (tar, tarred) = pack(&entries);
+    for (packed, archive) in [(zip, zipped), (tar, tarred)] {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join(archive.file), &packed).unwrap();
+        archive.fetch(root.path(), None, &mut |_, _| {}).unwrap();
+        assert_eq!(names(root.path()), ["set", archive.file]);
+        assert_eq!(names(&root.path().join("set")), ["deep", "good"]);
+        assert_eq!(names(&root.path().join("set/deep")), ["good"]);
+    }
+}
+
+/// A set of three: a tree in a `.zip`, a second one for another branch of it, and a file that is not packed.
+fn several() -> [(Vec<u8>, Archive); 3] {
+    let noise: Vec<u8> = (0..100_000_u32)
+        .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    let first = zip(&[
+        ("tree/train/0/a.bin", &noise),
+        ("tree/train/1/b.bin", b"b"),
+        ("tree/readme", b"not wanted"),
+    ]);
+    let second = zip(&[("c.bin", &noise[1..]), ("deep/d.bin", b"d")]);
+    let third = noise[2..].to_vec();
+    let described = [
+        describe("first.zip", &first, "tree/train", "set/train"),
+        describe("second.zip", &second, "", "set"),
+        describe("third.bin", &third, "", "set"),
+    ];
+    let mut packed = [first, second, third].into_iter();
+    described.map(|archive| (packed.next().unwrap(), archive))
+}
+
+/// Fetches the set of several archives out of `url`. Returns the progress.
+fn get_all(root: &Path, url: &str) -> Result<Vec<(u64, u64)>, Error> {
+    let (archives, mut seen) = (several().map(|(_, archive)| archive), Vec::new());
+    Archive::fetch_all(&archives, root, Some(url), &mut |done, total| {
+        seen.push((done, total));
+    })?;
+    Ok(seen)
+}
+
+/// A server of the set of several archives.
+fn serve_all(replies: &[Reply]) -> (String, Log) {
+    let several = several();
+    let files = several
+        .each_ref()
+        .map(|(packed, archive)| (archive.file, packed.as_slice()));
+    serve_folder(&files, replies)
+}
+
+/// The set of several archives is there, whole, and nothing else is.
+fn assert_all_complete(root: &Path) {
+    let set = root.join("set");
+    assert_eq!(names(root), ["set"]);
+    assert_eq!(names(&set), ["c.bin", "deep", "third.bin", "train"]);
+    assert_eq!(names(&set.join("train")), ["0", "1"]);
+    let length = |name| fs::metadata(set.join(name)).unwrap().len();
+    assert_eq!(
+        [length("train/0/a.bin"), length("train/1/b.bin")],
+        [100_000, 1]
+    );
+    assert_eq!([length("c.bin"), length("deep/d.bin")], [99_999, 1]);
+    assert_eq!(length("third.bin"), 99_998);
+}
+
+#[test]
+fn several_archives_become_one_set_with_one_progress() {
     let root = tempfile::tempdir().unwrap();
-    fs::write(root.path().join("set.tar.gz"), &packed).unwrap();
-    archive.fetch(root.path(), None, &mut |_, _| {}).unwrap();
-    assert_eq!(names(root.path()), ["set", "set.tar.gz"]);
-    assert_eq!(names(&root.path().join("set")), ["good"]);
+    let (url, log) = serve_all(&[Reply::Right; 3]);
+    let seen = get_all(root.path(), &url).unwrap();
+    assert_all_complete(root.path());
+    let asked = ["first.zip", "second.zip", "third.bin"].map(|name| (name.to_owned(), None));
+    assert_eq!(*log.lock().unwrap(), asked);
+    let total = several().iter().map(|(_, archive)| archive.bytes).sum();
+    assert_eq!(seen.first(), Some(&(0, total)));
+    assert_eq!(seen.last(), Some(&(total, total)));
+    assert!(seen.is_sorted());
+}
+
+#[test]
+fn of_several_archives_none_is_asked_for_again() {
+    let root = tempfile::tempdir().unwrap();
+    let (url, _) = serve_all(&[Reply::Right, Reply::Half]);
+    assert!(matches!(
+        problem(get_all(root.path(), &url)),
+        Problem::Unreachable(_)
+    ));
+    assert_eq!(
+        names(root.path()),
+        ["first.zip.part", "second.zip.part"],
+        "nothing is unpacked before all are there"
+    );
+
+    let (url, log) = serve_all(&[Reply::Right; 2]);
+    let seen = get_all(root.path(), &url).unwrap();
+    assert_all_complete(root.path());
+    let [(first, _), (second, _), _] = several();
+    let half = second.len() / 2;
+    let asked = [
+        ("second.zip".to_owned(), Some(format!("bytes={half}-"))),
+        ("third.bin".to_owned(), None),
+    ];
+    assert_eq!(*log.lock().unwrap(), asked);
+    assert_eq!(seen[0].0, (first.len() + half) as u64);
+}
+
+#[test]
+fn of_several_archives_those_put_there_by_hand_are_used_and_kept() {
+    let root = tempfile::tempdir().unwrap();
+    let [(first, _), _, (third, _)] = several();
+    fs::write(root.path().join("first.zip"), first).unwrap();
+    fs::write(root.path().join("third.bin"), third).unwrap();
+    let (url, log) = serve_all(&[Reply::Right]);
+    get_all(root.path(), &url).unwrap();
+    assert_eq!(*log.lock().unwrap(), [("second.zip".to_owned(), None)]);
+    for name in ["first.zip", "third.bin"] {
+        fs::remove_file(root.path().join(name)).unwrap();
+    }
+    assert_all_complete(root.path());
+}
+
+#[test]
+fn a_damaged_tree_is_repaired_and_foreign_files_stay() {
+    let root = tempfile::tempdir().unwrap();
+    let train = root.path().join("set/train");
+    fs::create_dir_all(train.join("0")).unwrap();
+    fs::write(train.join("0/a.bin"), b"damaged").unwrap();
+    fs::write(train.join("0/notes.txt"), b"mine").unwrap();
+    let (url, _) = serve_all(&[Reply::Right; 3]);
+    get_all(root.path(), &url).unwrap();
+    assert_eq!(fs::read(train.join("0/notes.txt")).unwrap(), b"mine");
+    fs::remove_file(train.join("0/notes.txt")).unwrap();
+    assert_all_complete(root.path());
+}
+
+#[test]
+fn a_zip_that_cannot_be_read_is_named_and_leaves_nothing() {
+    let packed = zip(&[("set/a", &[7; 1000]), ("set/b", b"b")]);
+    // Cut in the directory at the end, and changed inside a compressed file: its own checksum tells.
+    let cut = packed[..packed.len() - 30].to_vec();
+    let mut changed = packed;
+    changed[40] ^= 0x55;
+    for damaged in [cut, changed] {
+        let archive = describe("set.zip", &damaged, "set", "set");
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("set.zip"), &damaged).unwrap();
+        let message = archive
+            .fetch(root.path(), None, &mut |_, _| {})
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("set.zip"), "{message}");
+        assert!(message.contains("cannot be unpacked"), "{message}");
+        assert_eq!(names(root.path()), ["set.zip"]);
+    }
 }
 
 #[test]
@@ -485,5 +680,24 @@ fn fetch_names_the_official_address_even_when_a_mirror_fails() {
         "170052171",
     ] {
         assert!(message.contains(part), "{part} is not in: {message}");
+    }
+}
+
+#[test]
+fn sets_of_several_archives_name_each_file_at_a_mirror() {
+    for (id, first) in [
+        (Id::Gtsrb, "GTSRB_Final_Training_Images.zip"),
+        (Id::Flowers102, "102flowers.tgz"),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        let (url, log) = serve_folder(&[(first, &[])], &[Reply::Status(404)]);
+        let message = data::fetch(id, root.path(), Some(&format!("{url}/")), &mut |_, _| {})
+            .unwrap_err()
+            .to_string();
+        assert_eq!(*log.lock().unwrap(), [(first.to_owned(), None)]);
+        let archive = &id.info().archives[0];
+        for part in [archive.url, archive.sha256, "404"] {
+            assert!(message.contains(part), "{part} is not in: {message}");
+        }
     }
 }

@@ -1,9 +1,12 @@
 //! The sets that are too large to be embedded, read from the folder that BRINK_DATA names. What is not there cannot be
 //! tested, and the tests say so.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use data::{Dataset, Id, Presence, Split, binary_records, find, open};
+use spec::Stream;
+use spec::checked::UnitInterval;
 
 /// The data folder, if it is named and holds the set; else a line says what is skipped.
 fn root(id: Id) -> Option<PathBuf> {
@@ -67,4 +70,137 @@ fn the_jpeg_copy_of_cifar10_is_close_to_the_original() {
     let total: u64 = pairs.map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
     let mean = total as f64 / original.pixels().len() as f64;
     assert!((mean - 5.8).abs() < 0.05, "mean absolute difference {mean}");
+}
+
+/// How many images each class has.
+fn counts(split: &Split) -> Vec<usize> {
+    let mut counts = vec![0; 256];
+    for index in 0..split.len() {
+        counts[split.label(index) as usize] += 1;
+    }
+    counts
+}
+
+/// Four pixels of an image: the upper left red one, a green one, the lower right blue one, a red one.
+fn probe(split: &Split, index: usize) -> [u8; 4] {
+    let [_, side, _] = split.shape();
+    let at = |c, y, x| split.image(index)[(c * side + y) * side + x];
+    [
+        at(0, 0, 0),
+        at(1, side / 2, side / 3),
+        at(2, side - 1, side - 1),
+        at(0, side / 4, side / 2),
+    ]
+}
+
+/// Pillow 13's pixels of one image as [`probe`] takes them, with the image's index and label.
+type Probe = (usize, u32, [u8; 4]);
+
+/// Compares images with Pillow's, whose pixels may be so many levels off.
+fn assert_pixels(split: &Split, probes: [Probe; 3], levels: u8) {
+    for (index, label, pixels) in probes {
+        assert_eq!(split.label(index), label, "image {index}");
+        let found = probe(split, index);
+        let close = found
+            .iter()
+            .zip(pixels)
+            .all(|(a, b)| a.abs_diff(b) <= levels);
+        assert!(close, "image {index}: {found:?} instead of {pixels:?}");
+    }
+}
+
+#[test]
+fn thinned_gtsrb_has_its_pixels_and_its_tracks() {
+    let Some(root) = root(Id::GtsrbThinned) else {
+        return;
+    };
+    let set = open(Id::GtsrbThinned, Some(&root)).unwrap();
+    let train = [
+        (0, 0, [75, 220, 89, 213]),
+        (1_000, 1, [57, 248, 245, 249]),
+        (19_604, 42, [14, 29, 11, 51]),
+    ];
+    let test = [
+        (0, 16, [116, 41, 170, 125]),
+        (1_000, 17, [58, 255, 39, 194]),
+        (12_629, 10, [10, 26, 13, 34]),
+    ];
+    assert_pixels(&set.train, train, 0);
+    assert_pixels(&set.test, test, 0);
+    // The fewest and the most: class 0 and class 2.
+    let (train, test) = (counts(&set.train), counts(&set.test));
+    assert_eq!(
+        [train[0], train[2], train[42], test[0], test[2]],
+        [105, 1125, 120, 60, 750]
+    );
+
+    let tracks = |split: &Split| {
+        let mut tracks = HashMap::new();
+        for index in 0..split.len() {
+            let of_class = tracks
+                .entry(split.group(index).unwrap())
+                .or_insert((split.label(index), 0));
+            assert_eq!(of_class.0, split.label(index), "a track is of one class");
+            of_class.1 += 1;
+        }
+        tracks
+    };
+    let all = tracks(&set.train);
+    assert_eq!(all.len(), 1307);
+    assert!(all.values().all(|&(_, frames)| frames == 15));
+
+    let share = UnitInterval::literal(0.1);
+    let (rest, held) = set.train.hold_out(share, &mut Stream::new(1));
+    let in_rest: HashSet<u32> = tracks(&rest).into_keys().collect();
+    assert!(tracks(&held).keys().all(|track| !in_rest.contains(track)));
+    assert_eq!(rest.len() + held.len(), set.train.len());
+    for (had, have) in counts(&set.train).iter().zip(counts(&held)) {
+        assert!((have as f64 - 0.1 * *had as f64).abs() <= 7.5);
+    }
+}
+
+#[test]
+fn the_thinned_copy_is_every_second_frame_of_gtsrb() {
+    let (Some(root), Some(_)) = (root(Id::Gtsrb), root(Id::GtsrbThinned)) else {
+        return;
+    };
+    let set = open(Id::Gtsrb, Some(&root)).unwrap();
+    let thinned = open(Id::GtsrbThinned, Some(&root)).unwrap();
+    // Tracks have 30 frames but one, which lacks the last.
+    let mut frames = HashMap::new();
+    let mut even = Vec::new();
+    for index in 0..set.train.len() {
+        let frame = frames.entry(set.train.group(index)).or_insert(0);
+        if *frame % 2 == 0 {
+            even.push(index);
+        }
+        *frame += 1;
+    }
+    assert!(set.train.select(&even) == thinned.train);
+    assert!(set.test == thinned.test);
+}
+
+#[test]
+fn small_flowers_are_enlarged_as_pillow_does() {
+    let Some(root) = root(Id::Flowers102Small) else {
+        return;
+    };
+    let set = open(Id::Flowers102Small, Some(&root)).unwrap();
+    // What JPEG decoders differ by.
+    let levels = 5;
+    let train = [
+        (0, 76, [56, 131, 199, 178]),
+        (1_000, 9, [42, 102, 22, 159]),
+        (2_039, 61, [184, 159, 21, 131]),
+    ];
+    let test = [
+        (0, 76, [135, 125, 0, 179]),
+        (1_000, 45, [53, 81, 22, 216]),
+        (6_148, 61, [5, 145, 15, 112]),
+    ];
+    assert_pixels(&set.train, train, levels);
+    assert_pixels(&set.test, test, levels);
+    let (train, test) = (counts(&set.train), counts(&set.test));
+    assert_eq!(train[..102], [20; 102]);
+    assert_eq!([test[0], test[50], test[76], test[101]], [20, 238, 231, 28]);
 }

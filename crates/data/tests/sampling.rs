@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use data::{Augment, Batches, Split};
 use proptest::prelude::*;
 use spec::Stream;
+use spec::checked::UnitInterval;
 
 /// A split of 2x3x4 images whose pixels tell them apart.
 fn split(labels: Vec<u16>) -> Split {
@@ -42,6 +43,62 @@ proptest! {
         for (had, have) in had.iter().zip(&have) {
             prop_assert!(have + 1 >= *most || have == had, "a class gives less than its share: {have} of {had}, others {most}");
         }
+    }
+
+    #[test]
+    fn what_is_held_out_shares_no_group_with_the_rest_and_no_class_is_far_from_its_share(
+        tracks in prop::collection::vec((0_u16..5, 1_usize..12), 0..40),
+        share in 0.0..=1.0,
+        seed: u64,
+        grouped: bool,
+    ) {
+        let numbered = || tracks.iter().zip(0..);
+        let labels: Vec<u16> = numbered().flat_map(|(&(label, len), _)| vec![label; len]).collect();
+        let groups: Vec<u32> = numbered().flat_map(|(&(_, len), track)| vec![track; len]).collect();
+        let all = split(labels).with_groups(if grouped { groups.clone() } else { Vec::new() });
+        let share = UnitInterval::new(share).unwrap();
+        let (rest, held) = all.hold_out(share, &mut Stream::new(seed));
+        let again = all.hold_out(share, &mut Stream::new(seed));
+        prop_assert_eq!((&rest, &held), (&again.0, &again.1));
+
+        // Images are told apart by their pixels: every one is in one of the two, in the old order.
+        let in_order = |part: &Split| -> Vec<usize> {
+            let mut from = 0;
+            (0..part.len()).map(|index| {
+                let image = part.image(index);
+                let place = (from..all.len()).find(|&place| all.image(place) == image).unwrap();
+                from = place + 1;
+                place
+            }).collect()
+        };
+        let (kept, taken) = (in_order(&rest), in_order(&held));
+        let mut both = [kept.clone(), taken.clone()].concat();
+        both.sort_unstable();
+        prop_assert_eq!(both, (0..all.len()).collect::<Vec<_>>());
+        if grouped {
+            prop_assert!(taken.iter().all(|&a| kept.iter().all(|&b| groups[a] != groups[b])));
+        }
+        let (had, have) = (counts(&all), counts(&held));
+        for class in 0..10 {
+            let of_class = numbered().filter(|((label, _), _)| usize::from(*label) == class);
+            let largest = of_class.map(|((_, len), _)| if grouped { *len } else { 1 }).max();
+            let off = (have[class] as f64 - share.get() * had[class] as f64).abs();
+            prop_assert!(off <= largest.unwrap_or(0) as f64 / 2.0 + 1e-9, "class {}: off by {}", class, off);
+        }
+    }
+
+    #[test]
+    fn groups_go_where_their_images_go(labels in prop::collection::vec(0_u16..10, 1..50), seed: u64) {
+        let groups: Vec<u32> = (0..labels.len() as u32).map(|index| index / 3).collect();
+        let all = split(labels).with_groups(groups.clone());
+        let mut stream = Stream::new(seed);
+        let order = stream.permutation(all.len());
+        let chosen = all.select(&order);
+        for (index, &place) in order.iter().enumerate() {
+            prop_assert_eq!(chosen.group(index), Some(groups[place]));
+        }
+        prop_assert_eq!(all.take(5).group(0), Some(0));
+        prop_assert_eq!(all.take(0).group(0), None);
     }
 
     #[test]
@@ -163,4 +220,9 @@ fn orders_and_subsets_are_the_same_for_ever() {
     // Records of finished runs rest on these: a change here makes them unrepeatable.
     assert_eq!(batches.epoch(0), [vec![2, 3, 1, 4], vec![5, 0]]);
     assert_eq!(chosen, [0, 1, 2, 3, 4, 5, 7, 19, 28, 30, 34, 36]);
+
+    let tracks = split(vec![3; 40]).with_groups((0..40).map(|i| i / 4).collect());
+    let (_, held) = tracks.hold_out(UnitInterval::literal(0.3), &mut Stream::new(8));
+    let held: Vec<u32> = (0..held.len()).filter_map(|i| held.group(i)).collect();
+    assert_eq!(held, [4, 4, 4, 4, 6, 6, 6, 6, 9, 9, 9, 9]);
 }

@@ -1,0 +1,45 @@
+//! Images that lie in files of their own, as GTSRB's and Flowers-102's authors hand them out.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use crate::decode::decode;
+use crate::{Codec, Error, Fault, Info, Part, Split};
+
+/// One image file.
+pub(crate) struct Item {
+    pub(crate) path: PathBuf,
+    pub(crate) label: u16,
+    pub(crate) group: Option<u32>,
+}
+
+/// One part of the set, of the images `items` in `folder`, resized to the set's shape.
+pub(crate) fn read(
+    info: &Info,
+    codec: Codec,
+    folder: &Path,
+    items: &[Item],
+    part: Part,
+) -> Result<Split, Error> {
+    let (found, expected) = (items.len(), info.images(part));
+    if found != expected {
+        return Err(info.fault(folder, Fault::Count { found, expected }));
+    }
+    let image = info.shape.iter().product::<usize>();
+    let mut pixels = vec![0; items.len() * image];
+    let rows = items.par_iter().zip(pixels.par_chunks_mut(image));
+    rows.enumerate().try_for_each(|(index, (item, out))| {
+        fs::read(&item.path)
+            .map_err(Fault::from)
+            .and_then(|bytes| decode(&bytes, codec, index, None, info.shape, out))
+            .map_err(|fault| info.fault(&item.path, fault))
+    })?;
+    let split = Split::new(
+        info.shape,
+        pixels,
+        items.iter().map(|item| item.label).collect(),
+    );
+    Ok(split.with_groups(items.iter().filter_map(|item| item.group).collect()))
+}
