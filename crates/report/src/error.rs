@@ -32,6 +32,9 @@ pub enum Error {
         /// The drawing library's answer.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The page cannot be filled in.
+    #[error("cannot fill in the page")]
+    Page(#[source] minijinja::Error),
     /// A folder cannot be made.
     #[error("cannot make the folder {}: check that its parent exists and may be written, or choose another one", path.display())]
     Folder {

@@ -45,7 +45,7 @@ impl Table {
                 "" => column.name.clone(),
                 group => format!("{group} {}", column.name),
             };
-            let cells = self.rows.iter().map(|row| &row.cells[i]);
+            let cells = self.rows.iter().map(|row| row.cells[i].bare());
             Series::from(values(&name, cells))
         });
         DataFrame::new(self.rows.len(), columns.collect())

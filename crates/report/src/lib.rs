@@ -2,30 +2,41 @@
 //!
 //! A table is a value ([`Table`]) built once from records; formats only render it. The same holds for a [`figure`]. The
 //! paper's own numbers ([`paper`]) stand beside ours wherever that is fair, and are labelled where it is only nearly so.
+//! What there is, is a [`Report`] each: its tables and figures are a [`Document`], and [`html`] makes one page of several.
 //!
 //! Nothing here opens a model or a sample: what a table says is in the records.
 
 pub mod figure;
+pub mod html;
 pub mod markup;
 pub mod paper;
-pub mod table3;
 
+mod convergence;
+mod detection;
+mod dispersion;
 mod error;
 mod frame;
+mod long;
 mod pool;
+mod probes;
+mod report;
+mod study;
 mod table;
+mod targets;
+mod timing;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use store::{RunRecord, SetRecord, Store, TargetRecord};
+use store::{ProbeRecord, RunRecord, SetRecord, Store, TargetRecord};
 
+pub use detection::NotRun;
 pub use error::Error;
 pub use figure::Figure;
 pub use markup::Markup;
 pub use paper::{Kinship, Measure, Paper};
-pub use table::{Align, Cell, Column, Row, Table};
-pub use table3::NotRun;
+pub use report::Report;
+pub use table::{Align, Cell, Column, Row, Source, Table};
 
 /// The records that a report is made of.
 ///
@@ -38,6 +49,8 @@ pub struct Records {
     pub sets: Vec<SetRecord>,
     /// The runs.
     pub runs: Vec<RunRecord>,
+    /// What was measured about the targets themselves.
+    pub probes: Vec<ProbeRecord>,
 }
 
 impl Records {
@@ -50,19 +63,20 @@ impl Records {
             targets: store.targets()?,
             sets: store.sets()?,
             runs: store.runs()?,
+            probes: store.probes()?,
         })
     }
 }
 
-/// A report: tables for people, one for data files, and a figure.
+/// What a report says: tables for people, one for data files, and figures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
     /// The tables for people, the most important first.
     pub tables: Vec<Table>,
     /// Everything in long form.
     pub data: Table,
-    /// The figure.
-    pub figure: Figure,
+    /// The figures, each with what its files' names end in: nothing, if it is the only one.
+    pub figures: Vec<(String, Figure)>,
 }
 
 impl Document {
@@ -77,25 +91,42 @@ impl Document {
     }
 }
 
-/// Writes `table.md`, `table.tex`, `table.csv`, `table.parquet`, `figure.svg` and `figure.png` into `folder`, each
-/// atomically, and returns their paths in this order.
+/// Writes the tables as Markdown and LaTeX, the data as CSV and Parquet and each figure as SVG and PNG into `folder`, each
+/// atomically and named by the report (`table3.md`, `table3.svg`, `table3-NAME.svg`), and returns their paths in this order.
 ///
 /// # Errors
 /// [`Error::Folder`], [`Error::Store`] if the disk refuses; [`Error::Data`], [`Error::Draw`].
-pub fn write_all(folder: &Path, document: &Document) -> Result<Vec<PathBuf>, Error> {
-    let files = [
-        ("table.md", document.render(Markup::Markdown).into_bytes()),
-        ("table.tex", document.render(Markup::Latex).into_bytes()),
-        ("table.csv", document.data.to_csv()?),
-        ("table.parquet", document.data.to_parquet()?),
-        ("figure.svg", document.figure.svg()?.into_bytes()),
-        ("figure.png", document.figure.png()?),
+pub fn write_all(
+    folder: &Path,
+    report: Report,
+    document: &Document,
+) -> Result<Vec<PathBuf>, Error> {
+    let name = report.name();
+    let mut files = vec![
+        (
+            format!("{name}.md"),
+            document.render(Markup::Markdown).into_bytes(),
+        ),
+        (
+            format!("{name}.tex"),
+            document.render(Markup::Latex).into_bytes(),
+        ),
+        (format!("{name}.csv"), document.data.to_csv()?),
+        (format!("{name}.parquet"), document.data.to_parquet()?),
     ];
+    for (which, figure) in &document.figures {
+        let dash = if which.is_empty() { "" } else { "-" };
+        files.push((
+            format!("{name}{dash}{which}.svg"),
+            figure.svg()?.into_bytes(),
+        ));
+        files.push((format!("{name}{dash}{which}.png"), figure.png()?));
+    }
     fs::create_dir_all(folder).map_err(|source| Error::Folder {
         path: folder.to_owned(),
         source,
     })?;
-    let write = |(name, bytes): &(&str, Vec<u8>)| {
+    let write = |(name, bytes): &(String, Vec<u8>)| {
         let path = folder.join(name);
         store::write_atomically(&path, bytes)?;
         Ok(path)

@@ -112,8 +112,19 @@ impl Measure {
     }
 }
 
+/// The lines of a file of the paper's numbers, each by the names of its columns.
+pub(crate) fn lines(text: &'static str) -> Vec<BTreeMap<&'static str, &'static str>> {
+    let mut lines = text.lines();
+    let names: Vec<_> = lines
+        .next()
+        .map_or(Vec::new(), |head| head.split(',').collect());
+    lines
+        .map(|line| names.iter().copied().zip(line.split(',')).collect())
+        .collect()
+}
+
 /// A table of detection rates as the paper prints it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Paper {
     rows: Vec<Printed>,
 }
@@ -121,25 +132,46 @@ pub struct Paper {
 #[derive(Clone, Debug, PartialEq)]
 struct Printed {
     dataset: String,
-    lr: f64,
+    /// The value of the field that the table varies; none if it varies none.
+    at: Option<f64>,
     /// By (generator, measure), as printed: `100` is not `100.00`.
     rates: BTreeMap<(String, Measure), String>,
 }
 
 impl Paper {
-    /// Table III.
-    pub fn table3() -> Self {
-        let text = include_str!("../../../experiments/table3/paper.csv");
-        // Checked by a test; no user can change what was compiled in.
-        Self::parse("experiments/table3/paper.csv", text).expect("the embedded file is right")
+    /// Table II.
+    pub fn table2() -> Self {
+        let text = include_str!("../../../experiments/table2/paper.csv");
+        Self::embedded("experiments/table2/paper.csv", text, None)
     }
 
-    /// Reads comma-separated values: `dataset`, `lr`, then `<generator>_<measure>` in % (a column without a measure
-    /// holds the single rate). Empty fields were not printed.
+    /// Table III, by learning rate.
+    pub fn table3() -> Self {
+        let text = include_str!("../../../experiments/table3/paper.csv");
+        Self::embedded("experiments/table3/paper.csv", text, Some("lr"))
+    }
+
+    /// Table IV, which is all of 8 bits.
+    pub fn table4() -> Self {
+        let text = include_str!("../../../experiments/table4/paper.csv");
+        let mut paper = Self::embedded("experiments/table4/paper.csv", text, None);
+        for row in &mut paper.rows {
+            row.at = Some(8.0);
+        }
+        paper
+    }
+
+    fn embedded(name: &str, text: &str, axis: Option<&str>) -> Self {
+        // Checked by a test; no user can change what was compiled in.
+        Self::parse(name, text, axis).expect("the embedded file is right")
+    }
+
+    /// Reads comma-separated values: `dataset`, the column `axis` if there is one, then `<generator>_<measure>` in % (a
+    /// column without a measure holds the single rate). Empty fields were not printed.
     ///
     /// # Errors
     /// [`Error::Paper`] with the line and what was expected.
-    pub fn parse(name: &str, text: &str) -> Result<Self, Error> {
+    pub fn parse(name: &str, text: &str, axis: Option<&str>) -> Result<Self, Error> {
         let wrong = |line: usize, message: String| Error::Paper {
             name: name.to_owned(),
             line,
@@ -149,26 +181,28 @@ impl Paper {
         let head: Vec<&str> = lines
             .next()
             .map_or(Vec::new(), |(_, line)| line.split(',').collect());
-        let ["dataset", "lr", columns @ ..] = head.as_slice() else {
-            return Err(wrong(
-                1,
-                "must begin with the columns dataset,lr".to_owned(),
-            ));
+        let first: Vec<&str> = ["dataset"].into_iter().chain(axis).collect();
+        let Some(columns) = head.strip_prefix(first.as_slice()) else {
+            let message = format!("must begin with the columns {}", first.join(","));
+            return Err(wrong(1, message));
         };
         let keys: Vec<_> = columns.iter().map(|column| key(column)).collect();
         let mut rows = Vec::new();
         for (line, text) in lines {
             let fields: Vec<&str> = text.split(',').collect();
-            let [dataset, lr, values @ ..] = fields.as_slice() else {
-                return Err(wrong(line, format!("{} fields are expected", head.len())));
-            };
-            if values.len() != keys.len() {
+            if fields.len() != head.len() {
                 let message = format!("{} fields instead of {}", fields.len(), head.len());
                 return Err(wrong(line, message));
             }
-            let lr: f64 = lr
-                .parse()
-                .map_err(|_| wrong(line, format!("lr {lr:?} is not a number")))?;
+            let (names, values) = fields.split_at(first.len());
+            let at = match (axis, names) {
+                (Some(axis), [_, value]) => Some(
+                    value
+                        .parse()
+                        .map_err(|_| wrong(line, format!("{axis} {value:?} is not a number")))?,
+                ),
+                _ => None,
+            };
             let mut rates = BTreeMap::new();
             for (key, value) in keys
                 .iter()
@@ -186,41 +220,56 @@ impl Paper {
                 }
                 rates.insert(key.clone(), (*value).to_owned());
             }
-            let dataset = (*dataset).to_owned();
-            rows.push(Printed { dataset, lr, rates });
+            let dataset = names[0].to_owned();
+            rows.push(Printed { dataset, at, rates });
         }
         Ok(Self { rows })
     }
 
-    /// The rate that the paper prints, in % and with its digits.
-    pub fn rate(&self, dataset: &str, generator: &str, measure: Measure, lr: f64) -> Option<&str> {
+    /// The rate that the paper prints, in % and with its digits; `at` is the value of the field that the table varies.
+    pub fn rate(
+        &self,
+        dataset: &str,
+        generator: &str,
+        measure: Measure,
+        at: Option<f64>,
+    ) -> Option<&str> {
         let key = (generator.to_owned(), measure);
         self.rows
             .iter()
-            .find(|row| row.dataset == dataset && same(row.lr, lr))
+            .find(|row| row.dataset == dataset && same(row.at, at))
             .and_then(|row| row.rates.get(&key))
             .map(String::as_str)
     }
 
-    /// The learning rates for which the paper prints something about `dataset`, ascending.
-    pub fn lrs(&self, dataset: &str) -> Vec<f64> {
+    /// Whether the paper prints this rate at all.
+    pub fn prints(&self, generator: &str, measure: Measure) -> bool {
+        let mut keys = self.rows.iter().flat_map(|row| row.rates.keys());
+        keys.any(|(name, of)| name == generator && *of == measure)
+    }
+
+    /// The values for which the paper prints something about `dataset`, ascending.
+    pub fn values(&self, dataset: &str) -> Vec<Option<f64>> {
         let rows = self.rows.iter().filter(|row| row.dataset == dataset);
-        let mut lrs: Vec<f64> = rows.map(|row| row.lr).collect();
-        lrs.sort_by(f64::total_cmp);
-        lrs
+        let mut values: Vec<Option<f64>> = rows.map(|row| row.at).collect();
+        values.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+        values
     }
 }
 
 fn key(column: &str) -> (String, Measure) {
     let (generator, measure) = match column.rsplit_once('_') {
-        Some((generator, "pair")) => (generator, Measure::Pair),
-        Some((generator, "single")) => (generator, Measure::Single),
+        Some((generator, "pair" | "paired")) => (generator, Measure::Pair),
+        Some((generator, "single" | "unpaired")) => (generator, Measure::Single),
         _ => (column, Measure::Single),
     };
     (generator.to_owned(), measure)
 }
 
 /// Learning rates are written in decimal, here and there; the last bit may differ.
-fn same(a: f64, b: f64) -> bool {
-    (a - b).abs() <= 1e-9 * a.abs()
+fn same(a: Option<f64>, b: Option<f64>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => (a - b).abs() <= 1e-9 * a.abs(),
+        (a, b) => a == b,
+    }
 }

@@ -1,18 +1,18 @@
 //! Runs that differ in nothing but their seeds belong together; runs that differ in anything else must not be mixed.
 //!
-//! The result is a tree that tables and figures walk: a block (one target under one kind of fine-tuning), its series (one
-//! generator each), their points (one learning rate each) with all runs that were pooled.
+//! The result is a tree that tables and figures walk: a block (one target under one kind of attack), its series (one
+//! generator each), their points (one setting of the attack each) with all runs that were pooled.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use spec::{Id, Stream};
 use store::{RunRecord, SetRecord, TargetRecord};
+use verify::stats::bootstrap95;
 use verify::{Control, Layout, Rate};
 
+use crate::study::{IDENTITY, Study};
 use crate::{Kinship, Measure, Records};
-
-/// The attack whose learning rate Table III varies.
-const ATTACK: &str = "finetune";
 
 /// The paper's generators in the order of its columns, with their titles; others follow by name.
 pub const GENERATORS: [(&str, &str); 4] = [
@@ -22,12 +22,39 @@ pub const GENERATORS: [(&str, &str); 4] = [
     ("ours", "Ours"),
 ];
 
-/// One target under one kind of fine-tuning.
+/// One setting of an attack: a row of a table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Setting {
+    /// Nothing was changed: the rate is a false alarm.
+    Unchanged,
+    /// The attack.
+    Attack {
+        /// The bits of the field that orders the rows; those of positive numbers are in the order of the numbers.
+        value: Option<u64>,
+        /// What tells it from others of the same value; mostly empty.
+        variant: String,
+    },
+}
+
+impl Setting {
+    /// The field that orders the rows.
+    pub fn value(&self) -> Option<f64> {
+        match self {
+            Self::Unchanged => None,
+            Self::Attack { value, .. } => value.map(f64::from_bits),
+        }
+    }
+}
+
+/// A run, and where it belongs.
+type Asked<'a> = (Setting, &'a RunRecord);
+
+/// One target under one kind of attack.
 pub struct Block<'a> {
     pub target: &'a TargetRecord,
     /// What tells this target from others of the same data set and network; mostly empty.
     pub target_variant: String,
-    /// What tells this fine-tuning from others of the same target; mostly empty.
+    /// What tells this attack from others on the same target; mostly empty.
     pub attack_variant: String,
     pub series: Vec<Series<'a>>,
 }
@@ -39,45 +66,33 @@ pub struct Series<'a> {
     pub variant: String,
     /// The sample sets asked.
     pub sets: Vec<&'a SetRecord>,
-    /// By ascending learning rate.
+    /// In the order of the settings.
     pub points: Vec<Point<'a>>,
 }
 
-/// One learning rate.
+/// One setting.
 pub struct Point<'a> {
-    pub lr: f64,
-    /// One run a seed.
+    pub setting: Setting,
+    /// One run for each attack seed and sample set.
     pub runs: Vec<&'a RunRecord>,
 }
 
 impl<'a> Block<'a> {
-    /// All blocks, ordered by data set and network.
-    pub fn all(records: &'a Records) -> Vec<Self> {
+    /// All blocks of a study, ordered by data set and network.
+    pub fn all(records: &'a Records, study: &Study) -> Vec<Self> {
         let sets: BTreeMap<_, _> = records.sets.iter().map(|set| (set.id, set)).collect();
-        let mut targets: Vec<_> = records.targets.iter().collect();
-        targets.sort_by_key(|target| (&target.dataset, &target.model, target.seed, target.id));
-        let kin = targets.chunk_by(|a, b| (&a.dataset, &a.model) == (&b.dataset, &b.model));
         let mut blocks = Vec::new();
-        for kin in kin {
-            for (target_variant, same) in variants(kin.to_vec(), |target| {
-                let mut fields = fields(&target.spec, &[]);
-                fields.insert("seed".to_owned(), target.seed.to_string());
-                fields
-            }) {
-                for target in same {
-                    let runs = records.runs.iter();
-                    let runs = runs.filter(|run| run.target == target.id && lr(run).is_some());
-                    for (attack_variant, runs) in
-                        variants(runs.collect(), |run| fields(&run.spec, &["lr", "seed"]))
-                    {
-                        blocks.push(Self {
-                            target,
-                            target_variant: target_variant.clone(),
-                            attack_variant,
-                            series: Series::all(runs, &sets),
-                        });
-                    }
-                }
+        for (target_variant, target) in targets(records) {
+            let runs = || records.runs.iter().filter(|run| run.target == target.id);
+            let unchanged = runs().filter(|run| run.attack == IDENTITY);
+            for (attack_variant, mut asked) in kinds(study, runs()) {
+                asked.extend(unchanged.clone().map(|run| (Setting::Unchanged, run)));
+                blocks.push(Self {
+                    target,
+                    target_variant: target_variant.clone(),
+                    attack_variant,
+                    series: Series::all(asked, &sets),
+                });
             }
         }
         blocks
@@ -109,18 +124,21 @@ impl<'a> Block<'a> {
         Kinship::of(self.target)
     }
 
-    /// All learning rates, ascending.
-    pub fn lrs(&self) -> Vec<f64> {
+    /// All settings, in their order.
+    pub fn settings(&self) -> Vec<&Setting> {
         let points = self.series.iter().flat_map(|series| &series.points);
-        let mut lrs: Vec<f64> = points.map(|point| point.lr).collect();
-        lrs.sort_by(f64::total_cmp);
-        lrs.dedup();
-        lrs
+        let mut settings: Vec<_> = points.map(|point| &point.setting).collect();
+        settings.sort();
+        settings.dedup();
+        settings
     }
 
-    /// The attacked models at one learning rate: one run a seed, whichever samples it was asked with.
-    pub fn attacks(&self, lr: f64) -> Vec<&'a RunRecord> {
-        let points = self.series.iter().filter_map(|series| series.point(lr));
+    /// The attacked models in one setting: one run a seed, whichever samples it was asked with.
+    pub fn attacks(&self, setting: &Setting) -> Vec<&'a RunRecord> {
+        let points = self
+            .series
+            .iter()
+            .filter_map(|series| series.point(setting));
         let runs = points.flat_map(|point| &point.runs);
         let by_seed: BTreeMap<_, _> = runs.map(|run| (run.seed, *run)).collect();
         by_seed.into_values().collect()
@@ -147,31 +165,31 @@ impl<'a> Block<'a> {
 }
 
 impl<'a> Series<'a> {
-    fn all(runs: Vec<&'a RunRecord>, sets: &BTreeMap<spec::Id, &'a SetRecord>) -> Vec<Self> {
+    fn all(asked: Vec<Asked<'a>>, sets: &BTreeMap<Id, &'a SetRecord>) -> Vec<Self> {
         let mut by_generator: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for run in runs {
+        for (setting, run) in asked {
             let generator = run.generator.as_str();
             by_generator
                 .entry((rank(generator), generator))
                 .or_default()
-                .push(run);
+                .push((setting, run));
         }
         let mut all = Vec::new();
-        for ((_, generator), runs) in by_generator {
-            let spec = |run: &&RunRecord| match sets.get(&run.set) {
+        for ((_, generator), asked) in by_generator {
+            let spec = |(_, run): &Asked| match sets.get(&run.set) {
                 Some(set) => fields(&set.spec, &["seed"]),
                 None => BTreeMap::new(),
             };
-            for (variant, runs) in variants(runs, spec) {
-                let used: BTreeMap<_, _> = runs
+            for (variant, asked) in variants(asked, spec) {
+                let used: BTreeMap<_, _> = asked
                     .iter()
-                    .filter_map(|run| Some((run.set, *sets.get(&run.set)?)))
+                    .filter_map(|(_, run)| Some((run.set, *sets.get(&run.set)?)))
                     .collect();
                 all.push(Self {
                     generator,
                     variant,
                     sets: used.into_values().collect(),
-                    points: Point::all(runs),
+                    points: Point::all(asked),
                 });
             }
         }
@@ -183,9 +201,9 @@ impl<'a> Series<'a> {
         title(self.generator, &self.variant)
     }
 
-    /// The point at one learning rate.
-    pub fn point(&self, lr: f64) -> Option<&Point<'a>> {
-        self.points.iter().find(|point| point.lr == lr)
+    /// The point of one setting.
+    pub fn point(&self, setting: &Setting) -> Option<&Point<'a>> {
+        self.points.iter().find(|point| point.setting == *setting)
     }
 
     /// False alarms: all controls of all sets together.
@@ -206,32 +224,26 @@ impl<'a> Series<'a> {
 }
 
 impl<'a> Point<'a> {
-    fn all(runs: Vec<&'a RunRecord>) -> Vec<Self> {
-        let mut by_lr: BTreeMap<u64, Vec<_>> = BTreeMap::new();
-        for run in runs {
-            // The bits of positive numbers are in the order of the numbers.
-            by_lr
-                .entry(lr(run).unwrap_or_default().to_bits())
-                .or_default()
-                .push(run);
+    fn all(asked: Vec<Asked<'a>>) -> Vec<Self> {
+        let mut all: BTreeMap<Setting, Vec<_>> = BTreeMap::new();
+        for (setting, run) in asked {
+            all.entry(setting).or_default().push(run);
         }
-        let all = by_lr.into_iter();
-        all.map(|(bits, runs)| Self {
-            lr: f64::from_bits(bits),
-            runs,
-        })
-        .collect()
+        all.into_iter()
+            .map(|(setting, runs)| Self { setting, runs })
+            .collect()
     }
 
     /// Hits of all seeds together.
     pub fn rate(&self, measure: Measure) -> Rate {
-        self.runs
-            .iter()
-            .map(|run| match measure {
-                Measure::Single => run.single,
-                Measure::Pair => run.pair,
-            })
-            .sum()
+        self.runs.iter().map(|run| measure.of(run)).sum()
+    }
+
+    /// The mean over the runs, and its bootstrap interval over them if there are several; both in [0, 1].
+    pub fn mean(&self, measure: Measure) -> Option<(f64, Option<(f64, f64)>)> {
+        let rates = self.runs.iter().map(|run| measure.of(run));
+        let rates = rates.filter(|rate| rate.of() > 0).map(Rate::value);
+        mean(&rates.collect::<Vec<_>>())
     }
 
     /// Whether all labels coincide after some attack: its single rate is then the balance of the reference labels.
@@ -239,24 +251,105 @@ impl<'a> Point<'a> {
         self.runs.iter().any(|run| run.same_label)
     }
 
+    /// How much was asked: `6 runs: 3 attack seeds, 2 sample sets`.
+    pub fn extent(&self) -> String {
+        let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        format!(
+            "{}: {}, {}",
+            count(self.runs.len(), "run"),
+            count(self.seeds(), "attack seed"),
+            count(self.sets(), "sample set")
+        )
+    }
+
     /// Different seeds of the attack.
     pub fn seeds(&self) -> usize {
-        let mut seeds: Vec<u64> = self.runs.iter().map(|run| run.seed).collect();
-        seeds.sort_unstable();
-        seeds.dedup();
-        seeds.len()
+        distinct(self.runs.iter().map(|run| run.seed))
+    }
+
+    /// Different sample sets.
+    pub fn sets(&self) -> usize {
+        distinct(self.runs.iter().map(|run| run.set))
     }
 }
 
-/// The learning rate of a fine-tuning run; `None` for other attacks.
-fn lr(run: &RunRecord) -> Option<f64> {
-    let lr = run.spec.get("lr").and_then(Value::as_f64);
-    lr.filter(|lr| run.attack == ATTACK && *lr >= 0.0)
-        .map(f64::abs)
+impl Measure {
+    /// The rate of one run.
+    pub fn of(self, run: &RunRecord) -> Rate {
+        match self {
+            Self::Single => run.single,
+            Self::Pair => run.pair,
+        }
+    }
+}
+
+/// All targets, ordered by data set and network, each with what tells it from others of the same two.
+pub fn targets(records: &Records) -> Vec<(String, &TargetRecord)> {
+    let mut targets: Vec<_> = records.targets.iter().collect();
+    targets.sort_by_key(|target| (&target.dataset, &target.model, target.seed, target.id));
+    let kin = targets.chunk_by(|a, b| (&a.dataset, &a.model) == (&b.dataset, &b.model));
+    let mut all = Vec::new();
+    for kin in kin {
+        for (variant, same) in variants(kin.to_vec(), |target| {
+            let mut fields = fields(&target.spec, &[]);
+            fields.insert("seed".to_owned(), target.seed.to_string());
+            fields
+        }) {
+            all.extend(same.into_iter().map(|target| (variant.clone(), target)));
+        }
+    }
+    all
+}
+
+/// The mean of some values with its 95 % bootstrap interval, which is the same whenever it is asked for.
+pub fn mean(values: &[f64]) -> Option<(f64, Option<(f64, f64)>)> {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let stream = Stream::new(0).split("bootstrap");
+    (!values.is_empty()).then(|| (mean, bootstrap95(values, stream)))
+}
+
+/// How many different ones there are.
+pub fn distinct<T: Ord>(items: impl Iterator<Item = T>) -> usize {
+    items.collect::<std::collections::BTreeSet<_>>().len()
+}
+
+/// The runs of a study by what keeps them apart, each with its setting.
+fn kinds<'a>(
+    study: &Study,
+    runs: impl Iterator<Item = &'a RunRecord>,
+) -> Vec<(String, Vec<Asked<'a>>)> {
+    let runs = runs.filter(|run| run.attack == study.attack);
+    let apart: Vec<_> = study.axis.into_iter().chain(["seed"]).collect();
+    let kinds = variants(runs.collect(), |run| fields(&run.spec, &apart));
+    let setting = |run: &RunRecord, variant: &str| Setting::Attack {
+        value: study.value(run).map(f64::to_bits),
+        variant: variant.to_owned(),
+    };
+    if study.spread {
+        let all: Vec<_> = kinds
+            .into_iter()
+            .flat_map(|(variant, runs)| {
+                let asked = runs.into_iter().map(|run| (setting(run, &variant), run));
+                asked.collect::<Vec<_>>()
+            })
+            .collect();
+        return if all.is_empty() {
+            Vec::new()
+        } else {
+            vec![(String::new(), all)]
+        };
+    }
+    kinds
+        .into_iter()
+        .map(|(variant, runs)| {
+            let asked = runs.into_iter().map(|run| (setting(run, ""), run));
+            (variant, asked.collect())
+        })
+        .collect()
 }
 
 /// Where a generator stands among the columns.
-fn rank(generator: &str) -> usize {
+pub fn rank(generator: &str) -> usize {
     let known = GENERATORS.iter().position(|(name, _)| *name == generator);
     known.unwrap_or(GENERATORS.len())
 }
@@ -264,16 +357,22 @@ fn rank(generator: &str) -> usize {
 /// The title of a generator, or of one of its variants.
 pub fn title(generator: &str, variant: &str) -> String {
     let known = GENERATORS.iter().find(|(name, _)| *name == generator);
-    let title = known.map_or(generator, |(_, title)| title);
+    let (base, suffix) = generator.split_once('-').unwrap_or((generator, ""));
+    let base = GENERATORS.iter().find(|(name, _)| *name == base);
+    let title = match (known, base) {
+        (Some((_, title)), _) => (*title).to_owned(),
+        (None, Some((_, title))) => format!("{title} {suffix}"),
+        (None, None) => generator.to_owned(),
+    };
     if variant.is_empty() {
-        title.to_owned()
+        title
     } else {
         format!("{title} ({variant})")
     }
 }
 
 /// A network's name as papers write it: `resnet18` is `ResNet18`.
-fn network(model: &str) -> String {
+pub fn network(model: &str) -> String {
     for (name, title) in [("resnet", "ResNet"), ("vgg", "VGG")] {
         if let Some(rest) = model.strip_prefix(name) {
             return format!("{title}{rest}");
@@ -283,7 +382,7 @@ fn network(model: &str) -> String {
 }
 
 /// The leaves of a specification by dotted path, without the fields named.
-fn fields(spec: &Value, without: &[&str]) -> BTreeMap<String, String> {
+pub fn fields(spec: &Value, without: &[&str]) -> BTreeMap<String, String> {
     fn walk(value: &Value, path: &str, out: &mut BTreeMap<String, String>) {
         match value {
             Value::Object(fields) => {
@@ -303,7 +402,7 @@ fn fields(spec: &Value, without: &[&str]) -> BTreeMap<String, String> {
 }
 
 /// Groups items of equal fields, and names each group by the fields in which the groups differ.
-fn variants<T>(
+pub fn variants<T>(
     items: Vec<T>,
     fields: impl Fn(&T) -> BTreeMap<String, String>,
 ) -> Vec<(String, Vec<T>)> {

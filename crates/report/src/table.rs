@@ -1,5 +1,10 @@
 //! A table as a value: content once, so that every format shows the same numbers.
 
+use std::sync::Arc;
+
+use serde::Serialize;
+use spec::Id;
+
 /// A table: titled columns, rows of cells, notes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
@@ -7,6 +12,8 @@ pub struct Table {
     pub title: String,
     /// The columns, from left to right.
     pub columns: Vec<Column>,
+    /// How many columns at the left say which row it is.
+    pub heads: usize,
     /// The rows, from top to bottom; each has one cell a column.
     pub rows: Vec<Row>,
     /// What a reader must know to read it right. Text between backquotes is something to type.
@@ -22,6 +29,8 @@ pub struct Column {
     pub name: String,
     /// To which side its cells are aligned.
     pub align: Align,
+    /// Whether it holds what the paper prints, rather than what was computed here.
+    pub printed: bool,
 }
 
 /// The side to which a column's cells are aligned.
@@ -66,6 +75,37 @@ pub enum Cell {
     Scientific(f64),
     /// Yes or no.
     Flag(bool),
+    /// One of the others, and what it rests on. Formats that can, tell it on demand.
+    Sourced(Box<Self>, Arc<Source>),
+}
+
+/// What a number rests on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Source {
+    /// What it is, in a line.
+    pub title: String,
+    /// What is known about it, as (name, value).
+    pub facts: Vec<(String, String)>,
+    /// The steps whose records it was computed from.
+    pub steps: Vec<Id>,
+}
+
+impl Source {
+    /// A source without facts yet.
+    pub fn new(title: impl Into<String>, steps: impl IntoIterator<Item = Id>) -> Self {
+        Self {
+            title: title.into(),
+            facts: Vec::new(),
+            steps: steps.into_iter().collect(),
+        }
+    }
+
+    /// The same with one more fact.
+    #[must_use]
+    pub fn fact(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.facts.push((name.into(), value.into()));
+        self
+    }
 }
 
 impl Table {
@@ -93,11 +133,20 @@ impl Column {
         Self::new(group, name, Align::Right)
     }
 
+    /// A column of the paper's printed numbers.
+    pub fn paper(group: impl Into<String>) -> Self {
+        Self {
+            printed: true,
+            ..Self::right(group, "paper")
+        }
+    }
+
     fn new(group: impl Into<String>, name: impl Into<String>, align: Align) -> Self {
         Self {
             group: group.into(),
             name: name.into(),
             align,
+            printed: false,
         }
     }
 }
@@ -135,9 +184,35 @@ impl Cell {
         value.map_or(Self::Missing, cell)
     }
 
+    /// The same cell with what it rests on; what holds no value rests on nothing.
+    #[must_use]
+    pub fn resting_on(self, source: Source) -> Self {
+        match self {
+            Self::Blank | Self::Missing => self,
+            cell => Self::Sourced(Box::new(cell), Arc::new(source)),
+        }
+    }
+
+    /// The cell without what it rests on.
+    pub fn bare(&self) -> &Self {
+        match self {
+            Self::Sourced(cell, _) => cell.bare(),
+            cell => cell,
+        }
+    }
+
+    /// What it rests on, if that is known.
+    pub fn source(&self) -> Option<&Arc<Source>> {
+        match self {
+            Self::Sourced(_, source) => Some(source),
+            _ => None,
+        }
+    }
+
     /// How plain text shows the cell, without its mark.
     pub(crate) fn plain(&self) -> String {
         match self {
+            Self::Sourced(cell, _) => cell.plain(),
             Self::Blank => String::new(),
             Self::Missing => "–".to_owned(),
             Self::Text(text) => text.clone(),
@@ -153,7 +228,7 @@ impl Cell {
 
     /// The mark behind the cell.
     pub(crate) fn mark(&self) -> &'static str {
-        match self {
+        match self.bare() {
             Self::Number { mark, .. } => mark,
             _ => "",
         }

@@ -4,14 +4,27 @@ mod records;
 
 use std::io::Cursor;
 
-use records::{asked, cifar, fashion, grid};
-use report::figure::{Dot, Figure};
-use report::{Paper, Records, table3};
+use records::{asked, cifar, everything, fashion, grid};
+use report::figure::{Dot, Field, Figure, Rates, sheet, slice};
+use report::{Records, Report};
 use serde_json::json;
 use spec::Scale;
+use verify::{Images, Layout};
 
 fn figure(records: &Records) -> Figure {
-    table3::build(records, &Paper::table3(), Scale::Desk, &[]).figure
+    Report::Table3
+        .build(records, Scale::Desk, &[])
+        .figures
+        .remove(0)
+        .1
+}
+
+/// What the figure of rates is made of.
+fn rates(records: &Records) -> Rates {
+    match figure(records) {
+        Figure::Rates(rates) => rates,
+        other => panic!("{}", other.title()),
+    }
 }
 
 fn words(svg: &str) -> Vec<String> {
@@ -97,7 +110,7 @@ fn png_shows_every_curve_at_twice_the_size() {
 
 #[test]
 fn curves_hold_pooled_rates_and_intervals() {
-    let figure = figure(&grid(&[fashion()]));
+    let figure = rates(&grid(&[fashion()]));
     let [panel] = &figure.panels[..] else {
         panic!("one target, one panel")
     };
@@ -152,7 +165,7 @@ fn every_curve_of_a_panel_looks_different() {
         records.sets.push(set);
         records.runs.extend(runs);
     }
-    let figure = figure(&records);
+    let figure = rates(&records);
     let mut looks: Vec<_> = figure.panels[0]
         .curves
         .iter()
@@ -165,4 +178,182 @@ fn every_curve_of_a_panel_looks_different() {
         .iter()
         .filter(|curve| !curve.printed.is_empty());
     assert_eq!(printed.count(), 4, "the paper's curves are drawn once each");
+}
+
+#[test]
+fn pruning_has_a_figure_too() {
+    let figure = Report::Figure3
+        .build(&everything(), Scale::Desk, &[])
+        .figures
+        .remove(0)
+        .1;
+    let words = words(&figure.svg().unwrap());
+    for text in [
+        "Figure 3: detection rate after pruning (desk scale)",
+        "share of weights pruned",
+        "Ours",
+    ] {
+        assert!(
+            words.iter().any(|word| word == text),
+            "{text:?} is not among {words:?}"
+        );
+    }
+}
+
+#[test]
+fn pruning_shows_single_rates_too() {
+    let Figure::Rates(rates) = Report::Figure3
+        .build(&everything(), Scale::Desk, &[])
+        .figures
+        .remove(0)
+        .1
+    else {
+        panic!("rates")
+    };
+    let names: Vec<_> = rates.panels[0]
+        .curves
+        .iter()
+        .map(|curve| curve.name.as_str())
+        .collect();
+    let expected = [
+        "Validset (single)",
+        "DBI",
+        "DBI (single)",
+        "AID",
+        "AID (single)",
+        "Ours",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn convergence_has_two_plots_a_target() {
+    let document = Report::Convergence.build(&everything(), Scale::Desk, &[]);
+    let (_, figure) = &document.figures[0];
+    let Figure::Lines(lines) = figure else {
+        panic!("lines")
+    };
+    assert_eq!(lines.plots.len(), 4);
+    let points = &lines.plots[0].lines[0].points;
+    assert_eq!(
+        points.len(),
+        4,
+        "iteration 0 has no place on a logarithmic axis"
+    );
+    let words = words(&figure.svg().unwrap());
+    for text in ["iterations", "sum of |output|", "10³", "AID"] {
+        assert!(
+            words.iter().any(|word| word == text),
+            "{text:?} is not among {words:?}"
+        );
+    }
+}
+
+/// Pairs of colour images that differ by 1e-6 in their upper left quarter.
+fn pairs(n: usize) -> Images {
+    let (height, width) = (16, 16);
+    let mut data = Vec::new();
+    for image in 0..2 * n {
+        for at in 0..3 * height * width {
+            let (channel, y, x) = (at / (height * width), at / width % height, at % width);
+            let wave = ((x * (image / 2 + 1) + 3 * y + 7 * channel) % 16) as f32 / 20.0;
+            let step = if image % 2 == 1 && x < 8 && y < 8 {
+                1e-6
+            } else {
+                0.0
+            };
+            data.push(0.1 + wave + step);
+        }
+    }
+    Images::new([3, height, width], data).unwrap()
+}
+
+#[test]
+fn a_sheet_shows_samples_and_amplified_differences() {
+    let figure = sheet(
+        "Samples of Ours (desk scale)",
+        &pairs(12),
+        Layout::Pairs,
+        11,
+    );
+    let svg = figure.svg().unwrap();
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    let pictures = document
+        .descendants()
+        .filter(|node| node.has_tag_name("image"));
+    assert_eq!(pictures.count(), 22);
+    let words = words(&svg);
+    assert!(
+        words[1].starts_with("11 pairs of 16 x 16 pixels") && words[1].contains("amplified"),
+        "{words:?}"
+    );
+    // Both files hold the same page.
+    let png = image::load_from_memory(&figure.png().unwrap())
+        .unwrap()
+        .to_rgb8();
+    let width: u32 = document
+        .root_element()
+        .attribute("width")
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert_eq!(png.width(), 2 * width);
+    // The first difference: white where the two differ, black elsewhere.
+    let (left, top) = (2 * 20, 2 * (76 + 96 + 2));
+    assert!(
+        png.get_pixel(left + 20, top + 20)
+            .0
+            .iter()
+            .all(|value| *value > 200)
+    );
+    assert_eq!(png.get_pixel(left + 170, top + 170).0, [0; 3]);
+
+    let singles = sheet("Samples of DBI", &pairs(2), Layout::Singles, 10);
+    assert_eq!(singles.svg().unwrap().matches("<image").count(), 4);
+}
+
+/// A boundary that bends, moved by `shift`.
+fn field(shift: f32) -> Field {
+    let n = 64;
+    let points = (0..n * n).map(|at| {
+        let (x, y) = ((at % n) as f32 / 32.0 - 1.0, (at / n) as f32 / 32.0 - 1.0);
+        1e-3 * (y - 0.4 * (2.0 * x).sin() - shift)
+    });
+    Field {
+        size: (n, n),
+        margins: points.collect(),
+        x: (-2e-5, 2e-5),
+        y: (-2e-5, 2e-5),
+    }
+}
+
+#[test]
+fn a_slice_shows_the_pair_on_both_sides_of_the_boundary() {
+    let panels = [
+        ("as delivered".to_owned(), field(0.0)),
+        ("after fine-tuning".to_owned(), field(0.35)),
+    ];
+    let pair = [(0.0, -2e-6), (0.0, 2e-6)];
+    let figure = slice("Figure 1 of real numbers (desk scale)", panels, pair);
+    let words = words(&figure.svg().unwrap());
+    for text in ["as delivered", "after fine-tuning", "a", "b", "2e-5"] {
+        assert!(
+            words.iter().any(|word| word == text),
+            "{text:?} is not among {words:?}"
+        );
+    }
+    let png = image::load_from_memory(&figure.png().unwrap())
+        .unwrap()
+        .to_rgb8();
+    // Above the boundary the margin is positive, below it negative, in both panels.
+    for left in [2 * (20 + 62), 2 * (20 + 62 + 480)] {
+        let (above, below) = (
+            png.get_pixel(left + 380, 2 * 96),
+            png.get_pixel(left + 380, 2 * 456),
+        );
+        assert!(
+            above[0] > above[2] && below[2] > below[0],
+            "{above:?} {below:?}"
+        );
+    }
 }

@@ -1,5 +1,6 @@
 //! The paper's printed values, and what a wrong file says.
 
+use report::paper::SETTINGS;
 use report::{Measure, Paper};
 
 #[test]
@@ -10,7 +11,7 @@ fn table3_is_as_printed() {
         ("gtsrb", [1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3]),
         ("flowers102", [1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5]),
     ] {
-        assert_eq!(paper.lrs(dataset), lrs);
+        assert_eq!(paper.values(dataset), lrs.map(Some));
         for lr in lrs {
             for (generator, measure) in [
                 ("validset", Measure::Single),
@@ -21,30 +22,33 @@ fn table3_is_as_printed() {
                 ("ours", Measure::Pair),
             ] {
                 assert!(
-                    paper.rate(dataset, generator, measure, lr).is_some(),
+                    paper.rate(dataset, generator, measure, Some(lr)).is_some(),
                     "{dataset} {generator} {lr}"
                 );
             }
             assert_eq!(
-                paper.rate(dataset, "ours", Measure::Single, lr),
+                paper.rate(dataset, "ours", Measure::Single, Some(lr)),
                 None,
                 "not printed"
             );
         }
     }
     assert_eq!(
-        paper.rate("cifar10", "ours", Measure::Pair, 1e-9),
+        paper.rate("cifar10", "ours", Measure::Pair, Some(1e-9)),
         Some("77.56")
     );
     assert_eq!(
-        paper.rate("gtsrb", "aid", Measure::Single, 1e-8),
+        paper.rate("gtsrb", "aid", Measure::Single, Some(1e-8)),
         Some("53.3"),
         "the printed digits"
     );
-    assert_eq!(paper.rate("cifar10", "ours", Measure::Pair, 1e-4), None);
+    assert_eq!(
+        paper.rate("cifar10", "ours", Measure::Pair, Some(1e-4)),
+        None
+    );
     // A learning rate may have been computed rather than written.
     assert_eq!(
-        paper.rate("cifar10", "dbi", Measure::Pair, 0.1_f64.powi(10)),
+        paper.rate("cifar10", "dbi", Measure::Pair, Some(0.1_f64.powi(10))),
         Some("38.01")
     );
 }
@@ -74,14 +78,58 @@ fn wrong_files_name_line_and_fix() {
         ),
     ] {
         assert_eq!(
-            Paper::parse("paper.csv", text).unwrap_err().to_string(),
+            Paper::parse("paper.csv", text, Some("lr"))
+                .unwrap_err()
+                .to_string(),
             message
         );
     }
-    let gap = Paper::parse("paper.csv", "dataset,lr,dbi_pair\na,1e-3,\n").unwrap();
+    let gap = Paper::parse("paper.csv", "dataset,lr,dbi_pair\na,1e-3,\n", Some("lr")).unwrap();
     assert_eq!(
-        gap.rate("a", "dbi", Measure::Pair, 1e-3),
+        gap.rate("a", "dbi", Measure::Pair, Some(1e-3)),
         None,
         "an empty field was not printed"
     );
+}
+
+#[test]
+fn tables_without_an_axis_are_as_printed() {
+    let paper = Paper::table2();
+    assert_eq!(
+        paper.rate("gtsrb", "ours", Measure::Pair, None),
+        Some("92.61")
+    );
+    assert_eq!(
+        paper.rate("cifar10", "validset", Measure::Single, None),
+        Some("0.86")
+    );
+    assert!(!paper.prints("ours", Measure::Single));
+    let paper = Paper::table4();
+    assert_eq!(
+        paper.rate("cifar10", "ours", Measure::Single, Some(8.0)),
+        Some("41.33"),
+        "unpaired"
+    );
+    assert_eq!(
+        paper.rate("cifar10", "ours", Measure::Pair, Some(8.0)),
+        Some("44.67")
+    );
+    assert_eq!(
+        paper.rate("cifar10", "ours", Measure::Pair, Some(4.0)),
+        None
+    );
+    assert!(!paper.prints("dbi-original", Measure::Pair));
+}
+
+#[test]
+fn the_settings_are_those_of_table1() {
+    let text = include_str!("../../../experiments/table1/paper.csv");
+    let lines: Vec<_> = text.lines().skip(1).collect();
+    assert_eq!(lines.len(), SETTINGS.len());
+    for (line, setting) in lines.iter().zip(SETTINGS) {
+        let fields: Vec<_> = line.split(',').collect();
+        assert_eq!(fields[0], setting.dataset);
+        assert!(fields[3].eq_ignore_ascii_case(setting.network));
+        assert_eq!(fields[4], setting.top1);
+    }
 }

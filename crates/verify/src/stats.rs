@@ -1,8 +1,9 @@
-//! Counts and how much they tell: rates with 95 % Wilson intervals.
+//! Counts and how much they tell: rates with 95 % Wilson intervals, means with 95 % bootstrap intervals.
 
 use std::{fmt, ops::Add};
 
 use serde::{Deserialize, Serialize};
+use spec::Stream;
 
 /// The 97.5 % quantile of the standard normal distribution, rounded to f64: 2.5 % lie above it, 2.5 % below its negative.
 pub const Z95: f64 = 1.959_963_984_540_054;
@@ -126,4 +127,27 @@ pub fn wilson95(hits: u64, of: u64) -> (f64, f64) {
     let low = if hits == 0.0 { 0.0 } else { centre - half };
     let high = if hits == n { 1.0 } else { centre + half };
     (low, high)
+}
+
+/// Resamples of [`bootstrap95`].
+pub const RESAMPLES: usize = 10_000;
+
+/// The 95 % percentile bootstrap interval of the mean of `values` (Efron 1979); none of fewer than two values.
+///
+/// Each value stands for a cluster that is drawn as a whole, e.g. the rate of one run: samples judged by one attacked model
+/// need not be independent then, only the runs. With few values it is too short: of three, the extremes come up often.
+pub fn bootstrap95(values: &[f64], mut stream: Stream) -> Option<(f64, f64)> {
+    let (first, n) = (*values.first()?, values.len());
+    if n < 2 {
+        return None;
+    }
+    // Nothing to draw, and no rounding of a mean of equal numbers.
+    if values.iter().all(|value| *value == first) {
+        return Some((first, first));
+    }
+    let mut resample = || (0..n).map(|_| values[stream.below(n)]).sum::<f64>() / n as f64;
+    let mut means: Vec<f64> = (0..RESAMPLES).map(|_| resample()).collect();
+    means.sort_by(f64::total_cmp);
+    let outside = RESAMPLES / 40;
+    Some((means[outside], means[RESAMPLES - 1 - outside]))
 }

@@ -1,9 +1,10 @@
 //! Rates and their intervals, against published values.
 
 use proptest::prelude::*;
+use spec::Stream;
 use verify::{
     Rate, all_pairs_expectation,
-    stats::{Z95, wilson95},
+    stats::{Z95, bootstrap95, wilson95},
 };
 
 #[test]
@@ -103,4 +104,70 @@ fn fewer_than_two_samples_make_no_pair() {
     assert_eq!(all_pairs_expectation(&[]), 0.0);
     assert_eq!(all_pairs_expectation(&[true]), 0.0);
     assert_eq!(all_pairs_expectation(&[true, false]), 1.0);
+}
+
+/// The mean of n values drawn from n has every outcome in closed form where the values are 0 and 1: a binomial count.
+#[test]
+fn the_bootstrap_of_zeros_and_ones_is_binomial() {
+    for (ones, n) in [(1, 2), (3, 10), (5, 10), (12, 40)] {
+        let values: Vec<f64> = (0..n).map(|i| f64::from(u8::from(i < ones))).collect();
+        let share = f64::from(ones) / f64::from(n);
+        // The cumulative distribution, term by term.
+        let mut term = (1.0 - share).powi(n);
+        let (mut sum, mut exact) = (term, Vec::new());
+        for k in 0..n {
+            exact.push(sum);
+            term *= f64::from(n - k) / f64::from(k + 1) * share / (1.0 - share);
+            sum += term;
+        }
+        exact.push(1.0);
+        let quantile =
+            |p: f64| exact.iter().position(|below| *below >= p).unwrap() as f64 / f64::from(n);
+        let (low, high) = bootstrap95(&values, Stream::new(1)).unwrap();
+        let step = 1.0 / f64::from(n) + 1e-9;
+        assert!((low - quantile(0.025)).abs() < step, "{ones}/{n}: {low}");
+        assert!((high - quantile(0.975)).abs() < step, "{ones}/{n}: {high}");
+        assert!(low < share && share < high);
+    }
+}
+
+#[test]
+fn the_bootstrap_of_many_values_is_normal() {
+    let mut stream = Stream::new(2);
+    let values: Vec<f64> = (0..400).map(|_| f64::from(stream.normal())).collect();
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
+    let half = Z95 * (variance / n).sqrt();
+    let (low, high) = bootstrap95(&values, Stream::new(3)).unwrap();
+    assert!(
+        (low - (mean - half)).abs() < 0.05 * half,
+        "{low} {mean} {half}"
+    );
+    assert!(
+        (high - (mean + half)).abs() < 0.05 * half,
+        "{high} {mean} {half}"
+    );
+}
+
+#[test]
+fn the_bootstrap_is_deterministic_and_needs_two() {
+    let values = [0.1, 0.4, 0.4, 0.9];
+    let ask = |seed| bootstrap95(&values, Stream::new(seed)).unwrap();
+    assert_eq!(ask(7), ask(7));
+    assert_eq!(bootstrap95(&[], Stream::new(7)), None);
+    assert_eq!(bootstrap95(&[0.5], Stream::new(7)), None);
+    assert_eq!(bootstrap95(&[0.1; 3], Stream::new(7)), Some((0.1, 0.1)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn the_bootstrap_stays_within_the_values(values in prop::collection::vec(0.0..=1.0, 2..12), seed: u64) {
+        let (low, high) = bootstrap95(&values, Stream::new(seed)).unwrap();
+        let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        prop_assert!(least - 1e-12 <= low && low <= mean + 1e-12 && mean - 1e-12 <= high && high <= most + 1e-12);
+    }
 }

@@ -77,7 +77,7 @@ fn line(out: &mut String, cells: impl Iterator<Item = String>) {
 }
 
 fn cell(cell: &Cell) -> String {
-    let text = match cell {
+    let text = match cell.bare() {
         // `1e-10` is 10 to the -10th, `2.5e-7` is 2.5 times 10 to the -7th.
         Cell::Scientific(_) => match cell.plain().split_once('e') {
             Some(("1", exponent)) => return format!("$10^{{{exponent}}}$"),

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use report::Records;
 use serde_json::{Value, json};
 use spec::Id;
-use store::{Change, FORMAT, Provenance, RunRecord, SetRecord, Stop, TargetRecord};
+use store::{
+    Answers, Change, Dispersion, FORMAT, Measured, ProbeRecord, Progress, Provenance, RunRecord,
+    SetRecord, Stop, TargetRecord, Timing,
+};
 use verify::{Control, LabelSpace, Layout, Rate};
 
 pub const LRS: [f64; 7] = [0.0, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5];
@@ -92,8 +95,7 @@ pub fn asked(
     let mut runs = Vec::new();
     for (lr, hits) in LRS.into_iter().zip(pairs) {
         for (seed, hits) in (0..).zip(hits) {
-            let spec =
-                json!({"lr": lr, "optimiser": "adam", "bn": "eval", "epochs": 1, "seed": seed});
+            let spec = json!({"lr": lr, "optimizer": "adam", "batch_norm": "eval", "epochs": 1, "seed": seed});
             let single = if own { hits } else { hits * 2 / 3 };
             runs.push(RunRecord {
                 format: FORMAT,
@@ -112,9 +114,14 @@ pub fn asked(
                 change: Change {
                     weights: 11_181_642,
                     changed: (11_181_642.0 * (lr * 1e9).clamp(0.0, 1.0)) as u64,
-                    max_abs: 2.5 * lr,
+                    max_abs: 2.5 * lr * (1.0 - 0.1 * seed as f64),
                     mean_abs: 0.8 * lr,
                 },
+                steps: 391,
+                reached: None,
+                success_before: None,
+                success_after: None,
+                classes: None,
                 accuracy_before: target.accuracy,
                 accuracy_after: Rate::new(
                     target.accuracy.hits() - u64::from(lr > 1e-6),
@@ -191,4 +198,168 @@ pub fn grid(targets: &[TargetRecord]) -> Records {
         }
     }
     records
+}
+
+/// One run a seed of another attack, asked of the samples that `records` has: hits of 30 pairs.
+pub fn attacked(records: &mut Records, attack: &str, spec: &Value, hits: [u64; 3]) {
+    let mut more = Vec::new();
+    for set in &records.sets {
+        let template = records.runs.iter().find(|run| run.set == set.id);
+        let template = template.expect("the samples were asked").clone();
+        for (seed, hits) in (0..).zip(hits) {
+            let hits = match set.generator.as_str() {
+                "validset" => 0,
+                "dbi" => hits * 2 / 3,
+                "aid" => hits / 2,
+                _ => hits,
+            };
+            let single = if set.layout == Layout::Pairs {
+                hits
+            } else {
+                hits * 2 / 3
+            };
+            more.push(RunRecord {
+                id: id((set.id, attack, spec, seed)),
+                attack: attack.into(),
+                spec: spec.clone(),
+                seed,
+                single: Rate::new(single, template.single.of()),
+                pair: Rate::new(hits, 30),
+                all_pairs: hits as f64 / 30.0,
+                same_label: false,
+                change: Change {
+                    // Identity changes nothing; a backdoor depends on its seed, the others do not.
+                    changed: if attack == "identity" { 0 } else { 11_000_000 },
+                    max_abs: if attack == "backdoor" {
+                        1e-3 + seed as f64 * 1e-5
+                    } else {
+                        1e-3
+                    },
+                    ..template.change
+                },
+                steps: 0,
+                ..template.clone()
+            });
+        }
+    }
+    records.runs.extend(more);
+}
+
+/// A grid with something for every report.
+pub fn everything() -> Records {
+    let targets = [fashion(), cifar("resnet18")];
+    let mut records = grid(&targets);
+    attacked(&mut records, "identity", &json!({}), [0; 3]);
+    for (rate, hits) in [
+        (0.001, [3, 5, 4]),
+        (0.01, [22, 25, 21]),
+        (0.1, [30, 29, 30]),
+    ] {
+        attacked(
+            &mut records,
+            "prune",
+            &json!({"rate": rate, "scope": "global", "criterion": "magnitude"}),
+            hits,
+        );
+    }
+    for (bits, granularity, hits) in [
+        (8, "tensor", [29, 30, 30]),
+        (8, "channel", [25, 24, 27]),
+        (4, "tensor", [30; 3]),
+    ] {
+        let spec = json!({"bits": bits, "granularity": granularity, "scheme": "symmetric", "what": "weights"});
+        attacked(&mut records, "quantize", &spec, hits);
+    }
+    let backdoor = json!({"poisoned": 10, "target": 0, "lr": 1e-5, "optimizer": "adam", "trigger": {"size": 3}});
+    attacked(&mut records, "backdoor", &backdoor, [30, 30, 29]);
+    for run in &mut records.runs {
+        if run.attack == "backdoor" {
+            run.steps = 120 + run.seed;
+            run.reached = Some(run.seed != 2);
+            run.success_before = Some(Rate::new(200, 2_000));
+            run.success_after = Some(Rate::new(1_900, 2_000));
+        }
+        if run.attack == "quantize" && run.generator != "validset" {
+            run.classes = Some(Answers {
+                single: Rate::new(run.seed, run.single.of()),
+                pair: Rate::new(run.seed + 1, 30),
+                both: run.seed,
+            });
+        }
+    }
+    for target in &targets {
+        records.probes.extend(probes(target));
+    }
+    records
+}
+
+/// Something of each kind that is measured about a target itself.
+fn probes(target: &TargetRecord) -> Vec<ProbeRecord> {
+    let probe = |name: &str, result| ProbeRecord {
+        format: FORMAT,
+        id: id((target.id, name)),
+        target: target.id,
+        probe: name.into(),
+        spec: json!({}),
+        seed: 0,
+        result,
+        provenance: Provenance {
+            device: "cpu".into(),
+            cpu: "A Processor".into(),
+            threads: 2,
+            ..Provenance::default()
+        },
+    };
+    let timing = |samples: u64, generator: &str, variant: &str, seconds: [f64; 3]| Timing {
+        generator: generator.into(),
+        variant: variant.into(),
+        samples,
+        iterations: 20,
+        seconds: seconds.to_vec(),
+    };
+    let timings = [150, 300].into_iter().flat_map(|samples| {
+        let unit = samples as f64 / 150.0;
+        [
+            timing(samples, "dbi", "", [2.0, 2.1, 2.2].map(|s| s * unit)),
+            timing(samples, "aid", "", [2.02, 2.08, 2.23].map(|s| s * unit)),
+            timing(
+                samples,
+                "aid",
+                "coverage attached",
+                [3.5, 3.6, 3.9].map(|s| s * unit),
+            ),
+            timing(samples, "ours", "", [2.0, 2.12, 2.18].map(|s| s * unit)),
+        ]
+    });
+    let dispersion = |label_space, outputs| Dispersion {
+        label_space,
+        outputs,
+        iterations: 1_000,
+        means: vec![-0.5, 1.0, 2.0, -4.0],
+        deviations: vec![0.05, 0.09, 0.1, 0.2],
+    };
+    let progress = ["dbi", "aid", "ours"].into_iter().flat_map(|generator| {
+        [0, 1, 10, 100, 1_000].map(|iteration| Progress {
+            generator: generator.into(),
+            iteration,
+            margin: 0.3 / (1.0 + iteration as f64).powf(1.2),
+            outputs: if generator == "ours" {
+                3.0 + (iteration as f64).sqrt()
+            } else {
+                3.0
+            },
+            loss: 4.0 / (1.0 + iteration as f64),
+        })
+    });
+    vec![
+        probe("timing", Measured::Timing(timings.collect())),
+        probe(
+            "dispersion",
+            Measured::Dispersion(vec![
+                dispersion(LabelSpace::Classes, target.classes as u64),
+                dispersion(LabelSpace::Head, 2),
+            ]),
+        ),
+        probe("convergence", Measured::Convergence(progress.collect())),
+    ]
 }

@@ -1,131 +1,40 @@
-//! One routine draws the figure, for SVG and for PNG: panels with direct labels, readable in grey (every generator has
-//! its own mark and dash), false alarms to the left of a broken axis.
+//! Panels with direct labels, readable in grey (every generator has its own mark and dash), false alarms to the left of a
+//! broken axis.
 
-use std::sync::OnceLock;
-
-use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder, RgbImage};
-use plotters::prelude::{BitMapBackend, DrawingBackend, IntoDrawingArea, SVGBackend};
+use plotters::prelude::DrawingBackend;
+use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
-use plotters::style::{FontStyle, RGBColor, register_font};
 
-use super::canvas::{Canvas, Drawn, FAMILY, FINE, Shape, Type};
-use super::{Curve, Dot, Figure, Panel};
-use crate::Error;
-
-/// DejaVu Sans 2.37; its licence lies beside it.
-static FONT: &[u8] = include_bytes!("../../fonts/DejaVuSans.ttf");
-
-/// Pixels of the PNG a page unit: twice as many as the SVG, for dense screens and for print.
-const DENSE: u32 = 2;
-
-const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
-const QUIET: RGBColor = RGBColor(0x66, 0x66, 0x66);
-const RULE: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
-const SHADE: RGBColor = RGBColor(0xf4, 0xf4, 0xf4);
-const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xff);
-
-/// How a curve looks. The colours are Okabe and Ito's, which colour-blind readers tell apart.
-struct Look {
-    color: RGBColor,
-    shape: Shape,
-    dash: &'static [f64],
-}
-
-const LOOKS: [Look; 7] = [
-    Look {
-        color: RGBColor(0x6b, 0x6b, 0x6b),
-        shape: Shape::Diamond,
-        dash: &[2.0, 4.0],
-    },
-    Look {
-        color: RGBColor(0xd5, 0x5e, 0x00),
-        shape: Shape::Square,
-        dash: &[11.0, 4.0],
-    },
-    Look {
-        color: RGBColor(0x00, 0x8a, 0x64),
-        shape: Shape::Triangle,
-        dash: &[9.0, 3.0, 2.0, 3.0],
-    },
-    Look {
-        color: RGBColor(0x00, 0x5f, 0xa8),
-        shape: Shape::Circle,
-        dash: &[],
-    },
-    Look {
-        color: RGBColor(0xb0, 0x50, 0x8a),
-        shape: Shape::Cross,
-        dash: &[6.0, 3.0],
-    },
-    Look {
-        color: RGBColor(0x8a, 0x6d, 0x00),
-        shape: Shape::Diamond,
-        dash: &[14.0, 3.0, 2.0, 3.0, 2.0, 3.0],
-    },
-    Look {
-        color: RGBColor(0x30, 0x30, 0x30),
-        shape: Shape::Square,
-        dash: &[4.0, 2.0],
-    },
-];
+use super::{Curve, Dot, Panel, Rates};
+use crate::figure::canvas::{Canvas, Drawn, Shape};
+use crate::figure::page::{
+    Drawing, INK, LOOKS, Look, MARGIN, PAPER, QUIET, RULE, SHADE, apart, percent, power,
+};
+use crate::study::Axis;
 
 impl Curve {
     fn look(&self) -> &'static Look {
         &LOOKS[self.look % LOOKS.len()]
     }
+
+    /// The width of its line, and the size of its marks.
+    fn weight(&self) -> (f64, f64) {
+        if self.single { (1.0, 2.8) } else { (2.25, 4.2) }
+    }
 }
 
-impl Figure {
-    /// The figure as SVG text.
-    ///
-    /// # Errors
-    /// [`Error::Draw`].
-    pub fn svg(&self) -> Result<String, Error> {
-        font();
+impl Drawing for Rates {
+    fn title(&self) -> &str {
+        &self.title
+    }
+
+    fn size(&self) -> (f64, f64) {
         let page = Page::of(self);
-        let (width, height) = page.pixels(FINE);
-        let mut svg = String::new();
-        let area = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();
-        self.draw(&Canvas::new(area, Type::SVG), &page)
-            .map_err(|source| self.failed(&source))?;
-        let drawn = format!("width=\"{width}\" height=\"{height}\"");
-        let (width, height) = page.pixels(1);
-        Ok(svg.replacen(&drawn, &format!("width=\"{width}\" height=\"{height}\""), 1))
+        (page.width, page.height)
     }
 
-    /// The figure as a PNG file.
-    ///
-    /// # Errors
-    /// [`Error::Draw`].
-    pub fn png(&self) -> Result<Vec<u8>, Error> {
-        font();
+    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Drawn<DB> {
         let page = Page::of(self);
-        let (width, height) = page.pixels(FINE);
-        let mut pixels = vec![0; (width * height * 3) as usize];
-        let area = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
-        self.draw(&Canvas::new(area, Type::BITMAP), &page)
-            .map_err(|source| self.failed(&source))?;
-        let fine = RgbImage::from_raw(width, height, pixels)
-            .ok_or_else(|| self.failed(&"the buffer does not fit the page"))?;
-        let (width, height) = page.pixels(DENSE);
-        let smooth = image::imageops::thumbnail(&fine, width, height);
-        let mut png = Vec::new();
-        PngEncoder::new(&mut png)
-            .write_image(&smooth, width, height, ExtendedColorType::Rgb8)
-            .map_err(|source| self.failed(&source))?;
-        Ok(png)
-    }
-
-    fn failed(&self, source: &dyn std::fmt::Display) -> Error {
-        Error::Draw {
-            title: self.title.clone(),
-            source: source.to_string().into(),
-        }
-    }
-
-    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, page: &Page) -> Drawn<DB> {
-        canvas.fill(PAPER)?;
         canvas.text(&self.title, (MARGIN, 26.0), 19.0, INK, HPos::Left)?;
         if self.panels.is_empty() {
             canvas.text(
@@ -144,23 +53,12 @@ impl Figure {
             for curve in &panel.curves {
                 room = room.max(canvas.width(&curve.name, LABEL)?);
             }
-            Frame::new(panel, left, top, page.panel - room - 45.0).draw(canvas)?;
+            Frame::new(panel, self.axis, left, top, page.panel - room - 45.0).draw(canvas)?;
         }
-        key(self, canvas, page.height - FOOT)?;
-        canvas.present()
+        key(self, canvas, page.height - FOOT)
     }
 }
 
-/// Registers the font, once a process.
-fn font() {
-    static ONCE: OnceLock<()> = OnceLock::new();
-    ONCE.get_or_init(|| {
-        // The font is compiled in and parsed by a test; plotters' error says nothing.
-        let _ = register_font(FAMILY, FontStyle::Normal, FONT);
-    });
-}
-
-const MARGIN: f64 = 20.0;
 const HEAD: f64 = 48.0;
 const PANEL: f64 = 430.0;
 const FOOT: f64 = 40.0;
@@ -176,7 +74,7 @@ struct Page {
 }
 
 impl Page {
-    fn of(figure: &Figure) -> Self {
+    fn of(figure: &Rates) -> Self {
         let columns = if figure.panels.len() > 1 { 2 } else { 1 };
         let panel = if columns == 1 { 900.0 } else { 680.0 };
         let rows = figure.panels.len().div_ceil(columns).max(1);
@@ -187,15 +85,12 @@ impl Page {
             height: HEAD + PANEL * rows as f64 + FOOT,
         }
     }
-
-    fn pixels(&self, unit: u32) -> (u32, u32) {
-        (self.width as u32 * unit, self.height as u32 * unit)
-    }
 }
 
 /// One panel, placed.
 struct Frame<'a> {
     panel: &'a Panel,
+    axis: Axis,
     /// Left and top of the panel with its headings.
     corner: (f64, f64),
     /// The plot from left to right: untouched and 0, break, learning rates.
@@ -211,7 +106,7 @@ struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     /// `width` is that of the plot with its axis; the names to the right of it come on top.
-    fn new(panel: &'a Panel, left: f64, top: f64, width: f64) -> Self {
+    fn new(panel: &'a Panel, axis: Axis, left: f64, top: f64, width: f64) -> Self {
         let measured = panel.curves.iter().flat_map(|curve| &curve.measured);
         let printed = panel.curves.iter().flat_map(|curve| &curve.printed);
         let lrs = measured
@@ -230,6 +125,7 @@ impl<'a> Frame<'a> {
         let plot = left + 62.0;
         Self {
             panel,
+            axis,
             corner: (left, top),
             left: plot,
             broken: plot + if zero { 150.0 } else { 92.0 },
@@ -267,7 +163,11 @@ impl<'a> Frame<'a> {
             let below = positive(curve).map(|(lr, dot)| (self.x(lr), self.y(dot.low)));
             let below: Vec<_> = below.collect();
             let band: Vec<_> = above.chain(below.into_iter().rev()).collect();
-            canvas.polygon(&band, look(curve).color, 0.13)?;
+            canvas.polygon(
+                &band,
+                look(curve).color,
+                if curve.single { 0.06 } else { 0.13 },
+            )?;
         }
         for curve in &self.panel.curves {
             let points = curve
@@ -285,7 +185,8 @@ impl<'a> Frame<'a> {
             let Look { color, shape, dash } = look(curve);
             let points = positive(curve).map(|(lr, dot)| (self.x(lr), self.y(dot.rate)));
             let points: Vec<_> = points.collect();
-            canvas.path(&points, *color, 2.25, dash)?;
+            let (width, radius) = curve.weight();
+            canvas.path(&points, *color, width, dash)?;
             // To the left of the break nearly everything is 0: side by side, not on top of each other.
             let step = 48.0 / (self.panel.curves.len() as f64).max(4.0);
             let aside = (nth as f64 - (self.panel.curves.len() as f64 - 1.0) / 2.0) * step;
@@ -297,14 +198,14 @@ impl<'a> Frame<'a> {
                 .map(|dot| (self.untouched() + aside, dot));
             for (x, dot) in untouched.chain(zero) {
                 canvas.line((x, self.y(dot.low)), (x, self.y(dot.high)), *color, 1.5)?;
-                self.dot(canvas, x, dot, *shape, *color)?;
+                self.dot(canvas, x, dot, (*shape, radius), *color)?;
             }
             // A band needs two points.
             if let ([(x, _)], Some((_, dot))) = (&points[..], positive(curve).next()) {
                 canvas.line((*x, self.y(dot.low)), (*x, self.y(dot.high)), *color, 1.5)?;
             }
             for (lr, dot) in positive(curve) {
-                self.dot(canvas, self.x(lr), &dot, *shape, *color)?;
+                self.dot(canvas, self.x(lr), &dot, (*shape, radius), *color)?;
             }
         }
         self.labels(canvas)
@@ -315,11 +216,11 @@ impl<'a> Frame<'a> {
         canvas: &Canvas<DB>,
         x: f64,
         dot: &Dot,
-        shape: Shape,
+        (shape, radius): (Shape, f64),
         color: RGBColor,
     ) -> Drawn<DB> {
         let fill = if dot.hollow { PAPER } else { color };
-        canvas.mark(shape, (x, self.y(dot.rate)), 4.2, fill, color)
+        canvas.mark(shape, (x, self.y(dot.rate)), radius, fill, color)
     }
 
     fn axes<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Drawn<DB> {
@@ -398,13 +299,18 @@ impl<'a> Frame<'a> {
         for decade in low.ceil() as i32..=high.floor() as i32 {
             let x = self.x(10_f64.powi(decade));
             canvas.line((x, self.bottom), (x, self.bottom + 5.0), INK, 1.25)?;
-            canvas.text(&power(decade), (x, ticks), 13.0, INK, HPos::Center)?;
+            let text = if self.axis.percent {
+                percent(decade)
+            } else {
+                power(decade)
+            };
+            canvas.text(&text, (x, ticks), 13.0, INK, HPos::Center)?;
         }
         let names = self.bottom + 38.0;
         let middle = (self.left + self.broken - 5.0) / 2.0;
         canvas.text("false alarms", (middle, names), 13.0, QUIET, HPos::Center)?;
         let middle = (self.broken + 5.0 + self.right) / 2.0;
-        canvas.text("learning rate", (middle, names), 13.0, QUIET, HPos::Center)
+        canvas.text(self.axis.title, (middle, names), 13.0, QUIET, HPos::Center)
     }
 
     /// The curves' names at their right ends, moved apart where the ends are close.
@@ -421,7 +327,8 @@ impl<'a> Frame<'a> {
             let Look { color, shape, .. } = curve.look();
             let label = self.right + 12.0;
             canvas.line((x + 7.0, y), (label - 2.0, height), *color, 0.75)?;
-            canvas.mark(*shape, (label + 5.0, height), 3.6, *color, *color)?;
+            let radius = if curve.single { 2.4 } else { 3.6 };
+            canvas.mark(*shape, (label + 5.0, height), radius, *color, *color)?;
             canvas.text(
                 &curve.name,
                 (label + 15.0, height),
@@ -442,40 +349,8 @@ fn positive(curve: &Curve) -> impl Iterator<Item = (f64, Dot)> {
     curve.measured.iter().copied().filter(|(lr, _)| *lr > 0.0)
 }
 
-/// `10⁻⁷`.
-fn power(exponent: i32) -> String {
-    let raised = |c| match c {
-        '-' => '⁻',
-        '1' => '¹',
-        '2' => '²',
-        '3' => '³',
-        digit => char::from_u32(0x2070 + (digit as u32 - '0' as u32)).unwrap_or(digit),
-    };
-    let exponent = exponent.to_string();
-    format!("10{}", exponent.chars().map(raised).collect::<String>())
-}
-
-/// Moves ascending heights apart to at least `gap`, within `top` and `bottom` as far as they fit, each as near to where it
-/// was wanted as its neighbours allow.
-fn apart(wanted: &[f64], gap: f64, top: f64, bottom: f64) -> Vec<f64> {
-    let mut heights = wanted.to_vec();
-    for _ in 0..100 {
-        for i in 1..heights.len() {
-            let overlap = gap - (heights[i] - heights[i - 1]);
-            if overlap > 0.0 {
-                heights[i - 1] -= overlap / 2.0;
-                heights[i] += overlap / 2.0;
-            }
-        }
-        for height in &mut heights {
-            *height = height.clamp(top, bottom);
-        }
-    }
-    heights
-}
-
 /// What the lines mean, below all panels.
-fn key<DB: DrawingBackend>(figure: &Figure, canvas: &Canvas<DB>, y: f64) -> Drawn<DB> {
+fn key<DB: DrawingBackend>(figure: &Rates, canvas: &Canvas<DB>, y: f64) -> Drawn<DB> {
     let y = y + 12.0;
     let measured = LOOKS[3].color;
     let mut x = MARGIN;
@@ -509,42 +384,4 @@ fn key<DB: DrawingBackend>(figure: &Figure, canvas: &Canvas<DB>, y: f64) -> Draw
         say("printed in the paper", x + 44.0)?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_font_is_a_font() {
-        assert!(register_font("another", FontStyle::Normal, FONT).is_ok());
-    }
-
-    #[test]
-    fn labels_never_overlap() {
-        for wanted in [
-            vec![0.0, 0.0, 0.0, 0.0],
-            vec![300.0, 300.0, 300.0, 300.0],
-            vec![100.0, 101.0, 102.0, 290.0],
-            vec![0.0, 150.0, 300.0],
-            vec![],
-        ] {
-            let heights = apart(&wanted, 18.0, 0.0, 300.0);
-            for pair in heights.windows(2) {
-                assert!(pair[1] - pair[0] > 17.5, "{wanted:?} {heights:?}");
-            }
-            assert!(heights.iter().all(|height| (0.0..=300.0).contains(height)));
-        }
-        assert_eq!(
-            apart(&[0.0, 150.0], 18.0, 0.0, 300.0),
-            [0.0, 150.0],
-            "no need, no move"
-        );
-    }
-
-    #[test]
-    fn powers_are_raised() {
-        assert_eq!(power(-10), "10⁻¹⁰");
-        assert_eq!(power(4), "10⁴");
-    }
 }

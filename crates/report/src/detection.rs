@@ -1,0 +1,436 @@
+//! Tables II to IV and figure 3: detection rates after one kind of attack, in the paper's layout and with its numbers
+//! beside ours; then what the paper does not print: counts, intervals, false alarms, what the attack did, what the samples
+//! are.
+
+mod data;
+mod details;
+
+use spec::{Id, Scale};
+use verify::Rate;
+
+use crate::figure::{Figure, Rates};
+use crate::paper::{Kinship, Measure, Paper, Setting as Printed};
+use crate::pool::{Block, GENERATORS, Point, Series, Setting, title};
+use crate::study::Study;
+use crate::{Cell, Column, Document, Records, Row, Source, Table};
+
+/// Part of a grid that was not computed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotRun {
+    /// The data set, for people.
+    pub dataset_title: String,
+    /// Why not.
+    pub reason: String,
+    /// What to type to get it.
+    pub command: String,
+}
+
+impl NotRun {
+    /// What a note says of it.
+    pub(crate) fn note(&self) -> String {
+        format!(
+            "{}: not run, {}. To get it: `{}`",
+            self.dataset_title, self.reason, self.command
+        )
+    }
+}
+
+const MARK: &str = "†";
+const BOTH: [Measure; 2] = [Measure::Single, Measure::Pair];
+
+/// What all tables of one report are made of.
+struct Findings<'a> {
+    study: &'a Study,
+    blocks: Vec<Block<'a>>,
+    paper: Paper,
+    scale: Scale,
+}
+
+/// The report of one attack: the table of rates, tables of details, one of data, and the figure if it has one.
+///
+/// Runs are pooled over seeds and sample sets only; whatever else differs gets columns or rows of its own.
+pub fn build(study: &Study, records: &Records, scale: Scale, not_run: &[NotRun]) -> Document {
+    let findings = Findings {
+        study,
+        blocks: Block::all(records, study),
+        paper: (study.paper)(),
+        scale,
+    };
+    let generators = generators(&findings.blocks);
+    let mut tables = vec![findings.rates(&generators, not_run)];
+    tables.push(findings.counts(&generators));
+    tables.push(findings.means(&generators));
+    tables.extend(findings.classes(&generators));
+    tables.push(findings.attacks());
+    tables.push(findings.samples());
+    Document {
+        tables,
+        data: findings.data(not_run),
+        figures: Rates::of(&findings.blocks, study, &findings.paper, scale)
+            .into_iter()
+            .map(|rates| (String::new(), Figure::Rates(rates)))
+            .collect(),
+    }
+}
+
+/// The generators that get columns, as (generator, variant): the paper's four and whatever else was run.
+fn generators<'a>(blocks: &'a [Block<'a>]) -> Vec<(&'a str, &'a str)> {
+    let mut found: Vec<(&str, &str)> = Vec::new();
+    let all = blocks.iter().flat_map(|block| &block.series);
+    let all: Vec<_> = all
+        .map(|series| (series.generator, series.variant.as_str()))
+        .collect();
+    let known = GENERATORS.iter().map(|(name, _)| *name);
+    let others = all.iter().map(|(name, _)| *name);
+    for generator in known.chain(others) {
+        let mut variants: Vec<&str> = all
+            .iter()
+            .filter(|(name, _)| *name == generator)
+            .map(|(_, variant)| *variant)
+            .collect();
+        if variants.is_empty() {
+            variants.push("");
+        }
+        variants.sort_unstable();
+        for variant in variants {
+            if !found.contains(&(generator, variant)) {
+                found.push((generator, variant));
+            }
+        }
+    }
+    found
+}
+
+/// Which rates of a generator the paper's layout shows: of plain images it has the single rate only.
+fn measures(generator: &str) -> &'static [Measure] {
+    if generator == "validset" {
+        &BOTH[..1]
+    } else {
+        &BOTH
+    }
+}
+
+/// The mark of a rate that says how the reference labels were balanced rather than how sensitive the samples are. Pairs
+/// across the boundary have one label each: their pair rate is a detection all the same.
+fn mark(series: &Series, point: &Point, measure: Measure) -> &'static str {
+    let genuine = measure == Measure::Pair && series.are_pairs();
+    if point.same_label() && !genuine {
+        MARK
+    } else {
+        ""
+    }
+}
+
+fn percent(rate: Rate) -> f64 {
+    100.0 * rate.value()
+}
+
+impl Findings<'_> {
+    /// A title: what, and at which scale.
+    fn title(&self, what: &str) -> String {
+        format!("{}{what}{}", self.study.name, self.scale.title_suffix())
+    }
+
+    fn rates(&self, generators: &[(&str, &str)], not_run: &[NotRun]) -> Table {
+        let mut columns = vec![
+            Column::left("data set"),
+            Column::right("", self.study.heading),
+        ];
+        for (generator, variant) in generators {
+            for &measure in measures(generator) {
+                let group = title(generator, variant);
+                columns.push(Column::right(&group, measure.name()));
+                if self.paper.prints(generator, measure) {
+                    columns.push(Column::paper(group));
+                }
+            }
+        }
+        let mut rows = Vec::new();
+        for block in &self.blocks {
+            let beside = block.kinship().beside();
+            let mut lines = vec![(
+                Cell::text("untouched"),
+                self.cells(generators, |generator, variant, measure| {
+                    let series = block.series(generator, variant);
+                    let alarms = |series| self.alarms(block, series, measure);
+                    (Cell::maybe(series, alarms), Cell::Missing)
+                }),
+            )];
+            for setting in block.settings() {
+                let cells = self.cells(generators, |generator, variant, measure| {
+                    let series = block.series(generator, variant);
+                    let theirs = beside.zip(self.study.beside(setting));
+                    let theirs = theirs.and_then(|(printed, at)| {
+                        self.paper.rate(printed.dataset, generator, measure, at)
+                    });
+                    let ours = |series| self.detected(block, series, setting, measure);
+                    (Cell::maybe(series, ours), Cell::maybe(theirs, Cell::text))
+                });
+                lines.push((self.study.label(setting), cells));
+            }
+            let mut names = block.lines();
+            names.push(format!("top-1 {:.1} %", percent(block.target.accuracy)));
+            let printed = beside.filter(|setting| !self.paper.values(setting.dataset).is_empty());
+            names.extend(printed.map(|setting| format!("paper: {}", setting.title)));
+            push(&mut rows, names, lines);
+        }
+        let reference = self.reference();
+        if let Some(printed) = reference {
+            let lines = self.paper.values(printed.dataset).into_iter().map(|at| {
+                let cells = self.cells(generators, |generator, _, measure| {
+                    let rate = self.paper.rate(printed.dataset, generator, measure, at);
+                    (Cell::Blank, Cell::maybe(rate, Cell::text))
+                });
+                let setting = Setting::Attack {
+                    value: at.map(f64::to_bits),
+                    variant: String::new(),
+                };
+                (self.study.label(&setting), cells)
+            });
+            let names = vec![
+                format!("paper ({printed})"),
+                format!("top-1 {} %", printed.top1),
+            ];
+            push(&mut rows, names, lines.collect());
+        }
+        for missing in not_run {
+            let width = columns.len() - 2;
+            let line = (Cell::text("not run"), vec![Cell::Missing; width]);
+            push(&mut rows, vec![missing.dataset_title.clone()], vec![line]);
+        }
+        Table {
+            title: self.title(&format!(": detection rate in % {}", self.study.after)),
+            columns,
+            heads: 2,
+            notes: self.notes(generators, reference, &rows, not_run),
+            rows,
+        }
+    }
+
+    /// One line of the table of rates: our number and, where the paper has such a column, the paper's.
+    fn cells(
+        &self,
+        generators: &[(&str, &str)],
+        cell: impl Fn(&str, &str, Measure) -> (Cell, Cell),
+    ) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        for (generator, variant) in generators {
+            for &measure in measures(generator) {
+                let (ours, theirs) = cell(generator, variant, measure);
+                cells.push(ours);
+                if self.paper.prints(generator, measure) {
+                    cells.push(theirs);
+                }
+            }
+        }
+        cells
+    }
+
+    /// The false alarms of some samples.
+    fn alarms(&self, block: &Block, series: &Series, measure: Measure) -> Cell {
+        let rate = series.false_alarms(measure);
+        let what = self.what(block, series, "untouched", measure);
+        let steps = series.sets.iter().map(|set| set.id);
+        let mut source =
+            Source::new(what, steps.chain([block.target.id])).fact("counted", rate.to_string());
+        let controls = series.sets.iter().flat_map(|set| &set.controls);
+        for control in controls {
+            let rate = match measure {
+                Measure::Single => control.single,
+                Measure::Pair => control.pair,
+            };
+            source = source.fact(&control.name, format!("{}/{}", rate.hits(), rate.of()));
+        }
+        Cell::number(percent(rate), 1).resting_on(source)
+    }
+
+    /// The rate of some samples in one setting.
+    fn detected(
+        &self,
+        block: &Block,
+        series: &Series,
+        setting: &Setting,
+        measure: Measure,
+    ) -> Cell {
+        Cell::maybe(series.point(setting), |point| {
+            let rate = point.rate(measure);
+            let cell = Cell::marked(percent(rate), 1, mark(series, point, measure));
+            cell.resting_on(self.source(block, series, point, measure))
+        })
+    }
+
+    /// What a rate rests on.
+    fn source(&self, block: &Block, series: &Series, point: &Point, measure: Measure) -> Source {
+        let label = self.study.label(&point.setting).plain();
+        let ids = |ids: &mut dyn Iterator<Item = Id>| ids.collect::<Vec<_>>();
+        let mut steps = ids(&mut point.runs.iter().map(|run| run.id));
+        steps.extend(ids(&mut series.sets.iter().map(|set| set.id)));
+        steps.push(block.target.id);
+        let (first, rate) = (point.runs[0], point.rate(measure));
+        let mut source = Source::new(self.what(block, series, &label, measure), steps)
+            .fact("counted", rate.to_string())
+            .fact("runs", point.extent());
+        if let Some((mean, interval)) = point.mean(measure) {
+            source = source.fact("mean over runs", mean_of(mean, interval));
+        }
+        source
+            .fact("attack", format!("{} {}", first.attack, first.spec))
+            .fact(
+                "samples",
+                series.sets.first().map_or_else(String::new, |set| {
+                    format!("{} {}", series.generator, set.spec)
+                }),
+            )
+    }
+
+    fn what(&self, block: &Block, series: &Series, label: &str, measure: Measure) -> String {
+        let attack = self.study.attack;
+        let (target, samples, measure) = (block.title(), series.title(), measure.name());
+        match label {
+            "untouched" | "unchanged" => format!("{target}: {samples}, {measure}, {label}"),
+            label => format!("{target}: {samples}, {measure}, {attack} {label}"),
+        }
+    }
+
+    /// The setting whose numbers are shown for orientation: some block is far from the paper, and none shows them beside
+    /// its own.
+    fn reference(&self) -> Option<&'static Printed> {
+        let mut blocks = self.blocks.iter();
+        let foreign = blocks.find_map(|block| match block.kinship() {
+            Kinship::Foreign(printed) => Some(printed),
+            _ => None,
+        })?;
+        let shown = |block: &Block| block.kinship().beside() == Some(foreign);
+        let prints = !self.paper.values(foreign.dataset).is_empty();
+        (prints && !self.blocks.iter().any(shown)).then_some(foreign)
+    }
+
+    fn notes(
+        &self,
+        generators: &[(&str, &str)],
+        reference: Option<&Printed>,
+        rows: &[Row],
+        not_run: &[NotRun],
+    ) -> Vec<String> {
+        let mut notes: Vec<String> = not_run.iter().map(NotRun::note).collect();
+        let blocks = &self.blocks;
+        if blocks.is_empty() {
+            notes.push("Nothing has been computed yet.".to_owned());
+            return notes;
+        }
+        notes.push(
+            "single: samples whose label changed; pair: pairs of which at least one member's label changed. Ours judges \
+             its own pairs, the others pairs of two samples drawn at random, as the paper does."
+                .to_owned(),
+        );
+        let series = blocks.iter().flat_map(|block| &block.series);
+        let controls: Rate = series
+            .map(|series| series.false_alarms(Measure::Single))
+            .sum();
+        let mut alarms = format!(
+            "untouched: false alarms, the unmodified model asked again about the same samples (other batch sizes, order, \
+             threads): {}/{} labels changed in all.",
+            controls.hits(),
+            controls.of()
+        );
+        let settings = || blocks.iter().flat_map(Block::settings);
+        if settings().any(|setting| *setting == Setting::Unchanged) {
+            alarms.push_str(" unchanged: a control, an attack that changes nothing.");
+        }
+        if self.study.axis == Some("lr") && settings().any(|setting| setting.value() == Some(0.0)) {
+            alarms.push_str(" lr 0: a control, fine-tuning that must not move a weight.");
+        }
+        notes.push(alarms);
+        for block in blocks {
+            notes.push(format!(
+                "{}: top-1 {}; {}.",
+                block.title(),
+                block.target.accuracy,
+                block.extent()
+            ));
+            notes.extend(self.beside(block));
+        }
+        if let Some(printed) = reference {
+            notes.push(format!(
+                "paper ({printed}): printed values of another experiment, for orientation only; compare the shape of the \
+                 rows, not the numbers."
+            ));
+        }
+        let marked = |row: &Row| row.cells.iter().any(|cell| cell.mark() == MARK);
+        if rows.iter().any(marked) {
+            notes.push(format!(
+                "{MARK} in at least one run all labels coincide after the attack: the rate is then the balance of the \
+                 reference labels, not a sensitivity."
+            ));
+        }
+        let missing = generators.iter().filter(|(generator, variant)| {
+            let mut blocks = blocks.iter();
+            !blocks.any(|block| block.series(generator, variant).is_some())
+        });
+        let missing: Vec<_> = missing
+            .map(|(generator, variant)| title(generator, variant))
+            .collect();
+        if !missing.is_empty() {
+            notes.push(format!("Not in this grid: {}.", missing.join(", ")));
+        }
+        notes
+    }
+
+    /// What to know about the paper's numbers beside a block.
+    fn beside(&self, block: &Block) -> Option<String> {
+        let (title, kinship) = (block.title(), block.kinship());
+        let printed = kinship.setting();
+        if self.paper.values(printed.dataset).is_empty() {
+            return None;
+        }
+        let shown = format!(
+            "paper: {} beside {title}: as printed for {printed} (top-1 {} %), ",
+            printed.title, printed.top1
+        );
+        Some(match kinship {
+            Kinship::Same(_) => shown + "the same data set and network.",
+            Kinship::Akin(_) => {
+                shown + "not the same experiment: another " + difference(block, printed) + "."
+            }
+            Kinship::Foreign(_) => format!("{title} is not in the paper."),
+        })
+    }
+}
+
+/// `40.0 % [33.3, 46.7]`: a mean over runs and its bootstrap interval, both in [0, 1].
+fn mean_of(mean: f64, interval: Option<(f64, f64)>) -> String {
+    let mean = format!("{:.1} %", 100.0 * mean);
+    match interval {
+        Some((low, high)) => format!("{mean} [{:.1}, {:.1}]", 100.0 * low, 100.0 * high),
+        None => mean,
+    }
+}
+
+/// Adds a block of rows; its name stands in the first column, line by line, and what is left over in its last row.
+fn push(rows: &mut Vec<Row>, mut name: Vec<String>, lines: Vec<(Cell, Vec<Cell>)>) {
+    let last = lines.len().saturating_sub(1);
+    if name.len() > lines.len() {
+        let rest = name.split_off(last).join(", ");
+        name.push(rest);
+    }
+    let mut name = name.into_iter();
+    for (nth, (lr, rest)) in lines.into_iter().enumerate() {
+        let first = Cell::text(name.next().unwrap_or_default());
+        let mut cells = vec![first, lr];
+        cells.extend(rest);
+        rows.push(Row {
+            begins: nth == 0,
+            cells,
+        });
+    }
+}
+
+/// In what a related target differs from the paper's.
+fn difference(block: &Block, setting: &Printed) -> &'static str {
+    let network = block.target.model.eq_ignore_ascii_case(setting.network);
+    match (block.target.dataset == setting.dataset, network) {
+        (true, _) => "network",
+        (false, true) => "form of the data set",
+        (false, false) => "form of the data set and another network",
+    }
+}

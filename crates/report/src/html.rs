@@ -1,0 +1,317 @@
+//! One self-contained page of reports: the tables, the figures, and on demand what each number rests on.
+//!
+//! The page fetches nothing and says so to the browser. It is made of the same [`Table`] values as every other format;
+//! what a cell rests on is looked up in two maps embedded as JSON: the cells' sources, and the records of the steps that
+//! they name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{Environment, Value as Safe, context};
+use serde::Serialize;
+use serde_json::{Value, json};
+use spec::{Id, Scale};
+use store::Provenance;
+
+use crate::pool::network;
+use crate::{Align, Cell, Document, Error, Records, Report, Row, Source, Table};
+
+/// A report on the page.
+pub struct Section<'a> {
+    /// Which one.
+    pub report: Report,
+    /// What it says.
+    pub document: &'a Document,
+    /// The records it was made of.
+    pub records: &'a Records,
+}
+
+/// One self-contained page; `journal` is what is known about the run as a whole.
+///
+/// # Errors
+/// [`Error::Draw`] if a figure cannot be drawn, [`Error::Page`] if the page cannot be filled in.
+pub fn page(
+    title: &str,
+    scale: Scale,
+    sections: &[Section],
+    journal: &Value,
+) -> Result<String, Error> {
+    let mut sources = Vec::new();
+    let shown = sections
+        .iter()
+        .map(|section| show(section, scale, &mut sources))
+        .collect::<Result<Vec<_>, _>>()?;
+    let named: BTreeSet<Id> = sources
+        .iter()
+        .flat_map(|source| &source.steps)
+        .copied()
+        .collect();
+    let steps: BTreeMap<_, _> = sections
+        .iter()
+        .flat_map(|section| steps(section.records))
+        .filter(|(id, _)| named.contains(id))
+        .map(|(id, step)| (id.to_string(), step))
+        .collect();
+    let mut environment = Environment::new();
+    let syntax = SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .build();
+    let filled = syntax
+        .map(|syntax| environment.set_syntax(syntax))
+        .and_then(|()| environment.add_template("page.html", include_str!("html/page.html")))
+        .and_then(|()| environment.get_template("page.html"))
+        .and_then(|template| {
+            template.render(context! {
+                title => format!("{title}{}", scale.title_suffix()),
+                sections => Serde(shown),
+                style => Safe::from_safe_string(include_str!("html/page.css").to_owned()),
+                script => Safe::from_safe_string(include_str!("html/page.js").to_owned()),
+                sources => embed(&json!(sources.iter().map(Arc::as_ref).collect::<Vec<_>>())),
+                steps => embed(&json!(steps)),
+                journal => serde_json::to_string_pretty(journal).unwrap_or_default(),
+            })
+        });
+    filled.map_err(Error::Page)
+}
+
+/// JSON within a `<script>`, which nothing in it may close.
+fn embed(value: &Value) -> Safe {
+    Safe::from_safe_string(value.to_string().replace('<', "\\u003c"))
+}
+
+#[derive(Serialize)]
+struct Shown {
+    name: &'static str,
+    title: String,
+    tables: Vec<Grid>,
+    /// Each figure and its title.
+    figures: Vec<(Safe, String)>,
+}
+
+/// A table, with nothing left to decide.
+#[derive(Serialize)]
+struct Grid {
+    title: String,
+    /// The line of groups above the headings; empty if there is none.
+    groups: Vec<Head>,
+    heads: Vec<Head>,
+    rows: Vec<Line>,
+    notes: Vec<Vec<(bool, String)>>,
+}
+
+#[derive(Serialize)]
+struct Head {
+    text: String,
+    columns: usize,
+    /// Whether it reaches down over the line of headings.
+    tall: bool,
+    class: String,
+}
+
+#[derive(Serialize)]
+struct Line {
+    begins: bool,
+    cells: Vec<Shape>,
+}
+
+#[derive(Serialize)]
+struct Shape {
+    text: String,
+    mark: &'static str,
+    class: String,
+    head: bool,
+    source: Option<usize>,
+}
+
+fn show(section: &Section, scale: Scale, sources: &mut Vec<Arc<Source>>) -> Result<Shown, Error> {
+    let document = section.document;
+    let figures = document.figures.iter().map(|(_, figure)| {
+        let svg = figure.svg()?;
+        Ok((Safe::from_safe_string(svg), figure.title().to_owned()))
+    });
+    Ok(Shown {
+        name: section.report.name(),
+        title: format!("{}{}", section.report.title(), scale.title_suffix()),
+        tables: document
+            .tables
+            .iter()
+            .map(|table| grid(table, sources))
+            .collect(),
+        figures: figures.collect::<Result<_, Error>>()?,
+    })
+}
+
+fn grid(table: &Table, sources: &mut Vec<Arc<Source>>) -> Grid {
+    let grouped = table.columns.iter().any(|column| !column.group.is_empty());
+    let class = |nth: usize, begins: bool| {
+        let column = &table.columns[nth];
+        let names = [
+            (column.align == Align::Right, "number"),
+            (column.printed, "printed"),
+            (begins && nth > 0, "begins"),
+            (nth + 1 == table.heads, "key"),
+        ];
+        let names = names
+            .into_iter()
+            .filter(|(is, _)| *is)
+            .map(|(_, name)| name);
+        names.collect::<Vec<_>>().join(" ")
+    };
+    let (mut groups, mut heads, mut first) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for (group, columns) in table.groups() {
+        let nth = heads.len() + groups.iter().filter(|head: &&Head| head.tall).count();
+        first.insert(nth);
+        let tall = grouped && group.is_empty();
+        groups.push(Head {
+            text: if tall {
+                table.columns[nth].name.clone()
+            } else {
+                group.to_owned()
+            },
+            columns,
+            tall,
+            class: if tall {
+                class(nth, true)
+            } else {
+                "begins".to_owned()
+            },
+        });
+        if !tall {
+            heads.extend((nth..nth + columns).map(|i| Head {
+                text: table.columns[i].name.clone(),
+                columns: 1,
+                tall: false,
+                class: class(i, i == nth),
+            }));
+        }
+    }
+    let mut line = |row: &Row| {
+        let cells = row.cells.iter().enumerate().map(|(nth, cell)| Shape {
+            text: number(cell),
+            mark: cell.mark(),
+            class: class(nth, grouped && first.contains(&nth)),
+            head: nth < table.heads && *cell != Cell::Blank,
+            source: cell.source().map(|source| {
+                sources.push(Arc::clone(source));
+                sources.len() - 1
+            }),
+        });
+        Line {
+            begins: row.begins,
+            cells: cells.collect(),
+        }
+    };
+    Grid {
+        title: table.title.clone(),
+        rows: table.rows.iter().map(&mut line).collect(),
+        groups: if grouped { groups } else { Vec::new() },
+        heads,
+        notes: table.notes.iter().map(|note| typed(note)).collect(),
+    }
+}
+
+/// A cell's text; powers of ten as such.
+fn number(cell: &Cell) -> String {
+    let text = cell.plain();
+    match (cell.bare(), text.split_once('e')) {
+        (Cell::Scientific(_), Some(("1", exponent))) => format!("10{}", raised(exponent)),
+        (Cell::Scientific(_), Some((digits, exponent))) => {
+            format!("{digits}·10{}", raised(exponent))
+        }
+        _ => text,
+    }
+}
+
+/// `⁻⁷` for `-7`.
+pub(crate) fn raised(exponent: &str) -> String {
+    let raise = |c| match c {
+        '-' => '⁻',
+        '1' => '¹',
+        '2' => '²',
+        '3' => '³',
+        digit => char::from_u32(0x2070 + (digit as u32 - '0' as u32)).unwrap_or(digit),
+    };
+    exponent.chars().map(raise).collect()
+}
+
+/// The pieces of a note, each with whether it is something to type.
+fn typed(note: &str) -> Vec<(bool, String)> {
+    let pieces = note.split('`').enumerate();
+    pieces
+        .map(|(nth, text)| (nth % 2 == 1, text.to_owned()))
+        .collect()
+}
+
+/// What the page tells about each step.
+fn steps(records: &Records) -> impl Iterator<Item = (Id, Value)> {
+    let targets = records.targets.iter().map(|record| {
+        let name = format!("{}, {}", record.dataset_title, network(&record.model));
+        let step = step(
+            "target",
+            &name,
+            record.seed,
+            &record.spec,
+            &record.provenance,
+        );
+        (record.id, step)
+    });
+    let sets = records.sets.iter().map(|record| {
+        let step = step(
+            "samples",
+            &record.generator,
+            record.seed,
+            &record.spec,
+            &record.provenance,
+        );
+        (record.id, step)
+    });
+    // What the attack was is told once by the sources, not again by each of their runs.
+    let runs = records.runs.iter().map(|record| {
+        let mut step = step(
+            "run",
+            &record.attack,
+            record.seed,
+            &Value::Null,
+            &record.provenance,
+        );
+        step["samples asked"] = json!(record.set);
+        step["single"] = json!(record.single.to_string());
+        step["pair"] = json!(record.pair.to_string());
+        (record.id, step)
+    });
+    let probes = records.probes.iter().map(|record| {
+        let step = step(
+            "probe",
+            &record.probe,
+            record.seed,
+            &record.spec,
+            &record.provenance,
+        );
+        (record.id, step)
+    });
+    targets.chain(sets).chain(runs).chain(probes)
+}
+
+fn step(kind: &str, name: &str, seed: u64, spec: &Value, how: &Provenance) -> Value {
+    let machine = format!("{}, {} on {} threads", how.device, how.cpu, how.threads);
+    let version = match &how.git {
+        Some(git) => format!("{} ({git})", how.brink),
+        None => how.brink.clone(),
+    };
+    let mut step = json!({
+        "kind": kind,
+        "name": name,
+        "seed": seed,
+        "machine": machine,
+        "brink": version,
+        "started": how.started,
+        "seconds": how.seconds,
+    });
+    if !spec.is_null() {
+        step["specification"] = spec.clone();
+    }
+    step
+}

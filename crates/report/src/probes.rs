@@ -1,0 +1,54 @@
+//! Probes of one kind, by the target they are about and what they were asked: those that differ in their seed alone belong
+//! together.
+
+use store::{ProbeRecord, TargetRecord};
+
+use crate::Records;
+use crate::pool::{fields, network, targets, variants};
+
+/// The probes of one target under one specification.
+pub struct Asked<'a> {
+    /// The target.
+    pub target: &'a TargetRecord,
+    /// Data set, network, and what tells this target and specification from others; mostly nothing.
+    pub lines: Vec<String>,
+    /// One probe a seed.
+    pub probes: Vec<&'a ProbeRecord>,
+}
+
+impl<'a> Asked<'a> {
+    /// All probes whose result `wanted` accepts, ordered by data set and network.
+    pub fn all(records: &'a Records, wanted: impl Fn(&ProbeRecord) -> bool) -> Vec<Self> {
+        let mut all = Vec::new();
+        for (variant, target) in targets(records) {
+            let probes = records.probes.iter();
+            let probes = probes.filter(|probe| probe.target == target.id && wanted(probe));
+            for (spec, probes) in variants(probes.collect(), |probe| fields(&probe.spec, &["seed"]))
+            {
+                let lines = [
+                    target.dataset_title.clone(),
+                    network(&target.model),
+                    variant.clone(),
+                    spec,
+                ];
+                all.push(Self {
+                    target,
+                    lines: lines.into_iter().filter(|line| !line.is_empty()).collect(),
+                    probes,
+                });
+            }
+        }
+        all
+    }
+
+    /// The name in one line.
+    pub fn title(&self) -> String {
+        self.lines.join(", ")
+    }
+
+    /// Data set, and network with what else tells it from others: the first two cells of a row.
+    pub fn names(&self) -> (String, String) {
+        let (first, rest) = self.lines.split_at(1);
+        (first.concat(), rest.join(", "))
+    }
+}

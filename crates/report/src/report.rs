@@ -1,0 +1,99 @@
+//! What there is to report, by name: the paper's tables and figures, and what belongs to them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use spec::Scale;
+
+use crate::study::{BACKDOOR, FINETUNE, PRUNE, QUANTIZE};
+use crate::{Document, NotRun, Records};
+use crate::{convergence, detection, dispersion, targets, timing};
+
+/// A table of the paper, or a figure, with what belongs to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Report {
+    /// The models under protection.
+    Table1,
+    /// Detection of a backdoor.
+    Table2,
+    /// Detection of fine-tuning, by learning rate.
+    Table3,
+    /// Detection of quantisation.
+    Table4,
+    /// The time that samples take.
+    Table5,
+    /// Detection of pruning, by the share of weights pruned.
+    Figure3,
+    /// How far logits differ after the approach to the boundary.
+    Dispersion,
+    /// Stage 1 against its iterations.
+    Convergence,
+}
+
+impl Report {
+    /// All of them, in the order of the paper.
+    pub const ALL: [Self; 8] = [
+        Self::Table1,
+        Self::Table2,
+        Self::Table3,
+        Self::Table4,
+        Self::Table5,
+        Self::Figure3,
+        Self::Dispersion,
+        Self::Convergence,
+    ];
+
+    /// All of them, in the order of the paper.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter()
+    }
+
+    /// The name in grids and of files, e.g. `table3`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Table1 => "table1",
+            Self::Table2 => "table2",
+            Self::Table3 => "table3",
+            Self::Table4 => "table4",
+            Self::Table5 => "table5",
+            Self::Figure3 => "figure3",
+            Self::Dispersion => "dispersion",
+            Self::Convergence => "convergence",
+        }
+    }
+
+    /// The name in headings: where it stands in the paper, and what it shows.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Table1 => "Table I: the models",
+            Self::Table2 => "Table II: detection of a backdoor",
+            Self::Table3 => "Table III: detection of fine-tuning",
+            Self::Table4 => "Table IV: detection of quantisation",
+            Self::Table5 => "Table V: time of sample generation",
+            Self::Figure3 => "Figure 3: detection of pruning",
+            Self::Dispersion => "Section III-A: dispersion of logits",
+            Self::Convergence => "Convergence of stage 1",
+        }
+    }
+
+    /// The report of these records; each takes those that it is about.
+    pub fn build(self, records: &Records, scale: Scale, not_run: &[NotRun]) -> Document {
+        match self {
+            Self::Table1 => targets::build(records, scale, not_run),
+            Self::Table2 => detection::build(&BACKDOOR, records, scale, not_run),
+            Self::Table3 => detection::build(&FINETUNE, records, scale, not_run),
+            Self::Table4 => detection::build(&QUANTIZE, records, scale, not_run),
+            Self::Table5 => timing::build(records, scale, not_run),
+            Self::Figure3 => detection::build(&PRUNE, records, scale, not_run),
+            Self::Dispersion => dispersion::build(records, scale, not_run),
+            Self::Convergence => convergence::build(records, scale, not_run),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}

@@ -1,0 +1,160 @@
+//! Table I: the models under protection, and how good they are beside the paper's.
+
+use spec::Scale;
+use store::TargetRecord;
+
+use crate::long::{Fields, align, done, skipped};
+use crate::paper::{self, Kinship, SETTINGS};
+use crate::pool::{network, targets};
+use crate::{Cell, Column, Document, NotRun, Records, Row, Source, Table};
+
+/// Table I.
+pub fn build(records: &Records, scale: Scale, not_run: &[NotRun]) -> Document {
+    let targets = targets(records);
+    Document {
+        tables: vec![table(&targets, scale, not_run)],
+        data: data(&targets, scale, not_run),
+        figures: Vec::new(),
+    }
+}
+
+fn table(targets: &[(String, &TargetRecord)], scale: Scale, not_run: &[NotRun]) -> Table {
+    let columns = vec![
+        Column::left("data set"),
+        Column::left("network"),
+        Column::right("", "input"),
+        Column::right("", "classes"),
+        Column::right("", "parameters (M)"),
+        Column::right("training", "images"),
+        Column::right("training", "epochs"),
+        Column::right("top-1 %", "ours"),
+        Column::right("top-1 %", "95 %"),
+        Column::paper("top-1 %"),
+    ];
+    let mut rows: Vec<_> = targets
+        .iter()
+        .map(|(variant, target)| row(variant, target))
+        .collect();
+    let alone = SETTINGS.iter().filter(|setting| {
+        let shown = |target: &TargetRecord| Kinship::of(target).beside() == Some(setting);
+        !targets.iter().any(|(_, target)| shown(target))
+    });
+    let lines = paper::lines(include_str!("../../../experiments/table1/paper.csv"));
+    for (nth, setting) in alone.enumerate() {
+        let line = lines.iter().find(|line| line["dataset"] == setting.dataset);
+        let field = |name| Cell::maybe(line.map(|line| line[name]), Cell::text);
+        rows.push(Row {
+            begins: nth == 0,
+            cells: vec![
+                Cell::text(format!("paper ({})", setting.title)),
+                Cell::text(setting.network),
+                field("input"),
+                field("classes"),
+                Cell::Blank,
+                Cell::Blank,
+                Cell::Blank,
+                Cell::Blank,
+                Cell::Blank,
+                Cell::text(setting.top1),
+            ],
+        });
+    }
+    let mut notes: Vec<_> = not_run.iter().map(NotRun::note).collect();
+    if targets.is_empty() {
+        notes.push("Nothing has been computed yet.".to_owned());
+    } else {
+        notes.push(
+            "top-1 on the test images used, with the 95 % Wilson interval. 0 epochs: weights from a file, used as they are."
+                .to_owned(),
+        );
+    }
+    for (_, target) in targets {
+        if let Kinship::Akin(setting) = Kinship::of(target) {
+            notes.push(format!(
+                "paper beside {}, {}: as printed for {setting}, not the same experiment.",
+                target.dataset_title,
+                network(&target.model)
+            ));
+        }
+    }
+    Table {
+        title: format!("Table I: the models{}", scale.title_suffix()),
+        columns,
+        heads: 2,
+        rows,
+        notes,
+    }
+}
+
+fn row(variant: &str, target: &TargetRecord) -> Row {
+    let [c, h, w] = target.input;
+    let (low, high) = target.accuracy.wilson95();
+    let name = network(&target.model);
+    let source = Source::new(
+        format!("{}, {name}: top-1 accuracy", target.dataset_title),
+        [target.id],
+    )
+    .fact("counted", target.accuracy.to_string())
+    .fact("seed", target.seed.to_string())
+    .fact("specification", target.spec.to_string());
+    let beside = Kinship::of(target).beside();
+    Row {
+        begins: false,
+        cells: vec![
+            Cell::text(&target.dataset_title),
+            Cell::text(if variant.is_empty() {
+                name
+            } else {
+                format!("{name} ({variant})")
+            }),
+            Cell::text(format!("{c}x{h}x{w}")),
+            Cell::Count(target.classes as u64),
+            Cell::number(target.parameters as f64 / 1e6, 2),
+            Cell::Count(target.train_images),
+            Cell::number(target.epochs, usize::from(target.epochs.fract() != 0.0)),
+            Cell::number(100.0 * target.accuracy.value(), 2).resting_on(source),
+            Cell::text(format!("{:.1} to {:.1}", 100.0 * low, 100.0 * high)),
+            Cell::maybe(beside, |setting| Cell::text(setting.top1)),
+        ],
+    }
+}
+
+fn data(targets: &[(String, &TargetRecord)], scale: Scale, not_run: &[NotRun]) -> Table {
+    let mut rows: Vec<Fields> = Vec::new();
+    for (variant, target) in targets {
+        let (low, high) = target.accuracy.wilson95();
+        let [c, h, w] = target.input.map(|size| Cell::Count(size as u64));
+        let beside = Kinship::of(target).beside();
+        let mut row = done(scale);
+        row.extend([
+            ("dataset", Cell::text(&target.dataset)),
+            ("dataset_title", Cell::text(&target.dataset_title)),
+            ("network", Cell::text(&target.model)),
+            ("target", Cell::text(target.id.to_string())),
+            ("target_variant", Cell::text(variant)),
+            ("target_seed", Cell::Count(target.seed)),
+            ("channels", c),
+            ("height", h),
+            ("width", w),
+            ("classes", Cell::Count(target.classes as u64)),
+            ("parameters", Cell::Count(target.parameters)),
+            ("training_images", Cell::Count(target.train_images)),
+            ("epochs", Cell::number(target.epochs, 2)),
+            ("hits", Cell::Count(target.accuracy.hits())),
+            ("of", Cell::Count(target.accuracy.of())),
+            ("rate", Cell::number(target.accuracy.value(), 4)),
+            ("low95", Cell::number(low, 4)),
+            ("high95", Cell::number(high, 4)),
+            (
+                "paper_percent",
+                Cell::maybe(
+                    beside.and_then(|setting| setting.top1.parse().ok()),
+                    |top1| Cell::number(top1, 2),
+                ),
+            ),
+        ]);
+        rows.push(row);
+    }
+    rows.extend(not_run.iter().map(|missing| skipped(missing, scale)));
+    align(format!("Table I, data{}", scale.title_suffix()), rows)
+}

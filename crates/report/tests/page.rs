@@ -1,0 +1,244 @@
+//! The page: self-contained, and usable in a real browser on a phone and on a desk.
+//!
+//! The browser's part runs where there is one: `$CHROMIUM`, `chromium-headless-shell` or `chromium`.
+
+mod records;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use records::{cifar, everything, fashion, grid};
+use report::figure::sheet;
+use report::html::{Section, page};
+use report::{Document, Records, Report};
+use serde_json::{Value, json};
+use spec::Scale;
+use verify::{Images, Layout};
+
+/// All reports of the records of a grid that has something for each, and a picture.
+fn whole() -> String {
+    let records = everything();
+    let mut documents: Vec<(Report, Document)> = Report::all()
+        .map(|report| (report, report.build(&records, Scale::Desk, &[])))
+        .collect();
+    let images = Images::new([1, 2, 2], vec![0.1, 0.2, 0.3, 0.4]).unwrap();
+    let title = "A sample (desk scale)";
+    let picture = sheet(title, &images, Layout::Singles, 1);
+    documents[0].1.figures.push(("samples".to_owned(), picture));
+    render(&records, &documents)
+}
+
+fn render(records: &Records, documents: &[(Report, Document)]) -> String {
+    let sections: Vec<_> = documents
+        .iter()
+        .map(|(report, document)| Section {
+            report: *report,
+            document,
+            records,
+        })
+        .collect();
+    let journal = json!({"grid": "configs/a.yaml", "note": "</script><b>&"});
+    page("Brink", Scale::Desk, &sections, &journal).unwrap()
+}
+
+/// The JSON of a `<script>` with this id.
+fn embedded(html: &str, id: &str) -> Value {
+    let open = format!("<script type=\"application/json\" id=\"{id}\">");
+    let (_, rest) = html.split_once(&open).expect("it is there");
+    let (json, _) = rest.split_once("</script>").unwrap();
+    serde_json::from_str(json).unwrap()
+}
+
+/// What stands between the quotes of all attributes of this name.
+fn attributes<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
+    let begin = format!(" {name}=\"");
+    let pieces = html.split(begin.as_str()).skip(1);
+    pieces.filter_map(|rest| rest.split('"').next()).collect()
+}
+
+#[test]
+fn nothing_is_fetched() {
+    let html = whole();
+    assert_eq!(attributes(&html, "src"), [""; 0]);
+    let own = |href: &&str| href.starts_with('#') || href.starts_with("data:image/png;base64,");
+    let hrefs = attributes(&html, "href");
+    assert!(hrefs.iter().all(own), "{hrefs:?}");
+    assert!(
+        hrefs.iter().any(|href| href.starts_with("data:")),
+        "a picture"
+    );
+    for word in [
+        "url(",
+        "@import",
+        "fetch(",
+        "XMLHttpRequest",
+        "<link",
+        "<iframe",
+        "<img",
+    ] {
+        assert!(!html.contains(word), "{word}");
+    }
+    assert!(
+        html.contains("default-src 'none'"),
+        "and the browser is told so"
+    );
+}
+
+#[test]
+fn every_source_has_its_records() {
+    let html = whole();
+    let (sources, steps) = (embedded(&html, "sources"), embedded(&html, "steps"));
+    let buttons = attributes(&html, "data-source");
+    assert_eq!(buttons.len(), sources.as_array().unwrap().len());
+    assert!(buttons.len() > 200, "{}", buttons.len());
+    for button in buttons {
+        let source = &sources[button.parse::<usize>().unwrap()];
+        let named = source["steps"].as_array().unwrap();
+        assert!(!named.is_empty(), "{source}");
+        for id in named {
+            let step = &steps[id.as_str().unwrap()];
+            assert!(
+                step["seed"].is_u64() && step["machine"].is_string(),
+                "{id}: {step}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_rate_tells_counts_both_intervals_and_runs() {
+    let html = whole();
+    let sources = embedded(&html, "sources");
+    let title = "Fashion-MNIST, ResNet18: Ours, pair, finetune 1e-8";
+    let mut all = sources.as_array().unwrap().iter();
+    let source = all.find(|source| source["title"] == title).expect(title);
+    let facts: std::collections::BTreeMap<String, String> = source["facts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|fact| serde_json::from_value::<(String, String)>(fact.clone()).unwrap())
+        .collect();
+    assert_eq!(facts["counted"], "67/90 = 74.4 % [64.6, 82.3]");
+    assert_eq!(facts["runs"], "3 runs: 3 attack seeds, 1 sample set");
+    assert_eq!(facts["mean over runs"], "74.4 % [70.0, 80.0]");
+    assert!(
+        facts["attack"].contains("\"optimizer\":\"adam\""),
+        "{}",
+        facts["attack"]
+    );
+    // Three runs, their samples, the target.
+    assert_eq!(source["steps"].as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn the_scale_is_in_every_heading_and_nothing_breaks_out() {
+    let mut target = fashion();
+    target.dataset_title = "</script><img src=x onerror=alert(1)> & \"B\"".into();
+    let records = grid(&[target, cifar("resnet18")]);
+    let document = Report::Table3.build(&records, Scale::Desk, &[]);
+    let html = render(&records, &[(Report::Table3, document)]);
+    assert!(!html.contains("<img"), "names are escaped");
+    assert_eq!(html.matches("</script>").count(), 3, "and close no script");
+    for tag in ["h1", "h2", "caption", "figcaption"] {
+        let open = format!("<{tag}>");
+        let heads: Vec<_> = html.split(&open).skip(1).collect();
+        assert!(!heads.is_empty(), "{tag}");
+        for head in heads {
+            let text = head.split("</").next().unwrap();
+            assert!(text.ends_with("(desk scale)"), "{tag}: {text}");
+        }
+    }
+}
+
+#[test]
+fn tables_name_their_rows_and_columns() {
+    let records = grid(&[cifar("resnet18")]);
+    let document = Report::Table3.build(&records, Scale::Paper, &[]);
+    let html = render(&records, &[(Report::Table3, document)]);
+    let html = html.replace(" (desk scale)", "");
+    assert!(
+        html.contains("<th scope=\"col\" colspan=\"1\" rowspan=\"2\" class=\"\">data set</th>")
+    );
+    assert!(html.contains("<th scope=\"colgroup\" colspan=\"4\" class=\"begins\">DBI</th>"));
+    assert!(html.contains("<th scope=\"row\" class=\"number begins key\">10⁻⁹</th>"));
+    assert!(html.contains("<td class=\"number printed\">77.56</td>"));
+}
+
+/// A browser, if there is one.
+fn browser() -> Option<PathBuf> {
+    let names = std::env::var_os("CHROMIUM").into_iter();
+    let names = names.chain(["chromium-headless-shell".into(), "chromium".into()]);
+    names.map(PathBuf::from).find(|name| {
+        let version = Command::new(name).arg("--version").output();
+        version.is_ok_and(|output| output.status.success())
+    })
+}
+
+/// What a browser of this size makes of the page: the facts that `probe` leaves in the attributes of the root.
+fn seen(browser: &PathBuf, html: &str, (width, height): (u32, u32)) -> String {
+    // Runs after the page's own script: what does it look like, and what does a choice by pointer and by keyboard do?
+    let probe = r#"<script>
+        const root = document.documentElement;
+        root.dataset.overflow = root.scrollWidth - root.clientWidth;
+        root.dataset.width = innerWidth;
+        const button = document.querySelector("button[data-source]");
+        button.focus();
+        root.dataset.focused = document.activeElement === button;
+        button.click();
+        root.dataset.open = dialog.open;
+        root.dataset.shown = dialog.querySelector("h3").textContent;
+        root.dataset.facts = dialog.querySelectorAll("dl dt").length;
+        root.dataset.inside = dialog.getBoundingClientRect().right <= innerWidth;
+        root.dataset.fetched = performance.getEntriesByType("resource").length;
+    </script>"#;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("page.html");
+    std::fs::write(&file, html.replace("</body>", &format!("{probe}</body>"))).unwrap();
+    let output = Command::new(browser)
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-background-networking",
+            "--disable-sync",
+        ])
+        .arg(format!(
+            "--user-data-dir={}",
+            folder.path().join("profile").display()
+        ))
+        .arg(format!("--window-size={width},{height}"))
+        .arg("--dump-dom")
+        .arg(format!("file://{}", file.display()))
+        .output()
+        .expect("the browser runs");
+    let dom = String::from_utf8_lossy(&output.stdout);
+    let root = dom
+        .split_once("<html")
+        .and_then(|(_, rest)| rest.split_once('>'));
+    root.expect("the browser loads the page").0.to_owned()
+}
+
+#[test]
+fn it_works_in_a_browser() {
+    let Some(browser) = browser() else {
+        eprintln!("skipped: no chromium-headless-shell, chromium or $CHROMIUM here");
+        return;
+    };
+    let html = whole();
+    for size in [(390, 844), (1280, 900)] {
+        let root = seen(&browser, &html, size);
+        for fact in [
+            format!("data-width=\"{}\"", size.0),
+            "data-overflow=\"0\"".to_owned(),
+            "data-focused=\"true\"".to_owned(),
+            "data-open=\"true\"".to_owned(),
+            "data-shown=\"CIFAR-10 (JPEG q75), ResNet18: top-1 accuracy\"".to_owned(),
+            "data-inside=\"true\"".to_owned(),
+            "data-fetched=\"0\"".to_owned(),
+        ] {
+            assert!(root.contains(&fact), "{size:?}: {fact} is not in {root}");
+        }
+        let facts = root.split_once("data-facts=\"").unwrap().1;
+        assert!(!facts.starts_with('0'), "{root}");
+    }
+}

@@ -1,0 +1,229 @@
+//! What people see of the other reports, from records made here.
+
+mod records;
+
+use records::{asked, everything, fashion};
+use report::{Cell, Document, Markup, Records, Report};
+use serde_json::json;
+use spec::Scale;
+use store::Measured;
+
+fn build(report: Report, records: &Records) -> Document {
+    report.build(records, Scale::Desk, &[])
+}
+
+fn shown(report: Report) -> String {
+    build(report, &everything()).render(Markup::Terminal)
+}
+
+#[test]
+fn table1() {
+    insta::assert_snapshot!(shown(Report::Table1));
+}
+
+#[test]
+fn table2() {
+    insta::assert_snapshot!(shown(Report::Table2));
+}
+
+#[test]
+fn table4() {
+    insta::assert_snapshot!(shown(Report::Table4));
+}
+
+#[test]
+fn table5() {
+    insta::assert_snapshot!(shown(Report::Table5));
+}
+
+#[test]
+fn figure3() {
+    insta::assert_snapshot!(shown(Report::Figure3));
+}
+
+#[test]
+fn dispersion() {
+    insta::assert_snapshot!(shown(Report::Dispersion));
+}
+
+#[test]
+fn convergence() {
+    insta::assert_snapshot!(shown(Report::Convergence));
+}
+
+#[test]
+fn names_are_what_grids_write() {
+    for report in Report::all() {
+        let name = serde_json::to_string(&report).unwrap();
+        assert_eq!(name, format!("\"{}\"", report.name()));
+        assert_eq!(serde_json::from_str::<Report>(&name).unwrap(), report);
+    }
+}
+
+#[test]
+fn every_report_can_be_written_and_says_its_scale() {
+    let records = everything();
+    let folder = tempfile::tempdir().unwrap();
+    for report in Report::all() {
+        for (scale, suffix) in [(Scale::Desk, " (desk scale)"), (Scale::Paper, "")] {
+            let document = report.build(&records, scale, &[]);
+            let tables = document.tables.iter().chain([&document.data]);
+            for table in tables {
+                assert!(table.title.ends_with(suffix), "{}", table.title);
+                assert_eq!(table.title.contains("scale"), scale == Scale::Desk);
+                for row in &table.rows {
+                    assert_eq!(row.cells.len(), table.columns.len(), "{}", table.title);
+                }
+            }
+            let written = report::write_all(folder.path(), report, &document).unwrap();
+            let files = if !document.figures.is_empty() { 6 } else { 4 };
+            assert_eq!(written.len(), files);
+            assert!(
+                written
+                    .iter()
+                    .all(|path| path.file_stem().unwrap() == report.name())
+            );
+        }
+        let nothing = build(report, &Records::default());
+        let text = nothing.tables[0].render(Markup::Terminal);
+        assert!(text.contains("Nothing has been computed yet."), "{text}");
+    }
+}
+
+/// The rows of the first table whose second cell is this.
+fn rows(document: &Document, name: &str) -> Vec<Vec<Cell>> {
+    let rows = document.tables[0].rows.iter();
+    let rows = rows.filter(|row| row.cells[1] == Cell::text(name));
+    rows.map(|row| {
+        row.cells[2..]
+            .iter()
+            .map(|cell| cell.bare().clone())
+            .collect()
+    })
+    .collect()
+}
+
+#[test]
+fn only_eight_bits_stand_beside_the_paper() {
+    let document = build(Report::Table4, &everything());
+    let printed = |name: &str| {
+        let rows = rows(&document, name);
+        // The first block is the paper's family.
+        rows[0].last().cloned().unwrap()
+    };
+    assert_eq!(printed("8 bit, granularity tensor"), Cell::text("44.67"));
+    assert_eq!(printed("8 bit, granularity channel"), Cell::text("44.67"));
+    assert_eq!(printed("4 bit, granularity tensor"), Cell::Missing);
+    assert_eq!(printed("unchanged"), Cell::Missing);
+}
+
+#[test]
+fn an_attack_that_changes_nothing_is_a_row_of_every_table() {
+    let mut records = everything();
+    for run in &mut records.runs {
+        if run.attack == "identity" && run.generator == "dbi" {
+            run.single = verify::Rate::new(3, 30);
+        }
+    }
+    for report in [
+        Report::Table2,
+        Report::Table3,
+        Report::Table4,
+        Report::Figure3,
+    ] {
+        let document = build(report, &records);
+        let rows = rows(&document, "unchanged");
+        assert_eq!(rows.len(), 2, "{report}: one a target");
+        assert!(
+            rows[0].contains(&Cell::number(10.0, 1)),
+            "{report}: {:?}",
+            rows[0]
+        );
+    }
+}
+
+#[test]
+fn generators_of_our_own_have_columns_without_the_paper() {
+    let mut records = everything();
+    let (set, runs) = asked(&fashion(), "dbi-original", json!({"steps": 3}), [[2; 3]; 7]);
+    records.sets.push(set);
+    records.runs.extend(runs);
+    let document = build(Report::Table3, &records);
+    let columns = document.tables[0].columns.iter();
+    let columns: Vec<_> = columns
+        .filter(|column| column.group == "DBI original")
+        .collect();
+    assert_eq!(columns.len(), 2);
+    assert!(columns.iter().all(|column| !column.printed));
+}
+
+#[test]
+fn sample_sets_are_pooled_and_counted() {
+    let mut records = everything();
+    // The same generator from other starting points, asked about the same attacks.
+    let sets: Vec<_> = records
+        .sets
+        .iter()
+        .filter(|set| set.generator == "ours")
+        .cloned()
+        .collect();
+    for mut set in sets {
+        let first = set.id;
+        set.id = records::id((first, "again"));
+        set.seed += 1;
+        let runs: Vec<_> = records
+            .runs
+            .iter()
+            .filter(|run| run.set == first)
+            .cloned()
+            .collect();
+        records.runs.extend(runs.into_iter().map(|mut run| {
+            run.id = records::id((run.id, "again"));
+            run.set = set.id;
+            run
+        }));
+        records.sets.push(set);
+    }
+    let document = build(Report::Table3, &records);
+    let means = document.tables[2].render(Markup::Markdown);
+    assert!(means.contains("| 3–6 | 3 | 1–2 |"), "{means}");
+    let counts = document.tables[1].render(Markup::Markdown);
+    assert!(counts.contains("134/180"), "{counts}");
+}
+
+#[test]
+fn ratios_are_of_the_same_turn() {
+    let mut records = everything();
+    for probe in &mut records.probes {
+        if let Measured::Timing(timings) = &mut probe.result {
+            for timing in timings {
+                // A machine that slows down while it is measured, but never within a turn.
+                let factor = if timing.generator == "aid" { 1.5 } else { 1.0 };
+                timing.seconds = [1.0, 10.0, 100.0].map(|seconds| seconds * factor).to_vec();
+            }
+        }
+    }
+    let document = build(Report::Table5, &records);
+    let table = &document.tables[0];
+    let nth = table
+        .columns
+        .iter()
+        .position(|column| column.group == "AID/DBI")
+        .unwrap();
+    let cell = table.rows[0].cells[nth].bare().clone();
+    assert_eq!(cell, Cell::number(1.5, 3));
+    assert!(table.title.contains("on a CPU"), "{}", table.title);
+}
+
+#[test]
+fn seeds_that_make_no_difference_are_told() {
+    let records = everything();
+    let told = |report: Report| {
+        let notes = &build(report, &records).tables[1].notes;
+        notes
+            .iter()
+            .any(|note| note.contains("does not depend on its seed"))
+    };
+    assert!(told(Report::Table4) && told(Report::Figure3));
+    assert!(!told(Report::Table2) && !told(Report::Table3));
+}
