@@ -1,17 +1,24 @@
 //! Model modifications, one file each.
 //!
-//! An attack starts a [`Job`] on a victim's weights; the job ends with the modified weights. This crate does not know the
+//! An attack starts a [`Job`] on a victim's weights; the job ends with the modified model. This crate does not know the
 //! verifier: an attacker's code cannot name a secret key or a sensitive set. To add one, write a file with a type that
 //! implements [`Attack`] and add its line to the registry below.
 
 mod change;
-mod finetune;
+mod layers;
+mod once;
+mod trigger;
+mod tuning;
 
 pub use change::Change;
-pub use finetune::{BatchNorm, Finetune, Optimizer};
+pub use once::once;
+pub use prune::{Criterion, Scope};
+pub use quantize::{Granularity, Scheme, What};
+pub use trigger::{Pattern, Place, Trigger};
+pub use tuning::{BatchNorm, Optimizer};
 
 use data::Split;
-use models::{Job, Model, Normalize, Result, Weights};
+use models::{Activations, Job, Model, Network, Normalize, Result, Weights};
 use spec::Stream;
 
 /// What an attacker has: the model and data to modify it with.
@@ -29,6 +36,55 @@ pub struct Victim<'a> {
     pub train: &'a Split,
 }
 
+impl Victim<'_> {
+    /// The network that it is with other weights.
+    ///
+    /// # Errors
+    /// If the weights do not fit the model.
+    pub fn with(&self, weights: &Weights) -> Result<Network> {
+        Network::frozen(self.model, self.classes, weights, self.normalize)
+    }
+}
+
+/// A modified model.
+#[derive(Clone, Debug)]
+pub struct Modified {
+    /// Its weights.
+    pub weights: Weights,
+    /// The levels that its activations are rounded to, if the attack rounds them.
+    pub activations: Option<Activations>,
+    /// Optimiser steps taken.
+    pub steps: usize,
+    /// Whether the attacker's aim was reached; `None` where there is none but to modify.
+    pub reached: Option<bool>,
+}
+
+impl Modified {
+    /// The network that `victim` has become.
+    ///
+    /// # Errors
+    /// If the weights do not fit the victim's model.
+    pub fn network(&self, victim: &Victim<'_>) -> Result<Network> {
+        let network = victim.with(&self.weights)?;
+        Ok(match &self.activations {
+            Some(activations) => network.with_activations(activations.clone()),
+            None => network,
+        })
+    }
+}
+
+impl From<Weights> for Modified {
+    /// Other weights, without a step and without an aim.
+    fn from(weights: Weights) -> Self {
+        Self {
+            weights,
+            activations: None,
+            steps: 0,
+            reached: None,
+        }
+    }
+}
+
 /// Modifies a model.
 pub trait Attack {
     /// Starts the work; all randomness comes from `stream`.
@@ -39,10 +95,32 @@ pub trait Attack {
         &self,
         victim: Victim<'a>,
         stream: &Stream,
-    ) -> Result<Box<dyn Job<Output = Weights> + 'a>>;
+    ) -> Result<Box<dyn Job<Output = Modified> + 'a>>;
+
+    /// Whether the result depends on the stream; if not, one seed is all there are.
+    fn is_random(&self) -> bool {
+        true
+    }
+
+    /// How often `network`, the result, does what the attacker wants on images that it has not seen, e.g. gives those with a
+    /// trigger the attacker's label; `None` where there is no such thing.
+    ///
+    /// # Errors
+    /// If the images do not fit the network.
+    fn success(
+        &self,
+        _network: &Network,
+        _held_out: &Split,
+        _stream: &Stream,
+    ) -> Result<Option<models::Count>> {
+        Ok(None)
+    }
 }
 
 spec::registry! {
     Attack as attack;
-    "finetune" Finetune, "Fine-tuning", "goes on training at a small learning rate; rate 0 is the control";
+    "finetune" finetune::Finetune, "Fine-tuning", "goes on training at a small learning rate; rate 0 is the control";
+    "backdoor" backdoor::Backdoor, "Backdoor", "trains a few images with a trigger together with clean ones until all have the attacker's label";
+    "prune" prune::Prune, "Pruning", "sets single weights of convolutions and linear layers to 0, those of the least magnitude first";
+    "quantize" quantize::Quantize, "Quantisation", "rounds weights, and activations if asked to, to the few levels of small integers";
 }

@@ -1,48 +1,12 @@
 //! Fine-tuning: which weights an f32 update reaches, and what it does to sensitive samples.
 
-use attacks::{Attack, BatchNorm, Change, Finetune, Optimizer, Victim};
-use candle_core::{Device, Tensor};
-use data::{Dataset, Id};
-use models::train::{Trainer, Training};
-use models::{Model, Network, Weights, job};
+mod common;
+
+use attacks::{Attack, BatchNorm, Change, Finetune, Optimizer};
+use common::{OWNER, change, modified, victim};
+use models::{Weights, job};
 use spec::Stream;
 use spec::checked::{Count, NonNegative};
-use std::sync::LazyLock;
-
-struct Owner {
-    data: Dataset,
-    model: Model,
-    weights: Weights,
-}
-
-/// A ResNet-20 after one epoch on 640 images of embedded Fashion-MNIST.
-static OWNER: LazyLock<Owner> = LazyLock::new(|| {
-    let data = data::open(Id::FashionMnist, None).unwrap();
-    let model: Model = "resnet20".parse().unwrap();
-    let stream = Stream::new(1);
-    let fresh = Weights::draw(model, 10, &stream.split("weights")).unwrap();
-    let training = Training {
-        epochs: Count::literal(1),
-        images: Some(Count::literal(640)),
-        ..Training::default()
-    };
-    let trainer = Trainer::new(model, 10, &fresh, None, &data.train, &training, &stream).unwrap();
-    Owner {
-        weights: job::run(Box::new(trainer)).unwrap(),
-        data,
-        model,
-    }
-});
-
-fn victim() -> Victim<'static> {
-    Victim {
-        model: OWNER.model,
-        classes: 10,
-        weights: &OWNER.weights,
-        normalize: None,
-        train: &OWNER.data.train,
-    }
-}
 
 fn finetune(lr: f64, optimizer: Optimizer, batch_norm: BatchNorm) -> Finetune {
     Finetune {
@@ -56,18 +20,11 @@ fn finetune(lr: f64, optimizer: Optimizer, batch_norm: BatchNorm) -> Finetune {
 }
 
 fn attacked(attack: &Finetune) -> Weights {
-    job::run(attack.start(victim(), &Stream::new(3)).unwrap()).unwrap()
-}
-
-fn change(attack: &Finetune) -> Change {
-    Change::between(&OWNER.weights, &attacked(attack)).unwrap()
+    modified(attack, victim()).weights
 }
 
 fn logits(weights: &Weights) -> Vec<Vec<f32>> {
-    let network = Network::frozen(OWNER.model, 10, weights, None).unwrap();
-    let images = OWNER.data.test.images(&[0, 1, 2, 3]);
-    let images = Tensor::from_vec(images, (4, 3, 32, 32), &Device::Cpu).unwrap();
-    network.logits(&images).unwrap().to_vec2().unwrap()
+    common::logits(&victim().with(weights).unwrap())
 }
 
 #[test]
@@ -119,15 +76,18 @@ fn resumes_to_the_same_bits() {
         steps: Some(Count::literal(4)),
         ..finetune(1e-4, Optimizer::Adam, BatchNorm::Train)
     };
-    let whole = attacked(&attack);
+    let whole = modified(&attack, victim());
+    assert_eq!((whole.steps, whole.reached), (4, None));
     let mut job = attack.start(victim(), &Stream::new(3)).unwrap();
     while !job.advance().unwrap().finished {
         let state = job.save().unwrap();
         job = attack.start(victim(), &Stream::new(3)).unwrap();
         job.restore(&state).unwrap();
     }
+    let resumed = job.finish().unwrap();
+    assert_eq!(resumed.steps, 4);
     assert_eq!(
-        Change::between(&whole, &job.finish().unwrap())
+        Change::between(&whole.weights, &resumed.weights)
             .unwrap()
             .changed,
         0

@@ -1,7 +1,7 @@
 //! A worked example: an attack of one's own. In the crate it would be a file `src/scale.rs` and one line in the registry.
 
-use attacks::{Attack, Change, Victim};
-use models::{Job, Model, Result, Status, Weights};
+use attacks::{Attack, Change, Modified, Victim};
+use models::{Job, Model, Result, Weights};
 use serde::{Deserialize, Serialize};
 use spec::Stream;
 use spec::checked::Positive;
@@ -27,50 +27,20 @@ impl Attack for Scale {
         &self,
         victim: Victim<'a>,
         _: &Stream,
-    ) -> Result<Box<dyn Job<Output = Weights> + 'a>> {
-        Ok(Box::new(Scaling {
-            factor: self.factor.get(),
-            victim,
+    ) -> Result<Box<dyn Job<Output = Modified> + 'a>> {
+        let factor = self.factor.get();
+        // It is so short that it has no state to save; `finetune.rs` is a job of many steps.
+        Ok(attacks::once(move || {
+            let scaled = victim.weights.tensors().iter().map(|(name, tensor)| {
+                let tensor = if name.starts_with("linear.") {
+                    (tensor * factor)?
+                } else {
+                    tensor.clone()
+                };
+                Ok((name.clone(), tensor))
+            });
+            Ok(Weights::from_tensors(scaled.collect::<Result<Vec<_>>>()?).into())
         }))
-    }
-}
-
-/// The job; it is so short that it has no state to save.
-struct Scaling<'a> {
-    factor: f64,
-    victim: Victim<'a>,
-}
-
-impl Job for Scaling<'_> {
-    type Output = Weights;
-
-    fn advance(&mut self) -> Result<Status> {
-        Ok(Status {
-            done: 1,
-            total: 1,
-            finished: true,
-            note: String::new(),
-        })
-    }
-
-    fn save(&self) -> Result<Vec<u8>> {
-        Ok(Vec::new())
-    }
-
-    fn restore(&mut self, _: &[u8]) -> Result<()> {
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>) -> Result<Weights> {
-        let scaled = self.victim.weights.tensors().iter().map(|(name, tensor)| {
-            let tensor = if name.starts_with("linear.") {
-                (tensor * self.factor)?
-            } else {
-                tensor.clone()
-            };
-            Ok((name.clone(), tensor))
-        });
-        Ok(Weights::from_tensors(scaled.collect::<Result<Vec<_>>>()?))
     }
 }
 
@@ -87,7 +57,8 @@ fn an_attack_of_ones_own() {
         train: &data.train,
     };
     let job = Scale::default().start(victim, &Stream::new(2)).unwrap();
-    let change = Change::between(&weights, &models::job::run(job).unwrap()).unwrap();
+    let modified = models::job::run(job).unwrap();
+    let change = Change::between(&weights, &modified.weights).unwrap();
     assert_eq!(
         change.changed,
         64 * 10 + 10,

@@ -3,24 +3,14 @@
 //! A generator starts a [`Job`] on a frozen target; the job ends with a [`Generated`] set. To add one, write a file with a
 //! type that implements [`Generator`] and add its line to the registry below.
 
-mod aid;
-mod aid_original;
 mod approach;
 mod crossing;
-mod dbi;
 mod descent;
 mod head;
-mod ours;
 pub mod probe;
-mod validset;
 
-pub use aid::Aid;
-pub use aid_original::AidOriginal;
 pub use approach::{Reduction, Stage1};
 pub use crossing::Stage2;
-pub use dbi::Dbi;
-pub use ours::Ours;
-pub use validset::Validset;
 
 use data::Split;
 use models::{Job, Network, Result};
@@ -85,9 +75,9 @@ pub enum Stop {
 
 spec::registry! {
     Generator as generator;
-    "validset" Validset, "Validset", "random held-out images, the baseline that any method must beat";
-    "dbi" Dbi, "DBI", "decision-boundary images as released with the paper: noise moved to where all outputs are equal";
-    "aid" Aid, "AID", "DBI with AID's activation term, as released with the paper (the term has no gradient) or attached";
-    "aid-original" AidOriginal, "AID (original)", "AID's edge points as in its authors' code: all logits equal, few units negative, no key";
-    "ours" Ours, "Ours", "the paper's method: noise moved to the keyed head's boundary, then pairs on either side of it";
+    "validset" validset::Validset, "Validset", "random held-out images, the baseline that any method must beat";
+    "dbi" dbi::Dbi, "DBI", "decision-boundary images as released with the paper: noise moved to where all outputs are equal";
+    "aid" aid::Aid, "AID", "DBI with AID's activation term, as released with the paper (the term has no gradient) or attached";
+    "aid-original" aid_original::AidOriginal, "AID (original)", "AID's edge points as in its authors' code: all logits equal, few units negative, no key";
+    "ours" ours::Ours, "Ours", "the paper's method: noise moved to the keyed head's boundary, then pairs on either side of it";
 }

@@ -1,13 +1,9 @@
 //! What can be measured about a target itself, one file each: how long generators take on it, how its logits differ, how stage 1
 //! goes. A probe starts a [`Job`] as a generator does.
 
-mod convergence;
-mod dispersion;
-mod timing;
-
-pub use convergence::{Convergence, Look};
-pub use dispersion::{Dispersion, Outputs};
-pub use timing::{Contestant, Seconds, Timing, contestants};
+pub use convergence::Look;
+pub use dispersion::Outputs;
+pub use timing::{Contestant, Seconds, contestants};
 
 use crate::Context;
 use models::{Job, Result};
@@ -34,7 +30,7 @@ pub trait Probe {
 
 spec::registry! {
     Probe as probe;
-    "timing" Timing, "Timing", "wall time of stage 1 for DBI, AID (as released and attached) and Ours (the paper's Table V)";
-    "dispersion" Dispersion, "Dispersion", "mean and deviation of a sample's logits, and of the keyed head's outputs, after rounds of boundary approach";
-    "convergence" Convergence, "Convergence", "margin and sum of |outputs| against the iterations of stage 1";
+    "timing" timing::Timing, "Timing", "wall time of stage 1 for DBI, AID (as released and attached) and Ours (the paper's Table V)";
+    "dispersion" dispersion::Dispersion, "Dispersion", "mean and deviation of a sample's logits, and of the keyed head's outputs, after rounds of boundary approach";
+    "convergence" convergence::Convergence, "Convergence", "margin and sum of |outputs| against the iterations of stage 1";
 }

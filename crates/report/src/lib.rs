@@ -11,6 +11,7 @@ pub mod html;
 pub mod markup;
 pub mod paper;
 
+mod boundary;
 mod convergence;
 mod detection;
 mod dispersion;
@@ -20,15 +21,19 @@ mod long;
 mod pool;
 mod probes;
 mod report;
+mod samples;
 mod study;
 mod table;
 mod targets;
 mod timing;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use spec::Id;
 use store::{ProbeRecord, RunRecord, SetRecord, Store, TargetRecord};
+use verify::SensitiveSet;
 
 pub use detection::NotRun;
 pub use error::Error;
@@ -51,6 +56,8 @@ pub struct Records {
     pub runs: Vec<RunRecord>,
     /// What was measured about the targets themselves.
     pub probes: Vec<ProbeRecord>,
+    /// The images of sets, as far as they are at hand.
+    pub samples: BTreeMap<Id, SensitiveSet>,
 }
 
 impl Records {
@@ -64,6 +71,7 @@ impl Records {
             sets: store.sets()?,
             runs: store.runs()?,
             probes: store.probes()?,
+            samples: BTreeMap::new(),
         })
     }
 }

@@ -7,7 +7,7 @@ use spec::Scale;
 
 use crate::study::{BACKDOOR, FINETUNE, PRUNE, QUANTIZE};
 use crate::{Document, NotRun, Records};
-use crate::{convergence, detection, dispersion, targets, timing};
+use crate::{boundary, convergence, detection, dispersion, samples, targets, timing};
 
 /// A table of the paper, or a figure, with what belongs to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -29,11 +29,15 @@ pub enum Report {
     Dispersion,
     /// Stage 1 against its iterations.
     Convergence,
+    /// The boundary around a pair.
+    Figure1,
+    /// What samples look like.
+    Samples,
 }
 
 impl Report {
     /// All of them, in the order of the paper.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Table1,
         Self::Table2,
         Self::Table3,
@@ -42,6 +46,8 @@ impl Report {
         Self::Figure3,
         Self::Dispersion,
         Self::Convergence,
+        Self::Figure1,
+        Self::Samples,
     ];
 
     /// All of them, in the order of the paper.
@@ -60,6 +66,8 @@ impl Report {
             Self::Figure3 => "figure3",
             Self::Dispersion => "dispersion",
             Self::Convergence => "convergence",
+            Self::Figure1 => "figure1",
+            Self::Samples => "samples",
         }
     }
 
@@ -74,6 +82,8 @@ impl Report {
             Self::Figure3 => "Figure 3: detection of pruning",
             Self::Dispersion => "Section III-A: dispersion of logits",
             Self::Convergence => "Convergence of stage 1",
+            Self::Figure1 => "Figure 1: the boundary around a pair",
+            Self::Samples => "Samples",
         }
     }
 
@@ -88,6 +98,8 @@ impl Report {
             Self::Figure3 => detection::build(&PRUNE, records, scale, not_run),
             Self::Dispersion => dispersion::build(records, scale, not_run),
             Self::Convergence => convergence::build(records, scale, not_run),
+            Self::Figure1 => boundary::build(records, scale, not_run),
+            Self::Samples => samples::build(records, scale, not_run),
         }
     }
 }

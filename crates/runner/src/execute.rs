@@ -6,6 +6,7 @@ mod images;
 mod probe;
 mod question;
 mod sets;
+mod slice;
 mod target;
 
 use std::rc::Rc;
@@ -70,6 +71,7 @@ impl Bench<'_> {
             let sets = self.sets(step, &subject, &mut progress)?;
             self.attacks(step, &subject, &sets, &mut progress)?;
             self.probes(step, &subject, &mut progress)?;
+            self.slice(step, &subject, &sets, &mut progress)?;
         }
         progress.finish();
         Ok(())
@@ -84,8 +86,9 @@ impl Bench<'_> {
         for attack in &step.attacks {
             missing += usize::from(!self.missing_runs(attack)?.is_empty());
         }
-        for probe in &step.probes {
-            missing += usize::from(self.store.probe(&probe.id)?.is_none());
+        let probes = step.probes.iter().map(|probe| probe.id);
+        for id in probes.chain(step.slice.as_ref().map(|slice| slice.id)) {
+            missing += usize::from(self.store.probe(&id)?.is_none());
         }
         Ok(missing)
     }

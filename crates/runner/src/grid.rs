@@ -17,7 +17,7 @@ use generators::probe;
 use models::{Model, train::Training};
 use report::Report;
 use serde::{Deserialize, Serialize};
-use spec::checked::{Count, NonEmpty, Share};
+use spec::checked::{Count, NonEmpty, Positive, Share};
 use spec::{Scale, yaml};
 
 pub use init::{Head, Init, Sha256};
@@ -55,6 +55,9 @@ pub struct Grid {
     /// What is measured about the models themselves; a list in a field stands for one measurement an item.
     #[serde(default)]
     pub probes: Vec<Sweep<probe::Spec>>,
+    /// The boundary around a pair to draw, before and after an attack; of targets that have a generator of pairs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slice: Option<Slice>,
     /// Sample sets a generator makes for each target, each from its own starting points.
     #[serde(default = "one")]
     pub sample_sets: Count,
@@ -94,6 +97,20 @@ pub struct Target {
     pub test_images: Option<Count>,
 }
 
+/// The margin on a plane through a pair: the paper's figure 1.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Slice {
+    /// What happens to the model.
+    pub attack: attacks::Spec,
+    /// Points a side.
+    #[serde(default = "forty_one")]
+    pub side: Count,
+    /// From the middle to the rim, in distances between the two members.
+    #[serde(default = "four")]
+    pub reach: Positive,
+}
+
 impl Target {
     /// With nothing left to guess: fresh weights, a classifier's among them, get a training.
     fn resolved(mut self) -> Self {
@@ -129,6 +146,14 @@ impl Target {
         };
         format!("{}, {model}{width}", self.dataset.info().title)
     }
+}
+
+fn forty_one() -> Count {
+    Count::literal(41)
+}
+
+fn four() -> Positive {
+    Positive::literal(4.0)
 }
 
 fn one() -> Count {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use report::html::{self, Section};
 use report::{Document, Markup, NotRun, Records, Report};
 use store::Store;
-use verify::Rate;
+use verify::{Rate, SensitiveSet};
 
 use crate::plan;
 use crate::provenance::Clock;
@@ -37,12 +37,17 @@ impl<'a> Findings<'a> {
             records.targets.extend(target);
             for set in &step.sets {
                 records.sets.extend(store.set(&set.id)?);
+                // The samples themselves are only looked at, and need not be there.
+                if let Ok(samples) = SensitiveSet::load(&store.samples(&set.id)) {
+                    records.samples.insert(set.id, samples);
+                }
             }
             for run in step.attacks.iter().flat_map(|attack| &attack.runs) {
                 records.runs.extend(store.run(&run.id)?);
             }
-            for probe in &step.probes {
-                records.probes.extend(store.probe(&probe.id)?);
+            let probes_of = step.probes.iter().map(|probe| probe.id);
+            for id in probes_of.chain(step.slice.as_ref().map(|slice| slice.id)) {
+                records.probes.extend(store.probe(&id)?);
             }
             let something = match (step.attacks.is_empty(), step.probes.is_empty()) {
                 (true, true) => trained,

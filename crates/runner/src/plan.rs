@@ -21,7 +21,7 @@ use store::Store;
 pub use absent::{Paths, obstacle};
 pub use label::plain;
 
-use crate::grid::Target;
+use crate::grid::{Slice, Target};
 
 /// All steps of a grid.
 #[derive(Clone)]
@@ -49,6 +49,8 @@ pub struct TargetStep {
     pub attacks: Vec<AttackStep>,
     /// What is measured about it.
     pub probes: Vec<ProbeStep>,
+    /// The boundary around one of its pairs.
+    pub slice: Option<SliceStep>,
 }
 
 /// A sample set to make.
@@ -101,6 +103,19 @@ pub struct ProbeStep {
     pub probe: probe::Spec,
 }
 
+/// The boundary around a pair, before and after an attack.
+#[derive(Clone)]
+pub struct SliceStep {
+    /// Hash of what goes in.
+    pub id: Id,
+    /// E.g. `cifar10/resnet18/ours/slice`.
+    pub name: String,
+    /// What is cut.
+    pub slice: Slice,
+    /// The set whose first pair it is.
+    pub set: Id,
+}
+
 impl Plan {
     /// Every step that leaves a record, in the order of execution.
     pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
@@ -118,8 +133,11 @@ impl TargetStep {
         let runs = runs.map(move |run| step(Kind::Run, run.id, &run.name));
         let probes = self.probes.iter();
         let probes = probes.map(move |probe| step(Kind::Probe, probe.id, &probe.name));
+        let slice = self.slice.iter();
+        let slice = slice.map(move |slice| step(Kind::Probe, slice.id, &slice.name));
         let own = step(Kind::Target, self.id, &self.name);
-        std::iter::once(own).chain(sets).chain(runs).chain(probes)
+        let rest = runs.chain(probes).chain(slice);
+        std::iter::once(own).chain(sets).chain(rest)
     }
 
     /// What may have a state to go on from: the target, its sets, its attacks and its probes.
@@ -130,10 +148,10 @@ impl TargetStep {
         let probes = self.probes.iter();
         let probes = probes.map(|probe| (probe.id, probe.name.as_str()));
         let own = (self.id, self.name.as_str());
-        std::iter::once(own)
-            .chain(sets)
-            .chain(attacks)
-            .chain(probes)
+        let slice = self.slice.iter();
+        let slice = slice.map(|slice| (slice.id, slice.name.as_str()));
+        let rest = attacks.chain(probes).chain(slice);
+        std::iter::once(own).chain(sets).chain(rest)
     }
 }
 

@@ -22,7 +22,7 @@ fn rows_that_were_not_run_say_why() {
     let place = Place::new(&grid());
     let answer = place.succeed(&["grid.yaml"]);
     assert!(answer.stdout.contains("not run"), "{}", answer.stdout);
-    let table = fs::read_to_string(place.results().join("mini/table.md")).unwrap();
+    let table = fs::read_to_string(place.results().join("mini/table3.md")).unwrap();
     assert!(table.contains("runner data fetch cifar10"), "{table}");
     assert!(table.contains("net.safetensors"), "{table}");
     assert_eq!(place.records().len(), 1 + 4 + 4);

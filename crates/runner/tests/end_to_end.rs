@@ -23,12 +23,12 @@ fn a_grid_becomes_records_tables_and_figures_and_again_the_same() {
     assert_eq!(place.states(), 0);
     let mini = place.results().join("mini");
     for file in [
-        "table.md",
-        "table.tex",
-        "table.csv",
-        "table.parquet",
-        "figure.svg",
-        "figure.png",
+        "table3.md",
+        "table3.tex",
+        "table3.csv",
+        "table3.parquet",
+        "table3.svg",
+        "table3.png",
     ] {
         assert!(fs::metadata(mini.join(file)).unwrap().len() > 100, "{file}");
         assert!(answer.stdout.contains(file), "{file} is not named");
@@ -62,11 +62,11 @@ fn a_grid_becomes_records_tables_and_figures_and_again_the_same() {
     );
 
     // Again: nothing is left to do, and the tables are the same.
-    let table = fs::read(mini.join("table.md")).unwrap();
+    let table = fs::read(mini.join("table3.md")).unwrap();
     let again = place.succeed(&["grid.yaml"]);
     assert_eq!(again.stderr, "");
     assert_eq!(again.stdout, answer.stdout);
-    assert_eq!(fs::read(mini.join("table.md")).unwrap(), table);
+    assert_eq!(fs::read(mini.join("table3.md")).unwrap(), table);
 
     // Again from nothing, on another number of threads: the same numbers, weights and samples, bit for bit.
     let other = Place::new(GRID);
@@ -95,7 +95,7 @@ fn reports_are_made_from_records_alone() {
     let place = Place::new(&GRID.replace("attack_seeds: 2", "attack_seeds: 1"));
     let computed = place.succeed(&["grid.yaml"]);
     let mini = place.results().join("mini");
-    let figure = fs::read(mini.join("figure.svg")).unwrap();
+    let figure = fs::read(mini.join("table3.svg")).unwrap();
     fs::remove_dir_all(&mini).unwrap();
     // No weights and no samples are needed, only what the records say.
     for (path, _) in place.payloads() {
@@ -109,13 +109,13 @@ fn reports_are_made_from_records_alone() {
             .stdout
             .starts_with(table.stdout.split("results/").next().unwrap())
     );
-    assert!(table.stdout.contains("table.md"), "{}", table.stdout);
+    assert!(table.stdout.contains("table3.md"), "{}", table.stdout);
     let plot = place.succeed(&["plot", "grid.yaml"]);
     assert_eq!(
         plot.stdout,
-        "results/mini/figure.svg\nresults/mini/figure.png\n"
+        "results/mini/table3.svg\nresults/mini/table3.png\n"
     );
-    assert_eq!(fs::read(mini.join("figure.svg")).unwrap(), figure);
+    assert_eq!(fs::read(mini.join("table3.svg")).unwrap(), figure);
     assert_eq!(place.records(), before);
 }
 

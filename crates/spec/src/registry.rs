@@ -17,11 +17,14 @@ pub struct Entry {
 
 /// Declares `REGISTRY`, a slice of [`Entry`], and `Spec`, the enum that a grid file names its variants by.
 ///
-/// Each line is a name, a type with defaults that implements the trait, a title and a summary; the method gives the trait
-/// object of a `Spec`. The crate that calls it depends on serde and serde_json.
+/// Each line is a name, a file and the type in it, with defaults, that implements the trait, a title and a summary; the line is the
+/// file's `mod` and `pub use`, too. The method gives the trait object of a `Spec`. The crate that calls it depends on serde and
+/// serde_json.
 #[macro_export]
 macro_rules! registry {
-    ($trait:ident as $method:ident; $($name:literal $variant:ident, $title:literal, $summary:literal;)*) => {
+    ($trait:ident as $method:ident; $($name:literal $module:ident::$variant:ident, $title:literal, $summary:literal;)*) => {
+        $(mod $module; pub use $module::$variant;)*
+
         /// One of the [`REGISTRY`] with its settings, as a configuration names it.
         #[derive(Clone, Debug, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
         pub enum Spec {

@@ -31,7 +31,7 @@ pub use file::write as write_atomically;
 pub use lock::Holder;
 pub use record::{
     Answers, Change, Dispersion, FORMAT, Measured, ProbeRecord, Progress, Provenance, Record,
-    RunRecord, SetRecord, Stop, TargetRecord, Timing,
+    RunRecord, SetRecord, Slice, Stop, TargetRecord, Timing,
 };
 
 /// What a caller's own writer of weights or samples may fail with.

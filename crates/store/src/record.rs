@@ -228,6 +228,8 @@ pub enum Measured {
     Dispersion(Vec<Dispersion>),
     /// Stage 1 against its iterations.
     Convergence(Vec<Progress>),
+    /// The margin around a pair before and after an attack (the paper's figure 1).
+    Slice(Slice),
 }
 
 /// The time of one generator.
@@ -273,6 +275,22 @@ pub struct Progress {
     pub outputs: f64,
     /// The loss.
     pub loss: f64,
+}
+
+/// The keyed margin on a square of pixel space around the middle of a pair: to the right from one member to the other, upwards at a
+/// right angle to that.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Slice {
+    /// Points a side.
+    pub side: u64,
+    /// From the middle to the rim, in pixel space (L2).
+    pub reach: f64,
+    /// Between the members, in pixel space (L2).
+    pub gap: f64,
+    /// The untouched model's margins, row by row, from the bottom.
+    pub before: Vec<f32>,
+    /// The attacked model's.
+    pub after: Vec<f32>,
 }
 
 /// What the kinds of record have in common.

@@ -64,6 +64,11 @@ impl Question {
         })
     }
 
+    /// The keyed head, if its labels are the head's.
+    pub fn head(&self) -> Option<&Head> {
+        self.head.as_ref()
+    }
+
     /// What the answers of `oracle` say about it.
     ///
     /// # Errors

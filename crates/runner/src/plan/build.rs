@@ -8,7 +8,7 @@ use spec::Id;
 use verify::{KeyCheck, SecretKey};
 
 use super::absent::{self, Paths};
-use super::{AttackStep, Plan, ProbeStep, RunStep, SetStep, TargetStep, label};
+use super::{AttackStep, Plan, ProbeStep, RunStep, SetStep, SliceStep, TargetStep, label};
 use crate::device;
 use crate::grid::{Grid, Head, Target};
 
@@ -122,6 +122,7 @@ impl Common<'_> {
         let sets = self.sets(id, &name, generators.unwrap_or(&self.grid.generators))?;
         let attacks = self.attacks(id, &name, &sets)?;
         let probes = self.probes(id, &name)?;
+        let slice = self.slice(id, &sets)?;
         Ok(TargetStep {
             id,
             name,
@@ -130,7 +131,22 @@ impl Common<'_> {
             sets: sets.into_iter().map(|(set, _)| set).collect(),
             attacks,
             probes,
+            slice,
         })
+    }
+
+    /// The slice of a target, through the first pair of its first set of pairs.
+    fn slice(&self, target: Id, sets: &[(SetStep, String)]) -> anyhow::Result<Option<SliceStep>> {
+        let pairs = |(set, _): &&(SetStep, String)| set.generator.name() == "ours";
+        let Some(((set, _), slice)) = sets.iter().find(pairs).zip(self.grid.slice.as_ref()) else {
+            return Ok(None);
+        };
+        Ok(Some(SliceStep {
+            id: id("slice", &[target, set.id], 0, slice)?,
+            name: format!("{}/slice", set.name),
+            slice: slice.clone(),
+            set: set.id,
+        }))
     }
 
     /// What is measured about a target.

@@ -25,9 +25,14 @@ impl Plan {
                     .any(|run| run.set == id)
             };
             target.probes.retain(|probe| pattern.matches(&probe.name));
+            target.slice = target
+                .slice
+                .take()
+                .filter(|slice| pattern.matches(&slice.name));
+            let cut = target.slice.as_ref().map(|slice| slice.set);
             target
                 .sets
-                .retain(|set| needed(set.id) || pattern.matches(&set.name));
+                .retain(|set| needed(set.id) || cut == Some(set.id) || pattern.matches(&set.name));
         }
         part.targets.retain(|target| {
             !target.attacks.is_empty()

@@ -1,0 +1,195 @@
+//! A backdoor as the paper sets it (BadNets, Gu et al., arXiv 1708.06733): a few images with a trigger and the attacker's label are trained
+//! together with clean ones at a learning rate of 1e-5, until the model knows all of them.
+
+use crate::trigger::Trigger;
+use crate::tuning::Tuning;
+use crate::{Attack, BatchNorm, Modified, Optimizer, Victim};
+use data::{Batches, Split};
+use models::{Count as Hits, Error, Job, Network, Result, Status, accuracy};
+use serde::{Deserialize, Serialize};
+use spec::Stream;
+use spec::checked::{Count, NonNegative, Positive};
+use std::num::NonZeroUsize;
+
+/// Training in of a trigger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Backdoor {
+    /// Learning rate.
+    pub lr: NonNegative,
+    /// The update rule.
+    pub optimizer: Optimizer,
+    /// What batch normalisation does meanwhile.
+    pub batch_norm: BatchNorm,
+    /// Clean images per step, besides the poisoned ones.
+    pub batch: Count,
+    /// Poisoned images: training images of other classes with the trigger, all of them in every step.
+    pub poisoned: Count,
+    /// The label that the trigger is to give.
+    pub target: u16,
+    /// The trigger.
+    pub trigger: Trigger,
+    /// Steps from one look at the poisoned images to the next; if absent an epoch, but at most 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check_every: Option<Count>,
+    /// Passes over the training images after which the attacker gives up, unless `max_steps` is given.
+    pub max_epochs: Positive,
+    /// Steps after which the attacker gives up, instead of epochs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<Count>,
+}
+
+impl Default for Backdoor {
+    fn default() -> Self {
+        Self {
+            lr: NonNegative::literal(1e-5),
+            optimizer: Optimizer::Adam,
+            batch_norm: BatchNorm::Eval,
+            batch: Count::literal(118),
+            poisoned: Count::literal(10),
+            target: 0,
+            trigger: Trigger::default(),
+            check_every: None,
+            max_epochs: Positive::literal(200.0),
+            max_steps: None,
+        }
+    }
+}
+
+/// Steps between two looks at the poisoned images, at most, if nobody says otherwise.
+const CHECK_EVERY: usize = 100;
+
+impl Attack for Backdoor {
+    fn start<'a>(
+        &self,
+        victim: Victim<'a>,
+        stream: &Stream,
+    ) -> Result<Box<dyn Job<Output = Modified> + 'a>> {
+        let (train, classes) = (victim.train, victim.classes);
+        if usize::from(self.target) >= classes {
+            return Err(Error::Unmade {
+                generator: "backdoor",
+                problem: format!(
+                    "there is no class {} to aim at; the last of {classes} is {}",
+                    self.target,
+                    classes - 1
+                ),
+            });
+        }
+        let (others, poisoned) = (self.others(train), self.poisoned.get());
+        if poisoned > others.len() {
+            let (asked, have) = (poisoned, others.len());
+            return Err(data::Error::Subset { asked, have }.into());
+        }
+        let chosen = stream.split("poisoned").choose(others.len(), poisoned);
+        let chosen: Vec<usize> = chosen.into_iter().map(|i| others[i]).collect();
+        let size = NonZeroUsize::new(self.batch.get()).unwrap_or(NonZeroUsize::MIN);
+        let batches = Batches::new(train.len(), size, &stream.split("order"));
+        let steps = match self.max_steps {
+            Some(steps) => steps.get(),
+            None => (self.max_epochs.get() * batches.per_epoch() as f64).ceil() as usize,
+        };
+        let rule = (self.optimizer, self.lr);
+        Ok(Box::new(Poisoning {
+            tuning: Tuning::new(victim, rule, self.batch_norm, steps)?,
+            poisoned: self.trigger.stamp(train, &chosen, self.target)?,
+            check_every: match self.check_every {
+                Some(steps) => steps.get(),
+                None => batches.per_epoch().min(CHECK_EVERY),
+            },
+            batches,
+            recognised: 0,
+        }))
+    }
+
+    fn success(&self, network: &Network, held_out: &Split, _: &Stream) -> Result<Option<Hits>> {
+        let others = self.others(held_out);
+        if others.is_empty() {
+            return Ok(None);
+        }
+        let stamped = self.trigger.stamp(held_out, &others, self.target)?;
+        Ok(Some(accuracy(network, &stamped, &all(&stamped))?))
+    }
+}
+
+impl Backdoor {
+    /// The images that are not of the target class anyway.
+    fn others(&self, split: &Split) -> Vec<usize> {
+        let target = u32::from(self.target);
+        let other = |&i: &usize| split.label(i) != target;
+        (0..split.len()).filter(other).collect()
+    }
+}
+
+/// The indices of all images.
+fn all(split: &Split) -> Vec<usize> {
+    (0..split.len()).collect()
+}
+
+/// A backdoor on its way in.
+struct Poisoning<'a> {
+    tuning: Tuning<'a>,
+    batches: Batches,
+    /// The poisoned images under the target label.
+    poisoned: Split,
+    check_every: usize,
+    /// How many of them the model knew at the last look.
+    recognised: usize,
+}
+
+impl Poisoning<'_> {
+    fn reached(&self) -> bool {
+        self.recognised == self.poisoned.len()
+    }
+
+    /// Looks at the poisoned images, if it is time, with the network as it would be handed over.
+    fn check(&mut self) -> Result<()> {
+        let Status { done, finished, .. } = self.tuning.status();
+        if done > 0 && (finished || done.is_multiple_of(self.check_every)) {
+            let network = self.tuning.victim.with(&self.tuning.weights()?)?;
+            self.recognised = accuracy(&network, &self.poisoned, &all(&self.poisoned))?.hits;
+        }
+        Ok(())
+    }
+}
+
+impl Job for Poisoning<'_> {
+    type Output = Modified;
+
+    fn advance(&mut self) -> Result<Status> {
+        if let Some(step) = self.tuning.next().filter(|_| !self.reached()) {
+            let (clean, poisoned) = (self.batches.step(step), all(&self.poisoned));
+            let train = self.tuning.victim.train;
+            let pixels = [train.images(&clean), self.poisoned.images(&poisoned)];
+            let labels = [train.labels(&clean), self.poisoned.labels(&poisoned)];
+            self.tuning.step(pixels.concat(), labels.concat())?;
+            self.check()?;
+        }
+        let status = self.tuning.status();
+        let (known, of) = (self.recognised, self.poisoned.len());
+        Ok(Status {
+            finished: status.finished || self.reached(),
+            note: format!("{}, {known} of {of} triggers known", status.note),
+            ..status
+        })
+    }
+
+    fn save(&self) -> Result<Vec<u8>> {
+        self.tuning.save()
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<()> {
+        self.tuning.restore(state)?;
+        // What a look finds follows from the weights, so it is no part of the state.
+        self.recognised = 0;
+        self.check()
+    }
+
+    fn finish(self: Box<Self>) -> Result<Modified> {
+        Ok(Modified {
+            steps: self.tuning.status().done,
+            reached: Some(self.reached()),
+            ..self.tuning.weights()?.into()
+        })
+    }
+}

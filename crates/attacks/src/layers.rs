@@ -1,0 +1,47 @@
+//! The weights that pruning and quantisation are about: those of convolutions and linear layers. Biases and batch normalisation are
+//! left alone.
+
+use candle_core::Tensor;
+use models::{Result, Weights};
+
+/// The weights of each layer by name, ascending.
+pub(crate) fn layers(weights: &Weights) -> impl Iterator<Item = (&str, &Tensor)> {
+    let tensors = weights.tensors().iter();
+    tensors
+        .filter(|(_, tensor)| is_layer(tensor))
+        .map(|(name, tensor)| (name.as_str(), tensor))
+}
+
+/// The elements of a tensor, flat.
+///
+/// # Errors
+/// If they are not f32.
+pub(crate) fn values(tensor: &Tensor) -> Result<Vec<f32>> {
+    Ok(tensor.flatten_all()?.to_vec1()?)
+}
+
+/// `weights` with those of each layer changed by `change`, which gets its name and its weights, of one output channel after the other,
+/// and the number of these channels.
+///
+/// # Errors
+/// If the weights are not f32.
+pub(crate) fn map_layers(
+    weights: &Weights,
+    mut change: impl FnMut(&str, &mut [f32], usize),
+) -> Result<Weights> {
+    let tensors = weights.tensors().iter().map(|(name, tensor)| {
+        if !is_layer(tensor) {
+            return Ok((name.clone(), tensor.clone()));
+        }
+        let mut values = values(tensor)?;
+        change(name, &mut values, tensor.dims()[0]);
+        let changed = Tensor::from_vec(values, tensor.shape(), tensor.device())?;
+        Ok((name.clone(), changed))
+    });
+    Ok(Weights::from_tensors(tensors.collect::<Result<Vec<_>>>()?))
+}
+
+/// Nothing else has more than one dimension.
+fn is_layer(tensor: &Tensor) -> bool {
+    tensor.rank() > 1
+}

@@ -1,0 +1,118 @@
+//! Quantisation as a deployment for small integers does it (the paper's 8 bits): fake quantisation, that is to values in f32 on few,
+//! evenly spaced levels. Biases and batch normalisation stay in f32.
+
+use crate::layers::map_layers;
+use crate::{Attack, Modified, Victim, once};
+use models::{Activations, Bits, Job, Levels, Range, Result, calibrate};
+use serde::{Deserialize, Serialize};
+use spec::Stream;
+use spec::checked::Count;
+
+/// Quantisation of convolutions and linear layers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Quantize {
+    /// Bits a value, from 2 to 16.
+    pub bits: Bits,
+    /// Which weights share their levels.
+    pub granularity: Granularity,
+    /// How the levels of the weights lie; those of activations, which are hardly ever below 0, are affine.
+    pub scheme: Scheme,
+    /// What is quantised.
+    pub what: What,
+    /// Training images that the ranges of the activations are measured on, or all if there are fewer.
+    pub calibration_images: Count,
+}
+
+/// Which weights share their levels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Granularity {
+    /// All of a layer.
+    Tensor,
+    /// Those of an output channel.
+    Channel,
+}
+
+/// How levels lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scheme {
+    /// As many below 0 as above, out to the largest magnitude.
+    Symmetric,
+    /// From the least value to the largest.
+    Affine,
+}
+
+/// What is quantised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// The weights.
+    Weights,
+    /// The weights, and the output of every layer with all that is fused to it.
+    WeightsAndActivations,
+}
+
+impl Default for Quantize {
+    fn default() -> Self {
+        Self {
+            bits: Bits::literal(8),
+            granularity: Granularity::Tensor,
+            scheme: Scheme::Symmetric,
+            what: What::Weights,
+            calibration_images: Count::literal(256),
+        }
+    }
+}
+
+impl Attack for Quantize {
+    fn is_random(&self) -> bool {
+        self.what == What::WeightsAndActivations
+    }
+
+    fn start<'a>(
+        &self,
+        victim: Victim<'a>,
+        stream: &Stream,
+    ) -> Result<Box<dyn Job<Output = Modified> + 'a>> {
+        let (settings, stream) = (self.clone(), stream.clone());
+        Ok(once(move || settings.quantized(&victim, stream)))
+    }
+}
+
+impl Quantize {
+    fn quantized(&self, victim: &Victim<'_>, stream: Stream) -> Result<Modified> {
+        let weights = map_layers(victim.weights, |_, values, channels| {
+            let group = match self.granularity {
+                Granularity::Tensor => values.len(),
+                Granularity::Channel => values.len() / channels,
+            };
+            for group in values.chunks_mut(group) {
+                let range = Range::of(group);
+                let levels = match self.scheme {
+                    Scheme::Symmetric => Levels::symmetric(self.bits, range),
+                    Scheme::Affine => Levels::affine(self.bits, range),
+                };
+                levels.round(group);
+            }
+        })?;
+        let activations = match self.what {
+            What::Weights => None,
+            What::WeightsAndActivations => Some(self.activations(victim, stream)?),
+        };
+        Ok(Modified {
+            activations,
+            ..weights.into()
+        })
+    }
+
+    /// Levels for the activations of the unmodified network, as PyTorch's observers see them.
+    fn activations(&self, victim: &Victim<'_>, stream: Stream) -> Result<Activations> {
+        let images = victim.train.len();
+        let some = self.calibration_images.get().min(images);
+        let chosen = stream.split("calibration").choose(images, some);
+        let ranges = calibrate(&victim.with(victim.weights)?, victim.train, &chosen)?;
+        Ok(Activations::affine(self.bits, &ranges))
+    }
+}

@@ -1,0 +1,157 @@
+//! What fine-tuning and the backdoor share: a victim that goes on learning, and the choices that the paper leaves open there.
+
+use crate::Victim;
+use candle_core::Var;
+use models::optim::Rule;
+use models::{BatchNormMode, Learner, Result, Status, Trainable, Weights};
+use serde::{Deserialize, Serialize};
+use spec::checked::{NonNegative, UnitInterval};
+use std::collections::BTreeMap;
+
+/// An update rule.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Optimizer {
+    /// Plain stochastic gradient descent.
+    Sgd,
+    /// With momentum 0.9 and weight decay 5e-4, as the authors' other code has it.
+    SgdMomentum,
+    /// Adam without weight decay.
+    Adam,
+    /// Stochastic gradient descent with constants of one's own.
+    Custom {
+        /// Momentum; 0 is none.
+        momentum: UnitInterval,
+        /// L2 penalty.
+        weight_decay: NonNegative,
+    },
+}
+
+impl From<Optimizer> for Rule {
+    fn from(optimizer: Optimizer) -> Self {
+        let sgd = |momentum, weight_decay| Self::Sgd {
+            momentum,
+            nesterov: false,
+            weight_decay,
+        };
+        match optimizer {
+            Optimizer::Sgd => sgd(0.0, 0.0),
+            Optimizer::SgdMomentum => sgd(0.9, 5e-4),
+            Optimizer::Adam => Self::Adam { weight_decay: 0.0 },
+            Optimizer::Custom {
+                momentum,
+                weight_decay,
+            } => sgd(momentum.get(), weight_decay.get()),
+        }
+    }
+}
+
+/// What batch normalisation does meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BatchNorm {
+    /// Uses the running statistics and leaves them alone.
+    Eval,
+    /// Uses each batch's statistics and moves the running ones, whatever the learning rate.
+    Train,
+    /// As `train`, with the old running statistics put back at the end.
+    TrainRestore,
+}
+
+/// A victim that goes on learning at a constant rate.
+pub(crate) struct Tuning<'a> {
+    pub victim: Victim<'a>,
+    learner: Learner,
+    /// The learner's own, which change with every step.
+    variables: BTreeMap<String, Var>,
+    lr: f64,
+    batch_norm: BatchNorm,
+}
+
+impl<'a> Tuning<'a> {
+    /// Starts from the victim's weights; `steps` are planned.
+    ///
+    /// # Errors
+    /// If the weights do not fit the model.
+    pub fn new(
+        victim: Victim<'a>,
+        (optimizer, lr): (Optimizer, NonNegative),
+        batch_norm: BatchNorm,
+        steps: usize,
+    ) -> Result<Self> {
+        let Victim {
+            model,
+            classes,
+            weights,
+            normalize,
+            ..
+        } = victim;
+        let network = Trainable::new(model, classes, weights, normalize)?;
+        Ok(Self {
+            victim,
+            variables: network.variables().clone(),
+            learner: Learner::new(network, optimizer.into(), steps)?,
+            lr: lr.get(),
+            batch_norm,
+        })
+    }
+
+    /// The step that comes next, from 0; `None` after the last.
+    pub fn next(&self) -> Option<usize> {
+        self.learner.next()
+    }
+
+    /// One step on images `(n, c, h, w)` of the victim's shape, in `[0, 1]`, and their labels.
+    ///
+    /// # Errors
+    /// If the loss is no longer finite.
+    pub fn step(&mut self, pixels: Vec<f32>, labels: Vec<u32>) -> Result<()> {
+        let mode = match self.batch_norm {
+            BatchNorm::Eval => BatchNormMode::Eval,
+            BatchNorm::Train | BatchNorm::TrainRestore => BatchNormMode::Train,
+        };
+        let shape = self.victim.train.shape();
+        self.learner.step((pixels, shape), labels, mode, self.lr)
+    }
+
+    /// How far it is.
+    pub fn status(&self) -> Status {
+        self.learner.status()
+    }
+
+    /// Everything needed to go on from here.
+    ///
+    /// # Errors
+    /// If a tensor cannot be read back.
+    pub fn save(&self) -> Result<Vec<u8>> {
+        self.learner.save()
+    }
+
+    /// Takes up a saved state.
+    ///
+    /// # Errors
+    /// If the state is of another network, or further than planned.
+    pub fn restore(&mut self, state: &[u8]) -> Result<()> {
+        self.learner.restore(state)
+    }
+
+    /// The weights as they would be handed over now.
+    ///
+    /// # Errors
+    /// If a tensor cannot be copied.
+    pub fn weights(&self) -> Result<Weights> {
+        let before = self.victim.weights.tensors();
+        let restore = self.batch_norm == BatchNorm::TrainRestore;
+        let tensors = self.variables.iter().map(|(name, learned)| {
+            let old = before
+                .get(name)
+                .filter(|_| restore && models::is_buffer(name));
+            let tensor = match old {
+                Some(old) => old.clone(),
+                None => learned.as_detached_tensor().copy()?,
+            };
+            Ok((name.clone(), tensor))
+        });
+        Ok(Weights::from_tensors(tensors.collect::<Result<Vec<_>>>()?))
+    }
+}

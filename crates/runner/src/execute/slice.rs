@@ -1,0 +1,158 @@
+//! The margin on a plane through a pair, before and after the model changed: the paper's figure 1 of real numbers.
+
+use anyhow::Context;
+use attacks::Victim;
+use models::Network;
+use spec::Stream;
+use store::{FORMAT, Measured, ProbeRecord};
+use verify::{Head, Images, Layout, Oracle};
+
+use super::Bench;
+use super::question::Question;
+use super::target::Subject;
+use crate::grid::Slice;
+use crate::oracle::BlackBox;
+use crate::plan::{SliceStep, TargetStep};
+use crate::progress::Progress;
+use crate::provenance::Clock;
+
+impl Bench<'_> {
+    /// Does the slice of `step`, if there is one without a record.
+    ///
+    /// # Errors
+    /// If it fails.
+    pub(super) fn slice(
+        &self,
+        step: &TargetStep,
+        subject: &Subject,
+        questions: &[Question],
+        progress: &mut Progress,
+    ) -> anyhow::Result<()> {
+        let Some(slice) = &step.slice else {
+            return Ok(());
+        };
+        let question = questions.iter().find(|question| question.id == slice.set);
+        match question {
+            Some(question) if self.store.probe(&slice.id)?.is_none() => self
+                .cut(step, slice, subject, question, progress)
+                .with_context(|| slice.name.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    fn cut(
+        &self,
+        step: &TargetStep,
+        slice: &SliceStep,
+        subject: &Subject,
+        question: &Question,
+        progress: &mut Progress,
+    ) -> anyhow::Result<()> {
+        let mut clock = Clock::start();
+        let mut line = progress.begin(&slice.name);
+        let victim = Victim {
+            model: step.target.network(),
+            classes: subject.network.classes(),
+            weights: &subject.weights,
+            normalize: subject.normalize,
+            train: subject.images.train(),
+        };
+        let attack = slice.slice.attack.attack();
+        let job = attack.start(victim, &self.root.split("attack").split("0"))?;
+        let modified = self.drive(&slice.id, job, &mut clock, &mut line)?;
+        let after = modified.network(&victim)?;
+        let plane = Plane::through_the_first_pair(question, &slice.slice, &self.root)?;
+        let head = question.head().context("its samples have no keyed head")?;
+        self.store.put_probe(&ProbeRecord {
+            format: FORMAT,
+            id: slice.id,
+            target: step.id,
+            probe: "slice".to_owned(),
+            spec: serde_json::to_value(&slice.slice)?,
+            seed: self.seed,
+            result: Measured::Slice(store::Slice {
+                side: plane.side as u64,
+                reach: plane.reach,
+                gap: plane.gap,
+                before: plane.margins(&subject.network, head)?,
+                after: plane.margins(&after, head)?,
+            }),
+            provenance: clock.provenance(self.device),
+        })?;
+        progress.end(line, "cut");
+        Ok(())
+    }
+}
+
+/// Points around a pair: its own direction to the right, one at random and at a right angle to it upwards.
+struct Plane {
+    shape: [usize; 3],
+    middle: Vec<f64>,
+    axes: [Vec<f64>; 2],
+    side: usize,
+    /// From the middle to the rim.
+    reach: f64,
+    /// Between the two members.
+    gap: f64,
+}
+
+impl Plane {
+    fn through_the_first_pair(
+        question: &Question,
+        slice: &Slice,
+        root: &Stream,
+    ) -> anyhow::Result<Self> {
+        let set = &question.set;
+        anyhow::ensure!(set.layout == Layout::Pairs, "its samples are no pairs");
+        let member = |at| set.images.image(at).iter().map(|&x| f64::from(x));
+        let middle = member(0).zip(member(1)).map(|(a, b)| (a + b) / 2.0);
+        let along: Vec<f64> = member(0).zip(member(1)).map(|(a, b)| b - a).collect();
+        let noise = &mut root.split("slice");
+        let across: Vec<f64> = along.iter().map(|_| f64::from(noise.normal())).collect();
+        let gap = length(&along);
+        let along: Vec<f64> = along.iter().map(|x| x / gap).collect();
+        let shared: f64 = along.iter().zip(&across).map(|(a, b)| a * b).sum();
+        let across: Vec<f64> = across
+            .iter()
+            .zip(&along)
+            .map(|(b, a)| b - shared * a)
+            .collect();
+        let size = length(&across);
+        Ok(Self {
+            shape: set.images.shape(),
+            middle: middle.collect(),
+            axes: [along, across.iter().map(|x| x / size).collect()],
+            side: slice.side.get(),
+            reach: slice.reach.get() * gap,
+            gap,
+        })
+    }
+
+    /// The margin at each point, row by row, from the bottom.
+    fn margins(&self, network: &Network, head: &Head) -> anyhow::Result<Vec<f32>> {
+        let place =
+            |at: usize| self.reach * (2.0 * at as f64 / (self.side - 1).max(1) as f64 - 1.0);
+        let mut margins = Vec::with_capacity(self.side * self.side);
+        for row in 0..self.side {
+            let points = (0..self.side).flat_map(|column| {
+                let [along, across] = &self.axes;
+                let axes = self.middle.iter().zip(along).zip(across);
+                let (x, y) = (place(column), place(row));
+                axes.map(move |((m, u), v)| (m + x * u + y * v) as f32)
+            });
+            let images = Images::new(self.shape, points.collect())?;
+            let logits = BlackBox(network)
+                .logits(&images)
+                .map_err(|error| anyhow::anyhow!("{error}"))?;
+            margins.extend(logits.chunks_exact(network.classes()).map(|row| {
+                let [first, second] = head.logits(row);
+                first - second
+            }));
+        }
+        Ok(margins)
+    }
+}
+
+fn length(v: &[f64]) -> f64 {
+    v.iter().map(|x| x * x).sum::<f64>().sqrt()
+}
