@@ -1,0 +1,25 @@
+//! Nothing at all: whatever is detected of this is a false alarm.
+
+use crate::{Attack, Modified, Victim, once};
+use models::{Job, Result};
+use serde::{Deserialize, Serialize};
+use spec::Stream;
+
+/// The unmodified model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {}
+
+impl Attack for Identity {
+    fn start<'a>(
+        &self,
+        victim: Victim<'a>,
+        _: &Stream,
+    ) -> Result<Box<dyn Job<Output = Modified> + 'a>> {
+        Ok(once(|| Ok(victim.weights.clone().into())))
+    }
+
+    fn is_random(&self) -> bool {
+        false
+    }
+}
