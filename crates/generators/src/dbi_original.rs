@@ -1,0 +1,99 @@
+//! DBI as its own paper has it (Yin et al., arXiv 2305.09684): training images, moved by sign steps to where all classes are equally
+//! likely. The variance is of the softmax, the labels are the network's classes, and no key is involved.
+
+use crate::descent::{Descent, Rule};
+use crate::head::variance;
+use crate::{Context, Generated, Generator};
+use candle_core::{Tensor, Var};
+use models::{Error, Job, Network, Result};
+use serde::{Deserialize, Serialize};
+use spec::checked::{Count, Positive};
+
+/// DBI's own decision-boundary images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DbiOriginal {
+    /// Number of samples.
+    pub samples: Count,
+    /// Which training images they begin as.
+    pub start: Start,
+    /// Step of each pixel.
+    pub step: Positive,
+    /// Iterations; there is no other end.
+    pub iterations: Count,
+}
+
+/// Which training images samples begin as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// The first ones, as its authors take them: every sample set is the same.
+    First,
+    /// Ones drawn at random.
+    Random,
+}
+
+impl Default for DbiOriginal {
+    fn default() -> Self {
+        Self {
+            samples: Count::literal(150),
+            start: Start::First,
+            step: Positive::literal(1e-4),
+            iterations: Count::literal(8000),
+        }
+    }
+}
+
+impl Generator for DbiOriginal {
+    fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
+        let (samples, have) = (self.samples.get(), context.train.len());
+        if samples > have {
+            return Err(Error::Unmade {
+                generator: "dbi-original",
+                problem: format!("{samples} images asked for, {have} to train on; lower `samples`"),
+            });
+        }
+        let chosen: Vec<usize> = match self.start {
+            Start::First => (0..samples).collect(),
+            Start::Random => context.stream.split("train").choose(have, samples),
+        };
+        let pixels = context.train.images(&chosen);
+        let rule = Signs {
+            step: self.step.get(),
+        };
+        Ok(Box::new(Descent::new(
+            context,
+            "dbi-original",
+            rule,
+            (samples, pixels),
+            self.iterations.get(),
+        )?))
+    }
+}
+
+struct Signs {
+    step: f64,
+}
+
+impl Rule for Signs {
+    fn step(&mut self, target: &Network, x: &Tensor, _: usize) -> Result<(Tensor, f32)> {
+        let recording = target.record(x, None)?;
+        let logits = Var::from_tensor(&recording.logits())?;
+        let variances = variance(&softmax(&logits)?)?;
+        let loss = variances.mean_all()?.to_scalar()?;
+        let grads = variances.sum_all()?.backward()?;
+        let Some(grad) = grads.get(&logits) else {
+            return Ok((x.clone(), loss));
+        };
+        let grad = recording.input_gradient(grad.clone(), 0.0)?;
+        Ok((ops::descend(x, &grad.sign()?, self.step)?, loss))
+    }
+}
+
+/// The probabilities `(n, classes)` of logits of that shape.
+fn softmax(logits: &Tensor) -> Result<Tensor> {
+    let powers = logits
+        .broadcast_sub(&logits.detach().max_keepdim(1)?)?
+        .exp()?;
+    Ok(powers.broadcast_div(&powers.sum_keepdim(1)?)?)
+}
