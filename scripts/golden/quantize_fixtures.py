@@ -1,6 +1,6 @@
 """Golden values of fake quantisation: PyTorch's observers and fake_quantize on weights, and on the activations of ResNet-20.
 
-`python scripts/golden/quantize_fixtures.py` writes crates/attacks/tests/golden/quantize.safetensors. Keys are `<case>.<what>`,
+Keys are `<case>.<what>`,
 cases count from 0:
 
 | key | what |
@@ -109,13 +109,3 @@ def fixture():
     with torch.no_grad():
         return {key: value.numpy() for key, value in (out | activations()).items()}
 
-
-if __name__ == "__main__":
-    import make
-
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    folder = make.CRATES / "attacks/tests/golden"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = make.save_tensors(fixture(), folder / "quantize.safetensors")
-    print(f"{path.stat().st_size:>8} {path.relative_to(make.CRATES.parent)}")

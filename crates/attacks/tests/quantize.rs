@@ -66,7 +66,7 @@ fn weights_are_those_of_pytorchs_fake_quantisation() {
 }
 
 /// A layer's output includes what is fused to it. An output that lies between two levels but for a rounding of PyTorch's or ours may go
-/// to either, so logits may be a level off; measured: none is.
+/// to either, so logits may be a level off. Measured: two of 40 with 8 bits, none with 4.
 #[test]
 fn activations_are_those_of_pytorchs_fake_quantisation() {
     let fixture = fixture();

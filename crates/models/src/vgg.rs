@@ -42,7 +42,9 @@ impl Vgg {
             index += 1;
         }
         let hidden = builder.channels(4096);
-        let kinds = [Kind::Normal { std: 0.01 }, Kind::Zero];
+        // torchvision's 0.01, and with fewer channels what keeps the spread of a layer's outputs.
+        let std = 0.01 * (4096.0 / hidden as f32).sqrt();
+        let kinds = [Kind::Normal { std }, Kind::Zero];
         Ok(Self {
             stages,
             // Between them are a ReLU and, in training, a dropout.

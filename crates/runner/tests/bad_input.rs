@@ -67,7 +67,7 @@ fn an_unknown_generator() {
 #[test]
 fn an_empty_grid() {
     insta::assert_snapshot!(refused("", &[]));
-    insta::assert_snapshot!(refused(GRID, &["--set", "generators=[]"]));
+    insta::assert_snapshot!(refused(GRID, &["--set", "targets=[]"]));
 }
 
 #[test]
