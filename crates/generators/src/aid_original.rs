@@ -39,7 +39,7 @@ impl Generator for AidOriginal {
         let samples = self.samples.get();
         let noise = &mut context.stream.split("noise");
         let size = samples * context.held_out.shape().iter().product::<usize>();
-        let pixels: Vec<f32> = (0..size).map(|_| noise.uniform() as f32).collect();
+        let pixels: Vec<f32> = (0..size).map(|_| noise.uniform()).collect();
         let rule = Edge {
             settings: self.clone(),
             best: vec![f64::INFINITY; samples],

@@ -61,7 +61,7 @@ impl Generator for Ours {
             &context.stream,
         )?;
         Ok(Box::new(Pairs {
-            stage: Some(Stage::Approach(approach)),
+            stage: Some(Stage::Approach(Box::new(approach))),
             stage2: self.stage2.clone(),
             model_id: context.model_id.into(),
             key_check: context.key.check(context.model_id),
@@ -70,8 +70,8 @@ impl Generator for Ours {
 }
 
 enum Stage<'a> {
-    Approach(Approach<'a>),
-    Crossing(Crossing<'a>),
+    Approach(Box<Approach<'a>>),
+    Crossing(Box<Crossing<'a>>),
 }
 
 /// Both stages as one job.
@@ -91,10 +91,10 @@ impl<'a> Pairs<'a> {
     /// From the end of stage 1 into stage 2.
     fn cross(&mut self) -> Result<()> {
         self.stage = match self.stage.take() {
-            Some(Stage::Approach(approach)) => Some(Stage::Crossing(Crossing::new(
+            Some(Stage::Approach(approach)) => Some(Stage::Crossing(Box::new(Crossing::new(
                 approach.end()?,
                 self.stage2.clone(),
-            ))),
+            )))),
             other => other,
         };
         Ok(())

@@ -92,9 +92,10 @@ pub struct Chosen {
     /// Change a field of the grid, e.g. --set generators.ours.samples=60; may be repeated.
     #[arg(long, value_name = "PATH=VALUE")]
     pub set: Vec<String>,
-    /// The folder that holds data sets and weight files.
-    #[arg(long, value_name = "DIR", env = "BRINK_DATA")]
-    pub data: Option<PathBuf>,
+    /// The folder that holds data sets and weight files; else that of BRINK_DATA.
+    // Not clap's `env`: a grid's option that is always there would forbid all other commands.
+    #[arg(long = "data", value_name = "DIR")]
+    named_data: Option<PathBuf>,
     /// The results folder.
     #[arg(long, value_name = "DIR", default_value = "results")]
     pub out: PathBuf,
@@ -104,6 +105,14 @@ pub struct Chosen {
     /// A file with the owner's secret key as hexadecimal digits; else BRINK_KEY; else the grid's own key.
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
+}
+
+impl Chosen {
+    /// The data folder, if there is one.
+    pub fn data(&self) -> Option<PathBuf> {
+        let named = self.named_data.clone();
+        named.or_else(|| std::env::var_os("BRINK_DATA").map(PathBuf::from))
+    }
 }
 
 /// A grid, or the part of it that a pattern selects.

@@ -45,7 +45,7 @@ impl Session {
         let device = chosen.device.open()?;
         let paths = Paths {
             config: chosen.config.clone(),
-            data: chosen.data.clone(),
+            data: chosen.data(),
         };
         let plan = Plan::new(&grid, &key, &device, &paths)
             .with_context(|| chosen.config.display().to_string())?;

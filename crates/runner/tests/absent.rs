@@ -104,3 +104,22 @@ fn what_there_is() {
     assert_eq!(fetch.code, Some(1));
     insta::assert_snapshot!("nothing_to_fetch", fetch.stderr);
 }
+
+/// The variable stands for `--data` of every command, and forbids none.
+#[test]
+fn a_data_folder_in_the_environment_is_one_for_every_command() {
+    let place = Place::new(GRID);
+    let with_variable = |arguments: &[&str]| {
+        let mut command = place.command(arguments);
+        let output = command.env("BRINK_DATA", "nowhere").output().unwrap();
+        common::Answer::new(&output)
+    };
+    for arguments in [&["list"] as &[&str], &["data", "list"], &["plan", "grid.yaml"]] {
+        let answer = with_variable(arguments);
+        assert_eq!(answer.code, Some(0), "{arguments:?}: {}", answer.stderr);
+    }
+    let grid = GRID.replace("fashion-mnist", "cifar10");
+    fs::write(place.path().join("grid.yaml"), grid).unwrap();
+    let answer = with_variable(&["plan", "grid.yaml"]);
+    assert!(answer.stdout.contains("--data nowhere"), "{}", answer.stdout);
+}

@@ -51,8 +51,11 @@ pub struct Store {
     lock: Option<lock::Lock>,
 }
 
+/// What writes a file beside a record.
+type Save = fn(&Path) -> std::result::Result<(), BoxError>;
+
 /// No file beside the record.
-const NOTHING: Option<(PathBuf, fn(&Path) -> std::result::Result<(), BoxError>)> = None;
+const NOTHING: Option<(PathBuf, Save)> = None;
 
 impl Store {
     /// Opens `root` for writing, creating what is missing; no other process or handle can open it so until this one is

@@ -1,11 +1,11 @@
 //! The work that is timed, as the product does it: what `cargo bench` and the comparison with PyTorch (`scripts/peers`) share.
 
 use data::Split;
-use generators::{Aid, Context, Dbi, Generator, Ours};
+use generators::{Context, probe};
 use models::optim::Rule;
-use models::{BatchNormMode, Coverage, Learner, Model, Network, Trainable, Weights};
+use models::{BatchNormMode, Learner, Model, Network, Trainable, Weights};
 use spec::Stream;
-use spec::checked::{Count, NonNegative};
+use spec::checked::Count;
 use verify::SecretKey;
 
 /// Number of classes of every network.
@@ -59,42 +59,19 @@ impl Bench {
 
     /// Calls `timed` with what does one repetition.
     pub fn run<R>(&self, work: Work, timed: impl FnOnce(&mut dyn FnMut()) -> R) -> R {
-        let samples = Count::new(self.images.len()).expect("at least one image");
-        let endless = |stage1: &mut generators::Stage1| {
-            stage1.iterations = Count::literal(1_000_000_000);
-            stage1.tolerance = NonNegative::literal(0.0);
-        };
-        let generator: Box<dyn Generator> = match work {
-            Work::Ours => {
-                let mut ours = Ours {
-                    samples,
-                    ..Ours::default()
-                };
-                endless(&mut ours.stage1);
-                Box::new(ours)
-            }
-            Work::Dbi => {
-                let mut dbi = Dbi {
-                    samples,
-                    ..Dbi::default()
-                };
-                endless(&mut dbi.stage1);
-                Box::new(dbi)
-            }
-            Work::Aid | Work::AidAttached => {
-                let mut aid = Aid {
-                    samples,
-                    ..Aid::default()
-                };
-                if work == Work::AidAttached {
-                    aid.coverage = Coverage::Attached;
-                }
-                endless(&mut aid.stage1);
-                Box::new(aid)
-            }
+        let wanted = match work {
+            Work::Ours => ("ours", ""),
+            Work::Dbi => ("dbi", ""),
+            Work::Aid => ("aid", ""),
+            Work::AidAttached => ("aid", "coverage attached"),
             Work::Train => return timed(&mut self.training()),
             Work::Query => return timed(&mut self.queries()),
         };
+        let samples = Count::new(self.images.len()).expect("at least one image");
+        let contestant = probe::contestants(samples)
+            .into_iter()
+            .find(|one| (one.generator, one.variant) == wanted)
+            .expect("Table V has them all");
         let key = SecretKey::from_passphrase(b"a key for benchmarks").expect("long enough");
         let context = Context {
             target: &self.network,
@@ -104,6 +81,7 @@ impl Bench {
             held_out: &self.images,
             stream: Stream::new(2),
         };
+        let generator = contestant.spec.generator();
         let mut job = generator.start(context).expect("the settings fit");
         timed(&mut || {
             job.advance().expect("the loss is finite");
@@ -127,7 +105,7 @@ impl Bench {
         }
     }
 
-    /// In batches of 250, as accuracies are measured.
+    /// As accuracies are measured.
     fn queries(&self) -> impl FnMut() + '_ {
         let all: Vec<usize> = (0..self.images.len()).collect();
         move || {

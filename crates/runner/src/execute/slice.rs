@@ -138,7 +138,8 @@ impl Plane {
                 let [along, across] = &self.axes;
                 let axes = self.middle.iter().zip(along).zip(across);
                 let (x, y) = (place(column), place(row));
-                axes.map(move |((m, u), v)| (m + x * u + y * v) as f32)
+                // No image has pixels outside of [0, 1].
+                axes.map(move |((m, u), v)| (m + x * u + y * v).clamp(0.0, 1.0) as f32)
             });
             let images = Images::new(self.shape, points.collect())?;
             let logits = BlackBox(network)

@@ -141,7 +141,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn new(output: &Output) -> Self {
+    pub fn new(output: &Output) -> Self {
         Self {
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout.clone()).unwrap(),
