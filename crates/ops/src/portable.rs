@@ -177,7 +177,7 @@ pub fn shortcut(x: &Tensor, stride: usize, channels: usize) -> Result<Tensor> {
     picked.pad_with_zeros(3, channels / 2, channels - channels / 2)
 }
 
-/// `act(a * scale + shift + residual)`, scale and shift per channel, see [`crate::Frozen::finish`].
+/// `act(a * scale + shift + residual)`, scale and shift per channel, see [`crate::Frozen`].
 ///
 /// # Errors
 /// As candle's.

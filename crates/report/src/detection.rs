@@ -427,7 +427,7 @@ fn push(rows: &mut Vec<Row>, mut name: Vec<String>, lines: Vec<(Cell, Vec<Cell>)
 
 /// In what a related target differs from the paper's.
 fn difference(block: &Block, setting: &Printed) -> &'static str {
-    let network = block.target.model.eq_ignore_ascii_case(setting.network);
+    let network = setting.has_the_network_of(block.target);
     match (block.target.dataset == setting.dataset, network) {
         (true, _) => "network",
         (false, true) => "form of the data set",

@@ -41,6 +41,13 @@ pub const SETTINGS: [Setting; 3] = [
     },
 ];
 
+impl Setting {
+    /// Whether the network of `target` is this one, with all its channels.
+    pub fn has_the_network_of(&self, target: &TargetRecord) -> bool {
+        target.model.eq_ignore_ascii_case(self.network) && target.spec["width"].is_null()
+    }
+}
+
 impl std::fmt::Display for Setting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}, {}", self.title, self.network)
@@ -67,8 +74,7 @@ impl Kinship {
         };
         match SETTINGS.iter().find(family) {
             Some(setting)
-                if target.dataset == setting.dataset
-                    && target.model.eq_ignore_ascii_case(setting.network) =>
+                if target.dataset == setting.dataset && setting.has_the_network_of(target) =>
             {
                 Self::Same(setting)
             }

@@ -114,12 +114,20 @@ fn a_data_folder_in_the_environment_is_one_for_every_command() {
         let output = command.env("BRINK_DATA", "nowhere").output().unwrap();
         common::Answer::new(&output)
     };
-    for arguments in [&["list"] as &[&str], &["data", "list"], &["plan", "grid.yaml"]] {
+    for arguments in [
+        &["list"] as &[&str],
+        &["data", "list"],
+        &["plan", "grid.yaml"],
+    ] {
         let answer = with_variable(arguments);
         assert_eq!(answer.code, Some(0), "{arguments:?}: {}", answer.stderr);
     }
     let grid = GRID.replace("fashion-mnist", "cifar10");
     fs::write(place.path().join("grid.yaml"), grid).unwrap();
     let answer = with_variable(&["plan", "grid.yaml"]);
-    assert!(answer.stdout.contains("--data nowhere"), "{}", answer.stdout);
+    assert!(
+        answer.stdout.contains("--data nowhere"),
+        "{}",
+        answer.stdout
+    );
 }
