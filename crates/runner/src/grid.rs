@@ -189,6 +189,15 @@ impl Grid {
                 }
                 _ => error.into(),
             })?;
+        if grid
+            .slice
+            .as_ref()
+            .is_some_and(|slice| slice.side.get() < 2)
+        {
+            return Err(anyhow!(
+                "{name}: slice.side: `1` is no plane; write 2 or more"
+            ));
+        }
         grid.targets = grid.targets.map(Target::resolved);
         Ok(grid)
     }

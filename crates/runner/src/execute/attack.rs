@@ -1,7 +1,7 @@
 //! A modification of a target, and every set asked about the result.
 
 use anyhow::Context;
-use attacks::{Change, Victim};
+use attacks::Change;
 use models::Network;
 use store::{Answers, FORMAT, RunRecord};
 use verify::Rate;
@@ -66,13 +66,7 @@ impl Bench<'_> {
     ) -> anyhow::Result<()> {
         let mut clock = Clock::start();
         let mut line = progress.begin(&attack.name);
-        let victim = Victim {
-            model: step.target.network(),
-            classes: subject.network.classes(),
-            weights: &subject.weights,
-            normalize: subject.normalize,
-            train: subject.images.train(),
-        };
+        let victim = subject.victim(step);
         let stream = self.root.split("attack").split(&attack.seed.to_string());
         let job = attack.attack.attack().start(victim, &stream)?;
         let modified = self.drive(&attack.id, job, &mut clock, &mut line)?;

@@ -1,7 +1,6 @@
 //! The margin on a plane through a pair, before and after the model changed: the paper's figure 1 of real numbers.
 
 use anyhow::Context;
-use attacks::Victim;
 use models::Network;
 use spec::Stream;
 use store::{FORMAT, Measured, ProbeRecord};
@@ -50,13 +49,7 @@ impl Bench<'_> {
     ) -> anyhow::Result<()> {
         let mut clock = Clock::start();
         let mut line = progress.begin(&slice.name);
-        let victim = Victim {
-            model: step.target.network(),
-            classes: subject.network.classes(),
-            weights: &subject.weights,
-            normalize: subject.normalize,
-            train: subject.images.train(),
-        };
+        let victim = subject.victim(step);
         let attack = slice.slice.attack.attack();
         let job = attack.start(victim, &self.root.split("attack").split("0"))?;
         let modified = self.drive(&slice.id, job, &mut clock, &mut line)?;

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use anyhow::{Context, anyhow};
+use attacks::Victim;
 use candle_core::DType;
 use data::{Dataset, Split};
 use models::train::Trainer;
@@ -30,6 +31,19 @@ pub struct Subject {
     pub images: Images,
     /// Accuracy on the test images used.
     pub accuracy: Rate,
+}
+
+impl Subject {
+    /// It, the target of `step`, as an attacker has it.
+    pub fn victim(&self, step: &TargetStep) -> Victim<'_> {
+        Victim {
+            model: step.target.network(),
+            classes: self.network.classes(),
+            weights: &self.weights,
+            normalize: self.normalize,
+            train: self.images.train(),
+        }
+    }
 }
 
 impl Bench<'_> {
