@@ -1,12 +1,11 @@
 //! The gradient of a convolution with respect to its input: each input pixel gathers the output pixels that read it, through a
-//! plan as the forward product has one, or, where there are too few input channels to fill a panel, through [`Phases`].
+//! plan as the forward product has one, or, where there are too few input channels to fill a panel, through [`Patches`].
 
 use crate::conv::as_map;
 use crate::gemm::{Packed, planned};
 use crate::kernel::{Element, Epilogue};
-use crate::plan::Plan;
-use crate::plan::Window;
-use crate::planes::{CHANNELS, Phases};
+use crate::plan::{Plan, Window};
+use crate::scatter::{CHANNELS, Patches};
 use crate::tape::Gradients;
 use crate::tensor::View;
 use candle_core::{Result, Tensor};
@@ -15,7 +14,7 @@ use candle_core::{Result, Tensor};
 #[derive(Debug)]
 pub(crate) enum Weights<T> {
     Panels(Packed<T>),
-    Phases(Phases<T>),
+    Patches(Patches<T>),
 }
 
 impl<T: Element> Weights<T> {
@@ -35,7 +34,7 @@ impl<T: Element> Weights<T> {
             scale.map_or(w, |scale| w * scale[channel])
         };
         if c <= CHANNELS {
-            return Self::Phases(Phases::new(window, (c, o), |channel, n, ky, kx| {
+            return Self::Patches(Patches::new(window, (c, o), |channel, n, ky, kx| {
                 scaled(channel, n, ky * kw + kx)
             }));
         }
@@ -61,8 +60,8 @@ impl<T: Element> Weights<T> {
                 };
                 tensor(planned(plan, images, dy, panels, epilogue))
             }),
-            Self::Phases(phases) => {
-                grads.add(x, tensor(phases.product(images, (h, w), (oh, ow), dy))?)
+            Self::Patches(patches) => {
+                grads.add(x, tensor(patches.product(images, (h, w), (oh, ow), dy))?)
             }
         }
     }

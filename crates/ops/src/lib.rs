@@ -15,7 +15,7 @@
 //! |---|---|---|
 //! | convolution, any kernel, stride and padding | output pixels of one class, over images | one run a kernel row, padding skipped |
 //! | its input gradient | input pixels of one phase and class | the same, over the output's gradient |
-//! | the same with up to three input channels: `planes` | input channels; sixteen pixels of a row are the columns | taps times output channels |
+//! | the same with up to three input channels: `scatter` | one output pixel; the patch that it sees is the columns | output channels whose gradient is not 0 |
 //! | its weight gradient | taps times input channels | output pixels |
 //! | linear layer | images | input features |
 //! | linear layer behind more bins than pixels: [`pooled_linear`] | images | pixels times channels, weights summed over bins in f64 |
@@ -52,10 +52,10 @@ pub mod memory;
 mod negative;
 mod parallel;
 mod plan;
-mod planes;
 mod pool;
 mod pooled_linear;
 pub mod portable;
+mod scatter;
 mod tape;
 mod tensor;
 mod update;

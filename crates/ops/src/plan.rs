@@ -43,17 +43,6 @@ impl Window {
             .collect()
     }
 
-    /// Along one axis, the outputs that read a pixel `within` a stride, and through which kernel index. An output is relative to the
-    /// pixel's own, the one at its coordinate over the stride.
-    pub(crate) fn seen(&self, within: usize, kernel: usize) -> Vec<(isize, usize)> {
-        let seen = |k: usize| {
-            let at = (within + self.padding) as isize - k as isize;
-            (at.rem_euclid(self.stride as isize) == 0)
-                .then(|| (at.div_euclid(self.stride as isize), k))
-        };
-        (0..kernel).rev().filter_map(seen).collect()
-    }
-
     /// The transposed taps `(k, o)` of input coordinate `i`: every output that reads `i`, and through which kernel index,
     /// with `k` counted from the kernel's end so that both ascend.
     fn transposed_taps(&self, i: usize, kernel: usize, output: usize) -> Vec<(usize, usize)> {

@@ -199,4 +199,34 @@ proptest! {
         }
         best.force();
     }
+
+    /// What comes back through ReLU and a max pooling is mostly zeros.
+    #[test]
+    fn gradients_of_a_first_layer_are_the_same_bits(seed in 0u64..1000, n in 1usize..6, c in 1usize..4, o in 20usize..40, kernel in 1usize..8, stride in 1usize..3, map in 9usize..14) {
+        let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
+        let best = Isa::current();
+        let unit = Net::new(seed, c, o, Window::square(kernel, stride, kernel / 2)).conv;
+        let x = tensor(seed + 9, &[n, map, map + 1, c]);
+        let gradient = |x: &Tensor| {
+            let x = candle_core::Var::from_tensor(x).unwrap();
+            let mut tape = Tape::recording();
+            let y = unit.forward(&mut tape, &x, None, true).unwrap();
+            let y = ops::max_pool2d(&mut tape, &y, Window::square(3, 2, 1)).unwrap();
+            let grads = gradients(&tape, &y, |y| y.sqr()?.sum_all()).unwrap();
+            bits(grads.get(&x).unwrap())
+        };
+        let expected = gradient(&x);
+        prop_assert!(expected.iter().any(|bits| *bits != 0));
+        let alone: Vec<u32> = (0..n).flat_map(|at| gradient(&x.narrow(0, at, 1).unwrap())).collect();
+        prop_assert_eq!(&expected, &alone, "each image alone");
+        for threads in [1, 3] {
+            prop_assert_eq!(&expected, &with_threads(threads, || gradient(&x)), "{} threads", threads);
+        }
+        for isa in Isa::ALL {
+            if isa.force() {
+                prop_assert_eq!(&expected, &gradient(&x), "{}", isa);
+            }
+        }
+        best.force();
+    }
 }

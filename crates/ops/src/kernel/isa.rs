@@ -3,7 +3,6 @@
 use super::vector::{self, Element, KernelsOf, Vector};
 use super::{Finish, Kernels, PANEL, RowPair, Run, Tile};
 use crate::activation::{masked_by, relu_of};
-use crate::planes::CHANNELS;
 use candle_core::{CpuStorage, Result, bail};
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -187,6 +186,11 @@ impl<T: Element> Vector for Lanes<T> {
         (0..PANEL).map(bit).fold(0, |all, bit| all | bit)
     }
     #[inline(always)]
+    unsafe fn nonzeros(self) -> u16 {
+        let bit = |i: usize| u16::from(self.0[i] != T::ZERO) << i;
+        (0..PANEL).map(bit).fold(0, |all, bit| all | bit)
+    }
+    #[inline(always)]
     unsafe fn relu(self) -> Self {
         Self(self.0.map(relu_of))
     }
@@ -203,7 +207,7 @@ mod x86 {
 
     macro_rules! vector {
         ($register:ty, $t:ty, $lanes:expr, $set1:ident, $load:ident, $store:ident, $fma:ident, $add:ident,
-         $sub:ident, $mul:ident, $relu:expr, $masked:expr, $signs:expr) => {
+         $sub:ident, $mul:ident, $relu:expr, $masked:expr, $signs:expr, $nonzeros:expr) => {
             impl Vector for $register {
                 type T = $t;
                 const LANES: usize = $lanes;
@@ -249,6 +253,11 @@ mod x86 {
                     unsafe { $signs(self, Self::zero()) as u16 }
                 }
                 #[inline(always)]
+                unsafe fn nonzeros(self) -> u16 {
+                    // SAFETY: the caller's; loads and stores may be unaligned.
+                    unsafe { $nonzeros(self, Self::zero()) as u16 }
+                }
+                #[inline(always)]
                 unsafe fn mul(self, b: Self) -> Self {
                     // SAFETY: the caller's; loads and stores may be unaligned.
                     unsafe { $mul(self, b) }
@@ -283,7 +292,8 @@ mod x86 {
                 $mul,
                 |x, zero| $keep($cmp::<_CMP_NLE_UQ>(x, zero), x),
                 |x, y, zero| $keep($cmp::<_CMP_GT_OQ>(y, zero), x),
-                |x, zero| $cmp::<_CMP_LT_OQ>(x, zero)
+                |x, zero| $cmp::<_CMP_LT_OQ>(x, zero),
+                |x, zero| $cmp::<_CMP_NEQ_UQ>(x, zero)
             );
         };
     }
@@ -302,7 +312,8 @@ mod x86 {
                 $mul,
                 |x, zero| $and($cmp::<_CMP_NLE_UQ>(x, zero), x),
                 |x, y, zero| $and($cmp::<_CMP_GT_OQ>(y, zero), x),
-                |x, zero| $bits($cmp::<_CMP_LT_OQ>(x, zero))
+                |x, zero| $bits($cmp::<_CMP_LT_OQ>(x, zero)),
+                |x, zero| $bits($cmp::<_CMP_NEQ_UQ>(x, zero))
             );
         };
     }
@@ -369,7 +380,7 @@ mod x86 {
 /// Compiles the kernels for one vector type. A remainder of a tile takes the smallest of `sizes` that holds it; its rows past
 /// the end repeat the last one and are ignored.
 macro_rules! kernels {
-    ($name:ident, $(#[$feature:meta])? $v:ty, sizes [$($size:literal),*] full $full:literal, vectors [$($nv:literal),*]) => {
+    ($name:ident, $(#[$feature:meta])? $v:ty, sizes [$($size:literal),*] full $full:literal, vectors [$($nv:literal),*], patch [$($panels:literal),*]) => {
         mod $name {
             use super::*;
             type T = <$v as Vector>::T;
@@ -381,16 +392,24 @@ macro_rules! kernels {
                 // SAFETY: the caller's; a repeated row is as readable as the row it repeats.
                 unsafe {
                     $(if rows.len() <= $size {
-                        return vector::tile::<$v, $size, NV>(&padded, runs, b, (PANEL, PANEL), stride, finish);
+                        return vector::tile::<$v, $size, NV>(&padded, runs, b, stride, finish);
                     })*
-                    vector::tile::<$v, $full, NV>(&padded, runs, b, (PANEL, PANEL), stride, finish);
+                    vector::tile::<$v, $full, NV>(&padded, runs, b, stride, finish);
                 }
             }
 
             $(#[$feature])?
-            unsafe fn narrow<const NV: usize>(rows: &[*const T; CHANNELS], runs: &[Run], b: *const T, step: usize, stride: usize, finish: &Finish<'_, T>) {
-                // SAFETY: the caller's.
-                unsafe { vector::tile::<$v, CHANNELS, NV>(rows, runs, b, (1, step), stride, finish) }
+            unsafe fn patch(x: &[T], rows: *const T, panels: usize, out: *mut T) {
+                const VECTORS: usize = PANEL / <$v as Vector>::LANES;
+                let mut at = 0;
+                // Greedy: as many panels at a time as there are registers for their sums.
+                // SAFETY: the caller's; `at` never passes the last panel.
+                unsafe {
+                    $(while panels - at >= $panels {
+                        vector::patch::<$v, { $panels * VECTORS }>(x, rows.add(at * PANEL), panels * PANEL, out.add(at * PANEL));
+                        at += $panels;
+                    })*
+                }
             }
 
             $(#[$feature])?
@@ -418,7 +437,7 @@ macro_rules! kernels {
                     rows: $full,
                     cols: VECTORS.len() * PANEL,
                     tile: [tile::<ONE>, tile::<MOST>],
-                    narrow: [narrow::<ONE>, narrow::<MOST>],
+                    patch,
                     outer: [outer::<ONE>, outer::<MOST>],
                 })
             }
@@ -426,16 +445,16 @@ macro_rules! kernels {
     };
 }
 
-kernels!(portable_f32, Lanes<f32>, sizes [1, 2] full 4, vectors [1]);
-kernels!(portable_f64, Lanes<f64>, sizes [1, 2] full 4, vectors [1]);
+kernels!(portable_f32, Lanes<f32>, sizes [1, 2] full 4, vectors [1], patch [2, 1]);
+kernels!(portable_f64, Lanes<f64>, sizes [1, 2] full 4, vectors [1], patch [2, 1]);
 #[cfg(target_arch = "x86_64")]
-kernels!(avx2_f32, #[target_feature(enable = "avx2,fma")] std::arch::x86_64::__m256, sizes [1, 2, 4] full 6, vectors [2]);
+kernels!(avx2_f32, #[target_feature(enable = "avx2,fma")] std::arch::x86_64::__m256, sizes [1, 2, 4] full 6, vectors [2], patch [5, 2, 1]);
 #[cfg(target_arch = "x86_64")]
-kernels!(avx2_f64, #[target_feature(enable = "avx2,fma")] std::arch::x86_64::__m256d, sizes [1, 2] full 3, vectors [4]);
+kernels!(avx2_f64, #[target_feature(enable = "avx2,fma")] std::arch::x86_64::__m256d, sizes [1, 2] full 3, vectors [4], patch [2, 1]);
 #[cfg(target_arch = "x86_64")]
-kernels!(avx512_f32, #[target_feature(enable = "avx512f")] std::arch::x86_64::__m512, sizes [1, 2, 4, 8] full 14, vectors [1, 2]);
+kernels!(avx512_f32, #[target_feature(enable = "avx512f")] std::arch::x86_64::__m512, sizes [1, 2, 4, 8] full 14, vectors [1, 2], patch [10, 5, 2, 1]);
 #[cfg(target_arch = "x86_64")]
-kernels!(avx512_f64, #[target_feature(enable = "avx512f")] std::arch::x86_64::__m512d, sizes [1, 2, 4, 8] full 14, vectors [2]);
+kernels!(avx512_f64, #[target_feature(enable = "avx512f")] std::arch::x86_64::__m512d, sizes [1, 2, 4, 8] full 14, vectors [2], patch [5, 2, 1]);
 
 impl Element for f32 {
     fn kernels(isa: Isa) -> KernelsOf<Self> {

@@ -3,7 +3,7 @@
 //! * `tile`: up to `MR` output rows times 16 or 32 output columns. A row of the left operand is found through a
 //!   pointer, and is read as a list of contiguous *runs*, so a convolution needs no im2col: the runs of an output pixel are
 //!   the stretches of its receptive field (see `plan`).
-//! * `narrow`: the same for up to three rows, against columns that are read in place.
+//! * `patch`: a sum of rows, each times a number, where most numbers are 0.
 //! * `outer`: the weight gradient, a sum of outer products over rows.
 //!
 //! A tile is finished in registers: see `Epilogue`. What is not a product (pooling, batch statistics, optimisers) is plain Rust, compiled for
@@ -21,7 +21,6 @@ mod vector;
 pub(crate) use epilogue::{Epilogue, Noted};
 pub(crate) use isa::vectorised;
 
-use crate::planes::CHANNELS;
 pub use isa::{Isa, UnknownIsa};
 pub use vector::{Element, Real};
 
@@ -143,7 +142,7 @@ pub(crate) struct Negatives<'a, T> {
 }
 
 type TileFn<T> = unsafe fn(&[*const T], &[Run], *const T, usize, &Finish<'_, T>);
-type NarrowFn<T> = unsafe fn(&[*const T; CHANNELS], &[Run], *const T, usize, usize, &Finish<'_, T>);
+type PatchFn<T> = unsafe fn(&[T], *const T, usize, *mut T);
 type OuterFn<T> = unsafe fn(*const T, usize, &[RowPair], *const T, &mut Tile<T>);
 
 /// The kernels of one element type on one instruction set.
@@ -154,7 +153,7 @@ pub(crate) struct Kernels<T: 'static> {
     /// Columns of a full tile: `PANEL` or `WIDE`.
     pub cols: usize,
     tile: [TileFn<T>; 2],
-    narrow: [NarrowFn<T>; 2],
+    patch: PatchFn<T>,
     outer: [OuterFn<T>; 2],
 }
 
@@ -183,26 +182,18 @@ impl<T: Element> Kernels<T> {
         unsafe { self.tile[panels - 1](rows, runs, b, panel_stride, finish) }
     }
 
-    /// As [`tile`](Self::tile) for the rows of few channels, against a right operand that is not packed: a run begins `run.b` elements
-    /// into `b`, and its rows are `step` elements apart.
+    /// `out[j] = sum over c of x[c] * rows[c][j]` for `j < panels * PANEL`, in the order of `c`; what is 0 in `x` takes no time.
     ///
     /// # Safety
-    /// As there, with `b[run.b + i * step ..+ PANEL]` readable for each panel; `finish.to` has at least as many rows.
-    #[allow(clippy::too_many_arguments)]
+    /// `rows` is readable for as many rows as `x` is long, each of `panels * PANEL` elements.
+    ///
+    /// # Panics
+    /// If `out` is not as long as a row.
     #[inline]
-    pub unsafe fn narrow(
-        &self,
-        rows: &[*const T; CHANNELS],
-        runs: &[Run],
-        b: *const T,
-        step: usize,
-        panels: usize,
-        panel_stride: usize,
-        finish: &Finish<'_, T>,
-    ) {
-        debug_assert!(panels * PANEL <= self.cols && finish.to.len() >= CHANNELS);
+    pub unsafe fn patch(&self, x: &[T], rows: *const T, panels: usize, out: &mut [T]) {
+        assert_eq!(out.len(), panels * PANEL, "the result is as long as a row");
         // SAFETY: passed on from the caller.
-        unsafe { self.narrow[panels - 1](rows, runs, b, step, panel_stride, finish) }
+        unsafe { (self.patch)(x, rows, panels, out.as_mut_ptr()) }
     }
 
     /// `out[i][j] = sum over pairs of x[pair.x + i] * dy[pair.dy + j]` for `i < count` and `panels * PANEL` columns.

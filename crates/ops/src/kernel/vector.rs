@@ -110,6 +110,11 @@ pub(crate) trait Vector: Copy {
     /// # Safety
     /// The instruction set of `Self` is there.
     unsafe fn signs(self) -> u16;
+    /// A bit for each lane, the first lowest: set where it is not 0, NaN included.
+    ///
+    /// # Safety
+    /// The instruction set of `Self` is there.
+    unsafe fn nonzeros(self) -> u16;
     /// See [`relu_of`](crate::activation::relu_of).
     ///
     /// # Safety
@@ -130,14 +135,12 @@ const fn column<V: Vector>(v: usize, panel_stride: usize) -> usize {
 }
 
 /// # Safety
-/// See [`Kernels::tile`] and [`Kernels::narrow`]; here exactly `MR` rows and `NV` vectors of columns. A run begins `run.b * unit` elements
-/// into `b`, and its elements are `step` apart.
+/// See [`Kernels::tile`]; here exactly `MR` rows and `NV` vectors of columns.
 #[inline(always)]
 pub(super) unsafe fn tile<V: Vector, const MR: usize, const NV: usize>(
     rows: &[*const V::T],
     runs: &[Run],
     b: *const V::T,
-    (unit, step): (usize, usize),
     panel_stride: usize,
     finish: &Finish<'_, V::T>,
 ) {
@@ -150,7 +153,7 @@ pub(super) unsafe fn tile<V: Vector, const MR: usize, const NV: usize>(
         .expect("a tile has as many rows as its kernel");
     for run in runs {
         let a: [*const V::T; MR] = std::array::from_fn(|r| rows[r].wrapping_offset(run.a));
-        let mut b = b.wrapping_add(run.b * unit);
+        let mut b = b.wrapping_add(run.b * PANEL);
         for i in 0..run.len {
             // SAFETY: the caller vouches for the run and the panel; the vectors lie inside the panels' rows.
             unsafe {
@@ -163,7 +166,7 @@ pub(super) unsafe fn tile<V: Vector, const MR: usize, const NV: usize>(
                     }
                 }
             }
-            b = b.wrapping_add(step);
+            b = b.wrapping_add(PANEL);
         }
         if run.end {
             // SAFETY: the instruction set is there.
@@ -315,6 +318,43 @@ pub(super) fn halved<T: Element>(lanes: &mut [T; PANEL]) -> T {
         half /= 2;
     }
     lanes[0]
+}
+
+/// # Safety
+/// See [`Kernels::patch`]; here exactly `NV` vectors of columns, the first at `rows` and `out`, with `stride` elements to a row.
+#[inline(always)]
+pub(super) unsafe fn patch<V: Vector, const NV: usize>(
+    x: &[V::T],
+    rows: *const V::T,
+    stride: usize,
+    out: *mut V::T,
+) {
+    let mut acc = [V::zero(); NV];
+    for (at, lanes) in x.chunks(V::LANES).enumerate() {
+        let mut left = if lanes.len() == V::LANES {
+            // SAFETY: there are as many elements as lanes, and the instruction set is there.
+            unsafe { V::load(lanes.as_ptr()).nonzeros() }
+        } else {
+            let bit = |(i, x): (usize, &V::T)| u16::from(*x != V::T::ZERO) << i;
+            lanes.iter().enumerate().map(bit).sum()
+        };
+        while left != 0 {
+            let i = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let row = rows.wrapping_add((at * V::LANES + i) * stride);
+            // SAFETY: bits are set for elements only; the caller vouches for the rows.
+            unsafe {
+                let x = V::splat(lanes.as_ptr().add(i));
+                for (v, sum) in acc.iter_mut().enumerate() {
+                    *sum = x.fma(V::load(row.add(v * V::LANES)), *sum);
+                }
+            }
+        }
+    }
+    for (v, sum) in acc.into_iter().enumerate() {
+        // SAFETY: the caller vouches for `NV` vectors.
+        unsafe { sum.store(out.add(v * V::LANES)) };
+    }
 }
 
 /// # Safety
