@@ -192,10 +192,6 @@ impl<'a> Approach<'a> {
         self.loss.into()
     }
 
-    pub fn space(&self) -> verify::LabelSpace {
-        self.outputs.space()
-    }
-
     /// The outputs of each sample as it is now.
     pub fn outputs(&self) -> Result<Vec<Vec<f64>>> {
         let outputs = self.outputs.of(&self.target.logits(&self.x)?)?;

@@ -1,6 +1,8 @@
 //! What can be measured about a target itself, one file each: how long generators take on it, how its logits differ, how stage 1
 //! goes. A probe starts a [`Job`] as a generator does.
 
+mod in_turn;
+
 pub use convergence::Look;
 pub use dispersion::Outputs;
 pub use timing::{Contestant, Seconds, contestants};

@@ -2,11 +2,13 @@
 
 use crate::activations::{Activations, Outputs, Range};
 use crate::layers::Source;
+use crate::recording::{self, Recording, Strand};
 use crate::state::State;
 use crate::weights::is_buffer;
 use crate::{Error, Model, Result, Weights};
 use candle_core::{DType, Device, Tensor, Var};
-use ops::{Gradients, Reduction, Tape, node};
+use ops::{Reduction, Tape, node};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use spec::Stream;
 use std::collections::BTreeMap;
@@ -267,6 +269,25 @@ impl Network {
     /// # Errors
     /// Those of [`Network::logits`].
     pub fn record(&self, images: &Tensor, coverage: Option<Coverage>) -> Result<Recording> {
+        let n = images.dim(0)?;
+        let strands = match images.device().is_cpu() {
+            true => recording::strands(n),
+            false => 1,
+        };
+        let share = n.div_ceil(strands).max(1);
+        let strand = |at: usize| {
+            let images = images.narrow(0, at, share.min(n - at))?;
+            self.strand(&images.contiguous()?, coverage)
+        };
+        let starts: Vec<usize> = (0..n.max(1)).step_by(share).collect();
+        let strands = starts
+            .into_par_iter()
+            .map(strand)
+            .collect::<Result<Vec<_>>>()?;
+        Recording::new(strands, coverage)
+    }
+
+    fn strand(&self, images: &Tensor, coverage: Option<Coverage>) -> Result<Strand> {
         // Candle's graph, which is the tape of other devices, begins at a variable.
         let images = match images.device().is_cpu() {
             true => images.detach(),
@@ -277,15 +298,15 @@ impl Network {
         let mut pass = self.pass(&mut tape);
         pass.covered = coverage.map(|coverage| (coverage.reduction(), Vec::new()));
         let logits = self.forward(&images, &mut pass)?;
-        let mut covered = coverage.zip(pass.covered.map(|(_, terms)| terms));
-        if let Some((Coverage::Hidden, terms)) = &mut covered {
+        let mut terms = pass.covered.map_or_else(Vec::new, |(_, terms)| terms);
+        if coverage == Some(Coverage::Hidden) {
             // The classifier comes last.
             terms.pop();
         }
-        Ok(Recording {
+        Ok(Strand {
             images,
             logits,
-            covered,
+            terms,
             tape,
         })
     }
@@ -305,67 +326,6 @@ impl Network {
             x = ops::normalize(pass.tape, &x, mean, std)?;
         }
         self.body.forward(&x, pass)
-    }
-}
-
-/// A forward pass that can be walked back.
-pub struct Recording {
-    images: Tensor,
-    logits: Tensor,
-    /// The activation term of each layer, `(n)`, if it was asked for.
-    covered: Option<(Coverage, Vec<Tensor>)>,
-    tape: Tape,
-}
-
-impl Recording {
-    /// Logits `(n, classes)`, as constants.
-    pub fn logits(&self) -> Tensor {
-        self.logits.detach()
-    }
-
-    /// The activation term of each image, if it was asked for: a sum in f64 over the layers' terms.
-    ///
-    /// # Errors
-    /// If a term cannot be read.
-    pub fn covered(&self) -> Result<Option<Vec<f64>>> {
-        let Some((_, terms)) = &self.covered else {
-            return Ok(None);
-        };
-        let mut sums = vec![0.0; self.images.dim(0)?];
-        for term in terms {
-            let values = term.to_dtype(DType::F64)?.to_vec1::<f64>()?;
-            for (sum, value) in sums.iter_mut().zip(values) {
-                *sum += value;
-            }
-        }
-        Ok(Some(sums))
-    }
-
-    /// The gradient of the images of [`Network::record`], from that of the logits and that of each image's activation term, which
-    /// is nothing where the term is a plain number.
-    ///
-    /// # Errors
-    /// If `grad` has not the shape of the logits.
-    pub fn input_gradient(&self, grad: Tensor, covered: f64) -> Result<Tensor> {
-        let mut ends = vec![(&self.logits, grad)];
-        if let Some((Coverage::Attached | Coverage::Hidden, terms)) = &self.covered {
-            for term in terms {
-                ends.push((term, (term.ones_like()? * covered)?));
-            }
-        }
-        let grads = self.tape.backward(ends)?;
-        Ok(match grads.get(&self.images) {
-            Some(grad) => grad.clone(),
-            None => self.images.zeros_like()?,
-        })
-    }
-
-    /// The gradients of the parameters, from `grad`, that of the logits.
-    ///
-    /// # Errors
-    /// If `grad` has not the shape of the logits.
-    pub fn backward(&self, grad: Tensor) -> Result<Gradients> {
-        Ok(self.tape.backward([(&self.logits, grad)])?)
     }
 }
 
@@ -423,12 +383,13 @@ impl Trainable {
         let mut pass = Pass::new(&mut tape, batch_norm);
         pass.dropout = dropout;
         let logits = self.network.forward(images, &mut pass)?;
-        Ok(Recording {
+        let strand = Strand {
             images: images.clone(),
             logits,
-            covered: None,
+            terms: Vec::new(),
             tape,
-        })
+        };
+        Recording::new(vec![strand], None)
     }
 
     /// The parameters by name, buffers left out.

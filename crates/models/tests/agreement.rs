@@ -95,6 +95,36 @@ fn the_activation_term_has_its_gradient() {
     );
 }
 
+/// A frozen network takes a batch in as many strands as there are threads, and an image does not notice.
+#[test]
+fn strands_keep_the_bits() {
+    let model = common::model("resnet20");
+    let weights = common::weights(model, CLASSES, DType::F32);
+    let network = Network::frozen(model, CLASSES, &weights, None).unwrap();
+    let (n, threads) = (29, [1, 2, 3]);
+    let images = common::images([n, 3, 16, 16], DType::F32);
+    let passes = |images: &Tensor| {
+        let recording = network.record(images, Some(Coverage::Attached)).unwrap();
+        let logits = recording.logits();
+        let gradient = recording.input_gradient(logits.sqr().unwrap(), 0.5);
+        let covered = recording.covered().unwrap().unwrap();
+        let covered: Vec<u64> = covered.into_iter().map(f64::to_bits).collect();
+        (bits(&logits), bits(&gradient.unwrap()), covered)
+    };
+    let mut alone = (Vec::new(), Vec::new(), Vec::new());
+    for at in 0..n {
+        let (logits, gradient, covered) = passes(&images.narrow(0, at, 1).unwrap());
+        alone.0.extend(logits);
+        alone.1.extend(gradient);
+        alone.2.extend(covered);
+    }
+    for threads in threads {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let together = pool.build().unwrap().install(|| passes(&images));
+        assert!(together == alone, "{threads} threads");
+    }
+}
+
 /// Normalisation is part of the network: raw images into a normalising network are normalised images into a plain one.
 #[test]
 fn normalisation_is_the_networks_own() {

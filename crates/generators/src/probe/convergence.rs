@@ -1,12 +1,13 @@
 //! Stage 1 against its iterations: how fast samples come to the boundary, and how large their outputs stay.
 
+use super::in_turn::InTurn;
 use super::{Measured, Probe};
-use crate::approach::{Approach, Objective, Stage1};
-use crate::{Context, Dbi, Ours, head};
+use crate::approach::Objective;
+use crate::{Context, Dbi, Ours};
 use candle_core::{Device, Tensor};
 use models::{Job, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
-use spec::checked::{Count, NonNegative, Positive};
+use spec::checked::{Count, Positive};
 use verify::LabelSpace;
 
 /// Stage 1 of DBI and of Ours, looked at on the way.
@@ -50,36 +51,21 @@ const GENERATORS: [&str; 2] = ["dbi", "ours"];
 
 impl Probe for Convergence {
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Measured> + 'a>> {
-        let stage = Stage1 {
-            iterations: self.iterations,
-            lr: self.lr,
-            tolerance: NonNegative::literal(0.0),
-            ..Stage1::default()
+        let (dbi, ours) = (Dbi::default(), Ours::default());
+        let aim = |variance, activation| {
+            let objective = Objective {
+                variance,
+                activation,
+                coverage: None,
+            };
+            (LabelSpace::Head, objective)
         };
-        let ours = Ours::default();
-        let dbi = (Dbi::default().variance_weight.get(), 0.0);
-        let ours = (ours.variance_weight.get(), ours.activation_weight.get());
-        let approach = |(variance, activation)| {
-            Approach::new(
-                context.target,
-                head::Outputs::new(
-                    LabelSpace::Head,
-                    context.key,
-                    context.model_id,
-                    context.target,
-                )?,
-                Objective {
-                    variance,
-                    activation,
-                    coverage: None,
-                },
-                stage.clone(),
-                (self.samples.get(), context.held_out.shape()),
-                &context.stream,
-            )
-        };
+        let aims = [
+            aim(dbi.variance_weight.get(), 0.0),
+            aim(ours.variance_weight.get(), ours.activation_weight.get()),
+        ];
         Ok(Box::new(Watched {
-            approaches: [approach(dbi)?, approach(ours)?],
+            approaches: InTurn::new(&context, self.samples, (self.iterations, self.lr), aims)?,
             looks: Vec::new(),
         }))
     }
@@ -93,7 +79,7 @@ fn worth_a_look(done: usize) -> bool {
 }
 
 struct Watched<'a> {
-    approaches: [Approach<'a>; 2],
+    approaches: InTurn<'a>,
     looks: Vec<Look>,
 }
 
@@ -101,10 +87,7 @@ impl Job for Watched<'_> {
     type Output = Measured;
 
     fn advance(&mut self) -> Result<Status> {
-        let at = self.approaches.iter().position(|one| !one.finished());
-        if let Some(at) = at {
-            let approach = &mut self.approaches[at];
-            approach.step()?;
+        if let Some((at, approach)) = self.approaches.step()? {
             let status = approach.status();
             if worth_a_look(status.done) || status.finished {
                 let rows = approach.outputs()?;
@@ -120,18 +103,10 @@ impl Job for Watched<'_> {
                 });
             }
         }
-        let all = self.approaches.each_ref().map(Approach::status);
-        let current = all.iter().find(|status| !status.finished);
-        Ok(Status {
-            done: all.iter().map(|status| status.done).sum(),
-            total: all.iter().map(|status| status.total).sum(),
-            finished: current.is_none(),
-            note: current.map_or_else(String::new, |status| status.note.clone()),
-        })
+        Ok(self.approaches.status())
     }
 
     fn save(&self) -> Result<Vec<u8>> {
-        let second = usize::from(self.approaches[0].finished());
         let numbers = |look: &Look| {
             let generator = GENERATORS.iter().position(|name| *name == look.generator);
             let iteration = look.iteration as f64;
@@ -140,18 +115,12 @@ impl Job for Watched<'_> {
         };
         let looks: Vec<f64> = self.looks.iter().flat_map(numbers).collect();
         let looks = Tensor::from_vec(looks, (self.looks.len(), 5), &Device::Cpu)?;
-        let state = State::default()
-            .number("second", second)
-            .tensor("looks", &looks);
-        self.approaches[second].save(state).to_bytes()
+        let state = State::default().tensor("looks", &looks);
+        self.approaches.save(state).to_bytes()
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<()> {
         let state = State::from_bytes(state)?;
-        let second = state.count("second")?.min(1);
-        if second == 1 {
-            self.approaches[0].skip();
-        }
         let rows: Vec<Vec<f64>> = state.take("looks")?.to_vec2()?;
         let look = |row: &Vec<f64>| Look {
             generator: GENERATORS[row[0] as usize],
@@ -161,7 +130,7 @@ impl Job for Watched<'_> {
             loss: row[4],
         };
         self.looks = rows.iter().map(look).collect();
-        self.approaches[second].restore(&state)
+        self.approaches.restore(&state)
     }
 
     fn finish(self: Box<Self>) -> Result<Measured> {

@@ -1,9 +1,11 @@
 //! How far apart the outputs of samples are after rounds of boundary approach (the paper's section III-A): with many classes they
 //! are hard to bring together, which is why the paper puts a head of two outputs behind them.
 
+use super::in_turn::InTurn;
 use super::{Measured, Probe};
-use crate::approach::{Approach, Objective, Stage1};
-use crate::{Context, head};
+use crate::Context;
+use crate::approach::Objective;
+use candle_core::{Device, Tensor};
 use models::{Job, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
 use spec::checked::{Count, NonNegative, Positive};
@@ -53,73 +55,62 @@ const SPACES: [LabelSpace; 2] = [LabelSpace::Classes, LabelSpace::Head];
 
 impl Probe for Dispersion {
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Measured> + 'a>> {
-        let stage = Stage1 {
-            iterations: self.iterations,
-            lr: self.lr,
-            tolerance: NonNegative::literal(0.0),
-            ..Stage1::default()
+        let aim = |space| {
+            let objective = Objective {
+                variance: self.variance_weight.get(),
+                activation: 0.0,
+                coverage: None,
+            };
+            (space, objective)
         };
-        let approach = |space| {
-            Approach::new(
-                context.target,
-                head::Outputs::new(space, context.key, context.model_id, context.target)?,
-                Objective {
-                    variance: self.variance_weight.get(),
-                    activation: 0.0,
-                    coverage: None,
-                },
-                stage.clone(),
-                (self.samples.get(), context.held_out.shape()),
-                &context.stream,
-            )
-        };
-        let approaches = SPACES.map(approach);
-        let [classes, head] = approaches;
-        Ok(Box::new(Both([classes?, head?])))
+        let steps = (self.iterations, self.lr);
+        Ok(Box::new(Dispersing {
+            approaches: InTurn::new(&context, self.samples, steps, SPACES.map(aim))?,
+            iterations: self.iterations.get(),
+            ends: Vec::new(),
+        }))
     }
 }
 
-/// One after the other, from the same starting points.
-struct Both<'a>([Approach<'a>; 2]);
+struct Dispersing<'a> {
+    approaches: InTurn<'a>,
+    iterations: usize,
+    /// Outputs of each sample at the end of an approach.
+    ends: Vec<Vec<Vec<f64>>>,
+}
 
-impl Job for Both<'_> {
+impl Job for Dispersing<'_> {
     type Output = Measured;
 
     fn advance(&mut self) -> Result<Status> {
-        if let Some(approach) = self.0.iter_mut().find(|approach| !approach.finished()) {
-            approach.step()?;
+        if let Some((_, approach)) = self.approaches.step()?
+            && approach.finished()
+        {
+            self.ends.push(approach.outputs()?);
         }
-        let all = self.0.each_ref().map(Approach::status);
-        let current = all.iter().find(|status| !status.finished);
-        Ok(Status {
-            done: all.iter().map(|status| status.done).sum(),
-            total: all.iter().map(|status| status.total).sum(),
-            finished: current.is_none(),
-            note: current.map_or_else(String::new, |status| status.note.clone()),
-        })
+        Ok(self.approaches.status())
     }
 
     fn save(&self) -> Result<Vec<u8>> {
-        let at = usize::from(self.0[0].finished());
-        let state = State::default().number("second", at);
-        self.0[at].save(state).to_bytes()
+        let mut state = State::default();
+        if let Some(end) = self.ends.first() {
+            state = state.tensor("end", &Tensor::new(end.clone(), &Device::Cpu)?);
+        }
+        self.approaches.save(state).to_bytes()
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<()> {
         let state = State::from_bytes(state)?;
-        let second = state.count("second")?;
-        if second == 1 {
-            // The first is quick to be had again, and its end is needed.
-            while !self.0[0].finished() {
-                self.0[0].step()?;
-            }
-        }
-        self.0[second.min(1)].restore(&state)
+        self.approaches.restore(&state)?;
+        self.ends = match state.count("second")? {
+            0 => Vec::new(),
+            _ => vec![state.take("end")?.to_vec2()?],
+        };
+        Ok(())
     }
 
     fn finish(self: Box<Self>) -> Result<Measured> {
-        let outputs = |approach: &Approach<'_>| {
-            let rows = approach.outputs()?;
+        let outputs = |(label_space, rows): (LabelSpace, &Vec<Vec<f64>>)| {
             let n = rows.first().map_or(0, Vec::len);
             let mean = |row: &[f64]| row.iter().sum::<f64>() / n as f64;
             let means: Vec<f64> = rows.iter().map(|row| mean(row)).collect();
@@ -127,15 +118,15 @@ impl Job for Both<'_> {
                 let squares: Vec<f64> = row.iter().map(|z| (z - of) * (z - of)).collect();
                 mean(&squares).sqrt()
             };
-            Ok(Outputs {
-                label_space: approach.space(),
+            Outputs {
+                label_space,
                 outputs: n,
-                iterations: approach.status().done,
+                iterations: self.iterations,
                 deviations: rows.iter().zip(&means).map(deviation).collect(),
                 means,
-            })
+            }
         };
-        let all = self.0.iter().map(outputs).collect::<Result<_>>()?;
-        Ok(Measured::Dispersion(all))
+        let all = SPACES.into_iter().zip(&self.ends).map(outputs);
+        Ok(Measured::Dispersion(all.collect()))
     }
 }
