@@ -378,7 +378,8 @@ mod x86 {
 }
 
 /// Compiles the kernels for one vector type. A remainder of a tile takes the smallest of `sizes` that holds it; its rows past
-/// the end repeat the last one and are ignored.
+/// the end repeat the last one and are ignored. `full` leaves room for more sums in vector registers: with twelve rows their pointers and the
+/// loop's counters just fit the general registers, with fourteen each step loads some of them again.
 macro_rules! kernels {
     ($name:ident, $(#[$feature:meta])? $v:ty, sizes [$($size:literal),*] full $full:literal, vectors [$($nv:literal),*], patch [$($panels:literal),*]) => {
         mod $name {
@@ -452,9 +453,9 @@ kernels!(avx2_f32, #[target_feature(enable = "avx2,fma")] std::arch::x86_64::__m
 #[cfg(target_arch = "x86_64")]
 kernels!(avx2_f64, #[target_feature(enable = "avx2,fma")] std::arch::x86_64::__m256d, sizes [1, 2] full 3, vectors [4], patch [2, 1]);
 #[cfg(target_arch = "x86_64")]
-kernels!(avx512_f32, #[target_feature(enable = "avx512f")] std::arch::x86_64::__m512, sizes [1, 2, 4, 8] full 14, vectors [1, 2], patch [10, 5, 2, 1]);
+kernels!(avx512_f32, #[target_feature(enable = "avx512f")] std::arch::x86_64::__m512, sizes [1, 2, 4, 8] full 12, vectors [1, 2], patch [10, 5, 2, 1]);
 #[cfg(target_arch = "x86_64")]
-kernels!(avx512_f64, #[target_feature(enable = "avx512f")] std::arch::x86_64::__m512d, sizes [1, 2, 4, 8] full 14, vectors [2], patch [5, 2, 1]);
+kernels!(avx512_f64, #[target_feature(enable = "avx512f")] std::arch::x86_64::__m512d, sizes [1, 2, 4, 8] full 12, vectors [2], patch [5, 2, 1]);
 
 impl Element for f32 {
     fn kernels(isa: Isa) -> KernelsOf<Self> {

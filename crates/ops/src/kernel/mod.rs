@@ -29,7 +29,7 @@ pub(crate) const PANEL: usize = 16;
 /// The widest result tile: two panels.
 pub(crate) const WIDE: usize = 2 * PANEL;
 /// The most rows any kernel takes at a time.
-pub(crate) const MAX_ROWS: usize = 14;
+pub(crate) const MAX_ROWS: usize = 12;
 
 /// A contiguous stretch of the reduction: `len` elements at `a` past the row's pointer, against rows `b..b + len` of the panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
