@@ -88,6 +88,14 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// Whether images are nothing to each other and layers' outputs nothing but the next layer's input: then a few may go ahead.
+    pub fn takes_images_apart(&self) -> bool {
+        !self.tape.is_recording()
+            && self.batch_norm == BatchNormMode::Eval
+            && self.covered.is_none()
+            && matches!(self.outputs, Outputs::Plain)
+    }
+
     /// Drops half of the units of `x`, if this is training.
     pub fn dropout(&mut self, x: &Tensor) -> Result<Tensor> {
         let Some(stream) = &mut self.dropout else {

@@ -8,9 +8,14 @@ use ops::Window;
 
 pub(crate) struct ResNet {
     stem: ConvBn,
-    blocks: Vec<Block>,
+    /// The first stage, whose maps are the largest.
+    first: Vec<Block>,
+    rest: Vec<Block>,
     fc: Biased,
 }
+
+/// What the first maps of images that go through the first stage together may come to, so that they stay in a second-level cache.
+const BYTES: usize = 768 * 1024;
 
 /// What a network's blocks are made of.
 #[derive(Clone, Copy)]
@@ -66,19 +71,44 @@ impl ResNet {
                 channels = out;
             }
         }
+        let rest = blocks.split_off(depths[0]);
         Ok(Self {
             stem,
-            blocks,
+            first: blocks,
+            rest,
             fc: builder.classifier("fc", channels, classes)?,
         })
+    }
+
+    fn first_stage(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
+        let stem = self.stem.forward(x, None, true, pass)?;
+        let mut x = ops::max_pool2d(pass.tape, &stem, Window::square(3, 2, 1))?;
+        for block in &self.first {
+            x = block.forward(&x, pass)?;
+        }
+        Ok(x)
+    }
+
+    /// The first stage, a few images at a time where that is no different: its weights are few, so maps are what a cache is for.
+    fn first_stage_in_parts(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
+        let (n, h, w, _) = x.dims4()?;
+        // A quarter of the pixels, in 64 channels.
+        let part = (BYTES / (x.dtype().size_in_bytes() * h * w * 16).max(1)).max(1);
+        if n <= part || !pass.takes_images_apart() {
+            return self.first_stage(x, pass);
+        }
+        let mut parts = Vec::with_capacity(n.div_ceil(part));
+        for at in (0..n).step_by(part) {
+            parts.push(self.first_stage(&x.narrow(0, at, part.min(n - at))?, pass)?);
+        }
+        Ok(Tensor::cat(&parts, 0)?)
     }
 }
 
 impl Body for ResNet {
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
-        let stem = self.stem.forward(x, None, true, pass)?;
-        let mut x = ops::max_pool2d(pass.tape, &stem, Window::square(3, 2, 1))?;
-        for block in &self.blocks {
+        let mut x = self.first_stage_in_parts(x, pass)?;
+        for block in &self.rest {
             x = block.forward(&x, pass)?;
         }
         let features = ops::adaptive_avg_pool2d(pass.tape, &x, (1, 1))?;

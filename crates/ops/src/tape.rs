@@ -56,6 +56,11 @@ impl Tape {
         Self::default()
     }
 
+    /// Whether it records.
+    pub fn is_recording(&self) -> bool {
+        self.recording
+    }
+
     /// Wants the gradient of `x`, as of a variable.
     pub fn watch(&mut self, x: &Tensor) {
         self.tracked.insert(x.id());
