@@ -91,7 +91,7 @@ impl Attack for Backdoor {
         };
         let rule = (self.optimizer, self.lr);
         Ok(Box::new(Poisoning {
-            tuning: Tuning::new(victim, rule, self.batch_norm, steps)?,
+            tuning: Tuning::new(victim, rule, self.batch_norm, steps, stream)?,
             poisoned: self.trigger.stamp(train, &chosen, self.target)?,
             check_every: match self.check_every {
                 Some(steps) => steps.get(),

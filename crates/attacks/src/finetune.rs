@@ -59,7 +59,7 @@ impl Attack for Finetune {
         };
         let rule = (self.optimizer, self.lr);
         Ok(Box::new(Finetuning {
-            tuning: Tuning::new(victim, rule, self.batch_norm, steps)?,
+            tuning: Tuning::new(victim, rule, self.batch_norm, steps, stream)?,
             batches,
         }))
     }

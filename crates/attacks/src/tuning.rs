@@ -5,6 +5,7 @@ use candle_core::Var;
 use models::optim::Rule;
 use models::{BatchNormMode, Learner, Result, Status, Trainable, Weights};
 use serde::{Deserialize, Serialize};
+use spec::Stream;
 use spec::checked::{NonNegative, UnitInterval};
 use std::collections::BTreeMap;
 
@@ -46,7 +47,7 @@ impl From<Optimizer> for Rule {
     }
 }
 
-/// What batch normalisation does meanwhile.
+/// What batch normalisation does meanwhile, and with it the network's mode: in training mode units are dropped, too, where it has dropout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BatchNorm {
@@ -69,7 +70,8 @@ pub(crate) struct Tuning<'a> {
 }
 
 impl<'a> Tuning<'a> {
-    /// Starts from the victim's weights; `steps` are planned.
+    /// Starts from the victim's weights; `steps` are planned. Dropout, where the network has it and is in training mode, comes from
+    /// `stream`.
     ///
     /// # Errors
     /// If the weights do not fit the model.
@@ -78,6 +80,7 @@ impl<'a> Tuning<'a> {
         (optimizer, lr): (Optimizer, NonNegative),
         batch_norm: BatchNorm,
         steps: usize,
+        stream: &Stream,
     ) -> Result<Self> {
         let Victim {
             model,
@@ -90,7 +93,9 @@ impl<'a> Tuning<'a> {
         Ok(Self {
             victim,
             variables: network.variables().clone(),
-            learner: Learner::new(network, optimizer.into(), steps)?,
+            // Which drops units in training mode only.
+            learner: Learner::new(network, optimizer.into(), steps)?
+                .with_dropout(stream.split("dropout")),
             lr: lr.get(),
             batch_norm,
         })

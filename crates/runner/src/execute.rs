@@ -2,6 +2,7 @@
 
 mod attack;
 mod drive;
+mod failures;
 mod images;
 mod probe;
 mod question;
@@ -22,6 +23,7 @@ use crate::progress::Progress;
 use crate::signal::Signal;
 
 pub use drive::Saving;
+pub use failures::Failures;
 
 /// What every step needs.
 pub struct Bench<'a> {
@@ -44,11 +46,11 @@ pub struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Does what is missing of `plan`.
+    /// Does what is missing of `plan`, and what can be done of it when a step fails.
     ///
     /// # Errors
-    /// The first step that fails; or [`Interrupted`](crate::exit::Interrupted).
-    pub fn execute(&self, plan: &Plan) -> anyhow::Result<()> {
+    /// If there is no going on, e.g. [`Interrupted`](crate::exit::Interrupted).
+    pub fn execute(&self, plan: &Plan) -> anyhow::Result<Failures> {
         let mut todo = Vec::new();
         let mut steps = 0;
         for step in &plan.targets {
@@ -59,6 +61,7 @@ impl Bench<'_> {
             }
         }
         let mut progress = Progress::new(steps);
+        let mut failures = Failures::default();
         let mut dataset: Option<Rc<Dataset>> = None;
         for step in todo {
             let wanted = step.target.dataset;
@@ -67,14 +70,18 @@ impl Bench<'_> {
                 _ => Rc::new(data::open(wanted, self.paths.data.as_deref())?),
             };
             dataset = Some(images.clone());
-            let subject = self.target(step, images, &mut progress)?;
-            let sets = self.sets(step, &subject, &mut progress)?;
-            self.attacks(step, &subject, &sets, &mut progress)?;
-            self.probes(step, &subject, &mut progress)?;
-            self.slice(step, &subject, &sets, &mut progress)?;
+            let subject = self.target(step, images, &mut progress);
+            let Some(subject) = failures.tolerate(subject, &progress)? else {
+                continue;
+            };
+            let sets = self.sets(step, &subject, &mut progress, &mut failures)?;
+            self.attacks(step, &subject, &sets, &mut progress, &mut failures)?;
+            self.probes(step, &subject, &mut progress, &mut failures)?;
+            let slice = self.slice(step, &subject, &sets, &mut progress);
+            failures.tolerate(slice, &progress)?;
         }
         progress.finish();
-        Ok(())
+        Ok(failures)
     }
 
     /// How many steps of a target are missing, each modification of it counted once.
@@ -84,7 +91,7 @@ impl Bench<'_> {
             missing += usize::from(self.store.set(&set.id)?.is_none());
         }
         for attack in &step.attacks {
-            missing += usize::from(!self.missing_runs(attack)?.is_empty());
+            missing += usize::from(!self.missing_runs(&attack.runs)?.is_empty());
         }
         let probes = step.probes.iter().map(|probe| probe.id);
         for id in probes.chain(step.slice.as_ref().map(|slice| slice.id)) {

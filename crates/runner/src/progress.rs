@@ -148,6 +148,15 @@ impl Line {
     }
 }
 
+impl Drop for Line {
+    /// A step that failed leaves no bar behind.
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 fn style(template: &str) -> ProgressStyle {
     let rate = |state: &ProgressState, text: &mut dyn fmt::Write| {
         // There is nobody to tell if the terminal's line cannot be written.

@@ -83,7 +83,11 @@ fn weights_from_a_file_are_used_as_they_are() {
 
 #[test]
 fn a_divergence_names_the_step_and_the_iteration() {
-    let place = Place::new(&GRID.replace("[0, 1e-5, 1e-3]", "[1e38]"));
+    let place = Place::new(
+        &GRID
+            .replace("[0, 1e-5, 1e-3]", "[1e38]")
+            .replace("attack_seeds: 2", "attack_seeds: 1"),
+    );
     let answer = place.run(&["grid.yaml"]);
     assert_eq!(answer.code, Some(1), "{}", answer.stderr);
     let last = answer.stderr.lines().last().unwrap();
@@ -92,6 +96,26 @@ fn a_divergence_names_the_step_and_the_iteration() {
         "{last}"
     );
     assert!(last.contains("at iteration "), "{last}");
+}
+
+/// Two steps cannot stage 2 cross in.
+#[test]
+fn what_cannot_be_made_leaves_the_rest_as_it_is() {
+    let all = "{alpha: 0.01, iterations: 200}";
+    let place = Place::new(&GRID.replace(all, "{alpha: 1e-7, iterations: 1}"));
+    let answer = place.run(&["grid.yaml"]);
+    assert_eq!(answer.code, Some(1), "{}", answer.stderr);
+    let last = answer.stderr.lines().last().unwrap();
+    assert!(
+        last.starts_with("error: fashion-mnist/resnet20/ours: "),
+        "{last}"
+    );
+    assert!(answer.stdout.contains("Validset"), "{}", answer.stdout);
+    // A target, three sets, and of each three rates with two seeds.
+    assert_eq!(place.records().len(), 1 + 3 + 3 * 3 * 2);
+    let again = place.run(&["grid.yaml"]);
+    assert_eq!(again.code, Some(1), "{}", again.stderr);
+    assert!(!again.stderr.contains("finetune"), "{}", again.stderr);
 }
 
 #[test]

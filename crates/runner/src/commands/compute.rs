@@ -25,7 +25,7 @@ pub fn run(selected: &Selected, how: &How) -> anyhow::Result<()> {
         signal: Signal::listen()?,
         saving: how.save_every.map_or(Saving::ByTheClock, Saving::Every),
     };
-    bench.execute(&part)?;
+    let failures = bench.execute(&part)?;
 
     let findings = Findings::read(&session, &store)?;
     let mut files = findings.write()?;
@@ -34,5 +34,6 @@ pub fn run(selected: &Selected, how: &How) -> anyhow::Result<()> {
     for file in files {
         println!("{}", file.display());
     }
+    anyhow::ensure!(failures.is_empty(), failures);
     Ok(())
 }

@@ -6,31 +6,37 @@ use models::Network;
 use store::{Answers, FORMAT, RunRecord};
 use verify::Rate;
 
-use super::Bench;
 use super::question::Question;
 use super::target::Subject;
+use super::{Bench, Failures};
 use crate::oracle::BlackBox;
 use crate::plan::{self, AttackStep, RunStep, TargetStep};
 use crate::progress::Progress;
 use crate::provenance::Clock;
 
 impl Bench<'_> {
-    /// Does the attacks of `step` that have runs without a record.
+    /// Does the attacks of `step` that have runs without a record, as far as there are sets to ask.
     ///
     /// # Errors
-    /// If one fails.
+    /// If there is no going on.
     pub(super) fn attacks(
         &self,
         step: &TargetStep,
         subject: &Subject,
         questions: &[Question],
         progress: &mut Progress,
+        failures: &mut Failures,
     ) -> anyhow::Result<()> {
         for attack in &step.attacks {
-            let missing = self.missing_runs(attack)?;
+            let can = |run: &&RunStep| questions.iter().any(|question| question.id == run.set);
+            let missing = self.missing_runs(attack.runs.iter().filter(can))?;
             if !missing.is_empty() {
-                self.attack(step, attack, subject, questions, &missing, progress)
-                    .with_context(|| attack.name.clone())?;
+                let done = self
+                    .attack(step, attack, subject, questions, &missing, progress)
+                    .with_context(|| attack.name.clone());
+                if failures.tolerate(done, progress)?.is_none() {
+                    continue;
+                }
             }
             // Also if a process was killed between its last record and this line.
             self.store.clear_state(&attack.id)?;
@@ -38,16 +44,16 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// The runs of an attack that have no record.
+    /// Those of `runs` that have no record.
     ///
     /// # Errors
     /// If a record cannot be read.
     pub(super) fn missing_runs<'s>(
         &self,
-        attack: &'s AttackStep,
+        runs: impl IntoIterator<Item = &'s RunStep>,
     ) -> store::Result<Vec<&'s RunStep>> {
         let mut missing = Vec::new();
-        for run in &attack.runs {
+        for run in runs {
             if self.store.run(&run.id)?.is_none() {
                 missing.push(run);
             }

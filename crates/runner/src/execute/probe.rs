@@ -4,8 +4,8 @@ use anyhow::Context;
 use generators::probe::{self, Measured};
 use store::{FORMAT, ProbeRecord};
 
-use super::Bench;
 use super::target::Subject;
+use super::{Bench, Failures};
 use crate::plan::{self, ProbeStep, TargetStep};
 use crate::progress::Progress;
 use crate::provenance::Clock;
@@ -14,17 +14,20 @@ impl Bench<'_> {
     /// Does the probes of `step` that have no record.
     ///
     /// # Errors
-    /// If one fails.
+    /// If there is no going on.
     pub(super) fn probes(
         &self,
         step: &TargetStep,
         subject: &Subject,
         progress: &mut Progress,
+        failures: &mut Failures,
     ) -> anyhow::Result<()> {
         for probe in &step.probes {
             if self.store.probe(&probe.id)?.is_none() {
-                self.probe(step, probe, subject, progress)
-                    .with_context(|| probe.name.clone())?;
+                let done = self
+                    .probe(step, probe, subject, progress)
+                    .with_context(|| probe.name.clone());
+                failures.tolerate(done, progress)?;
             }
         }
         Ok(())

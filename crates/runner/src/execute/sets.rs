@@ -6,38 +6,43 @@ use spec::Stream;
 use store::{FORMAT, SetRecord, Stop};
 use verify::{Control, Layout, Rate, SensitiveSet};
 
-use super::Bench;
 use super::question::Question;
 use super::target::Subject;
+use super::{Bench, Failures};
 use crate::oracle::BlackBox;
 use crate::plan::{self, SetStep, TargetStep};
 use crate::progress::Progress;
 use crate::provenance::Clock;
 
 impl Bench<'_> {
-    /// The sets of `step`, computed or, if they were before, read.
+    /// The sets of `step`, computed or, if they were before, read; without those that cannot be made.
     ///
     /// # Errors
-    /// If one cannot be had.
+    /// If there is no going on.
     pub(super) fn sets(
         &self,
         step: &TargetStep,
         subject: &Subject,
         progress: &mut Progress,
+        failures: &mut Failures,
     ) -> anyhow::Result<Vec<Question>> {
-        let set = |set: &SetStep| {
+        let mut questions = Vec::with_capacity(step.sets.len());
+        for set in &step.sets {
             let stream = self.root.split("set").split(&set.seed.to_string());
-            match self.store.set(&set.id)? {
+            questions.extend(match self.store.set(&set.id)? {
                 Some(_) => {
                     let samples = SensitiveSet::load(&self.store.samples(&set.id))?;
-                    self.question(set, samples, subject, &stream)
+                    Some(self.question(set, samples, subject, &stream)?)
                 }
-                None => self
-                    .make(step, set, subject, &stream, progress)
-                    .with_context(|| set.name.clone()),
-            }
-        };
-        step.sets.iter().map(set).collect()
+                None => {
+                    let made = self
+                        .make(step, set, subject, &stream, progress)
+                        .with_context(|| set.name.clone());
+                    failures.tolerate(made, progress)?
+                }
+            });
+        }
+        Ok(questions)
     }
 
     fn make(

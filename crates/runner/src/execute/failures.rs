@@ -1,0 +1,48 @@
+//! Steps that cannot be done, while the rest of a grid can.
+
+use std::fmt;
+
+use crate::progress::Progress;
+
+/// What went wrong, a line for each step.
+#[derive(Debug, Default, thiserror::Error)]
+pub struct Failures(Vec<String>);
+
+impl Failures {
+    /// Whether everything went well.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What a step came to. A computation that failed is noted and nothing comes of it: a loss that diverged, samples that could not be
+    /// made. Whatever else goes wrong (a full disk, an interruption) would go wrong with every step.
+    ///
+    /// # Errors
+    /// That.
+    pub fn tolerate<T>(
+        &mut self,
+        step: anyhow::Result<T>,
+        progress: &Progress,
+    ) -> anyhow::Result<Option<T>> {
+        match step {
+            Err(error) if error.is::<models::Error>() => {
+                progress.warn(&format!("{error:#}; going on with what does not need it"));
+                self.0.push(format!("{error:#}"));
+                Ok(None)
+            }
+            other => other.map(Some),
+        }
+    }
+}
+
+impl fmt::Display for Failures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0[..] {
+            [one] => f.write_str(one),
+            all => {
+                write!(f, "{} steps failed", all.len())?;
+                all.iter().try_for_each(|line| write!(f, "\n  {line}"))
+            }
+        }
+    }
+}
