@@ -55,12 +55,13 @@ def main():
     folder = ROOT / ("results/curated/all-desk" if scale == "desk" else "results/paper/all")
     shutil.rmtree(folder, ignore_errors=True)
     for source in sorted((out / "all").iterdir()):
-        # The points of the slices are many megabytes; their figures show them.
-        if source.suffix in (".md", ".svg", ".json") or source.suffix == ".csv" and "figure1" not in source.name:
-            copy(source, folder / source.name, replacements)
-    for figure in ["table3.png", "figure3.png"]:
-        if (out / "all" / figure).exists():
-            copy(out / "all" / figure, folder / figure, replacements)
+        # The points of slices and the sheets are many megabytes, and the sheets of `validset` are images of data sets: one of each is shown.
+        large = source.name.startswith(("figure1-", "samples-")) and not source.name.startswith(("figure1-fashion", "samples-fashion-mnist-resnet18-ours"))
+        if large or source.name in ("figure1.csv", "convergence.csv") or source.suffix not in (".md", ".svg", ".json", ".csv"):
+            continue
+        copy(source, folder / source.name, replacements)
+    # What the repository's first page shows.
+    copy(out / "all" / "table3.png", folder / "table3.png", replacements)
     if scale == "paper":
         store = ROOT / "results/paper/store"
         shutil.rmtree(store, ignore_errors=True)
