@@ -72,7 +72,7 @@ impl Recording {
         Ok(Some(all))
     }
 
-    /// The gradient of the images of [`Network::record`], from that of the logits and that of each image's activation term, which
+    /// The gradient of the images of [`Network::record`](crate::Network::record), from that of the logits and that of each image's activation term, which
     /// is nothing where the term is a plain number.
     ///
     /// # Errors
