@@ -98,10 +98,11 @@ impl Recording {
     /// The gradients of the parameters, from `grad`, that of the logits.
     ///
     /// # Errors
-    /// If `grad` has not the shape of the logits.
+    /// If `grad` has not the shape of the logits, or the network is frozen.
     pub fn backward(&self, grad: Tensor) -> Result<Gradients> {
         let [strand] = &self.strands[..] else {
-            unreachable!("a network that learns has its batch in one strand");
+            let problem = "only a network that learns has gradients of parameters";
+            return Err(candle_core::Error::Msg(problem.into()).into());
         };
         Ok(strand.tape.backward([(&strand.logits, grad)])?)
     }
