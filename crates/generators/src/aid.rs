@@ -49,8 +49,8 @@ impl Generator for Aid {
         };
         let objective = Objective {
             variance: self.variance_weight.get(),
-            activation: 0.0,
             coverage: Some(coverage),
+            ..Objective::default()
         };
         singles(
             "aid",

@@ -1,20 +1,24 @@
 //! Stage 1 (the paper's section III-B, Eq. 6): gradient descent on pixels towards the boundary.
 
-use crate::Stop;
 use crate::head::{Outputs, variance};
-use candle_core::{D, DType, Device, Tensor, Var};
+use crate::pixels::{Mover, PixelOptimizer, Start};
+use crate::{Context, Stop};
+use candle_core::{D, DType, Tensor, Var};
 use models::{Coverage, Error, Network, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
-use spec::Stream;
 use spec::checked::{Count, NonNegative, Positive};
 
 /// How stage 1 descends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Stage1 {
+    /// What samples start from. The paper says random pixels; the released code draws them from a normal distribution.
+    pub start: Start,
+    /// How a gradient becomes a step. The released code has plain descent.
+    pub optimizer: PixelOptimizer,
     /// The most iterations.
     pub iterations: Count,
-    /// Step size of plain gradient descent on the pixels.
+    /// Step size, on the scale of pixels in `[0, 1]`.
     pub lr: Positive,
     /// How per-sample losses are added up. With `mean`, as released, each sample's step is divided by the number of samples.
     pub reduction: Reduction,
@@ -27,6 +31,8 @@ pub struct Stage1 {
 impl Default for Stage1 {
     fn default() -> Self {
         Self {
+            start: Start::Normal,
+            optimizer: PixelOptimizer::Sgd,
             iterations: Count::literal(10_000),
             lr: Positive::literal(1e-3),
             reduction: Reduction::Mean,
@@ -46,10 +52,12 @@ pub enum Reduction {
     Sum,
 }
 
-/// What stage 1 minimises: `variance * var(o) - activation * sum |o| + coverage * A`.
+/// What stage 1 minimises: `variance * var(o) - activation * sum min(|o|, cap) + coverage * A`.
+#[derive(Default)]
 pub(crate) struct Objective {
     pub variance: f64,
     pub activation: f64,
+    pub activation_cap: Option<f64>,
     pub coverage: Option<CoverageTerm>,
 }
 
@@ -66,6 +74,7 @@ pub(crate) struct Approach<'a> {
     objective: Objective,
     stage: Stage1,
     x: Tensor,
+    mover: Mover,
     done: usize,
     stop: Stop,
     /// Mean |margin| and loss at the last look.
@@ -74,29 +83,24 @@ pub(crate) struct Approach<'a> {
 }
 
 impl<'a> Approach<'a> {
-    /// Starts `samples` images from standard normal noise, as released; the first forward pass sees it unclamped.
+    /// Starts `samples` images; the first forward pass sees them unclamped, as released.
+    ///
+    /// # Errors
+    /// If there are too few images to start from.
     pub fn new(
-        target: &'a Network,
+        context: &Context<'a>,
         outputs: Outputs,
         objective: Objective,
         stage: Stage1,
-        (samples, shape): (usize, [usize; 3]),
-        stream: &Stream,
+        samples: usize,
     ) -> Result<Self> {
-        let noise = &mut stream.split("noise");
-        let pixels: Vec<f32> = (0..samples * shape.iter().product::<usize>())
-            .map(|_| noise.normal())
-            .collect();
-        let x = Tensor::from_vec(
-            pixels,
-            (samples, shape[0], shape[1], shape[2]),
-            &Device::Cpu,
-        )?
-        .to_device(target.device())?;
+        let target = context.target;
+        let x = stage.start.images(samples, context)?;
         Ok(Self {
             target,
             outputs,
             objective,
+            mover: Mover::new(stage.optimizer),
             stage,
             x,
             done: 0,
@@ -128,8 +132,12 @@ impl<'a> Approach<'a> {
             .record(&self.x, term.map(|term| term.coverage))?;
         let logits = Var::from_tensor(&recording.logits())?;
         let outputs = self.outputs.of(&logits)?;
+        let mut magnitude = outputs.abs()?;
+        if let Some(cap) = self.objective.activation_cap {
+            magnitude = magnitude.minimum(cap)?;
+        }
         let per_sample = ((variance(&outputs)? * self.objective.variance)?
-            - (outputs.abs()?.sum(D::Minus1)? * self.objective.activation)?)?;
+            - (magnitude.sum(D::Minus1)? * self.objective.activation)?)?;
         let mut loss = match self.stage.reduction {
             Reduction::Mean => per_sample.mean_all()?,
             Reduction::Sum => per_sample.sum_all()?,
@@ -162,7 +170,8 @@ impl<'a> Approach<'a> {
         if let Some(grad) = grads.get(&logits) {
             let each = weight / self.x.dim(0)? as f64;
             let grad = recording.input_gradient(grad.clone(), each)?;
-            self.x = ops::descend(&self.x, &grad, self.stage.lr.get())?;
+            let direction = self.mover.direction(grad, self.done)?;
+            self.x = ops::descend(&self.x, &direction, self.stage.lr.get())?;
         }
         if self.done.is_multiple_of(self.stage.patience.get()) && self.stands_still(&logits)? {
             self.stop = Stop::Converged;
@@ -203,7 +212,12 @@ impl<'a> Approach<'a> {
         (self.done, self.stop) = (self.stage.iterations.get(), Stop::Cap);
     }
 
-    /// The samples, their logits, and what there is to report.
+    /// The same samples, judged by other outputs from here on.
+    pub fn judged_by(self, outputs: Outputs) -> Self {
+        Self { outputs, ..self }
+    }
+
+    /// The samples, their labels, and what there is to report.
     pub fn end(self) -> Result<Approached<'a>> {
         let judged = self.outputs.judge(&self.target.logits(&self.x)?)?;
         Ok(Approached {
@@ -220,7 +234,8 @@ impl<'a> Approach<'a> {
 
     pub fn save(&self, state: State) -> State {
         // The floats of the last look as bits: a resumed job decides to stop exactly where an undisturbed one does.
-        state
+        self.mover
+            .save(state)
             .tensor("x", &self.x)
             .number("done", self.done)
             .number("last_margin", self.last[0].to_bits() as usize)
@@ -238,6 +253,7 @@ impl<'a> Approach<'a> {
             )));
         }
         self.x = x.to_device(self.target.device())?;
+        self.mover.restore(state)?;
         self.done = state.count("done")?;
         self.last = [
             f64::from_bits(state.count("last_margin")? as u64),

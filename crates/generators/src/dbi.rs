@@ -39,8 +39,7 @@ impl Generator for Dbi {
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
         let objective = Objective {
             variance: self.variance_weight.get(),
-            activation: 0.0,
-            coverage: None,
+            ..Objective::default()
         };
         singles(
             "dbi",
@@ -66,12 +65,11 @@ pub(crate) fn singles<'a>(
     let shape = context.held_out.shape();
     Ok(Box::new(Singles {
         approach: Approach::new(
-            context.target,
+            context,
             outputs,
             objective,
             stage.clone(),
-            (samples.get(), shape),
-            &context.stream,
+            samples.get(),
         )?,
         generator,
         shape,

@@ -7,10 +7,12 @@ mod approach;
 mod crossing;
 mod descent;
 mod head;
+mod pixels;
 pub mod probe;
 
 pub use approach::{Reduction, Stage1};
 pub use crossing::Stage2;
+pub use pixels::{PixelOptimizer, Start};
 
 use data::Split;
 use models::{Job, Network, Result};

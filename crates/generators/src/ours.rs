@@ -7,7 +7,7 @@ use crate::{Context, Generated, Generator};
 use candle_core::Tensor;
 use models::{Error, Job, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
-use spec::checked::{Count, NonNegative};
+use spec::checked::{Count, NonNegative, Positive};
 use verify::{Images, KeyCheck, LabelSpace, Layout, SensitiveSet};
 
 /// The paper's method.
@@ -20,6 +20,10 @@ pub struct Ours {
     pub variance_weight: NonNegative,
     /// The weight of the outputs' magnitude, which keeps the logits large.
     pub activation_weight: NonNegative,
+    /// Where the outputs' magnitude stops to count: it has no bound otherwise but that of the pixels.
+    pub activation_cap: Option<Positive>,
+    /// The outputs of Eq. 6: the keyed head's two, as released, or the model's own logits. Stage 2 crosses the head's boundary in either case.
+    pub outputs: LabelSpace,
     /// Moving to the boundary.
     pub stage1: Stage1,
     /// Crossing it.
@@ -32,6 +36,8 @@ impl Default for Ours {
             samples: Count::literal(150),
             variance_weight: NonNegative::literal(100.0),
             activation_weight: NonNegative::literal(1.0),
+            activation_cap: None,
+            outputs: LabelSpace::Head,
             stage1: Stage1::default(),
             stage2: Stage2::default(),
         }
@@ -40,28 +46,24 @@ impl Default for Ours {
 
 impl Generator for Ours {
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
-        let outputs = Outputs::new(
-            LabelSpace::Head,
-            context.key,
-            context.model_id,
-            context.target,
-        )?;
+        let outputs =
+            |space| Outputs::new(space, context.key, context.model_id, context.target);
         let objective = Objective {
             variance: self.variance_weight.get(),
             activation: self.activation_weight.get(),
+            activation_cap: self.activation_cap.map(Positive::get),
             coverage: None,
         };
-        let size = (self.samples.get(), context.held_out.shape());
         let approach = Approach::new(
-            context.target,
-            outputs,
+            &context,
+            outputs(self.outputs)?,
             objective,
             self.stage1.clone(),
-            size,
-            &context.stream,
+            self.samples.get(),
         )?;
         Ok(Box::new(Pairs {
             stage: Some(Stage::Approach(Box::new(approach))),
+            head: Some(outputs(LabelSpace::Head)?),
             stage2: self.stage2.clone(),
             model_id: context.model_id.into(),
             key_check: context.key.check(context.model_id),
@@ -78,6 +80,8 @@ enum Stage<'a> {
 struct Pairs<'a> {
     /// Always there between two calls; taken only to pass from one stage to the next.
     stage: Option<Stage<'a>>,
+    /// What stage 2 crosses the boundary of; taken by it.
+    head: Option<Outputs>,
     stage2: Stage2,
     model_id: String,
     key_check: KeyCheck,
@@ -90,13 +94,13 @@ impl<'a> Pairs<'a> {
 
     /// From the end of stage 1 into stage 2.
     fn cross(&mut self) -> Result<()> {
-        self.stage = match self.stage.take() {
-            Some(Stage::Approach(approach)) => Some(Stage::Crossing(Box::new(Crossing::new(
-                approach.end()?,
-                self.stage2.clone(),
-            )))),
-            other => other,
+        let (Some(Stage::Approach(approach)), Some(head)) = (self.stage.take(), self.head.take())
+        else {
+            return Err(gone());
         };
+        let start = approach.judged_by(head).end()?;
+        let crossing = Crossing::new(start, self.stage2.clone());
+        self.stage = Some(Stage::Crossing(Box::new(crossing)));
         Ok(())
     }
 }

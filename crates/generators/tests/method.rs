@@ -3,7 +3,9 @@
 use attacks::{Attack, Finetune, Victim};
 use candle_core::{Device, Tensor};
 use data::{Id, Split};
-use generators::{Context, Dbi, Generated, Generator, Ours, Spec, Stage1, Stage2, Stop};
+use generators::{
+    Context, Dbi, Generated, Generator, Ours, PixelOptimizer, Spec, Stage1, Stage2, Start, Stop,
+};
 use models::train::{Trainer, Training};
 use models::{Model, Network, Weights, job};
 use spec::Stream;
@@ -240,30 +242,132 @@ fn every_generator_resumes_to_the_same_bits() {
         serde_json::from_value(serde_json::json!({ entry.name: fields })).unwrap()
     };
     for entry in generators::REGISTRY {
-        let spec = small(entry);
-        let whole = generate(spec.generator());
-        // Stopped after every few steps, each time taken up by a fresh job.
-        let mut job = spec.generator().start(OWNER.context(7)).unwrap();
-        'run: loop {
-            for _ in 0..5 {
-                if job.advance().unwrap().finished {
-                    break 'run;
-                }
+        resumes_to_the_same_bits(small(entry).generator(), entry.name);
+    }
+}
+
+/// Stopped after every few steps, each time taken up by a fresh job.
+fn resumes_to_the_same_bits(generator: &dyn Generator, name: &str) {
+    let whole = generate(generator);
+    let mut job = generator.start(OWNER.context(7)).unwrap();
+    'run: loop {
+        for _ in 0..5 {
+            if job.advance().unwrap().finished {
+                break 'run;
             }
-            let state = job.save().unwrap();
-            job = spec.generator().start(OWNER.context(7)).unwrap();
-            job.restore(&state).unwrap();
         }
-        let parts = job.finish().unwrap();
-        assert_eq!(whole.set, parts.set, "{}", entry.name);
-        assert_eq!(whole.margins, parts.margins, "{}", entry.name);
-        assert_eq!(
-            (whole.stop, whole.iterations_used),
-            (parts.stop, parts.iterations_used),
-            "{}",
-            entry.name
+        let state = job.save().unwrap();
+        job = generator.start(OWNER.context(7)).unwrap();
+        job.restore(&state).unwrap();
+    }
+    let parts = job.finish().unwrap();
+    assert_eq!(whole.set, parts.set, "{name}");
+    assert_eq!(whole.margins, parts.margins, "{name}");
+    assert_eq!(
+        (whole.stop, whole.iterations_used),
+        (parts.stop, parts.iterations_used),
+        "{name}"
+    );
+}
+
+/// `ours` with one choice that the paper leaves open made otherwise.
+fn choices() -> [(&'static str, Ours); 6] {
+    let stage1 = |start, optimizer, lr| Stage1 {
+        start,
+        optimizer,
+        lr: Positive::new(lr).unwrap(),
+        ..stage1(30)
+    };
+    let with = |stage1| Ours { stage1, ..ours() };
+    [
+        (
+            "uniform",
+            with(stage1(Start::Uniform, PixelOptimizer::Sgd, 1e-2)),
+        ),
+        (
+            "natural",
+            with(stage1(Start::Natural, PixelOptimizer::Sgd, 1e-2)),
+        ),
+        (
+            "sign",
+            with(stage1(Start::Normal, PixelOptimizer::Sign, 1e-3)),
+        ),
+        (
+            "adam",
+            with(stage1(Start::Normal, PixelOptimizer::Adam, 1e-2)),
+        ),
+        (
+            "cap",
+            Ours {
+                activation_cap: Some(Positive::literal(1e-2)),
+                ..ours()
+            },
+        ),
+        (
+            "classes",
+            Ours {
+                outputs: LabelSpace::Classes,
+                // Where all logits are equal is far from the head's boundary.
+                stage2: Stage2 {
+                    alpha: Positive::literal(1e-3),
+                    iterations: Count::literal(1000),
+                },
+                ..ours()
+            },
+        ),
+    ]
+}
+
+#[test]
+fn every_open_choice_resumes_to_the_same_bits_and_makes_pairs_of_its_own() {
+    let usual = generate(&ours()).set;
+    for (name, choice) in choices() {
+        resumes_to_the_same_bits(&choice, name);
+        let set = generate(&choice).set;
+        assert!(set.images != usual.images, "{name} changes nothing");
+        assert_eq!(set.label_space, LabelSpace::Head, "{name}");
+        let head = set.head(&OWNER.key, 10).unwrap();
+        let target = Network::frozen(OWNER.target.model(), 10, &OWNER.weights, None).unwrap();
+        let verdict = verify(&Deployed(target), &set, head.as_ref(), &Pairing::Own).unwrap();
+        assert_eq!(verdict.pair.hits(), 0, "{name}: labels are the verifier's");
+    }
+}
+
+#[test]
+fn natural_samples_start_from_held_out_images() {
+    let set = generate(&Dbi {
+        samples: Count::literal(5),
+        stage1: Stage1 {
+            start: Start::Natural,
+            lr: Positive::literal(1e-30),
+            ..stage1(1)
+        },
+        ..Dbi::default()
+    })
+    .set;
+    // A step of 1e-30 shows only where a pixel was 0.
+    let same = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-20);
+    for i in 0..5 {
+        assert!(
+            (0..OWNER.held_out.len())
+                .any(|other| same(&OWNER.held_out.images(&[other]), set.images.image(i))),
+            "sample {i} is no held-out image"
         );
     }
+}
+
+#[test]
+fn a_capped_magnitude_has_no_pull_beyond_its_cap() {
+    // All outputs of a trained network are beyond so small a cap: the term is a constant, and what is left is DBI's loss.
+    let capped = Ours {
+        activation_cap: Some(Positive::literal(1e-6)),
+        ..ours()
+    };
+    let without = Ours {
+        activation_weight: NonNegative::literal(0.0),
+        ..ours()
+    };
+    assert_eq!(generate(&capped).set, generate(&without).set);
 }
 
 /// The target as somebody queries it.

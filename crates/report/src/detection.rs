@@ -2,6 +2,8 @@
 //! beside ours; then what the paper does not print: counts, intervals, false alarms, what the attack did, what the samples
 //! are.
 
+pub mod choices;
+
 mod data;
 mod details;
 

@@ -180,7 +180,7 @@ impl<'a> Series<'a> {
                 Some(set) => fields(&set.spec, &["seed"]),
                 None => BTreeMap::new(),
             };
-            for (variant, asked) in variants(asked, spec) {
+            for (variant, asked) in departures(asked, spec) {
                 let used: BTreeMap<_, _> = asked
                     .iter()
                     .filter_map(|(_, run)| Some((run.set, *sets.get(&run.set)?)))
@@ -406,27 +406,47 @@ pub fn variants<T>(
     items: Vec<T>,
     fields: impl Fn(&T) -> BTreeMap<String, String>,
 ) -> Vec<(String, Vec<T>)> {
+    grouped(items, fields, |value, values| {
+        values.iter().any(|other| *other != Some(value))
+    })
+}
+
+/// As [`variants`], but a value that more groups have than any other goes without saying. The group that has all of those comes
+/// first, without a name.
+pub fn departures<T>(
+    items: Vec<T>,
+    fields: impl Fn(&T) -> BTreeMap<String, String>,
+) -> Vec<(String, Vec<T>)> {
+    let mut groups = grouped(items, fields, |value, values| {
+        let count = |of: Option<&String>| values.iter().filter(|other| **other == of).count();
+        let own = count(Some(value));
+        values
+            .iter()
+            .any(|other| *other != Some(value) && count(*other) >= own)
+    });
+    groups.sort_by(|(a, _), (b, _)| a.cmp(b));
+    groups
+}
+
+/// Groups items of equal fields. A group is named by those of its fields of which `say` is true: it is given the
+/// group's value and those of all groups.
+fn grouped<T>(
+    items: Vec<T>,
+    fields: impl Fn(&T) -> BTreeMap<String, String>,
+    say: impl Fn(&String, &[Option<&String>]) -> bool,
+) -> Vec<(String, Vec<T>)> {
     let mut groups: BTreeMap<BTreeMap<String, String>, Vec<T>> = BTreeMap::new();
     for item in items {
         groups.entry(fields(&item)).or_default().push(item);
     }
-    let differing: Vec<String> = groups
-        .keys()
-        .flat_map(BTreeMap::keys)
-        .filter(|path| {
-            let mut values = groups.keys().map(|fields| fields.get(*path));
-            let first = values.next();
-            values.any(|value| Some(value) != first)
-        })
-        .cloned()
-        .collect();
     let name = |fields: &BTreeMap<String, String>| {
-        let mut parts: Vec<String> = differing
-            .iter()
-            .filter_map(|path| Some(format!("{path} {}", fields.get(path)?)))
+        let said = fields.iter().filter(|(path, value)| {
+            let values: Vec<_> = groups.keys().map(|fields| fields.get(*path)).collect();
+            say(value, &values)
+        });
+        let parts: Vec<_> = said
+            .map(|(path, value)| format!("{path} {value}"))
             .collect();
-        parts.sort();
-        parts.dedup();
         parts.join(", ")
     };
     let names: Vec<_> = groups.keys().map(name).collect();

@@ -33,11 +33,13 @@ pub enum Report {
     Figure1,
     /// What samples look like.
     Samples,
+    /// Samples made otherwise, side by side.
+    Choices,
 }
 
 impl Report {
-    /// All of them, in the order of the paper.
-    pub const ALL: [Self; 10] = [
+    /// All of them, in the order of the paper, then what it does not have.
+    pub const ALL: [Self; 11] = [
         Self::Table1,
         Self::Table2,
         Self::Table3,
@@ -48,6 +50,7 @@ impl Report {
         Self::Convergence,
         Self::Figure1,
         Self::Samples,
+        Self::Choices,
     ];
 
     /// All of them, in the order of the paper.
@@ -68,6 +71,7 @@ impl Report {
             Self::Convergence => "convergence",
             Self::Figure1 => "figure1",
             Self::Samples => "samples",
+            Self::Choices => "choices",
         }
     }
 
@@ -84,6 +88,7 @@ impl Report {
             Self::Convergence => "Convergence of stage 1",
             Self::Figure1 => "Figure 1: the boundary around a pair",
             Self::Samples => "Samples",
+            Self::Choices => "Samples made otherwise",
         }
     }
 
@@ -100,6 +105,7 @@ impl Report {
             Self::Convergence => convergence::build(records, scale, not_run),
             Self::Figure1 => boundary::build(records, scale, not_run),
             Self::Samples => samples::build(records, scale, not_run),
+            Self::Choices => detection::choices::build(records, scale, not_run),
         }
     }
 }

@@ -68,6 +68,14 @@ pub const FINETUNE: Study = Study {
     paper: Paper::table3,
 };
 
+/// What the paper leaves open about samples, judged by fine-tuning as in Table III.
+pub const CHOICES: Study = Study {
+    name: "Samples made otherwise",
+    figure: None,
+    paper: Paper::default,
+    ..FINETUNE
+};
+
 /// Table IV: quantisation.
 pub const QUANTIZE: Study = Study {
     name: "Table IV",

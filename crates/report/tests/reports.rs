@@ -52,6 +52,27 @@ fn convergence() {
 }
 
 #[test]
+fn choices() {
+    // The usual samples, and three that differ from them in a field.
+    let mut records = records::grid(&[fashion()]);
+    let spec =
+        |start: &str, alpha: f64| json!({"pairs": 30, "stage1": {"start": start}, "alpha": alpha});
+    records.sets.retain(|set| set.generator != "ours");
+    records.runs.retain(|run| run.generator != "ours");
+    for (spec, hits) in [
+        (spec("normal", 1e-6), 30),
+        (spec("uniform", 1e-6), 20),
+        (spec("natural", 1e-6), 10),
+        (spec("normal", 1e-4), 0),
+    ] {
+        let (set, runs) = asked(&fashion(), "ours", spec, [[hits; 3]; 7]);
+        records.sets.push(set);
+        records.runs.extend(runs);
+    }
+    insta::assert_snapshot!(build(Report::Choices, &records).render(Markup::Terminal));
+}
+
+#[test]
 fn names_are_what_grids_write() {
     for report in Report::all() {
         let name = serde_json::to_string(&report).unwrap();

@@ -24,6 +24,7 @@ mod output;
 mod plan;
 mod progress;
 mod provenance;
+mod say;
 mod session;
 mod signal;
 

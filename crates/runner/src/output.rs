@@ -11,6 +11,7 @@ use verify::{Rate, SensitiveSet};
 
 use crate::plan;
 use crate::provenance::Clock;
+use crate::say::say;
 use crate::session::Session;
 
 /// The records of a grid, and the report made of them.
@@ -117,16 +118,16 @@ impl<'a> Findings<'a> {
     /// Prints the tables, the accuracy of each target and the total of false alarms.
     pub fn print(&self) {
         for (_, document) in &self.documents {
-            println!("{}", document.render(Markup::Terminal));
+            say!("{}", document.render(Markup::Terminal));
         }
         for step in &self.session.plan.targets {
             let mut records = self.records.targets.iter();
             if let Some(record) = records.find(|record| record.id == step.id) {
-                println!("{}: accuracy {}", step.target.title(), record.accuracy);
+                say!("{}: accuracy {}", step.target.title(), record.accuracy);
             }
         }
         let alarms = self.false_alarms();
-        println!(
+        say!(
             "false alarms: {} of {} answers of untouched models",
             alarms.hits(),
             alarms.of()

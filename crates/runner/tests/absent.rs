@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::process::Stdio;
 
 use common::{GRID, Place};
 
@@ -130,6 +131,22 @@ fn what_there_is() {
 }
 
 /// The variable stands for `--data` of every command, and forbids none.
+#[test]
+fn a_reader_may_leave_early() {
+    // The plan of so many seeds is longer than a pipe holds.
+    let place = Place::new(&grid());
+    let mut child = place
+        .command(&["plan", "grid.yaml", "--set", "attack_seeds=2000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+}
+
 #[test]
 fn a_data_folder_in_the_environment_is_one_for_every_command() {
     let place = Place::new(GRID);

@@ -12,7 +12,7 @@ use serde_json::Value;
 const GRID: &str = "\
 name: every
 title: Everything in small
-reports: [table1, table2, table3, table4, table5, figure3, dispersion, convergence]
+reports: [table1, table2, table3, table4, table5, figure3, dispersion, convergence, choices]
 key: {passphrase: test}
 targets:
   - dataset: fashion-mnist
@@ -55,6 +55,7 @@ fn everything_runs_and_is_reported() {
         ("figure3", true),
         ("dispersion", false),
         ("convergence", true),
+        ("choices", false),
     ];
     for (report, has_figure) in reports {
         let table = fs::read_to_string(folder.join(format!("{report}.md"))).unwrap();
@@ -154,4 +155,19 @@ fn the_grids_of_the_tables_are_parts_of_the_grid_of_everything() {
         }
         assert_eq!(seen, all, "at {scale} scale");
     }
+}
+
+#[test]
+fn every_grid_can_be_planned_at_both_scales() {
+    let place = Place::new("");
+    let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
+    let mut grids = 0;
+    for file in fs::read_dir(configs).unwrap() {
+        for scale in ["desk", "paper"] {
+            let steps = ids(&place, &file.as_ref().unwrap().path(), scale);
+            assert!(!steps.is_empty());
+        }
+        grids += 1;
+    }
+    assert!(grids >= 11, "{grids}");
 }

@@ -56,7 +56,7 @@ impl Probe for Convergence {
             let objective = Objective {
                 variance,
                 activation,
-                coverage: None,
+                ..Objective::default()
             };
             (LabelSpace::Head, objective)
         };

@@ -58,8 +58,7 @@ impl Probe for Dispersion {
         let aim = |space| {
             let objective = Objective {
                 variance: self.variance_weight.get(),
-                activation: 0.0,
-                coverage: None,
+                ..Objective::default()
             };
             (space, objective)
         };

@@ -28,12 +28,11 @@ impl<'a> InTurn<'a> {
         };
         let approach = |(space, objective)| {
             Approach::new(
-                context.target,
+                context,
                 head::Outputs::new(space, context.key, context.model_id, context.target)?,
                 objective,
                 stage.clone(),
-                (samples.get(), context.held_out.shape()),
-                &context.stream,
+                samples.get(),
             )
         };
         let [first, second] = aims.map(approach);

@@ -7,6 +7,7 @@ use crate::execute::{Bench, Saving};
 use crate::exit::Refuse;
 use crate::output::Findings;
 use crate::provenance::Clock;
+use crate::say::say;
 use crate::session::Session;
 use crate::signal::Signal;
 
@@ -32,7 +33,7 @@ pub fn run(selected: &Selected, how: &How) -> anyhow::Result<()> {
     files.push(findings.write_journal(&clock)?);
     findings.print();
     for file in files {
-        println!("{}", file.display());
+        say!("{}", file.display());
     }
     anyhow::ensure!(failures.is_empty(), failures);
     Ok(())

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::Data;
 use crate::exit::Refuse;
+use crate::say::say;
 
 /// Does either.
 ///
@@ -41,7 +42,7 @@ pub fn run(command: Data) -> anyhow::Result<()> {
                 bar.set_position(done);
             });
             bar.finish_and_clear();
-            println!("{}: {}", dataset.info().title, found?.display());
+            say!("{}: {}", dataset.info().title, found?.display());
             Ok(())
         }
     }
@@ -49,13 +50,19 @@ pub fn run(command: Data) -> anyhow::Result<()> {
 
 fn list(root: Option<PathBuf>) {
     for info in REGISTRY {
-        println!(
+        say!(
             "{}  {}, {} classes, {} + {} images\n    from: {}\n    licence: {}",
-            info.name, info.title, info.classes, info.train, info.test, info.origin, info.licence
+            info.name,
+            info.title,
+            info.classes,
+            info.train,
+            info.test,
+            info.origin,
+            info.licence
         );
         match data::find(info.id, root.as_deref()) {
-            Presence::NotFound { reason } => println!("    not found: {reason}"),
-            found => println!("    found: {found}"),
+            Presence::NotFound { reason } => say!("    not found: {reason}"),
+            found => say!("    found: {found}"),
         }
     }
 }

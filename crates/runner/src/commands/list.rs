@@ -4,36 +4,37 @@ use models::train::Training;
 use serde_json::Value;
 
 use crate::plan::plain;
+use crate::say::say;
 
 /// Prints all of it.
 pub fn print() {
-    println!("models");
+    say!("models");
     for model in models::REGISTRY {
-        println!("  {}: {}", model.name, model.summary);
+        say!("  {}: {}", model.name, model.summary);
     }
-    println!("\ntraining (the field `train` of a target)");
+    say!("\ntraining (the field `train` of a target)");
     fields(
         &serde_json::to_value(Training::default()).unwrap_or_default(),
         2,
     );
-    println!("\ngenerators");
+    say!("\ngenerators");
     for entry in generators::REGISTRY {
-        println!("  {}: {}", entry.name, entry.summary);
+        say!("  {}: {}", entry.name, entry.summary);
         fields(&(entry.defaults)(), 6);
     }
-    println!("\nattacks");
+    say!("\nattacks");
     for entry in attacks::REGISTRY {
-        println!("  {}: {}", entry.name, entry.summary);
+        say!("  {}: {}", entry.name, entry.summary);
         fields(&(entry.defaults)(), 6);
     }
-    println!("\nprobes");
+    say!("\nprobes");
     for entry in generators::probe::REGISTRY {
-        println!("  {}: {}", entry.name, entry.summary);
+        say!("  {}: {}", entry.name, entry.summary);
         fields(&(entry.defaults)(), 6);
     }
-    println!("\nreports");
+    say!("\nreports");
     for report in report::Report::all() {
-        println!("  {}: {}", report.name(), report.title());
+        say!("  {}: {}", report.name(), report.title());
     }
 }
 
@@ -42,7 +43,7 @@ fn fields(defaults: &Value, indent: usize) {
     for (name, value) in defaults.as_object().into_iter().flatten() {
         let text = match value {
             Value::Object(_) => {
-                println!("{:indent$}{name}:", "");
+                say!("{:indent$}{name}:", "");
                 fields(value, indent + 2);
                 continue;
             }
@@ -50,6 +51,6 @@ fn fields(defaults: &Value, indent: usize) {
             Value::Number(number) => plain(number.as_f64().unwrap_or_default()),
             other => other.to_string(),
         };
-        println!("{:indent$}{name}: {text}", "");
+        say!("{:indent$}{name}: {text}", "");
     }
 }

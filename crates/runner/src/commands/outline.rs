@@ -6,6 +6,7 @@ use store::Store;
 use crate::cli::Selected;
 use crate::exit::Refuse;
 use crate::plan::{self, Step};
+use crate::say::say;
 use crate::session::Session;
 
 /// Lists every step with its state and its hash.
@@ -21,7 +22,7 @@ pub fn plan(selected: &Selected) -> anyhow::Result<()> {
                 (false, Some(_)) => "not run",
             };
             let (kind, id, name) = (step.kind.name(), step.id, step.name);
-            println!("{state:7}  {kind:6}  {id}  {name}");
+            say!("{state:7}  {kind:6}  {id}  {name}");
         }
         obstacle.iter().for_each(explain);
     }
@@ -40,18 +41,18 @@ pub fn status(selected: &Selected) -> anyhow::Result<()> {
             all += 1;
             done += usize::from(self::done(store.as_ref(), step)?);
         }
-        println!("{done:4} of {all:4}  {}", target.name);
+        say!("{done:4} of {all:4}  {}", target.name);
         for (id, name) in target.jobs() {
             if let Some(store) = &store
                 && store.load_state(&id)?.is_some()
             {
-                println!("              half-way: {name}");
+                say!("              half-way: {name}");
             }
         }
         done_in_all += done;
         in_all += all;
     }
-    println!("{done_in_all:4} of {in_all:4}  in all");
+    say!("{done_in_all:4} of {in_all:4}  in all");
     part.absent.iter().for_each(explain);
     Ok(())
 }
@@ -66,5 +67,5 @@ fn explain(missing: &NotRun) {
         reason,
         command,
     } = missing;
-    println!("not run  {dataset_title}: {reason}. To get it: `{command}`");
+    say!("not run  {dataset_title}: {reason}. To get it: `{command}`");
 }

@@ -6,6 +6,7 @@ use crate::cli::Chosen;
 use crate::exit::Refuse;
 use crate::output::Findings;
 use crate::provenance::Clock;
+use crate::say::say;
 use crate::session::Session;
 
 /// Prints the tables, and says where they are.
@@ -14,7 +15,7 @@ pub fn table(chosen: &Chosen) -> anyhow::Result<()> {
         let files = findings.write()?;
         findings.print();
         for file in files.iter().filter(|file| !is_figure(file)) {
-            println!("{}", file.display());
+            say!("{}", file.display());
         }
         Ok(())
     })
@@ -24,7 +25,7 @@ pub fn table(chosen: &Chosen) -> anyhow::Result<()> {
 pub fn plot(chosen: &Chosen) -> anyhow::Result<()> {
     with_findings(chosen, |findings| {
         for file in findings.write()?.iter().filter(|file| is_figure(file)) {
-            println!("{}", file.display());
+            say!("{}", file.display());
         }
         Ok(())
     })
@@ -34,7 +35,7 @@ pub fn plot(chosen: &Chosen) -> anyhow::Result<()> {
 pub fn page(chosen: &Chosen) -> anyhow::Result<()> {
     let clock = Clock::start();
     with_findings(chosen, |findings| {
-        println!("{}", findings.write_page(&clock)?.display());
+        say!("{}", findings.write_page(&clock)?.display());
         Ok(())
     })
 }
