@@ -1,14 +1,14 @@
-"""Takes the results of configs/all.yaml into the repository: tables, figures and records, and the first table of each into the README of its
-experiment.
+"""Takes the results of a grid into the repository: tables, figures and records; and each table that a README of an experiment shows.
 
     runner configs/all.yaml --data DIR --out OUT
-    python scripts/curate.py desk OUT --data DIR
+    python scripts/curate.py all desk OUT --data DIR
 
     runner configs/all.yaml --data DIR --out OUT --scale paper
-    python scripts/curate.py paper OUT --data DIR
+    python scripts/curate.py all paper OUT --data DIR
 
-Desk scale goes to results/curated/all-desk. Paper scale goes to results/paper with the records of its store, of which `runner table
-configs/all.yaml --scale paper --out results/paper` makes the tables again. Weights and samples stay where they are: samples of `validset` are images of data sets.
+Desk scale goes to results/curated/GRID-desk. Paper scale goes to results/paper with the records of its store, of which `runner table
+configs/GRID.yaml --scale paper --out results/paper` makes the tables again. Weights and samples stay where they are: samples of `validset` are
+images of data sets. A README shows the first table of a file under results between `<!-- table of FILE -->` and `<!-- end of table -->`.
 """
 
 import argparse
@@ -17,7 +17,11 @@ import shutil
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-EXPERIMENTS = ["table1", "table2", "table3", "table4", "table5", "figure3", "dispersion"]
+# The slice and the sheet that are shown at each scale.
+SHOWN = {
+    "desk": ("figure1-fashion", "samples-fashion-mnist-resnet18-ours"),
+    "paper": ("figure1-cifar10-jpeg-resnet18", "samples-cifar10-jpeg-resnet18-ours"),
+}
 
 
 def copy(source, target, replacements):
@@ -43,39 +47,44 @@ def first_table(text):
     return "\n".join(line for line in table if "not run" not in line)
 
 
+def show_tables():
+    """Puts into the READMEs of all experiments the tables that they name."""
+    between = re.compile(r"(<!-- table of (\S+) -->\n).*?(<!-- end of table -->)", flags=re.S)
+
+    def fill(match):
+        file = ROOT / "results" / match[2]
+        return f"{match[1]}{first_table(file.read_text())}\n{match[3]}" if file.exists() else match[0]
+
+    for readme in (ROOT / "experiments").glob("*/README.md"):
+        readme.write_text(between.sub(fill, readme.read_text()))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("grid")
     parser.add_argument("scale", choices=["desk", "paper"])
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", default="DIR")
     arguments = parser.parse_args()
-    scale, out = arguments.scale, arguments.out
+    grid, scale, out = arguments.grid, arguments.scale, arguments.out
     replacements = [(arguments.data, "DIR"), (str(out), "results")]
 
-    folder = ROOT / ("results/curated/all-desk" if scale == "desk" else "results/paper/all")
+    folder = ROOT / "results" / (f"curated/{grid}-desk" if scale == "desk" else f"paper/{grid}")
     shutil.rmtree(folder, ignore_errors=True)
-    for source in sorted((out / "all").iterdir()):
+    for source in sorted((out / grid).iterdir()):
         # The points of slices and the sheets are many megabytes, and the sheets of `validset` are images of data sets: one of each is shown.
-        large = source.name.startswith(("figure1-", "samples-")) and not source.name.startswith(("figure1-fashion", "samples-fashion-mnist-resnet18-ours"))
+        large = source.name.startswith(("figure1-", "samples-")) and not source.name.startswith(SHOWN[scale])
         if large or source.name in ("figure1.csv", "convergence.csv") or source.suffix not in (".md", ".svg", ".json", ".csv"):
             continue
         copy(source, folder / source.name, replacements)
-    # What the repository's first page shows.
-    copy(out / "all" / "table3.png", folder / "table3.png", replacements)
+    if (grid, scale) == ("all", "desk"):
+        # What the repository's first page shows.
+        copy(out / grid / "table3.png", folder / "table3.png", replacements)
     if scale == "paper":
-        store = ROOT / "results/paper/store"
-        shutil.rmtree(store, ignore_errors=True)
         for source in (out / "store").rglob("*.json"):
             if "state" not in source.parts:
-                copy(source, store / source.relative_to(out / "store"), replacements)
-
-    for experiment in EXPERIMENTS:
-        readme = ROOT / "experiments" / experiment / "README.md"
-        table = first_table((folder / f"{experiment}.md").read_text())
-        between = rf"(<!-- {scale} -->\n).*?(<!-- end of {scale} -->)"
-        text, found = re.subn(between, lambda match: f"{match[1]}{table}\n{match[2]}", readme.read_text(), flags=re.S)
-        if found:
-            readme.write_text(text)
+                copy(source, ROOT / "results/paper/store" / source.relative_to(out / "store"), replacements)
+    show_tables()
 
 
 if __name__ == "__main__":

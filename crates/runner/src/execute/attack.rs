@@ -91,8 +91,7 @@ impl Bench<'_> {
             let Some(run) = runs.iter().find(|run| run.set == question.id) else {
                 continue;
             };
-            let verdict = question.ask(&BlackBox(&network))?;
-            let classes = question.ask_by_class(&BlackBox(&network))?;
+            let (verdict, classes) = question.ask(&BlackBox(&network))?;
             results.push(format!(
                 "{} {:.0} %",
                 question.generator,

@@ -3,8 +3,8 @@
 use rayon::ThreadPoolBuilder;
 use spec::{Id, Stream};
 use verify::{
-    Control, Error, Head, LabelSpace, Layout, Oracle, OracleError, Pairing, SensitiveSet, Verdict,
-    control,
+    Control, Error, Head, Images, LabelSpace, Layout, Oracle, OracleError, Pairing, SensitiveSet,
+    Verdict, control,
 };
 
 use crate::plan::SetStep;
@@ -69,21 +69,19 @@ impl Question {
         self.head.as_ref()
     }
 
-    /// What the answers of `oracle` say about it.
+    /// What the answers of `oracle` say about it: by the labels of the set and, where those are the keyed head's, also by the
+    /// network's own classes. It is asked once.
     ///
     /// # Errors
     /// If it does not answer.
-    pub fn ask(&self, oracle: &impl Oracle) -> Result<Verdict, Error> {
-        verify::verify(oracle, &self.set, self.head.as_ref(), &self.pairing)
-    }
-
-    /// What the answers say if they are judged by the network's own classes; nothing where they are anyway.
-    ///
-    /// # Errors
-    /// If `oracle` does not answer.
-    pub fn ask_by_class(&self, oracle: &impl Oracle) -> Result<Option<Verdict>, Error> {
-        let ask = |set| verify::verify(oracle, set, None, &self.pairing);
-        self.by_class.as_ref().map(ask).transpose()
+    pub fn ask(&self, oracle: &impl Oracle) -> Result<(Verdict, Option<Verdict>), Error> {
+        let answers = Answers {
+            classes: oracle.classes(),
+            logits: oracle.logits(&self.set.images).map_err(Error::Oracle)?,
+        };
+        let judge = |set, head| verify::verify(&answers, set, head, &self.pairing);
+        let by_class = self.by_class.as_ref().map(|set| judge(set, None));
+        Ok((judge(&self.set, self.head.as_ref())?, by_class.transpose()?))
     }
 
     /// The untouched model asked again: in other batches and orders, under other thread counts.
@@ -102,6 +100,22 @@ impl Question {
             }));
         }
         Ok(all)
+    }
+}
+
+/// What a model answered about the images of one set, to be judged in more than one way.
+struct Answers {
+    classes: usize,
+    logits: Vec<f32>,
+}
+
+impl Oracle for Answers {
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn logits(&self, _: &Images) -> Result<Vec<f32>, OracleError> {
+        Ok(self.logits.clone())
     }
 }
 
