@@ -253,7 +253,7 @@ impl<'a> Approach<'a> {
             )));
         }
         self.x = x.to_device(self.target.device())?;
-        self.mover.restore(state)?;
+        self.mover.restore(state, self.target.device())?;
         self.done = state.count("done")?;
         self.last = [
             f64::from_bits(state.count("last_margin")? as u64),

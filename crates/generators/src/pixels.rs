@@ -110,12 +110,13 @@ impl Mover {
         }
     }
 
-    pub fn restore(&mut self, state: &State) -> Result<()> {
+    pub fn restore(&mut self, state: &State, device: &Device) -> Result<()> {
         // A job may be saved before its first step, when there is nothing yet to remember.
         if self.optimizer == PixelOptimizer::Adam
             && let Ok(mean) = state.take("mean")
         {
-            self.moments = Some([mean.clone(), state.take("square")?.clone()]);
+            let square = state.take("square")?;
+            self.moments = Some([mean.to_device(device)?, square.to_device(device)?]);
         }
         Ok(())
     }

@@ -58,7 +58,10 @@ impl<'a> Findings<'a> {
                 let obstacle = plan::obstacle(step, &session.paths);
                 not_run.push(obstacle.unwrap_or_else(|| NotRun {
                     dataset_title: step.target.title(),
-                    reason: "nothing of it has been computed yet".to_owned(),
+                    reason: match trained {
+                        true => "only its model has been trained yet".to_owned(),
+                        false => "nothing of it has been computed yet".to_owned(),
+                    },
                     command: session.paths.again(),
                 }));
             }

@@ -67,17 +67,20 @@ fn value(spec: &impl Serialize) -> Value {
 /// A specification by the dotted paths of its leaves.
 type Leaves = BTreeMap<String, String>;
 
-/// Each name, followed by what tells its bearers apart: one field if one is enough, else all in which they differ.
+/// Each name, followed by what tells its bearers apart: one field if one is enough, else those of the fields in which they differ
+/// that are not as most of them have it.
 fn labels(items: impl Iterator<Item = (String, Value)>) -> Vec<String> {
     let items: Vec<(String, Leaves)> = items
         .map(|(name, fields)| (name, leaves(&fields)))
         .collect();
     let label = |(name, fields): &(String, Leaves)| {
         let peers = items.iter().filter(|(other, _)| other == name);
-        let paths = telling(&peers.map(|(_, peer)| peer).collect::<Vec<_>>());
-        let parts = paths
+        let peers: Vec<_> = peers.map(|(_, peer)| peer).collect();
+        let paths = telling(&peers);
+        let said = paths
             .iter()
-            .filter_map(|path| Some(format!("{path}={}", fields.get(*path)?)));
+            .filter(|path| paths.len() == 1 || !usual(path, fields.get(**path), &peers));
+        let parts = said.filter_map(|path| Some(format!("{path}={}", fields.get(*path)?)));
         let parts: Vec<String> = parts.collect();
         if parts.is_empty() {
             name.clone()
@@ -105,6 +108,14 @@ fn telling<'a>(peers: &[&'a Leaves]) -> Vec<&'a String> {
             .filter(|path| values(path).len() > 1)
             .collect(),
     }
+}
+
+/// Whether more of `peers` have `value` at `path` than any other.
+fn usual(path: &String, value: Option<&String>, peers: &[&Leaves]) -> bool {
+    let count = |of| peers.iter().filter(|peer| peer.get(path) == of).count();
+    let own = count(value);
+    let mut others = peers.iter().map(|peer| peer.get(path));
+    others.all(|other| other == value || count(other) < own)
 }
 
 /// The leaves of a specification by dotted path.
@@ -159,11 +170,32 @@ mod tests {
     #[test]
     fn all_that_differs_is_said_where_one_field_is_not_enough() {
         let item = |lr, steps| ("finetune".to_owned(), json!({"lr": lr, "steps": steps}));
-        let items = [item(0.1, 1), item(0.1, 2), item(0.2, 1)];
+        let items = [item(0.1, 1), item(0.1, 2), item(0.2, 1), item(0.2, 2)];
         let expected = [
             "finetune/lr=0.1,steps=1",
             "finetune/lr=0.1,steps=2",
             "finetune/lr=0.2,steps=1",
+            "finetune/lr=0.2,steps=2",
+        ];
+        assert_eq!(labels(items.into_iter()), expected);
+    }
+
+    #[test]
+    fn what_most_have_goes_without_saying() {
+        let item = |start, alpha| ("ours".to_owned(), json!({"start": start, "alpha": alpha}));
+        let items = [
+            item("normal", 1e-6),
+            item("uniform", 1e-6),
+            item("normal", 1e-4),
+            item("natural", 1e-4),
+            item("normal", 1e-6),
+        ];
+        let expected = [
+            "ours",
+            "ours/start=uniform",
+            "ours/alpha=1e-4",
+            "ours/alpha=1e-4,start=natural",
+            "ours",
         ];
         assert_eq!(labels(items.into_iter()), expected);
     }

@@ -1,0 +1,162 @@
+"""Asks the records of a results folder what the paper's tables cannot tell, and prints the answers as Markdown.
+
+    python scripts/forensics.py results/paper
+
+Standard library only. Where the samples themselves are at hand, the pairs' invariants are checked on them, too.
+"""
+
+import argparse
+import array
+import json
+import struct
+from collections import defaultdict
+from math import sqrt
+from pathlib import Path
+
+
+def records(store, kind):
+    for path in sorted(store.glob(f"{kind}/**/*.json")):
+        record = json.loads(path.read_text())
+        record["folder"] = path.parent
+        yield record
+
+
+def wilson(hits, of):
+    """The 95 % interval of a rate, in percent."""
+    if not of:
+        return "–"
+    z, p = 1.959964, hits / of
+    middle, half = p + z * z / (2 * of), z * sqrt(p * (1 - p) / of + z * z / (4 * of * of))
+    scale = 100 / (1 + z * z / of)
+    return f"{hits}/{of} = {100 * p:.1f} % [{max(0, (middle - half) * scale):.1f}, {min(100, (middle + half) * scale):.1f}]"
+
+
+def total(rates):
+    rates = list(rates)
+    return sum(rate["hits"] for rate in rates), sum(rate["of"] for rate in rates)
+
+
+def setting(run):
+    """An attack's name with what matters of its settings."""
+    spec = run["spec"]
+    names = {"finetune": ["optimizer", "batch_norm", "lr"], "prune": ["criterion", "scope", "rate"], "quantize": ["bits", "granularity", "scheme", "what"]}
+    return " ".join([run["attack"], *(str(spec[name]) for name in names.get(run["attack"], []))])
+
+
+def images(path):
+    """The images of a set, one array of pixels each; none if the samples are not at hand."""
+    if not path.exists():
+        return None
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + length])
+    (entry,) = [entry for name, entry in header.items() if isinstance(entry, dict) and len(entry.get("shape", [])) == 4]
+    begin, end = entry["data_offsets"]
+    pixels = array.array("f", data[8 + length + begin : 8 + length + end])
+    size = len(pixels) // entry["shape"][0]
+    return [pixels[i : i + size] for i in range(0, len(pixels), size)]
+
+
+def balance(sets, runs):
+    print("### Label balance of DBI and AID\n")
+    print("A saturated single rate is the share of one label among the reference labels if the number of flipped samples equals the number of samples that had it.\n")
+    print("| samples | labels 0 : 1 | runs after which all labels were equal | of these, flips equal the count of a label |")
+    print("| :--- | ---: | ---: | ---: |")
+    for one in sets:
+        if one["generator"] not in ("dbi", "aid") or one["label_space"] != "head":
+            continue
+        asked = [run for run in runs if run["set"] == one["id"] and run["attack"] != "identity"]
+        same = [run for run in asked if run["same_label"]]
+        told = [run for run in same if run["single"]["hits"] in one["label_balance"]]
+        labels = " : ".join(map(str, one["label_balance"]))
+        print(f"| {one['generator']}, set {one['seed']} | {labels} | {len(same)} of {len(asked)} | {len(told)} of {len(same)} |")
+    print()
+
+
+def together(runs):
+    print("### Members of a pair that flip together\n")
+    print("`ours`, by attack: pairs of which at least one member flipped, and those of which both did; by the keyed head's two labels and by the network's own classes.\n")
+    print("| attack | head: pair | head: both | classes: pair | classes: both |")
+    print("| :--- | ---: | ---: | ---: | ---: |")
+    by = defaultdict(list)
+    for run in runs:
+        if run["generator"] == "ours" and run["attack"] != "identity":
+            by[setting(run)].append(run)
+    for name, group in sorted(by.items()):
+        pairs, of = total(run["pair"] for run in group)
+        both = sum(run["both"] for run in group)
+        classes = [run["classes"] for run in group if run.get("classes")]
+        by_class, of_class = total(answer["pair"] for answer in classes)
+        both_class = sum(answer["both"] for answer in classes)
+        print(f"| {name} | {pairs}/{of} | {both} | {by_class}/{of_class} | {both_class} |")
+    print()
+
+
+def moved(runs):
+    print("### Weights that fine-tuning moved\n")
+    print("| fine-tuning | runs | weights changed, % | largest change | pairs of `ours` that noticed |")
+    print("| :--- | ---: | ---: | ---: | ---: |")
+    by = defaultdict(list)
+    for run in runs:
+        if run["attack"] == "finetune":
+            by[(run["spec"]["optimizer"], run["spec"]["batch_norm"], run["spec"]["lr"])].append(run)
+    for (optimizer, norm, lr), group in sorted(by.items()):
+        models = {run["seed"]: run["change"] for run in group}.values()
+        share = 100 * sum(change["changed"] for change in models) / sum(change["weights"] for change in models)
+        largest = max(change["max_abs"] for change in models)
+        noticed = wilson(*total(run["pair"] for run in group if run["generator"] == "ours"))
+        print(f"| {optimizer}, batch norm {norm}, {lr:g} | {len(models)} | {share:.2f} | {largest:.1e} | {noticed} |")
+    print()
+
+
+def alarms(sets, runs):
+    print("### False alarms\n")
+    controls = [control["single"] for one in sets for control in one["controls"]]
+    print(f"Untouched model asked again: {wilson(*total(controls))} labels changed.")
+    for name, chosen in [
+        ("`identity`", [run for run in runs if run["attack"] == "identity"]),
+        ("learning rate 0, statistics of batch normalisation left alone", [run for run in runs if run["attack"] == "finetune" and run["spec"]["lr"] == 0 and run["spec"]["batch_norm"] == "eval"]),
+    ]:
+        print(f"After {name}: {wilson(*total(run['single'] for run in chosen))}.")
+    print()
+
+
+def invariants(sets):
+    lines = []
+    for one in sets:
+        seen = images(one["folder"] / "set.safetensors") if one["layout"] == "pairs" else None
+        if seen:
+            pairs = list(zip(seen[::2], seen[1::2]))
+            largest = max(abs(a - b) for pair in pairs for a, b in zip(*pair))
+            inside = all(0 <= value <= 1 for image in seen for value in image)
+            alpha = one["spec"]["stage2"]["alpha"]
+            lines.append(
+                f"| {one['generator']}, set {one['seed']} | {one['made']} of {one['asked']} | {alpha:g} | {largest:.3e} | {'yes' if inside else 'NO'} | {' : '.join(map(str, one['label_balance']))} |"
+            )
+    if lines:
+        print("### Pairs\n")
+        print("| samples | made | alpha | largest difference of a pixel | all in [0, 1] | labels 0 : 1 |")
+        print("| :--- | ---: | ---: | ---: | ---: | ---: |")
+        print("\n".join(lines) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path)
+    store = parser.parse_args().results / "store"
+    sets, runs = list(records(store, "sets")), list(records(store, "runs"))
+    for target in records(store, "targets"):
+        its_sets = [one for one in sets if one["target"] == target["id"]]
+        its_runs = [run for run in runs if run["target"] == target["id"]]
+        if not its_runs:
+            continue
+        print(f"## {target['dataset_title']}, {target['model']}\n")
+        invariants(its_sets)
+        alarms(its_sets, its_runs)
+        balance(its_sets, its_runs)
+        together(its_runs)
+        moved(its_runs)
+
+
+if __name__ == "__main__":
+    main()
