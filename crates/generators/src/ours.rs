@@ -46,8 +46,7 @@ impl Default for Ours {
 
 impl Generator for Ours {
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
-        let outputs =
-            |space| Outputs::new(space, context.key, context.model_id, context.target);
+        let outputs = |space| Outputs::new(space, context.key, context.model_id, context.target);
         let objective = Objective {
             variance: self.variance_weight.get(),
             activation: self.activation_weight.get(),
