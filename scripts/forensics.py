@@ -36,11 +36,18 @@ def total(rates):
     return sum(rate["hits"] for rate in rates), sum(rate["of"] for rate in rates)
 
 
+def named(one):
+    """A set's generator, and whether it does without the magnitude term."""
+    bare = one["generator"] == "ours" and one["spec"]["activation_weight"] == 0
+    return "ours without the magnitude term" if bare else one["generator"]
+
+
 def setting(run):
     """An attack's name with what matters of its settings."""
     spec = run["spec"]
     names = {"finetune": ["optimizer", "batch_norm", "lr"], "prune": ["criterion", "scope", "rate"], "quantize": ["bits", "granularity", "scheme", "what"]}
-    return " ".join([run["attack"], *(str(spec[name]) for name in names.get(run["attack"], []))])
+    words = [spec[name] for name in names.get(run["attack"], [])]
+    return " ".join([run["attack"], *(f"{word:g}" if isinstance(word, float) else str(word) for word in words)])
 
 
 def images(path):
@@ -73,16 +80,17 @@ def balance(sets, runs):
     print()
 
 
-def together(runs):
+def together(names, runs):
     print("### Members of a pair that flip together\n")
     print("`ours`, by attack: pairs of which at least one member flipped, and those of which both did; by the keyed head's two labels and by the network's own classes.\n")
     print("| attack | head: pair | head: both | classes: pair | classes: both |")
     print("| :--- | ---: | ---: | ---: | ---: |")
     by = defaultdict(list)
     for run in runs:
-        if run["generator"] == "ours" and run["attack"] != "identity":
+        if names[run["set"]] == "ours" and run["attack"] != "identity":
             by[setting(run)].append(run)
-    for name, group in sorted(by.items()):
+    strength = lambda run: next((run["spec"][name] for name in ("lr", "rate", "bits") if name in run["spec"]), 0)
+    for name, group in sorted(by.items(), key=lambda item: (item[0].rsplit(" ", 1)[0], strength(item[1][0]))):
         pairs, of = total(run["pair"] for run in group)
         both = sum(run["both"] for run in group)
         classes = [run["classes"] for run in group if run.get("classes")]
@@ -92,10 +100,11 @@ def together(runs):
     print()
 
 
-def moved(runs):
-    print("### Weights that fine-tuning moved\n")
-    print("| fine-tuning | runs | weights changed, % | largest change | pairs of `ours` that noticed |")
-    print("| :--- | ---: | ---: | ---: | ---: |")
+def moved(names, runs):
+    print("### Weights that fine-tuning moved, and the pairs that noticed\n")
+    kinds = sorted({name for name in names.values() if name.startswith("ours")})
+    print(f"| fine-tuning | models | weights changed, % | largest change | {' | '.join(kinds)} |")
+    print(f"| :--- | ---: | ---: | ---: |{' ---: |' * len(kinds)}")
     by = defaultdict(list)
     for run in runs:
         if run["attack"] == "finetune":
@@ -104,8 +113,8 @@ def moved(runs):
         models = {run["seed"]: run["change"] for run in group}.values()
         share = 100 * sum(change["changed"] for change in models) / sum(change["weights"] for change in models)
         largest = max(change["max_abs"] for change in models)
-        noticed = wilson(*total(run["pair"] for run in group if run["generator"] == "ours"))
-        print(f"| {optimizer}, batch norm {norm}, {lr:g} | {len(models)} | {share:.2f} | {largest:.1e} | {noticed} |")
+        noticed = [wilson(*total(run["pair"] for run in group if names[run["set"]] == kind)) for kind in kinds]
+        print(f"| {optimizer}, batch norm {norm}, {lr:g} | {len(models)} | {share:.3g} | {largest:.1e} | {' | '.join(noticed)} |")
     print()
 
 
@@ -131,7 +140,7 @@ def invariants(sets):
             inside = all(0 <= value <= 1 for image in seen for value in image)
             alpha = one["spec"]["stage2"]["alpha"]
             lines.append(
-                f"| {one['generator']}, set {one['seed']} | {one['made']} of {one['asked']} | {alpha:g} | {largest:.3e} | {'yes' if inside else 'NO'} | {' : '.join(map(str, one['label_balance']))} |"
+                f"| {named(one)}, set {one['seed']} | {one['made']} of {one['asked']} | {alpha:g} | {largest:.3e} | {'yes' if inside else 'NO'} | {' : '.join(map(str, one['label_balance']))} |"
             )
     if lines:
         print("### Pairs\n")
@@ -148,14 +157,15 @@ def main():
     for target in records(store, "targets"):
         its_sets = [one for one in sets if one["target"] == target["id"]]
         its_runs = [run for run in runs if run["target"] == target["id"]]
+        names = {one["id"]: named(one) for one in its_sets}
         if not its_runs:
             continue
         print(f"## {target['dataset_title']}, {target['model']}\n")
         invariants(its_sets)
         alarms(its_sets, its_runs)
         balance(its_sets, its_runs)
-        together(its_runs)
-        moved(its_runs)
+        together(names, its_runs)
+        moved(names, its_runs)
 
 
 if __name__ == "__main__":
