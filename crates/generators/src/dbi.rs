@@ -64,13 +64,7 @@ pub(crate) fn singles<'a>(
     let outputs = Outputs::new(space, context.key, context.model_id, context.target)?;
     let shape = context.held_out.shape();
     Ok(Box::new(Singles {
-        approach: Approach::new(
-            context,
-            outputs,
-            objective,
-            stage.clone(),
-            samples.get(),
-        )?,
+        approach: Approach::new(context, outputs, objective, stage.clone(), samples.get())?,
         generator,
         shape,
         model_id: context.model_id.into(),
