@@ -123,6 +123,17 @@ fn mark(series: &Series, point: &Point, measure: Measure) -> &'static str {
     }
 }
 
+/// What the mark means, if a row has it.
+fn marked(rows: &[Row]) -> Option<String> {
+    let mut cells = rows.iter().flat_map(|row| &row.cells);
+    cells.any(|cell| cell.mark() == MARK).then(|| {
+        format!(
+            "{MARK} in at least one run all labels coincide after the attack: the rate is then the balance of the \
+             reference labels, not a sensitivity."
+        )
+    })
+}
+
 fn percent(rate: Rate) -> f64 {
     100.0 * rate.value()
 }
@@ -358,13 +369,7 @@ impl Findings<'_> {
                  rows, not the numbers."
             ));
         }
-        let marked = |row: &Row| row.cells.iter().any(|cell| cell.mark() == MARK);
-        if rows.iter().any(marked) {
-            notes.push(format!(
-                "{MARK} in at least one run all labels coincide after the attack: the rate is then the balance of the \
-                 reference labels, not a sensitivity."
-            ));
-        }
+        notes.extend(marked(rows));
         let missing = generators.iter().filter(|(generator, variant)| {
             let mut blocks = blocks.iter();
             !blocks.any(|block| block.series(generator, variant).is_some())

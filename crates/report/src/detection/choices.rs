@@ -1,7 +1,7 @@
 //! The same findings the other way round: a row for each kind of samples, a column for each setting of the attack. A grid that
 //! makes many kinds fits a page like this, and what a choice changes stands in one column.
 
-use super::{Findings, MARK, NotRun, measures, push};
+use super::{Findings, NotRun, marked, measures, push};
 use crate::paper::Measure;
 use crate::pool::{Block, Series, Setting};
 use crate::study::CHOICES;
@@ -82,12 +82,6 @@ fn notes(rows: &[Row], not_run: &[NotRun]) -> Vec<String> {
          than for most samples of the generator. untouched: false alarms of the same samples on the unmodified model."
             .to_owned(),
     );
-    let mut cells = rows.iter().flat_map(|row| &row.cells);
-    if cells.any(|cell| cell.mark() == MARK) {
-        notes.push(format!(
-            "{MARK} in at least one run all labels coincide after the attack: the rate is then the balance of the reference \
-             labels, not a sensitivity."
-        ));
-    }
+    notes.extend(marked(rows));
     notes
 }
