@@ -376,6 +376,10 @@ fn overrides_reach_fields_items_and_names() {
         Generator::Dbi { iterations: 9 }
     );
     assert_eq!(
+        read(&["generators.1.dbi.iterations=9"]).generators[1],
+        Generator::Dbi { iterations: 9 }
+    );
+    assert_eq!(
         read(&["generators.1=validset"]).generators[1],
         Generator::Validset
     );

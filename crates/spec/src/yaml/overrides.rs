@@ -38,8 +38,9 @@ fn lay(node: &mut Node, parts: &[&str], at: usize, value: &Node, spot: Spot) -> 
 
 /// The place called `part` inside of `node`, which stands at the path `done`.
 fn step<'a>(node: &'a mut Node, part: &str, done: &str, spot: Spot) -> Result<&'a mut Node, Fault> {
-    if let Value::Null = node.value {
-        node.value = Value::Map(Vec::new());
+    let bare = matches!(&node.value, Value::Text(name) | Value::Typed(_, name) if name == part);
+    if bare || matches!(node.value, Value::Null) {
+        node.value = Value::Map(Vec::new()); // its settings get a place to stand
     }
     match &mut node.value {
         Value::Map(entries) => Ok(entry(entries, part, spot)),
@@ -100,11 +101,7 @@ fn item<'a>(
             return Err(Fault::new(spot, problem).hint(fix));
         }
     };
-    let item = &mut items[at];
-    if !matches!(item.value, Value::Map(_)) {
-        item.value = Value::Null; // a bare name: its settings get a place to stand
-    }
-    step(item, part, done, spot)
+    step(&mut items[at], part, done, spot)
 }
 
 /// The variant that a list item is: `name` or `name: content`.
