@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor, Var};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ops::{BatchNorm, Frozen, FrozenPooledLinear, Reduction, Tape, Window};
+use ops::{AdamStep, BatchNorm, Frozen, FrozenPooledLinear, Reduction, SgdStep, Tape, Window};
 use std::hint::black_box;
 
 #[global_allocator]
@@ -182,6 +182,37 @@ fn elementwise(criterion: &mut Criterion) {
     );
 }
 
+/// The parameters of the largest layer of ResNet18.
+fn optimiser_steps(criterion: &mut Criterion) {
+    let shape = [512, 512, 3, 3];
+    let grad = tensor(&shape);
+    let [weight, first, second] =
+        [(); 3].map(|()| Var::from_tensor(&tensor(&shape).abs().expect("f32")).expect("memory"));
+    let mut group = criterion.benchmark_group("optimiser steps");
+    group.throughput(Throughput::Elements(grad.elem_count() as u64));
+    let step = AdamStep {
+        lr: 1e-5,
+        betas: (0.9, 0.999),
+        eps: 1e-8,
+        weight_decay: 0.0,
+        step: 1,
+    };
+    group.bench_function("adam", |b| {
+        b.iter(|| ops::adam(&weight, &first, &second, &grad, step).expect("one shape"));
+    });
+    let step = SgdStep {
+        lr: 1e-5,
+        momentum: 0.9,
+        nesterov: true,
+        weight_decay: 5e-4,
+        first: false,
+    };
+    group.bench_function("sgd", |b| {
+        b.iter(|| ops::sgd(&weight, &first, &grad, step).expect("one shape"));
+    });
+    group.finish();
+}
+
 criterion_group!(
     benches,
     frozen,
@@ -189,6 +220,7 @@ criterion_group!(
     batch_norm,
     pooling,
     linear,
-    elementwise
+    elementwise,
+    optimiser_steps
 );
 criterion_main!(benches);

@@ -5,6 +5,8 @@ use crate::kernel::Element;
 use crate::parallel::{Shared, for_each};
 use crate::tensor::{View, by_dtype};
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor, Var, bail};
+use std::cell::Cell;
+use std::marker::PhantomData;
 
 /// The constants of one step of stochastic gradient descent.
 #[derive(Clone, Copy, Debug)]
@@ -34,16 +36,13 @@ pub fn sgd(weight: &Var, velocity: &Var, grad: &Tensor, step: SgdStep) -> Result
         let (lr, momentum, decay) = (T::of(step.lr), T::of(step.momentum), T::of(step.weight_decay));
         let decayed = move |w: T, g: T| if step.weight_decay == 0.0 { g } else { g + decay * w };
         if step.momentum == 0.0 {
-            return in_place(weight, [&grad], #[inline(always)] |w, [g]: [T; 1]| *w -= lr * decayed(*w, g));
+            return with(weight, &grad, |w| in_place([w], &grad, #[inline(always)] |[w], g| *w -= lr * decayed(*w, g)));
         }
-        in_place(velocity, [weight, &grad], #[inline(always)] |v: &mut T, [w, g]| {
-            let g = decayed(w, g);
+        with(weight, &grad, |w| with(velocity, &grad, |v| in_place([w, v], &grad, #[inline(always)] |[w, v], g| {
+            let g = decayed(*w, g);
             *v = if step.first { g } else { momentum * *v + g };
-        })?;
-        in_place(weight, [velocity, &grad], #[inline(always)] |w: &mut T, [v, g]| {
-            let g = if step.nesterov { decayed(*w, g) + momentum * v } else { v };
-            *w -= lr * g;
-        })
+            *w -= lr * if step.nesterov { g + momentum * *v } else { *v };
+        })))
     })
 }
 
@@ -76,17 +75,17 @@ pub fn adam(weight: &Var, mean: &Var, square: &Var, grad: &Tensor, step: AdamSte
     by_dtype!(weight.dtype(), T => {
         let decay = T::of(step.weight_decay);
         let decayed = move |w: T, g: T| if step.weight_decay == 0.0 { g } else { g + decay * w };
-        let (keep, take) = (T::of(b1), T::of(1.0 - b1));
-        in_place(mean, [weight, &grad], #[inline(always)] |m: &mut T, [w, g]| *m = keep * *m + take * decayed(w, g))?;
-        let (keep, take) = (T::of(b2), T::of(1.0 - b2));
-        in_place(square, [weight, &grad], #[inline(always)] |v: &mut T, [w, g]| {
-            let g = decayed(w, g);
-            *v = keep * *v + take * g * g;
-        })?;
+        let (keep1, take1) = (T::of(b1), T::of(1.0 - b1));
+        let (keep2, take2) = (T::of(b2), T::of(1.0 - b2));
         let size = T::of(step.lr / (1.0 - b1.powf(t)));
         let root = T::of((1.0 - b2.powf(t)).sqrt());
         let eps = T::of(step.eps);
-        in_place(weight, [mean, square], #[inline(always)] |w: &mut T, [m, v]| *w -= size * (m / (v.root() / root + eps)))
+        with(weight, &grad, |w| with(mean, &grad, |m| with(square, &grad, |v| in_place([w, m, v], &grad, #[inline(always)] |[w, m, v], g| {
+            let g = decayed(*w, g);
+            *m = keep1 * *m + take1 * g;
+            *v = keep2 * *v + take2 * g * g;
+            *w -= size * (*m / (v.root() / root + eps));
+        }))))
     })
 }
 
@@ -119,60 +118,68 @@ pub fn descend(x: &Tensor, grad: &Tensor, lr: f64) -> Result<Tensor> {
     })
 }
 
-/// Applies `f` to each element of `target` and its counterparts in `sources`, in place.
-fn in_place<T: Element, const N: usize>(
-    target: &Var,
-    sources: [&Tensor; N],
-    f: impl Fn(&mut T, [T; N]) + Sync,
+/// Hands the elements of `var`, which has a gradient like `grad`, to `f`, which may change them.
+fn with<T: Element>(
+    var: &Var,
+    grad: &Tensor,
+    f: impl FnOnce(&mut [T]) -> Result<()>,
 ) -> Result<()> {
-    for source in sources {
-        if source.shape() != target.shape() {
-            bail!(
-                "optimiser step: {:?} for a parameter of {:?}",
-                source.shape(),
-                target.shape()
-            );
-        }
+    if grad.shape() != var.shape() {
+        bail!(
+            "optimiser step: {:?} for a parameter of {:?}",
+            grad.shape(),
+            var.shape()
+        );
     }
-    let views = sources.map(View::of);
-    let mut slices = [[].as_slice(); N];
-    for (slice, view) in slices.iter_mut().zip(&views) {
-        *slice = view.elements::<T>()?;
-    }
-    target.inplace_op1(&InPlace { slices, f })
+    var.inplace_op1(&Opened {
+        f: Cell::new(Some(f)),
+        element: PhantomData,
+    })
 }
 
-struct InPlace<'a, T, F, const N: usize> {
-    slices: [&'a [T]; N],
-    f: F,
+struct Opened<T, F> {
+    f: Cell<Option<F>>,
+    element: PhantomData<T>,
 }
 
-impl<T: Element, F: Fn(&mut T, [T; N]) + Sync, const N: usize> InplaceOp1 for InPlace<'_, T, F, N> {
+impl<T: Element, F: FnOnce(&mut [T]) -> Result<()>> InplaceOp1 for Opened<T, F> {
     fn name(&self) -> &'static str {
         "optimiser-step"
     }
 
     fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
-        let Some((from, to)) = layout.contiguous_offsets() else {
+        let (Some(f), Some((from, to))) = (self.f.take(), layout.contiguous_offsets()) else {
             bail!("optimiser step: a parameter is contiguous");
         };
-        let target = &mut T::elements_mut(storage)?[from..to];
-        let len = target.len();
-        let shared = Shared::new(target);
-        for_each(
-            len.div_ceil(CHUNK),
-            #[inline(always)]
-            |task| {
-                let start = task * CHUNK;
-                let count = CHUNK.min(len - start);
-                // SAFETY: each task writes its own chunk.
-                let target = unsafe { shared.slice(start, count) };
-                let slices = self.slices.map(|slice| &slice[start..start + count]);
-                for (i, x) in target.iter_mut().enumerate() {
-                    (self.f)(x, slices.map(|slice| slice[i]));
-                }
-            },
-        );
-        Ok(())
+        f(&mut T::elements_mut(storage)?[from..to])
     }
+}
+
+/// Applies `f` to each element of `targets`, its counterparts and that of `grad`. All are read and written once: a step waits for
+/// memory.
+fn in_place<T: Element, const N: usize>(
+    targets: [&mut [T]; N],
+    grad: &Tensor,
+    f: impl Fn([&mut T; N], T) + Sync,
+) -> Result<()> {
+    let view = View::of(grad);
+    let grad = view.elements::<T>()?;
+    let len = grad.len();
+    let targets = targets.map(Shared::new);
+    for_each(
+        len.div_ceil(CHUNK),
+        #[inline(always)]
+        |task| {
+            let start = task * CHUNK;
+            let grad = &grad[start..len.min(start + CHUNK)];
+            // SAFETY: each task writes its own chunk.
+            let mut targets = targets
+                .each_ref()
+                .map(|target| unsafe { target.slice(start, grad.len()) });
+            for (i, &g) in grad.iter().enumerate() {
+                f(targets.each_mut().map(|target| &mut target[i]), g);
+            }
+        },
+    );
+    Ok(())
 }
