@@ -15,7 +15,6 @@
 mod augment;
 mod batches;
 mod checksum;
-mod classes;
 mod decode;
 mod encoded;
 mod error;

@@ -1,0 +1,36 @@
+//! Fashion-MNIST, the embedded subset.
+
+use super::{Id, Info, Layout, Packed};
+
+/// 1,000 training and 200 test images of each class.
+pub(super) const EMBEDDED: Info = Info {
+    id: Id::FashionMnist,
+    name: "fashion-mnist",
+    title: "Fashion-MNIST",
+    classes: 10,
+    class_names: &[
+        "t-shirt/top",
+        "trouser",
+        "pullover",
+        "dress",
+        "coat",
+        "sandal",
+        "shirt",
+        "sneaker",
+        "bag",
+        "ankle boot",
+    ],
+    train: 10_000,
+    test: 2_000,
+    shape: [3, 32, 32],
+    origin: "Xiao, Rasul and Vollgraf 2017 (Zalando SE); the first 1,000 training and 200 test images of each class, \
+             padded from 28x28 to 32x32 with zeros, grey repeated to three channels",
+    licence: "MIT",
+    how_to_get: "It is part of the program: there is nothing to get.",
+    tracks: false,
+    layouts: &[Layout::Embedded],
+    folders: &[],
+    packed: Packed::square(32),
+    sums: &[],
+    archives: &[],
+};
