@@ -28,7 +28,10 @@ def wilson(hits, of):
     z, p = 1.959964, hits / of
     middle, half = p + z * z / (2 * of), z * sqrt(p * (1 - p) / of + z * z / (4 * of * of))
     scale = 100 / (1 + z * z / of)
-    return f"{hits}/{of} = {100 * p:.1f} % [{max(0, (middle - half) * scale):.1f}, {min(100, (middle + half) * scale):.1f}]"
+    low, high = max(0, (middle - half) * scale), min(100, (middle + half) * scale)
+    # An interval of many trials is narrower than a tenth of a percent.
+    digits = 1 if high - low >= 0.1 else 2
+    return f"{hits}/{of} = {100 * p:.1f} % [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def total(rates):
