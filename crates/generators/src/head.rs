@@ -1,5 +1,6 @@
 //! What a generator differentiates: the keyed head's two outputs, or the model's own logits.
 
+use crate::{Context, Start};
 use candle_core::{D, Tensor};
 use models::{Error, Network, Result};
 use ops::Frozen;
@@ -78,6 +79,45 @@ impl Outputs {
             })
             .collect()
     }
+}
+
+/// Noise images that a head is tried on.
+const TRIED_ON: usize = 128;
+
+/// Heads of a key that are tried.
+const TRIED: usize = 1000;
+
+/// The first of the names `id`, `id#1`, `id#2`, ... for whose head at least the share `least` of noise images has each label. Noise
+/// looks much the same to a network, so that to most heads all of it has one label, and stage 1 has far to go.
+///
+/// # Errors
+/// If none of a thousand heads is as balanced as that.
+pub fn balanced(context: &Context<'_>, least: f64) -> Result<String> {
+    let Context {
+        key,
+        model_id,
+        target,
+        ..
+    } = context;
+    let noise = Start::Normal.images(TRIED_ON, context)?.clamp(0.0, 1.0)?;
+    let logits = target.logits(&noise)?;
+    for number in 0..TRIED {
+        let name = match number {
+            0 => (*model_id).to_owned(),
+            _ => format!("{model_id}#{number}"),
+        };
+        let labels = Outputs::new(LabelSpace::Head, key, &name, target)?.judge(&logits)?;
+        let ones = labels.iter().filter(|&&(label, _)| label == 1).count();
+        if ones.min(TRIED_ON - ones) as f64 >= least * TRIED_ON as f64 {
+            return Ok(name);
+        }
+    }
+    Err(Error::Unmade {
+        generator: "keyed head",
+        problem: format!(
+            "of {TRIED} heads none gives {least} of noise images each label; lower `head_balance`"
+        ),
+    })
 }
 
 /// Mean over the batch of the unbiased variance over the outputs `(n, k)`.

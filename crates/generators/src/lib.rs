@@ -12,6 +12,7 @@ pub mod probe;
 
 pub use approach::{Reduction, Stage1};
 pub use crossing::Stage2;
+pub use head::balanced;
 pub use pixels::{PixelOptimizer, Start};
 
 use data::Split;

@@ -5,6 +5,7 @@ use candle_core::{Device, Tensor};
 use data::{Id, Split};
 use generators::{
     Context, Dbi, Generated, Generator, Ours, PixelOptimizer, Spec, Stage1, Stage2, Start, Stop,
+    balanced,
 };
 use models::train::{Trainer, Training};
 use models::{Model, Network, Weights, job};
@@ -333,6 +334,49 @@ fn every_open_choice_resumes_to_the_same_bits_and_makes_pairs_of_its_own() {
         let verdict = verify(&Deployed(target), &set, head.as_ref(), &Pairing::Own).unwrap();
         assert_eq!(verdict.pair.hits(), 0, "{name}: labels are the verifier's");
     }
+}
+
+#[test]
+fn of_the_heads_the_first_that_is_balanced_is_taken() {
+    let context = OWNER.context(7);
+    let noise = &mut context.stream.split("noise");
+    let [c, h, w] = OWNER.held_out.shape();
+    let pixels: Vec<f32> = (0..128 * c * h * w).map(|_| noise.normal()).collect();
+    let noise = Tensor::from_vec(pixels, (128, c, h, w), &Device::Cpu).unwrap();
+    let logits: Vec<Vec<f32>> = OWNER
+        .target
+        .logits(&noise.clamp(0.0, 1.0).unwrap())
+        .unwrap()
+        .to_vec2()
+        .unwrap();
+    let rarer = |name: &str| {
+        let head = OWNER.key.head(name, 10);
+        let is_second = |row: &&Vec<f32>| {
+            let [first, second] = head.logits(row);
+            second > first
+        };
+        let second = logits.iter().filter(is_second).count();
+        second.min(128 - second) as f64 / 128.0
+    };
+
+    let mut taken = Vec::new();
+    for least in [0.01, 0.1, 0.25, 0.4] {
+        let name = balanced(&context, least).unwrap();
+        assert!(rarer(&name) >= least, "{name}");
+        let number = name
+            .strip_prefix("target#")
+            .map_or(0, |n| n.parse().unwrap());
+        for passed in 0..number {
+            let passed = match passed {
+                0 => "target".to_owned(),
+                n => format!("target#{n}"),
+            };
+            assert!(rarer(&passed) < least, "{passed} was passed over");
+        }
+        taken.push(number);
+    }
+    assert!(taken.is_sorted(), "{taken:?}");
+    assert!(taken[3] > 0, "the test passes over some: {taken:?}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use std::rc::Rc;
 use candle_core::Device;
 use data::Dataset;
 use spec::Stream;
+use spec::checked::Minority;
 use store::Store;
 use verify::SecretKey;
 
@@ -33,6 +34,8 @@ pub struct Bench<'a> {
     pub device: &'a Device,
     /// The owner's secret.
     pub key: &'a SecretKey,
+    /// How balanced its heads must be.
+    pub head_balance: Option<Minority>,
     /// Where things are.
     pub paths: &'a Paths,
     /// The stream of the grid's seed.

@@ -17,7 +17,7 @@ use generators::probe;
 use models::{Model, train::Training};
 use report::Report;
 use serde::{Deserialize, Serialize};
-use spec::checked::{Count, NonEmpty, Positive, Share};
+use spec::checked::{Count, Minority, NonEmpty, Positive, Share};
 use spec::{Scale, yaml};
 
 pub use init::{Head, Init, Sha256};
@@ -44,6 +44,10 @@ pub struct Grid {
     /// place.
     #[serde(skip_serializing)]
     pub key: Key,
+    /// The least share of noise images that the keyed head must give each of its two labels: of the heads of the key the first that does
+    /// is taken. If absent the first of all, as the paper says nothing of others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_balance: Option<Minority>,
     /// The models to protect.
     pub targets: NonEmpty<Target>,
     /// What makes the sensitive samples.

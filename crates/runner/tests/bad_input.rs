@@ -47,6 +47,7 @@ fn a_wrong_type() {
 fn a_value_out_of_range() {
     insta::assert_snapshot!(changed("1e-3]", "-1e-3]"));
     insta::assert_snapshot!(changed("alpha: 0.01", "alpha: 0"));
+    insta::assert_snapshot!(refused(GRID, &["--set", "head_balance=0.6"]));
 }
 
 #[test]

@@ -201,6 +201,7 @@ fn what_goes_into_a_step_changes_its_id_and_what_does_not_does_not() {
     for other in [
         "generators.ours.stage2.alpha=1e-3",
         "key.passphrase=another",
+        "head_balance=0.2",
     ] {
         let other = ids(&["--set", other]);
         assert_eq!(other[target], plain[target]);

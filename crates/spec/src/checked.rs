@@ -107,6 +107,11 @@ checked! {
 }
 
 checked! {
+    /// A number above 0 and up to 1/2: the share of the rarer of two.
+    Minority(f64), "a number above 0, up to 0.5", |value| value > 0.0 && value <= 0.5
+}
+
+checked! {
     /// A whole number above 0: of samples, iterations, epochs.
     #[derive(Eq, Ord, Hash)]
     Count(usize), "a whole number above 0", |value| value > 0

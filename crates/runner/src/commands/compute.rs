@@ -20,6 +20,7 @@ pub fn run(selected: &Selected, how: &How) -> anyhow::Result<()> {
         store: &store,
         device: &session.device,
         key: &session.key,
+        head_balance: session.grid.head_balance,
         paths: &session.paths,
         root: Stream::new(session.grid.seed),
         seed: session.grid.seed,

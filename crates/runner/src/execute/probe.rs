@@ -42,7 +42,7 @@ impl Bench<'_> {
     ) -> anyhow::Result<()> {
         let mut clock = Clock::start();
         let mut line = progress.begin(&probe.name);
-        let model_id = step.id.to_string();
+        let model_id = self.model_id(step, subject)?;
         let setting = self.setting(&model_id, subject, self.root.split("probe"));
         let job = probe.probe.probe().start(setting)?;
         let measured = self.drive(&probe.id, job, &mut clock, &mut line)?;

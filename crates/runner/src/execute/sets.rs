@@ -55,7 +55,7 @@ impl Bench<'_> {
     ) -> anyhow::Result<Question> {
         let mut clock = Clock::start();
         let mut line = progress.begin(&set.name);
-        let model_id = step.id.to_string();
+        let model_id = self.model_id(step, subject)?;
         let setting = self.setting(&model_id, subject, stream.clone());
         let job = set.generator.generator().start(setting)?;
         let made = self.drive(&set.id, job, &mut clock, &mut line)?;
@@ -83,6 +83,16 @@ impl Bench<'_> {
             .put_set(&record, |path| Ok(std::fs::write(path, &bytes)?))?;
         progress.end(line, &format!("{result}, {} false alarms", alarms.hits()));
         Ok(question)
+    }
+
+    /// The name that the head of a target is drawn by.
+    pub(super) fn model_id(&self, step: &TargetStep, subject: &Subject) -> anyhow::Result<String> {
+        let id = step.id.to_string();
+        let Some(least) = self.head_balance else {
+            return Ok(id);
+        };
+        let setting = self.setting(&id, subject, self.root.split("head"));
+        Ok(generators::balanced(&setting, least.get())?)
     }
 
     /// What a generator or a probe may use.

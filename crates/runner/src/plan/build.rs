@@ -5,6 +5,7 @@ use candle_core::Device;
 use generators::probe;
 use serde::Serialize;
 use spec::Id;
+use spec::checked::Minority;
 use verify::{KeyCheck, SecretKey};
 
 use super::absent::{self, Paths};
@@ -39,12 +40,16 @@ struct TargetContent<'a> {
 struct SetContent<'a> {
     generator: &'a generators::Spec,
     key: KeyCheck,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head_balance: Option<Minority>,
 }
 
 #[derive(Serialize)]
 struct ProbeContent<'a> {
     probe: &'a probe::Spec,
     key: KeyCheck,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head_balance: Option<Minority>,
 }
 
 fn id(step: &'static str, on: &[Id], seed: u64, spec: impl Serialize) -> anyhow::Result<Id> {
@@ -155,7 +160,16 @@ impl Common<'_> {
         let key = self.key.check(&target.to_string());
         let step = |(probe, label): (&probe::Spec, String)| {
             Ok(ProbeStep {
-                id: id("probe", &[target], 0, ProbeContent { probe, key })?,
+                id: id(
+                    "probe",
+                    &[target],
+                    0,
+                    ProbeContent {
+                        probe,
+                        key,
+                        head_balance: self.grid.head_balance,
+                    },
+                )?,
                 name: format!("{name}/{label}"),
                 probe: probe.clone(),
             })
@@ -177,9 +191,14 @@ impl Common<'_> {
         let key = self.key.check(&target.to_string());
         let mut sets = Vec::new();
         for (generator, label) in generators.iter().zip(label::generators(generators)) {
+            let content = SetContent {
+                generator,
+                key,
+                head_balance: self.grid.head_balance,
+            };
             for (seed, label) in label::seeded(&label, "set", self.grid.sample_sets) {
                 let set = SetStep {
-                    id: id("set", &[target], seed, SetContent { generator, key })?,
+                    id: id("set", &[target], seed, &content)?,
                     name: format!("{name}/{label}"),
                     generator: generator.clone(),
                     seed,
