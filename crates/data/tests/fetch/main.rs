@@ -1,139 +1,20 @@
-//! Downloads against a server on this machine that misbehaves in the ways that servers and networks do.
+//! Downloads from a [`server`] that misbehaves.
 
-use std::collections::HashMap;
+mod server;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Cursor, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{Cursor, Write};
+use std::net::TcpListener;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
-use std::thread;
 
 use data::fetch::{Archive, Problem};
 use data::{Error, Fault, Id};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use server::{Log, Reply, ranges, serve, serve_folder};
 use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
-
-/// How the server treats one connection.
-#[derive(Clone, Copy)]
-enum Reply {
-    /// As HTTP wants it, with ranges.
-    Right,
-    /// As `Right`, but the connection is dropped when half of the body has been sent.
-    Half,
-    /// The whole file, whatever range was asked for.
-    Whole,
-    /// One byte in the middle is another one.
-    WrongByte,
-    /// A range that begins elsewhere.
-    WrongRange,
-    /// A file one byte too long, its length not announced.
-    TooLong,
-    /// A small page, as the login pages of public networks.
-    Page,
-    /// No file.
-    Status(u16),
-}
-
-/// The requests that a server got: the name of the file and the `Range` header of each.
-type Log = Arc<Mutex<Vec<(String, Option<String>)>>>;
-
-fn ranges(log: &Log) -> Vec<Option<String>> {
-    let log = log.lock().unwrap();
-    log.iter().map(|(_, range)| range.clone()).collect()
-}
-
-/// Serves `file`, one reply a connection, then is gone. Returns the address and the requests so far.
-fn serve(file: &[u8], replies: &[Reply]) -> (String, Log) {
-    let (folder, log) = serve_folder(&[("archive.tar.gz", file)], replies);
-    (format!("{folder}/archive.tar.gz"), log)
-}
-
-/// As [`serve`], for several files in a folder, whose address it returns.
-fn serve_folder(files: &[(&str, &[u8])], replies: &[Reply]) -> (String, Log) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let log = Log::default();
-    let files: HashMap<String, Vec<u8>> = files
-        .iter()
-        .map(|&(name, file)| (name.to_owned(), file.to_vec()))
-        .collect();
-    let (replies, requests) = (replies.to_vec(), log.clone());
-    thread::spawn(move || {
-        for reply in replies {
-            let (stream, _) = listener.accept().unwrap();
-            let (name, range) = request(&stream);
-            requests.lock().unwrap().push((name.clone(), range.clone()));
-            // The client may hang up early; that is its good right.
-            let _ = answer(stream, &files[&name], reply, range.as_deref());
-        }
-    });
-    (url, log)
-}
-
-/// The name of the file that a client wants, and which range of it.
-fn request(stream: &TcpStream) -> (String, Option<String>) {
-    let lines = BufReader::new(stream).lines().map(Result::unwrap);
-    let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-    let name = head[0].split(' ').nth(1).unwrap().trim_start_matches('/');
-    let range = head.iter().find_map(|line| {
-        let line = line.to_ascii_lowercase();
-        line.strip_prefix("range: ").map(str::to_owned)
-    });
-    (name.to_owned(), range)
-}
-
-fn answer(
-    mut stream: TcpStream,
-    file: &[u8],
-    reply: Reply,
-    range: Option<&str>,
-) -> std::io::Result<()> {
-    let from = range.map(|range| {
-        range
-            .trim_start_matches("bytes=")
-            .trim_end_matches('-')
-            .parse::<usize>()
-            .unwrap()
-    });
-    let mut body = file.to_vec();
-    let mut head = "200 OK".to_owned();
-    match (reply, from) {
-        (Reply::Status(status), _) => (head, body) = (format!("{status} No"), Vec::new()),
-        (Reply::Page, _) => body = b"<html>Please log in</html>".to_vec(),
-        (Reply::Whole, _) | (_, None) => {}
-        (_, Some(from)) if from >= file.len() => (head, body) = ("416 No".to_owned(), Vec::new()),
-        (_, Some(from)) => {
-            let shown = if matches!(reply, Reply::WrongRange) {
-                from - 1
-            } else {
-                from
-            };
-            head = format!(
-                "206 Partial\r\nContent-Range: bytes {shown}-{}/{}",
-                file.len() - 1,
-                file.len()
-            );
-            body.drain(..from);
-        }
-    }
-    match reply {
-        Reply::TooLong => body.push(0),
-        _ => head += &format!("\r\nContent-Length: {}", body.len()),
-    }
-    match reply {
-        Reply::Half => body.truncate(body.len() / 2),
-        Reply::WrongByte => {
-            let middle = body.len() / 2;
-            body[middle] ^= 1;
-        }
-        _ => {}
-    }
-    write!(stream, "HTTP/1.1 {head}\r\nConnection: close\r\n\r\n")?;
-    stream.write_all(&body)
-}
 
 /// A `.tar.gz` of `entries`, and its description with an address at which nobody listens.
 fn pack(entries: &[(&str, &[u8])]) -> (Vec<u8>, Archive) {
