@@ -202,15 +202,15 @@ impl Drawing for Slice {
             }
             let middle = ((left + right) / 2.0, bottom + 36.0);
             canvas.text("distance in pixel space", middle, 13.0, QUIET, HPos::Center)?;
-            for ((place, shape), letter) in self
-                .pair
-                .iter()
-                .zip([Shape::Circle, Shape::Square])
-                .zip(["a", "b"])
-            {
+            // Each letter on the outer side of its mark: the boundary runs between the two.
+            let marks = [
+                (Shape::Circle, "a", -11.0, HPos::Right),
+                (Shape::Square, "b", 11.0, HPos::Left),
+            ];
+            for (place, (shape, letter, aside, side)) in self.pair.iter().zip(marks) {
                 let at = field.place(*place, corner);
                 canvas.mark(shape, at, 6.0, PAPER, INK)?;
-                canvas.text(letter, (at.0 + 11.0, at.1 - 9.0), 15.0, INK, HPos::Left)?;
+                canvas.text(letter, (at.0 + aside, at.1 - 9.0), 15.0, INK, side)?;
             }
         }
         let (left, y) = (Self::corner(0).0, HEAD + SIDE + 81.0);
