@@ -174,12 +174,13 @@ fn browser() -> Option<PathBuf> {
     })
 }
 
-/// What a browser of this size makes of the page: the facts that `probe` leaves in the attributes of the root.
+/// What a browser makes of the page in a frame of this size, since windows have a least width: the facts that `probe` leaves in the
+/// attributes of the outer page's root.
 fn seen(browser: &PathBuf, html: &str, (width, height): (u32, u32)) -> String {
     // Runs after the page's own script: what does it look like, and what does a choice by pointer and by keyboard do?
     let probe = r#"<script>
-        const root = document.documentElement;
-        root.dataset.overflow = root.scrollWidth - root.clientWidth;
+        const root = parent.document.documentElement, page = document.documentElement;
+        root.dataset.overflow = page.scrollWidth - page.clientWidth;
         root.dataset.width = innerWidth;
         const button = document.querySelector("button[data-source]");
         button.focus();
@@ -193,7 +194,12 @@ fn seen(browser: &PathBuf, html: &str, (width, height): (u32, u32)) -> String {
     </script>"#;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("page.html");
-    std::fs::write(&file, html.replace("</body>", &format!("{probe}</body>"))).unwrap();
+    let page = html.replace("</body>", &format!("{probe}</body>"));
+    let page = page.replace('&', "&amp;").replace('"', "&quot;");
+    let frame = format!(
+        r#"<html><body><iframe srcdoc="{page}" style="width: {width}px; height: {height}px; border: 0"></iframe></body></html>"#
+    );
+    std::fs::write(&file, frame).unwrap();
     let output = Command::new(browser)
         .args([
             "--headless",
@@ -206,7 +212,7 @@ fn seen(browser: &PathBuf, html: &str, (width, height): (u32, u32)) -> String {
             "--user-data-dir={}",
             folder.path().join("profile").display()
         ))
-        .arg(format!("--window-size={width},{height}"))
+        .arg("--window-size=1400,1000")
         .arg("--dump-dom")
         .arg(format!("file://{}", file.display()))
         .output()
