@@ -60,6 +60,8 @@ def main():
     parser.add_argument("out", type=Path)
     chosen = parser.parse_args()
     runs = list(read(chosen.results))
+    if not runs:
+        parser.error(f"{chosen.results} has no keys-*/table3.csv; run configs/keys.yaml first, as its head says")
     chosen.out.mkdir(parents=True, exist_ok=True)
     lines = ["# Table III in short, by key (desk scale)"]
     for method, title in METHODS.items():
