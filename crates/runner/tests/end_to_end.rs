@@ -165,6 +165,28 @@ fn a_dry_run_says_everything_and_writes_nothing() {
 }
 
 #[test]
+fn samples_of_a_balanced_head_are_judged_by_that_head() {
+    let place = Place::new(GRID);
+    let balanced = ["grid.yaml", "--set", "head_balance=0.1"];
+    let answer = place.succeed(&balanced);
+    assert!(
+        answer.stdout.contains("false alarms: 0 of"),
+        "{}",
+        answer.stdout
+    );
+    assert_eq!(place.records().len(), STEPS);
+    // Another model is asked later, with sets that were read: their head is found by the name that they carry.
+    let more = [&balanced[..], &["--set", "attack_seeds=3"]].concat();
+    let answer = place.succeed(&more);
+    assert!(place.records().len() > STEPS);
+    assert!(
+        answer.stdout.contains("false alarms: 0 of"),
+        "{}",
+        answer.stdout
+    );
+}
+
+#[test]
 fn what_goes_into_a_step_changes_its_id_and_what_does_not_does_not() {
     let place = Place::new(GRID);
     let ids = |arguments: &[&str]| -> Vec<String> {

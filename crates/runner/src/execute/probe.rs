@@ -43,7 +43,7 @@ impl Bench<'_> {
         let mut clock = Clock::start();
         let mut line = progress.begin(&probe.name);
         let model_id = self.model_id(step, subject)?;
-        let setting = self.setting(&model_id, subject, self.root.split("probe"));
+        let setting = self.setting(model_id, subject, self.root.split("probe"));
         let job = probe.probe.probe().start(setting)?;
         let measured = self.drive(&probe.id, job, &mut clock, &mut line)?;
         self.store.put_probe(&ProbeRecord {

@@ -56,7 +56,7 @@ impl Bench<'_> {
         let mut clock = Clock::start();
         let mut line = progress.begin(&set.name);
         let model_id = self.model_id(step, subject)?;
-        let setting = self.setting(&model_id, subject, stream.clone());
+        let setting = self.setting(model_id, subject, stream.clone());
         let job = set.generator.generator().start(setting)?;
         let made = self.drive(&set.id, job, &mut clock, &mut line)?;
         line.note("asking the untouched model again");
@@ -86,13 +86,20 @@ impl Bench<'_> {
     }
 
     /// The name that the head of a target is drawn by.
-    pub(super) fn model_id(&self, step: &TargetStep, subject: &Subject) -> anyhow::Result<String> {
-        let id = step.id.to_string();
-        let Some(least) = self.head_balance else {
-            return Ok(id);
-        };
-        let setting = self.setting(&id, subject, self.root.split("head"));
-        Ok(generators::balanced(&setting, least.get())?)
+    pub(super) fn model_id<'s>(
+        &self,
+        step: &TargetStep,
+        subject: &'s Subject,
+    ) -> anyhow::Result<&'s str> {
+        if let Some(name) = subject.head.get() {
+            return Ok(name);
+        }
+        let mut name = step.id.to_string();
+        if let Some(least) = self.head_balance {
+            let setting = self.setting(&name, subject, self.root.split("head"));
+            name = generators::balanced(&setting, least.get())?;
+        }
+        Ok(subject.head.get_or_init(|| name))
     }
 
     /// What a generator or a probe may use.

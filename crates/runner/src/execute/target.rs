@@ -1,5 +1,6 @@
 //! A target: trained, or read from a file, and tested.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use anyhow::{Context, anyhow};
@@ -31,6 +32,8 @@ pub struct Subject {
     pub images: Images,
     /// Accuracy on the test images used.
     pub accuracy: Rate,
+    /// The name that its keyed head is drawn by, once one was looked for.
+    pub head: OnceCell<String>,
 }
 
 impl Subject {
@@ -177,6 +180,7 @@ impl Bench<'_> {
             normalize,
             images,
             accuracy: Rate::default(),
+            head: OnceCell::new(),
         })
     }
 }
