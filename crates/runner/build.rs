@@ -7,20 +7,25 @@ const COMPUTE: [&str; 4] = ["candle-core", "libm", "rand_chacha", "rayon"];
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    for file in [".git/logs/HEAD", "Cargo.lock"] {
+    for file in [".git/logs/HEAD", "Cargo.lock", "crates"] {
         let path = root.join(file);
         if path.exists() {
             println!("cargo::rerun-if-changed={}", path.display());
         }
     }
     println!("cargo::rerun-if-changed=build.rs");
-    let git = Command::new("git")
-        .args(["rev-parse", "HEAD"])
-        .current_dir(&root)
-        .output();
-    if let Some(out) = git.ok().filter(|out| out.status.success()) {
-        let commit = String::from_utf8_lossy(&out.stdout);
-        println!("cargo::rustc-env=BRINK_GIT={}", commit.trim());
+    let git = |arguments: &[&str]| {
+        let out = Command::new("git")
+            .args(arguments)
+            .current_dir(&root)
+            .output();
+        let out = out.ok().filter(|out| out.status.success())?;
+        Some(String::from_utf8_lossy(&out.stdout).trim().to_owned())
+    };
+    if let Some(commit) = git(&["rev-parse", "HEAD"]) {
+        let same = git(&["diff", "--quiet", "HEAD", "--", "crates", "Cargo.lock"]).is_some();
+        let changed = if same { "" } else { ", changed since" };
+        println!("cargo::rustc-env=BRINK_GIT={commit}{changed}");
     }
     let lock = fs::read_to_string(root.join("Cargo.lock")).unwrap_or_default();
     println!(

@@ -50,7 +50,7 @@ pub enum Command {
         #[command(subcommand)]
         command: Data,
     },
-    /// List models, generators, attacks, probes and reports with their fields and defaults.
+    /// List what a grid file may say: models, generators, attacks, probes and reports, with every field and its default.
     List,
 }
 

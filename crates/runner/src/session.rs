@@ -46,6 +46,8 @@ impl Session {
         let paths = Paths {
             config: chosen.config.clone(),
             data: chosen.data(),
+            scale: chosen.scale,
+            set: chosen.set.clone(),
         };
         let plan = Plan::new(&grid, &key, &device, &paths)
             .with_context(|| chosen.config.display().to_string())?;

@@ -16,7 +16,7 @@ pub const FORMAT: u32 = 1;
 pub struct Provenance {
     /// Version of brink.
     pub brink: String,
-    /// Commit of the source tree, if it was built in one.
+    /// Commit of the source tree, if it was built in one, and whether sources had changed since.
     pub git: Option<String>,
     /// Versions of the crates that compute (`candle-core`, ...).
     pub crates: BTreeMap<String, String>,

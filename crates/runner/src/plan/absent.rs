@@ -5,16 +5,21 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use data::Presence;
 use report::NotRun;
+use spec::Scale;
 
 use super::TargetStep;
 use crate::grid::{Init, Sha256, Target};
 
-/// What the command line says about where things are.
+/// What the command line says about where things are, and what else it takes to give it again.
 pub struct Paths {
     /// The grid file.
     pub config: PathBuf,
     /// The data folder.
     pub data: Option<PathBuf>,
+    /// How much of the paper's work.
+    pub scale: Scale,
+    /// Changed fields of the grid, each as `path=value`.
+    pub set: Vec<String>,
 }
 
 /// The weight file of a target, if it has one.
@@ -116,10 +121,14 @@ impl Paths {
 
     /// The command for another try.
     pub fn again(&self) -> String {
-        match self.data {
-            None => format!("runner {} --data DIR", self.config.display()),
-            Some(_) => format!("runner {} --data {}", self.config.display(), self.folder()),
+        let mut command = format!("runner {}", self.config.display());
+        if self.scale != Scale::default() {
+            command += &format!(" --scale {}", self.scale);
         }
+        for change in &self.set {
+            command += &format!(" --set '{change}'");
+        }
+        command + &format!(" --data {}", self.folder())
     }
 
     /// The data folder in a message.
