@@ -123,8 +123,12 @@ def moved(names, runs):
 
 def alarms(sets, runs):
     print("### False alarms\n")
-    controls = [control["single"] for one in sets for control in one["controls"]]
-    print(f"Untouched model asked again: {wilson(*total(controls))} labels changed.")
+    # A sample counts once, however often it was asked.
+    flipped = [{sample for control in one["controls"] for sample in control.get("flipped", [])} for one in sets]
+    most = [max(control["single"]["hits"] for control in one["controls"]) for one in sets]
+    of = sum(one["controls"][0]["single"]["of"] for one in sets)
+    hits = sum(max(len(which), least) for which, least in zip(flipped, most))
+    print(f"Untouched model asked again: {wilson(hits, of)} of the samples changed their label.")
     for name, chosen in [
         ("`identity`", [run for run in runs if run["attack"] == "identity"]),
         ("learning rate 0, statistics of batch normalisation left alone", [run for run in runs if run["attack"] == "finetune" and run["spec"]["lr"] == 0 and run["spec"]["batch_norm"] == "eval"]),

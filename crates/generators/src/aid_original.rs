@@ -4,7 +4,7 @@
 
 use crate::descent::{Descent, Rule};
 use crate::{Context, Generated, Generator};
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use models::{Coverage, Job, Network, Result, state::State};
 use serde::{Deserialize, Serialize};
 use spec::checked::{Count, NonNegative, Positive};
@@ -38,12 +38,14 @@ impl Generator for AidOriginal {
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
         let samples = self.samples.get();
         let noise = &mut context.stream.split("noise");
-        let size = samples * context.held_out.shape().iter().product::<usize>();
+        let [c, h, w] = context.held_out.shape();
+        let size = samples * c * h * w;
         let pixels: Vec<f32> = (0..size).map(|_| noise.uniform()).collect();
         let rule = Edge {
             settings: self.clone(),
             best: vec![f64::INFINITY; samples],
-            points: Tensor::zeros(0, candle_core::DType::F32, &Device::Cpu)?,
+            // A restored state is moved to where they are.
+            points: Tensor::zeros((samples, c, h, w), DType::F32, context.target.device())?,
         };
         Ok(Box::new(Descent::new(
             context,
@@ -96,7 +98,7 @@ impl Rule for Edge {
 
     fn restore(&mut self, state: &State) -> Result<()> {
         self.best = state.take("best")?.to_vec1()?;
-        self.points = state.take("points")?.clone();
+        self.points = state.take("points")?.to_device(self.points.device())?;
         Ok(())
     }
 }

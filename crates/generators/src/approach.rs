@@ -142,11 +142,19 @@ impl<'a> Approach<'a> {
             Reduction::Mean => per_sample.mean_all()?,
             Reduction::Sum => per_sample.sum_all()?,
         };
-        let weight = term.map_or(0.0, |term| term.weight);
+        let weight = term.map_or(0.0, |term| {
+            // Its mean over the batch becomes a sum with the rest; as released it is one anyway.
+            let images = match (self.stage.reduction, term.coverage) {
+                (Reduction::Sum, Coverage::Attached | Coverage::Hidden) => self.x.dims()[0],
+                _ => 1,
+            };
+            images as f64 * term.weight
+        });
         if let Some((term, network)) = term.zip(recording.covered()?) {
             loss = (loss + term.coverage.of_batch(&network) * weight)?;
-            // The keyed head is a linear layer, too.
-            if self.outputs.space() == verify::LabelSpace::Head {
+            // The keyed head is a linear layer, too: the classifier, where there is one.
+            let head = self.outputs.space() == verify::LabelSpace::Head;
+            if head && term.coverage != Coverage::Hidden {
                 let [head] = ops::node(&outputs, |tape, outputs| {
                     Ok::<_, Error>([term.coverage.of(tape, outputs)?])
                 })?;

@@ -1,5 +1,5 @@
-//! DBI (Yin et al., arXiv 2305.09684) as released with the paper: stage 1 without the magnitude term. The first image of its
-//! own paper starts from photographs and steps by signs; that is another generator.
+//! DBI (Yin et al., arXiv 2305.09684) as released with the paper: stage 1 without the magnitude term. As its own paper defines it,
+//! it starts from photographs and steps by signs: that is `dbi-original`.
 
 use crate::approach::{Approach, Objective, Stage1};
 use crate::head::Outputs;

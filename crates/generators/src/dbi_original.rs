@@ -69,6 +69,10 @@ impl Generator for DbiOriginal {
             self.iterations.get(),
         )?))
     }
+
+    fn is_random(&self) -> bool {
+        self.start == Start::Random
+    }
 }
 
 struct Signs {

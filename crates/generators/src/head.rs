@@ -60,10 +60,9 @@ impl Outputs {
                     None => row.clone(),
                 };
                 if let Some(&value) = outputs.iter().find(|x| !x.is_finite()) {
-                    return Err(Error::Diverged {
+                    return Err(Error::NotFinite {
                         what: "an output of the target".into(),
                         value,
-                        iteration: 0,
                     });
                 }
                 let top =
@@ -120,7 +119,7 @@ pub fn balanced(context: &Context<'_>, least: f64) -> Result<String> {
     })
 }
 
-/// Mean over the batch of the unbiased variance over the outputs `(n, k)`.
+/// The unbiased variance of each sample's outputs `(n, k)`: one value a sample.
 pub(crate) fn variance(outputs: &Tensor) -> Result<Tensor> {
     let k = outputs.dim(D::Minus1)? as f64;
     let centred = outputs.broadcast_sub(&outputs.mean_keepdim(D::Minus1)?)?;

@@ -4,8 +4,8 @@ use attacks::{Attack, Finetune, Victim};
 use candle_core::{Device, Tensor};
 use data::{Id, Split};
 use generators::{
-    Context, Dbi, Generated, Generator, Ours, PixelOptimizer, Spec, Stage1, Stage2, Start, Stop,
-    balanced,
+    Context, Dbi, Generated, Generator, Ours, PixelOptimizer, Reduction, Spec, Stage1, Stage2,
+    Start, Stop, balanced,
 };
 use models::train::{Trainer, Training};
 use models::{Model, Network, Weights, job};
@@ -191,6 +191,26 @@ fn an_attached_coverage_term_has_a_gradient() {
 }
 
 #[test]
+fn a_sum_steps_as_far_as_a_mean_at_as_many_times_the_rate() {
+    // By powers of two, so that nothing rounds.
+    let aid = |reduction, lr| generators::Aid {
+        samples: Count::literal(4),
+        coverage: models::Coverage::Attached,
+        stage1: Stage1 {
+            reduction,
+            lr: Positive::new(lr).unwrap(),
+            ..stage1(3)
+        },
+        ..generators::Aid::default()
+    };
+    let (mean, sum) = (
+        generate(&aid(Reduction::Mean, 0.5)),
+        generate(&aid(Reduction::Sum, 0.125)),
+    );
+    assert_eq!(mean.set.images, sum.set.images);
+}
+
+#[test]
 fn convergence_and_the_cap_are_told_apart() {
     let with_tolerance = |tolerance| Dbi {
         samples: Count::literal(3),
@@ -226,6 +246,28 @@ fn samples_that_never_cross_are_counted() {
         error.to_string().contains("none of 6 samples crossed"),
         "{error}"
     );
+
+    // Stopped as soon as one has crossed, those are left that have not by then.
+    let mut job = ours().start(OWNER.context(7)).unwrap();
+    let (iterations, crossed) = loop {
+        let status = job.advance().unwrap();
+        let note = status.note.strip_prefix("stage 2, ");
+        let crossed = note.and_then(|note| note.strip_suffix(" of 6 crossed"));
+        let crossed: usize = crossed.map_or(0, |number| number.parse().unwrap());
+        if crossed > 0 {
+            break (status.done, crossed);
+        }
+        assert!(!status.finished, "no sample crossed");
+    };
+    let stopped = generate(&Ours {
+        stage2: Stage2 {
+            iterations: Count::new(iterations).unwrap(),
+            ..ours().stage2
+        },
+        ..ours()
+    });
+    assert_eq!(stopped.set.samples(), crossed);
+    assert_eq!(stopped.uncrossed, 6 - crossed);
 }
 
 #[test]

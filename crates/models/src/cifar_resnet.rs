@@ -37,6 +37,7 @@ impl CifarResNet {
                         (out, out),
                         Window::square(3, 1, 1),
                     )?,
+                    stride,
                     added: out - channels,
                 });
                 channels = out;
@@ -64,15 +65,17 @@ impl Body for CifarResNet {
 struct Block {
     first: ConvBn,
     second: ConvBn,
-    /// Channels that the shortcut adds; where it does, it takes every second pixel.
+    /// Which pixels the block keeps.
+    stride: usize,
+    /// Channels that the shortcut adds; none if the network is so narrow that two stages have as many.
     added: usize,
 }
 
 impl Block {
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
         let y = self.first.forward(x, None, true, pass)?;
-        let shortcut = if self.added > 0 {
-            ops::shortcut(pass.tape, x, 2, self.added)?
+        let shortcut = if self.stride > 1 {
+            ops::shortcut(pass.tape, x, self.stride, self.added)?
         } else {
             x.clone()
         };

@@ -38,10 +38,20 @@ pub enum Error {
         /// The iteration, counted from 1.
         iteration: usize,
     },
-    /// A sample set could not be made.
+    /// A network answers with what is no finite number.
+    #[error(
+        "{what} is {value}: the network's weights are not finite, or too large; train it at a lower learning rate, or give it other weights"
+    )]
+    NotFinite {
+        /// Which quantity.
+        what: String,
+        /// Its value.
+        value: f32,
+    },
+    /// Something cannot be made as it was asked for: a sample set, a keyed head, a backdoor or its trigger.
     #[error("{generator}: {problem}")]
     Unmade {
-        /// The generator.
+        /// What was to make it.
         generator: &'static str,
         /// What is wrong, and what to do.
         problem: String,

@@ -20,7 +20,7 @@ pub trait Job {
     /// What it makes.
     type Output;
 
-    /// Does the next step; the first call after a finished status does nothing.
+    /// Does the next step; every call after a finished status does nothing.
     ///
     /// # Errors
     /// If a computation fails or diverges.

@@ -30,7 +30,7 @@ pub enum Coverage {
     Detached,
     /// The sum over layers of the mean over units, with its gradient.
     Attached,
-    /// The same without the classifier, as AID's own code has it.
+    /// The same without the classifier, as AID's own code has it, nor a keyed head behind it.
     Hidden,
 }
 

@@ -50,6 +50,20 @@ fn every_way_to_ask_gives_the_same_bits() {
     }
 }
 
+/// Two stages of one channel each: the second halves its maps all the same.
+#[test]
+fn a_narrow_network_keeps_its_strides() {
+    let model = common::model("resnet20").with_width(0.04);
+    let weights = common::weights(model, CLASSES, DType::F32);
+    let network = Network::frozen(model, CLASSES, &weights, None).unwrap();
+    let images = common::images([2, 3, 32, 32], DType::F32);
+    let recording = network.record(&images, None).unwrap();
+    let logits = recording.logits();
+    assert_eq!(logits.dims(), [2, CLASSES]);
+    let gradient = recording.input_gradient(logits, 0.0).unwrap();
+    assert_eq!(gradient.dims(), images.dims());
+}
+
 /// Both forms of the activation term, and the gradient of one by differences.
 #[test]
 fn the_activation_term_has_its_gradient() {

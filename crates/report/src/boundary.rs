@@ -81,7 +81,10 @@ impl Cut<'_> {
             scale.title_suffix()
         );
         let pair = [(-gap / 2.0, 0.0), (gap / 2.0, 0.0)];
-        let name = format!("{}-{}", self.asked.target.dataset, self.asked.target.model);
+        let mut name = format!("{}-{}", self.asked.target.dataset, self.asked.target.model);
+        if self.asked.lines.len() > 2 {
+            name += &format!("-{}", self.asked.probes[0].id);
+        }
         (name, figure::slice(&title, panels, pair))
     }
 }

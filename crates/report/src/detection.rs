@@ -342,7 +342,7 @@ impl Findings<'_> {
             .sum();
         let mut alarms = format!(
             "untouched: false alarms, the unmodified model asked again about the same samples (other batch sizes, order, \
-             threads): {}/{} labels changed in all.",
+             threads): {}/{} samples changed their label in at least one of these ways.",
             controls.hits(),
             controls.of()
         );
@@ -378,7 +378,7 @@ impl Findings<'_> {
             .map(|(generator, variant)| title(generator, variant))
             .collect();
         if !missing.is_empty() {
-            notes.push(format!("Not in this grid: {}.", missing.join(", ")));
+            notes.push(format!("No results of: {}.", missing.join(", ")));
         }
         notes
     }

@@ -248,7 +248,7 @@ fn typed(note: &str) -> Vec<(bool, String)> {
 /// What the page tells about each step.
 fn steps(records: &Records) -> impl Iterator<Item = (Id, Value)> {
     let targets = records.targets.iter().map(|record| {
-        let name = format!("{}, {}", record.dataset_title, network(&record.model));
+        let name = format!("{}, {}", record.dataset_title, network(record));
         let step = step(
             "target",
             &name,

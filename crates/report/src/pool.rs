@@ -3,13 +3,13 @@
 //! The result is a tree that tables and figures walk: a block (one target under one kind of attack), its series (one
 //! generator each), their points (one setting of the attack each) with all runs that were pooled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use spec::{Id, Stream};
 use store::{RunRecord, SetRecord, TargetRecord};
-use verify::stats::bootstrap95;
-use verify::{Control, Layout, Rate};
+use verify::stats::{bootstrap95, crossed95};
+use verify::{Layout, Rate, control};
 
 use crate::study::{IDENTITY, Study};
 use crate::{Kinship, Measure, Records};
@@ -100,10 +100,7 @@ impl<'a> Block<'a> {
 
     /// The block's name, one line for each thing that says which target it is.
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = vec![
-            self.target.dataset_title.clone(),
-            network(&self.target.model),
-        ];
+        let mut lines = vec![self.target.dataset_title.clone(), network(self.target)];
         let variants = [&self.target_variant, &self.attack_variant];
         lines.extend(
             variants
@@ -206,15 +203,16 @@ impl<'a> Series<'a> {
         self.points.iter().find(|point| point.setting == *setting)
     }
 
-    /// False alarms: all controls of all sets together.
+    /// False alarms: the samples, or pairs, of all sets that changed in one of the controls at least.
     pub fn false_alarms(&self, measure: Measure) -> Rate {
-        let controls = self.sets.iter().flat_map(|set| &set.controls);
-        controls
-            .map(|control: &Control| match measure {
-                Measure::Single => control.single,
-                Measure::Pair => control.pair,
-            })
-            .sum()
+        let rates = self.sets.iter().map(|set| {
+            let [single, pair] = control::alarms(&set.controls);
+            match measure {
+                Measure::Single => single,
+                Measure::Pair => pair,
+            }
+        });
+        rates.sum()
     }
 
     /// Whether the samples are pairs by construction, whose members' reference labels differ.
@@ -239,11 +237,22 @@ impl<'a> Point<'a> {
         self.runs.iter().map(|run| measure.of(run)).sum()
     }
 
-    /// The mean over the runs, and its bootstrap interval over them if there are several; both in [0, 1].
+    /// The mean over the runs, and if there are several its bootstrap interval over sample sets and attack seeds; both in [0, 1].
     pub fn mean(&self, measure: Measure) -> Option<(f64, Option<(f64, f64)>)> {
-        let rates = self.runs.iter().map(|run| measure.of(run));
-        let rates = rates.filter(|rate| rate.of() > 0).map(Rate::value);
-        mean(&rates.collect::<Vec<_>>())
+        let sets: BTreeSet<_> = self.runs.iter().map(|run| run.set).collect();
+        let seeds: BTreeSet<_> = self.runs.iter().map(|run| run.seed).collect();
+        let counted = self.runs.iter().filter(|run| measure.of(run).of() > 0);
+        let values: Vec<_> = counted
+            .map(|run| {
+                let (set, seed) = (
+                    sets.range(..run.set).count(),
+                    seeds.range(..run.seed).count(),
+                );
+                (set, seed, measure.of(run).value())
+            })
+            .collect();
+        let mean = values.iter().map(|(_, _, value)| value).sum::<f64>() / values.len() as f64;
+        (!values.is_empty()).then(|| (mean, crossed95(&values, Stream::new(0).split("bootstrap"))))
     }
 
     /// Whether all labels coincide after some attack: its single rate is then the balance of the reference labels.
@@ -286,8 +295,9 @@ impl Measure {
 /// All targets, ordered by data set and network, each with what tells it from others of the same two.
 pub fn targets(records: &Records) -> Vec<(String, &TargetRecord)> {
     let mut targets: Vec<_> = records.targets.iter().collect();
-    targets.sort_by_key(|target| (&target.dataset, &target.model, target.seed, target.id));
-    let kin = targets.chunk_by(|a, b| (&a.dataset, &a.model) == (&b.dataset, &b.model));
+    let named = |target: &TargetRecord| (target.dataset.clone(), network(target));
+    targets.sort_by_cached_key(|target| (named(target), target.seed, target.id));
+    let kin = targets.chunk_by(|a, b| named(a) == named(b));
     let mut all = Vec::new();
     for kin in kin {
         for (variant, same) in variants(kin.to_vec(), |target| {
@@ -310,7 +320,7 @@ pub fn mean(values: &[f64]) -> Option<(f64, Option<(f64, f64)>)> {
 
 /// How many different ones there are.
 pub fn distinct<T: Ord>(items: impl Iterator<Item = T>) -> usize {
-    items.collect::<std::collections::BTreeSet<_>>().len()
+    items.collect::<BTreeSet<_>>().len()
 }
 
 /// The runs of a study by what keeps them apart, each with its setting.
@@ -371,14 +381,18 @@ pub fn title(generator: &str, variant: &str) -> String {
     }
 }
 
-/// A network's name as papers write it: `resnet18` is `ResNet18`.
-pub fn network(model: &str) -> String {
-    for (name, title) in [("resnet", "ResNet"), ("vgg", "VGG")] {
-        if let Some(rest) = model.strip_prefix(name) {
-            return format!("{title}{rest}");
-        }
+/// A network's name as papers write it, and its width if that is not theirs: `resnet18` is `ResNet18`.
+pub fn network(target: &TargetRecord) -> String {
+    let families = [("resnet", "ResNet"), ("vgg", "VGG")];
+    let title = families.into_iter().find_map(|(name, title)| {
+        let rest = target.model.strip_prefix(name)?;
+        Some(format!("{title}{rest}"))
+    });
+    let title = title.unwrap_or_else(|| target.model.clone());
+    match &target.spec["width"] {
+        Value::Null => title,
+        width => format!("{title} (width {width})"),
     }
-    model.to_owned()
 }
 
 /// The leaves of a specification by dotted path, without the fields named.

@@ -27,7 +27,7 @@ impl<'a> Asked<'a> {
             {
                 let lines = [
                     target.dataset_title.clone(),
-                    network(&target.model),
+                    network(target),
                     variant.clone(),
                     spec,
                 ];

@@ -1,12 +1,14 @@
 //! What sensitive samples look like, and in what the two members of a pair differ.
 
+use std::collections::BTreeMap;
+
 use spec::Scale;
 use store::{SetRecord, TargetRecord};
 use verify::{Layout, SensitiveSet};
 
 use crate::figure::{self, Figure};
 use crate::long::{Fields, align, done, skipped};
-use crate::pool::{network, targets, title};
+use crate::pool::{departures, fields, network, rank, targets, title};
 use crate::{Cell, Column, Document, NotRun, Records, Row, Source, Table};
 
 /// The most samples that a sheet shows.
@@ -15,7 +17,8 @@ const SHOWN: usize = 16;
 /// A set whose images are at hand.
 struct Seen<'a> {
     target: &'a TargetRecord,
-    variant: String,
+    /// What tells the target from others, and the samples from others of the same generator; mostly empty.
+    variants: [String; 2],
     record: &'a SetRecord,
     set: &'a SensitiveSet,
 }
@@ -25,13 +28,26 @@ pub fn build(records: &Records, scale: Scale, not_run: &[NotRun]) -> Document {
     let mut all = Vec::new();
     for (variant, target) in targets(records) {
         let sets = records.sets.iter();
-        for record in sets.filter(|set| set.target == target.id && set.seed == 0) {
-            all.extend(records.samples.get(&record.id).map(|set| Seen {
-                target,
-                variant: variant.clone(),
-                record,
-                set,
-            }));
+        let first = sets.filter(|set| set.target == target.id && set.seed == 0);
+        let mut generators: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for record in first {
+            let name = record.generator.as_str();
+            generators
+                .entry((rank(name), name))
+                .or_default()
+                .push(record);
+        }
+        for records_of in generators.into_values() {
+            for (kind, same) in departures(records_of, |set| fields(&set.spec, &["seed"])) {
+                all.extend(same.into_iter().filter_map(|record| {
+                    Some(Seen {
+                        target,
+                        variants: [variant.clone(), kind.clone()],
+                        record,
+                        set: records.samples.get(&record.id)?,
+                    })
+                }));
+            }
         }
     }
     Document {
@@ -43,21 +59,25 @@ pub fn build(records: &Records, scale: Scale, not_run: &[NotRun]) -> Document {
 
 impl Seen<'_> {
     fn names(&self) -> [String; 3] {
-        let network = network(&self.target.model);
-        let network = match self.variant.as_str() {
+        let [target, samples] = &self.variants;
+        let network = network(self.target);
+        let network = match target.as_str() {
             "" => network,
             variant => format!("{network}, {variant}"),
         };
         let dataset = self.target.dataset_title.clone();
-        [dataset, network, title(&self.record.generator, "")]
+        [dataset, network, title(&self.record.generator, samples)]
     }
 
     fn figure(&self, scale: Scale) -> (String, Figure) {
         let title = format!("{}{}", self.names().join(", "), scale.title_suffix());
-        let name = format!(
+        let mut name = format!(
             "{}-{}-{}",
             self.target.dataset, self.target.model, self.record.generator
         );
+        if self.variants.iter().any(|variant| !variant.is_empty()) {
+            name += &format!("-{}", self.record.id);
+        }
         let sheet = figure::sheet(&title, &self.set.images, self.set.layout, SHOWN);
         (name, sheet)
     }
@@ -151,7 +171,9 @@ fn data(all: &[Seen], scale: Scale, not_run: &[NotRun]) -> Table {
         row.extend([
             ("dataset", Cell::text(&seen.target.dataset)),
             ("network", Cell::text(&seen.target.model)),
+            ("target_id", Cell::text(seen.target.id.to_string())),
             ("generator", Cell::text(&seen.record.generator)),
+            ("set_id", Cell::text(seen.record.id.to_string())),
             ("samples", Cell::Count(seen.set.samples() as u64)),
             ("mean", Cell::Scientific(mean)),
             ("deviation", Cell::Scientific(deviation)),

@@ -73,7 +73,7 @@ fn table(targets: &[(String, &TargetRecord)], scale: Scale, not_run: &[NotRun]) 
             notes.push(format!(
                 "paper beside {}, {}: as printed for {setting}, not the same experiment.",
                 target.dataset_title,
-                network(&target.model)
+                network(target)
             ));
         }
     }
@@ -89,7 +89,7 @@ fn table(targets: &[(String, &TargetRecord)], scale: Scale, not_run: &[NotRun]) 
 fn row(variant: &str, target: &TargetRecord) -> Row {
     let [c, h, w] = target.input;
     let (low, high) = target.accuracy.wilson95();
-    let name = network(&target.model);
+    let name = network(target);
     let source = Source::new(
         format!("{}, {name}: top-1 accuracy", target.dataset_title),
         [target.id],
@@ -105,7 +105,7 @@ fn row(variant: &str, target: &TargetRecord) -> Row {
             Cell::text(if variant.is_empty() {
                 name
             } else {
-                format!("{name} ({variant})")
+                format!("{name}, {variant}")
             }),
             Cell::text(format!("{c}x{h}x{w}")),
             Cell::Count(target.classes as u64),

@@ -235,16 +235,3 @@ fn ratios_are_of_the_same_turn() {
     assert_eq!(cell, Cell::number(1.5, 3));
     assert!(table.title.contains("on a CPU"), "{}", table.title);
 }
-
-#[test]
-fn seeds_that_make_no_difference_are_told() {
-    let records = everything();
-    let told = |report: Report| {
-        let notes = &build(report, &records).tables[1].notes;
-        notes
-            .iter()
-            .any(|note| note.contains("does not depend on its seed"))
-    };
-    assert!(told(Report::Table4) && told(Report::Figure3));
-    assert!(!told(Report::Table2) && !told(Report::Table3));
-}

@@ -168,17 +168,22 @@ fn false_alarms_are_in_the_table() {
         .iter_mut()
         .find(|set| set.generator == "dbi")
         .unwrap();
-    dbi.controls[1].single = verify::Rate::new(9, 30);
-    dbi.controls[1].pair = verify::Rate::new(15, 30);
+    // Nine samples in one way, six of them and three others in another: twelve different ones.
+    for (control, first) in dbi.controls[1..].iter_mut().zip([0, 3]) {
+        control.single = verify::Rate::new(9, 30);
+        control.flipped = (first..first + 9).collect();
+        control.pair = verify::Rate::new(15, 30);
+        control.flipped_pairs = (0..15).collect();
+    }
     let document = build(&records);
     let untouched = &document.tables[0].rows[0].cells;
     assert_eq!(untouched[1], Cell::text("untouched"));
-    assert_eq!(shown(untouched)[4..8], ["10.0", "–", "16.7", "–"]);
+    assert_eq!(shown(untouched)[4..8], ["40.0", "–", "50.0", "–"]);
     assert!(
         document.tables[0]
             .notes
             .join("\n")
-            .contains("9/450 labels changed in all")
+            .contains("12/150 samples changed")
     );
 }
 

@@ -1,11 +1,15 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use spec::Scale;
 
 use crate::{device, exit};
+
+/// The results folder, if none is named.
+const OUT: &str = "results";
 
 /// Reproduces tables of fragile neural-network watermarks: computes what is missing of a grid, then reports.
 #[derive(Parser)]
@@ -97,7 +101,7 @@ pub struct Chosen {
     #[arg(long = "data", value_name = "DIR")]
     named_data: Option<PathBuf>,
     /// The results folder.
-    #[arg(long, value_name = "DIR", default_value = "results")]
+    #[arg(long, value_name = "DIR", default_value = OUT)]
     pub out: PathBuf,
     /// Where to compute.
     #[arg(long, value_enum, default_value_t)]
@@ -108,6 +112,27 @@ pub struct Chosen {
 }
 
 impl Chosen {
+    /// The command that runs the grid with the same choices; `DIR` stands for a data folder that was not named.
+    pub fn command(&self) -> String {
+        let mut words = vec!["runner".to_owned(), shell(self.config.display())];
+        let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
+        if self.scale != Scale::default() {
+            option("--scale", shell(self.scale));
+        }
+        for change in &self.set {
+            option("--set", shell(change));
+        }
+        let data = self.data().unwrap_or_else(|| "DIR".into());
+        option("--data", shell(data.display()));
+        if self.out != Path::new(OUT) {
+            option("--out", shell(self.out.display()));
+        }
+        if let Some(file) = &self.key_file {
+            option("--key-file", shell(file.display()));
+        }
+        words.join(" ")
+    }
+
     /// The data folder, if there is one.
     pub fn data(&self) -> Option<PathBuf> {
         let named = self.named_data.clone();
@@ -141,4 +166,15 @@ pub struct How {
     /// For tests: bytes that must be free on the disk of the results folder.
     #[arg(long, hide = true, value_name = "BYTES")]
     pub require_free: Option<u64>,
+}
+
+/// A word as a shell takes it.
+fn shell(word: impl Display) -> String {
+    let word = word.to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=+:,@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }

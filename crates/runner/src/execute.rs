@@ -58,7 +58,12 @@ impl Bench<'_> {
         let mut steps = 0;
         for step in &plan.targets {
             let missing = self.missing(step)?;
-            if missing > 0 && plan::obstacle(step, self.paths).is_none() {
+            if missing == 0 {
+                // A process that was killed after an attack's last record left its state.
+                for attack in &step.attacks {
+                    self.store.clear_state(&attack.id)?;
+                }
+            } else if plan::obstacle(step, self.paths).is_none() {
                 todo.push(step);
                 steps += missing;
             }

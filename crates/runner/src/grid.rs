@@ -196,10 +196,10 @@ impl Grid {
         if grid
             .slice
             .as_ref()
-            .is_some_and(|slice| slice.side.get() < 2)
+            .is_some_and(|slice| slice.side.get() < 3 || slice.side.get() % 2 == 0)
         {
             return Err(anyhow!(
-                "{name}: slice.side: `1` is no plane; write 2 or more"
+                "{name}: slice.side: the line through the pair is the middle row; write an odd number from 3 on"
             ));
         }
         grid.targets = grid.targets.map(Target::resolved);

@@ -31,6 +31,7 @@ impl<'a> Findings<'a> {
     pub fn read(session: &'a Session, store: &Store) -> anyhow::Result<Self> {
         let mut records = Records::default();
         let mut not_run = Vec::new();
+        let looked_at = session.grid.reports.contains(&Report::Samples);
         for step in &session.plan.targets {
             let (runs, probes) = (records.runs.len(), records.probes.len());
             let target = store.target(&step.id)?;
@@ -39,8 +40,11 @@ impl<'a> Findings<'a> {
             for set in &step.sets {
                 records.sets.extend(store.set(&set.id)?);
                 // The samples themselves are only looked at, and need not be there.
-                if let Ok(samples) = SensitiveSet::load(&store.samples(&set.id)) {
-                    records.samples.insert(set.id, samples);
+                let samples = store.samples(&set.id);
+                if looked_at && samples.exists() {
+                    records
+                        .samples
+                        .insert(set.id, SensitiveSet::load(&samples)?);
                 }
             }
             for run in step.attacks.iter().flat_map(|attack| &attack.runs) {
@@ -62,7 +66,7 @@ impl<'a> Findings<'a> {
                         true => "only its model has been trained yet".to_owned(),
                         false => "nothing of it has been computed yet".to_owned(),
                     },
-                    command: session.paths.again(),
+                    command: session.paths.again.clone(),
                 }));
             }
         }

@@ -38,7 +38,15 @@ impl Session {
     /// The first thing that is wrong.
     pub fn open(chosen: &Chosen) -> anyhow::Result<Self> {
         let grid = Grid::read(&chosen.config, chosen.scale, &chosen.set)?;
-        let variable = std::env::var(key::VARIABLE).ok();
+        let variable = match std::env::var(key::VARIABLE) {
+            Ok(digits) => Some(digits),
+            Err(std::env::VarError::NotPresent) => None,
+            // Whose own message would show the secret.
+            Err(std::env::VarError::NotUnicode(_)) => anyhow::bail!(
+                "{}: it is not UTF-8; write pairs of the digits 0-9 and a-f",
+                key::VARIABLE
+            ),
+        };
         let key = grid
             .key
             .in_force(chosen.key_file.as_deref(), variable.as_deref())?;
@@ -46,8 +54,7 @@ impl Session {
         let paths = Paths {
             config: chosen.config.clone(),
             data: chosen.data(),
-            scale: chosen.scale,
-            set: chosen.set.clone(),
+            again: chosen.command(),
         };
         let plan = Plan::new(&grid, &key, &device, &paths)
             .with_context(|| chosen.config.display().to_string())?;
@@ -103,8 +110,8 @@ impl Session {
     /// # Errors
     /// If it cannot be written, somebody else writes there, or the disk is too full.
     pub fn writer(&self, how: &How) -> store::Result<Store> {
-        /// Weights and optimiser states of a few ResNet-152 while they are replaced.
-        const ROOM: u64 = 2 << 30;
+        /// Weights and optimiser state of a VGG-16 under Adam, of which there are two while one replaces the other.
+        const ROOM: u64 = 4 << 30;
         let store = Store::open(self.store_folder())?;
         store.require_free(how.require_free.unwrap_or(ROOM))?;
         Ok(store)

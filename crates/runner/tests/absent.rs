@@ -99,6 +99,30 @@ fn a_divergence_names_the_step_and_the_iteration() {
     assert!(last.contains("at iteration "), "{last}");
 }
 
+/// Weights of 1e30 give no logits to read labels from.
+#[test]
+fn a_model_without_labels_leaves_the_other_attacks_as_they_are() {
+    let place = Place::new(
+        &GRID
+            .replace("[0, 1e-5, 1e-3], steps: 3", "[1e30, 1e-3], steps: 1")
+            .replace("attack_seeds: 2", "attack_seeds: 1"),
+    );
+    let answer = place.run(&["grid.yaml"]);
+    assert_eq!(answer.code, Some(1), "{}", answer.stderr);
+    let last = answer.stderr.lines().last().unwrap();
+    assert!(
+        last.starts_with("error: fashion-mnist/resnet20/finetune/lr=1e30/seed0: "),
+        "{last}"
+    );
+    assert!(last.contains("NaN"), "{last}");
+    // A target, four sets, and the other rate's run of each.
+    assert_eq!(place.records().len(), 1 + 4 + 4);
+    let again = place.run(&["grid.yaml"]);
+    assert_eq!(again.code, Some(1), "{}", again.stderr);
+    assert!(again.stderr.contains("lr=1e30"), "{}", again.stderr);
+    assert!(!again.stderr.contains("lr=1e-3"), "{}", again.stderr);
+}
+
 /// Two steps cannot stage 2 cross in.
 #[test]
 fn what_cannot_be_made_leaves_the_rest_as_it_is() {

@@ -48,6 +48,9 @@ fn a_value_out_of_range() {
     insta::assert_snapshot!(changed("1e-3]", "-1e-3]"));
     insta::assert_snapshot!(changed("alpha: 0.01", "alpha: 0"));
     insta::assert_snapshot!(refused(GRID, &["--set", "head_balance=0.6"]));
+    // The pair lies on the middle row.
+    let slice = "slice={side: 40, attack: identity}";
+    insta::assert_snapshot!(refused(GRID, &["--set", slice]));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use serde_json::Value;
 const GRID: &str = "\
 name: every
 title: Everything in small
-reports: [table1, table2, table3, table4, table5, figure3, dispersion, convergence, choices]
+reports: [table1, table2, table3, table4, table5, figure3, dispersion, convergence, choices, figure1, samples]
 key: {passphrase: test}
 targets:
   - dataset: fashion-mnist
@@ -37,6 +37,7 @@ probes:
   - timing: {samples: 4, iterations: 3}
   - dispersion: {samples: 4, iterations: 5}
   - convergence: {samples: 4, iterations: 5}
+slice: {attack: {finetune: {lr: 1e-3, steps: 3}}, side: 5}
 attack_seeds: 2
 sample_sets: 2
 ";
@@ -56,6 +57,8 @@ fn everything_runs_and_is_reported() {
         ("dispersion", false),
         ("convergence", true),
         ("choices", false),
+        ("figure1", false),
+        ("samples", false),
     ];
     for (report, has_figure) in reports {
         let table = fs::read_to_string(folder.join(format!("{report}.md"))).unwrap();
@@ -63,6 +66,12 @@ fn everything_runs_and_is_reported() {
         assert!(answer.stdout.contains(&format!("{report}.csv")), "{report}");
         let figure = folder.join(format!("{report}.svg"));
         assert_eq!(figure.exists(), has_figure, "{report}");
+    }
+    for figure in ["figure1", "samples-validset", "samples-dbi", "samples-ours"] {
+        let (report, generator) = figure.split_once('-').unwrap_or((figure, ""));
+        let dash = if generator.is_empty() { "" } else { "-" };
+        let name = format!("{report}-fashion-mnist-resnet20{dash}{generator}.svg");
+        assert!(folder.join(&name).exists(), "{name}");
     }
 
     let records = place.records();

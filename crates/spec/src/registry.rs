@@ -8,8 +8,6 @@ use serde_json::Value;
 pub struct Entry {
     /// Its name in configurations and records.
     pub name: &'static str,
-    /// Its name in tables.
-    pub title: &'static str,
     /// What it is, in a sentence.
     pub summary: &'static str,
     /// Its fields with their defaults; without those that may be absent and are.
@@ -25,12 +23,12 @@ pub fn fields<T: DeserializeOwned>() -> &'static [&'static str] {
 
 /// Declares `REGISTRY`, a slice of [`Entry`], and `Spec`, the enum that a grid file names its variants by.
 ///
-/// Each line is a name, a file and the type in it, with defaults, that implements the trait, a title and a summary; the line is the
+/// Each line is a name, a file and the type in it, with defaults, that implements the trait, and a summary; the line is the
 /// file's `mod` and `pub use`, too. The method gives the trait object of a `Spec`. The crate that calls it depends on serde and
 /// serde_json.
 #[macro_export]
 macro_rules! registry {
-    ($trait:ident as $method:ident; $($name:literal $module:ident::$variant:ident, $title:literal, $summary:literal;)*) => {
+    ($trait:ident as $method:ident; $($name:literal $module:ident::$variant:ident, $summary:literal;)*) => {
         $(mod $module; pub use $module::$variant;)*
 
         /// One of the [`REGISTRY`] with its settings, as a configuration names it.
@@ -42,7 +40,6 @@ macro_rules! registry {
         /// All that can be named.
         pub static REGISTRY: &[$crate::registry::Entry] = &[$($crate::registry::Entry {
             name: $name,
-            title: $title,
             summary: $summary,
             defaults: || ::serde_json::to_value($variant::default()).unwrap_or_default(),
             fields: $crate::registry::fields::<$variant>,

@@ -7,6 +7,7 @@
 //! targets/<id>/{record.json, weights.safetensors}
 //! sets/<id>/{record.json, set.safetensors}
 //! runs/<id>.json
+//! probes/<id>.json
 //! state/<id>                             where a step in flight can go on
 //! ```
 //!
@@ -256,6 +257,15 @@ impl Store {
     /// [`Error::Damaged`], [`Error::Future`], [`Error::Io`].
     pub fn load_state(&self, id: &Id) -> Result<Option<Vec<Part>>> {
         state::read(&self.state_path(id))
+    }
+
+    /// Whether there is a saved state of step `id`; only [`Store::load_state`] tells whether it can be read.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the system does not tell.
+    pub fn has_state(&self, id: &Id) -> Result<bool> {
+        let path = self.state_path(id);
+        path.try_exists().map_err(Error::io("look for", &path))
     }
 
     /// Forgets the saved state of step `id`, if there is any.

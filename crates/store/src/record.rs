@@ -110,7 +110,7 @@ pub struct SetRecord {
     pub stop: Stop,
     /// |margin| of each sample after stage 1.
     pub margins: Vec<f32>,
-    /// Number of samples of each reference label.
+    /// Number of images of each reference label; a pair has two.
     pub label_balance: Vec<u64>,
     /// False alarms: the untouched model asked again in other ways.
     pub controls: Vec<Control>,
@@ -150,7 +150,7 @@ pub struct RunRecord {
     pub spec: Value,
     /// Seed of the attack.
     pub seed: u64,
-    /// Samples whose label changed.
+    /// Images whose label changed; a pair has two.
     pub single: Rate,
     /// Pairs of which at least one member's label changed.
     pub pair: Rate,
@@ -175,7 +175,7 @@ pub struct RunRecord {
     /// The same after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success_after: Option<Rate>,
-    /// The pair rate where the labels are the network's own classes rather than the keyed head's two; none where they are anyway.
+    /// The same counts where the labels are the network's own classes rather than the keyed head's two; none where they are anyway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<Answers>,
     /// Top-1 accuracy before the attack.
@@ -189,7 +189,7 @@ pub struct RunRecord {
 /// Counts of one way to look at the answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answers {
-    /// Samples whose label changed.
+    /// Images whose label changed; a pair has two.
     pub single: Rate,
     /// Pairs of which at least one member's label changed.
     pub pair: Rate,
@@ -247,7 +247,7 @@ pub struct Timing {
     pub seconds: Vec<f64>,
 }
 
-/// The outputs of one sample after its approach.
+/// The outputs of all samples in one label space after their approach.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dispersion {
     /// Whose outputs were brought together: the network's own or the keyed head's two.

@@ -68,6 +68,7 @@ fn set() -> SetRecord {
             name: "batches of 7".into(),
             single: Rate::new(0, 58),
             pair: Rate::new(0, 29),
+            ..Control::default()
         }],
         provenance: Provenance::default(),
     }
@@ -554,7 +555,7 @@ proptest! {
     ) {
         let root = folder();
         let store = Store::open(root.path()).unwrap();
-        let controls = vec![Control { name, single: alarms, pair: alarms }];
+        let controls = vec![Control { name, single: alarms, pair: alarms, ..Control::default() }];
         let record = SetRecord { margins, label_balance, stop, controls, ..set() };
         store.put_set(&record, bytes(b"samples")).unwrap();
         let read = store.set(&record.id).unwrap().unwrap();

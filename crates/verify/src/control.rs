@@ -4,12 +4,14 @@
 //! many images share a batch cries wolf, so every table shows these controls next to its rates. Running them under other
 //! thread counts is up to the caller, who owns the threads.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Head, Oracle, Pairing, Rate, SensitiveSet, Verdict, labels};
 
 /// One way of asking the untouched model again: every hit is a false alarm.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Control {
     /// What was different, e.g. `batches of 7`.
     pub name: String,
@@ -17,6 +19,28 @@ pub struct Control {
     pub single: Rate,
     /// Pairs of which at least one member flipped.
     pub pair: Rate,
+    /// Which samples they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flipped: Vec<u32>,
+    /// Which pairs they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flipped_pairs: Vec<u32>,
+}
+
+/// Samples, and pairs, that raised an alarm in at least one of the `controls` of one set: each counts once, however often it was asked.
+pub fn alarms(controls: &[Control]) -> [Rate; 2] {
+    let union = |rate: fn(&Control) -> Rate, which: fn(&Control) -> &[u32]| {
+        let different: BTreeSet<_> = controls.iter().flat_map(which).collect();
+        let rates = controls.iter().map(rate);
+        // Older records do not say which they were: at least as many as in the worst of the controls.
+        let most = rates.clone().map(Rate::hits).max().unwrap_or(0);
+        let of = rates.map(Rate::of).max().unwrap_or(0);
+        Rate::new(most.max(different.len() as u64), of)
+    };
+    [
+        union(|control| control.single, |control| &control.flipped),
+        union(|control| control.pair, |control| &control.flipped_pairs),
+    ]
 }
 
 /// Asks the untouched model about the set in batches of 1, of 7 and of all, and of all in reversed order.
@@ -41,11 +65,22 @@ pub fn reask(
                 now[i] = label;
             }
         }
-        let Verdict { single, pair, .. } = Verdict::new(&set.labels, now, &pairs);
+        let Verdict {
+            single,
+            pair,
+            flipped,
+            ..
+        } = Verdict::new(&set.labels, now, &pairs);
+        let which = |hit: &dyn Fn(usize) -> bool, n: usize| {
+            let hits = (0..n).filter(|&i| hit(i));
+            hits.map(|i| i as u32).collect()
+        };
         Ok(Control {
             name: name.to_owned(),
             single,
             pair,
+            flipped_pairs: which(&|i| pairs[i].iter().any(|&i| flipped[i]), pairs.len()),
+            flipped: which(&|i| flipped[i], flipped.len()),
         })
     };
     let all = forward.len();

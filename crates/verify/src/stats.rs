@@ -132,6 +132,51 @@ pub fn wilson95(hits: u64, of: u64) -> (f64, f64) {
 /// Resamples of [`bootstrap95`].
 pub const RESAMPLES: usize = 10_000;
 
+/// A value of a crossed design: its row, its column and itself.
+pub type Crossed = (usize, usize, f64);
+
+/// The 95 % percentile bootstrap interval of the mean of a crossed design, e.g. of the rates of sample sets (rows) under attack seeds
+/// (columns); none of fewer than two values.
+///
+/// Values of one row, or of one column, depend on each other: rows are drawn as a whole, and so are columns (the pigeonhole bootstrap,
+/// Owen 2007). With one row, or one column, it is [`bootstrap95`] of the values.
+pub fn crossed95(values: &[Crossed], mut stream: Stream) -> Option<(f64, f64)> {
+    let first = values.first()?.2;
+    if values.len() < 2 {
+        return None;
+    }
+    if values.iter().all(|(_, _, value)| *value == first) {
+        return Some((first, first));
+    }
+    let count = |index: fn(&Crossed) -> usize| values.iter().map(index).max().map_or(0, |n| n + 1);
+    let (rows, columns) = (count(|value| value.0), count(|value| value.1));
+    let mut draw = |n: usize| {
+        let mut times = vec![0u32; n];
+        match n {
+            1 => times[0] = 1,
+            _ => (0..n).for_each(|_| times[stream.below(n)] += 1),
+        }
+        times
+    };
+    let mut resample = || {
+        loop {
+            let (rows, columns) = (draw(rows), draw(columns));
+            let (mut sum, mut drawn) = (0.0, 0);
+            for &(row, column, value) in values {
+                let times = rows[row] * columns[column];
+                sum += f64::from(times) * value;
+                drawn += times;
+            }
+            // Where cells are missing, none of those that are there may have been drawn.
+            if drawn > 0 {
+                return sum / f64::from(drawn);
+            }
+        }
+    };
+    let means = (0..RESAMPLES).map(|_| resample()).collect();
+    Some(percentiles95(means))
+}
+
 /// The 95 % percentile bootstrap interval of the mean of `values` (Efron 1979); none of fewer than two values.
 ///
 /// Each value stands for a cluster that is drawn as a whole, e.g. the rate of one run: samples judged by one attacked model
@@ -146,8 +191,13 @@ pub fn bootstrap95(values: &[f64], mut stream: Stream) -> Option<(f64, f64)> {
         return Some((first, first));
     }
     let mut resample = || (0..n).map(|_| values[stream.below(n)]).sum::<f64>() / n as f64;
-    let mut means: Vec<f64> = (0..RESAMPLES).map(|_| resample()).collect();
+    let means = (0..RESAMPLES).map(|_| resample()).collect();
+    Some(percentiles95(means))
+}
+
+/// What is left between them when the fortieth part is taken off at either end.
+fn percentiles95(mut means: Vec<f64>) -> (f64, f64) {
     means.sort_by(f64::total_cmp);
-    let outside = RESAMPLES / 40;
-    Some((means[outside], means[RESAMPLES - 1 - outside]))
+    let outside = means.len() / 40;
+    (means[outside], means[means.len() - 1 - outside])
 }

@@ -319,7 +319,15 @@ fn a_model_that_depends_on_the_batch_size_is_found_out() {
         ("one batch", 0, 0),
         ("one batch, reversed", 0, 0),
     ];
-    assert_eq!(alarms(&controls(&model, 24)), expected);
+    let controls = controls(&model, 24);
+    assert_eq!(alarms(&controls), expected);
+    // Counted once, all of them; and without the first, which was wrong about all, the three of the last batch.
+    let once =
+        |controls: &[Control]| control::alarms(controls).map(|rate| (rate.hits(), rate.of()));
+    assert_eq!(once(&controls), [(24, 24), (12, 12)]);
+    assert_eq!(once(&controls[1..]), [(3, 24), (2, 12)]);
+    assert_eq!(controls[1].flipped, [21, 22, 23]);
+    assert_eq!(once(&[]), [(0, 0), (0, 0)]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use spec::Stream;
 use verify::{
     Rate, all_pairs_expectation,
-    stats::{Z95, bootstrap95, wilson95},
+    stats::{Z95, bootstrap95, crossed95, wilson95},
 };
 
 #[test]
@@ -147,6 +147,48 @@ fn the_bootstrap_of_many_values_is_normal() {
     assert!(
         (high - (mean + half)).abs() < 0.05 * half,
         "{high} {mean} {half}"
+    );
+}
+
+#[test]
+fn the_crossed_bootstrap_draws_rows_and_columns() {
+    let close = |(a, b): (f64, f64), (c, d): (f64, f64)| {
+        assert!(
+            (a - c).abs() < 1e-12 && (b - d).abs() < 1e-12,
+            "{a} {c} {b} {d}"
+        );
+    };
+    let values = [0.1, 0.4, 0.4, 0.9, 0.2];
+    let plain = bootstrap95(&values, Stream::new(7)).unwrap();
+    let row: Vec<_> = (0..5).map(|i| (0, i, values[i])).collect();
+    let column: Vec<_> = (0..5).map(|i| (i, 0, values[i])).collect();
+    close(crossed95(&row, Stream::new(7)).unwrap(), plain);
+    close(crossed95(&column, Stream::new(7)).unwrap(), plain);
+
+    // Seeds that make no difference are no further evidence: three rows of equal values are as three values.
+    let rows = [0.0, 0.5, 1.0];
+    let design = |columns: usize| -> Vec<_> {
+        let cells = (0..3).flat_map(|row| (0..columns).map(move |column| (row, column)));
+        cells
+            .map(|(row, column)| (row, column, rows[row]))
+            .collect()
+    };
+    let (low, high) = crossed95(&design(5), Stream::new(1)).unwrap();
+    close((low, high), crossed95(&design(1), Stream::new(2)).unwrap());
+    let (narrow_low, narrow_high) = bootstrap95(
+        &design(5).iter().map(|cell| cell.2).collect::<Vec<_>>(),
+        Stream::new(1),
+    )
+    .unwrap();
+    assert!(low < narrow_low && narrow_high < high);
+
+    // Cells may be missing.
+    let some = [(0, 0, 0.2), (1, 1, 0.8)];
+    close(crossed95(&some, Stream::new(1)).unwrap(), (0.2, 0.8));
+    assert_eq!(crossed95(&[(0, 0, 0.5)], Stream::new(1)), None);
+    assert_eq!(
+        crossed95(&[(0, 0, 0.5), (1, 0, 0.5)], Stream::new(1)),
+        Some((0.5, 0.5))
     );
 }
 

@@ -36,20 +36,12 @@ impl Findings<'_> {
             }
             push(&mut rows, block.lines(), lines);
         }
-        let mut notes = vec![
+        let notes = vec![
             "hits/n pooled over runs, with the Wilson interval of independent trials; samples judged by one attacked \
              model are not independent, so the true uncertainty is larger: see the next table."
                 .to_owned(),
             "All digits, and the exact pair rate over all pairs of two samples, are in the data files.".to_owned(),
         ];
-        let points = self.blocks.iter().flat_map(|block| &block.series);
-        if points.flat_map(|series| &series.points).any(repeats) {
-            notes.push(
-                "Where all seeds moved the weights alike, the attack does not depend on its seed: n then counts the same \
-                 answers once a seed, and the interval is too short."
-                    .to_owned(),
-            );
-        }
         Table {
             title: self.title(", counts and 95 % intervals in %"),
             columns,
@@ -105,9 +97,9 @@ impl Findings<'_> {
             heads: 2,
             rows,
             notes: vec![
-                "A run is one attack seed asked with one sample set. The interval is the percentile bootstrap of the mean \
-                 over runs (10,000 resamples of whole runs), which takes the runs for independent, not the samples; of few \
-                 runs it is too short, of equal ones it has no length, and of one there is none."
+                "A run is one attack seed asked with one sample set. The interval is the percentile bootstrap of the mean, \
+                 10,000 times with whole sample sets and whole attack seeds drawn anew, since runs that share one of them depend \
+                 on each other; of few runs it is too short, of equal ones it has no length, and of one there is none."
                     .to_owned(),
             ],
         }
@@ -332,13 +324,6 @@ fn each(
         }
     }
     cells
-}
-
-/// Whether several seeds of an attack that moves weights moved them all alike.
-fn repeats(point: &Point) -> bool {
-    let first = point.runs[0].change;
-    let alike = point.runs.iter().all(|run| run.change == first);
-    alike && first.changed > 0 && point.seeds() > 1
 }
 
 /// Single, pair and both, by the network's classes; none if that was not recorded.

@@ -63,6 +63,7 @@ pub fn asked(
         name: name.into(),
         single: Rate::new(0, samples),
         pair: Rate::new(0, 30),
+        ..Control::default()
     };
     let set = SetRecord {
         format: FORMAT,

@@ -1,5 +1,7 @@
 //! `plan` and `status`: what a grid consists of, and how much of it is done. Nothing is written.
 
+use std::collections::BTreeSet;
+
 use report::NotRun;
 use store::Store;
 
@@ -36,15 +38,23 @@ pub fn status(selected: &Selected) -> anyhow::Result<()> {
     let store = session.records()?;
     let (mut done_in_all, mut in_all) = (0, 0);
     for target in &part.targets {
-        let (mut done, mut all) = (0, 0);
+        let (mut open, mut all) = (BTreeSet::new(), 0);
         for step in target.steps() {
             all += 1;
-            done += usize::from(self::done(store.as_ref(), step)?);
+            if !done(store.as_ref(), step)? {
+                open.insert(step.id);
+            }
         }
+        let done = all - open.len();
         say!("{done:4} of {all:4}  {}", target.name);
         for (id, name) in target.jobs() {
-            if let Some(store) = &store
-                && store.load_state(&id)?.is_some()
+            // The steps of an attack are its runs.
+            let attack = target.attacks.iter().find(|attack| attack.id == id);
+            let mut runs = attack.iter().flat_map(|attack| &attack.runs);
+            // A process killed after the last of its records leaves a state to nothing.
+            if (open.contains(&id) || runs.any(|run| open.contains(&run.id)))
+                && let Some(store) = &store
+                && store.has_state(&id)?
             {
                 say!("              half-way: {name}");
             }

@@ -15,7 +15,7 @@ impl Failures {
     }
 
     /// What a step came to. A computation that failed is noted and nothing comes of it: a loss that diverged, samples that could not be
-    /// made. Whatever else goes wrong (a full disk, an interruption) would go wrong with every step.
+    /// made, a model without labels. Whatever else goes wrong (a full disk, an interruption) would go wrong with every step.
     ///
     /// # Errors
     /// That.
@@ -25,7 +25,7 @@ impl Failures {
         progress: &Progress,
     ) -> anyhow::Result<Option<T>> {
         match step {
-            Err(error) if error.is::<models::Error>() => {
+            Err(error) if is_of_the_step(&error) => {
                 progress.warn(&format!("{error:#}; going on with what does not need it"));
                 self.0.push(format!("{error:#}"));
                 Ok(None)
@@ -33,6 +33,16 @@ impl Failures {
             other => other.map(Some),
         }
     }
+}
+
+/// Whether `error` says something about its own step only.
+fn is_of_the_step(error: &anyhow::Error) -> bool {
+    error.is::<models::Error>()
+        || error.is::<verify::Error>()
+        || matches!(
+            error.downcast_ref::<store::Error>(),
+            Some(store::Error::Unrepresentable { .. })
+        )
 }
 
 impl fmt::Display for Failures {

@@ -47,7 +47,7 @@ impl Question {
         };
         let by_class = match head {
             Some(_) => Some(SensitiveSet {
-                labels: classes(untouched, &set).map_err(Error::Oracle)?,
+                labels: verify::labels(untouched, &set.images, LabelSpace::Classes, None)?,
                 label_space: LabelSpace::Classes,
                 key_check: None,
                 ..set.clone()
@@ -117,12 +117,4 @@ impl Oracle for Answers {
     fn logits(&self, _: &Images) -> Result<Vec<f32>, OracleError> {
         Ok(self.logits.clone())
     }
-}
-
-/// The top-1 class of each image of `set`.
-fn classes(oracle: &impl Oracle, set: &SensitiveSet) -> Result<Vec<u32>, OracleError> {
-    let logits = oracle.logits(&set.images)?;
-    let top = |row: &[f32]| (0..row.len()).fold(0, |a, b| if row[b] > row[a] { b } else { a });
-    let rows = logits.chunks_exact(oracle.classes());
-    Ok(rows.map(|row| top(row) as u32).collect())
 }

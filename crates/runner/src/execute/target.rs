@@ -63,18 +63,33 @@ impl Bench<'_> {
         let stream = self.root.split("target");
         let images = Images::new(&step.target, dataset, &stream)?;
         match self.store.target(&step.id)? {
-            Some(record) => {
-                let weights = Weights::read(&self.store.weights(&step.id))?;
-                let subject = self.subject(step, weights, images)?;
-                Ok(Subject {
-                    accuracy: record.accuracy,
-                    ..subject
-                })
-            }
-            None => self
-                .prepare(step, images, &stream, progress)
-                .with_context(|| step.name.clone()),
+            Some(record) => self.finished(step, &record, images),
+            None => self.prepare(step, images, &stream, progress),
         }
+        .with_context(|| step.name.clone())
+    }
+
+    /// The target that `record` is about.
+    fn finished(
+        &self,
+        step: &TargetStep,
+        record: &TargetRecord,
+        images: Images,
+    ) -> anyhow::Result<Subject> {
+        let path = self.store.weights(&step.id);
+        if !path.exists() {
+            let record = path.with_file_name("record.json");
+            let problem = format!(
+                "the weights of this finished target are gone; delete its record, {}, to have it made again",
+                record.display()
+            );
+            return Err(models::Error::File { path, problem }.into());
+        }
+        let subject = self.subject(step, Weights::read(&path)?, images)?;
+        Ok(Subject {
+            accuracy: record.accuracy,
+            ..subject
+        })
     }
 
     fn prepare(

@@ -5,21 +5,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use data::Presence;
 use report::NotRun;
-use spec::Scale;
 
 use super::TargetStep;
 use crate::grid::{Init, Sha256, Target};
 
-/// What the command line says about where things are, and what else it takes to give it again.
+/// What the command line says about where things are.
 pub struct Paths {
     /// The grid file.
     pub config: PathBuf,
     /// The data folder.
     pub data: Option<PathBuf>,
-    /// How much of the paper's work.
-    pub scale: Scale,
-    /// Changed fields of the grid, each as `path=value`.
-    pub set: Vec<String>,
+    /// The command that runs the grid as it was chosen.
+    pub again: String,
 }
 
 /// The weight file of a target, if it has one.
@@ -96,7 +93,7 @@ impl Paths {
                 let how = info.how_to_get.trim_start_matches("To get it, ");
                 (
                     format!("{place}; {}", how.trim_end_matches('.')),
-                    self.again(),
+                    self.again.clone(),
                 )
             }
         };
@@ -115,20 +112,8 @@ impl Paths {
                 "there is no weight file {}; put it there, datasets.md tells where it is from",
                 path.display()
             ),
-            command: self.again(),
+            command: self.again.clone(),
         }
-    }
-
-    /// The command for another try.
-    pub fn again(&self) -> String {
-        let mut command = format!("runner {}", self.config.display());
-        if self.scale != Scale::default() {
-            command += &format!(" --scale {}", self.scale);
-        }
-        for change in &self.set {
-            command += &format!(" --set '{change}'");
-        }
-        command + &format!(" --data {}", self.folder())
     }
 
     /// The data folder in a message.

@@ -5,7 +5,7 @@ use candle_core::Device;
 use generators::probe;
 use serde::Serialize;
 use spec::Id;
-use spec::checked::Minority;
+use spec::checked::{Count, Minority};
 use verify::{KeyCheck, SecretKey};
 
 use super::absent::{self, Paths};
@@ -196,7 +196,11 @@ impl Common<'_> {
                 key,
                 head_balance: self.grid.head_balance,
             };
-            for (seed, label) in label::seeded(&label, "set", self.grid.sample_sets) {
+            let count = match generator.generator().is_random() {
+                true => self.grid.sample_sets,
+                false => Count::literal(1),
+            };
+            for (seed, label) in label::seeded(&label, "set", count) {
                 let set = SetStep {
                     id: id("set", &[target], seed, &content)?,
                     name: format!("{name}/{label}"),

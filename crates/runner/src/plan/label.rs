@@ -68,19 +68,22 @@ fn value(spec: &impl Serialize) -> Value {
 type Leaves = BTreeMap<String, String>;
 
 /// Each name, followed by what tells its bearers apart: one field if one is enough, else those of the fields in which they differ
-/// that are not as most of them have it.
+/// that are not as most of them have it. A field that one of them lacks is said only where two would share a name otherwise.
 fn labels(items: impl Iterator<Item = (String, Value)>) -> Vec<String> {
     let items: Vec<(String, Leaves)> = items
         .map(|(name, fields)| (name, leaves(&fields)))
         .collect();
-    let label = |(name, fields): &(String, Leaves)| {
+    let label = |(name, fields): &(String, Leaves), absent: Option<&str>| {
         let peers = items.iter().filter(|(other, _)| other == name);
         let peers: Vec<_> = peers.map(|(_, peer)| peer).collect();
         let paths = telling(&peers);
         let said = paths
             .iter()
             .filter(|path| paths.len() == 1 || !usual(path, fields.get(**path), &peers));
-        let parts = said.filter_map(|path| Some(format!("{path}={}", fields.get(*path)?)));
+        let parts = said.filter_map(|path| {
+            let value = fields.get(*path).map(String::as_str).or(absent)?;
+            Some(format!("{path}={value}"))
+        });
         let parts: Vec<String> = parts.collect();
         if parts.is_empty() {
             name.clone()
@@ -88,7 +91,16 @@ fn labels(items: impl Iterator<Item = (String, Value)>) -> Vec<String> {
             format!("{name}/{}", parts.join(","))
         }
     };
-    items.iter().map(label).collect()
+    let short: Vec<String> = items.iter().map(|item| label(item, None)).collect();
+    let unique = |(item, own): (&(String, Leaves), &String)| {
+        let mut others = items.iter().zip(&short);
+        if others.any(|(other, said)| said == own && other != item) {
+            label(item, Some("unset"))
+        } else {
+            own.clone()
+        }
+    };
+    items.iter().zip(&short).map(unique).collect()
 }
 
 /// The paths that tell `peers` apart.
@@ -207,6 +219,17 @@ mod tests {
             ("resnet20".to_owned(), json!({"init": {"weights": "net"}})),
         ];
         let expected = ["resnet20", "resnet20/init.weights=net"];
+        assert_eq!(labels(items.into_iter()), expected);
+    }
+
+    #[test]
+    fn what_one_lacks_is_said_where_it_alone_tells_two_apart() {
+        let items = [
+            ("finetune".to_owned(), json!({"lr": 1e-5, "steps": 3})),
+            ("finetune".to_owned(), json!({"lr": 1e-6, "steps": 3})),
+            ("finetune".to_owned(), json!({"lr": 1e-5})),
+        ];
+        let expected = ["finetune", "finetune/lr=1e-6", "finetune/steps=unset"];
         assert_eq!(labels(items.into_iter()), expected);
     }
 
