@@ -193,13 +193,12 @@ impl Grid {
                 }
                 _ => error.into(),
             })?;
-        if grid
-            .slice
-            .as_ref()
-            .is_some_and(|slice| slice.side.get() < 3 || slice.side.get() % 2 == 0)
+        if let Some(slice) = &grid.slice
+            && (slice.side.get() < 3 || slice.side.get() % 2 == 0)
         {
             return Err(anyhow!(
-                "{name}: slice.side: the line through the pair is the middle row; write an odd number from 3 on"
+                "{name}: slice.side: `{}` points have no middle row for the pair to lie on; write an odd number from 3 on",
+                slice.side
             ));
         }
         grid.targets = grid.targets.map(Target::resolved);
