@@ -9,9 +9,8 @@ use verify::LabelSpace;
 
 use crate::long::{Fields, align, done, skipped};
 use crate::paper;
-use crate::pool::mean;
+use crate::pool::{mean, median};
 use crate::probes::Asked;
-use crate::timing::median;
 use crate::{Cell, Column, Document, NotRun, Records, Row, Source, Table};
 
 /// Outputs brought together in the same number of rounds.
@@ -138,7 +137,7 @@ fn table(lines: &[Line], scale: Scale, not_run: &[NotRun]) -> Table {
                 Cell::Count(line.outputs),
                 Cell::Count(line.iterations),
                 Cell::Count(variations.len() as u64),
-                Cell::maybe(median(&variations), number),
+                Cell::maybe(median(variations.iter().copied()), number),
                 Cell::maybe(mean, |(mean, _)| number(mean)),
                 Cell::maybe(interval, |(low, high)| {
                     Cell::text(format!("{} to {}", significant(low), significant(high)))

@@ -32,7 +32,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use spec::Id;
-use store::{ProbeRecord, RunRecord, SetRecord, Store, TargetRecord};
+use store::{ProbeRecord, RunRecord, SetRecord, TargetRecord};
 use verify::SensitiveSet;
 
 pub use detection::NotRun;
@@ -58,22 +58,6 @@ pub struct Records {
     pub probes: Vec<ProbeRecord>,
     /// The images of sets, as far as they are at hand.
     pub samples: BTreeMap<Id, SensitiveSet>,
-}
-
-impl Records {
-    /// All records of a results folder.
-    ///
-    /// # Errors
-    /// The first record that cannot be read.
-    pub fn read(store: &Store) -> Result<Self, Error> {
-        Ok(Self {
-            targets: store.targets()?,
-            sets: store.sets()?,
-            runs: store.runs()?,
-            probes: store.probes()?,
-            samples: BTreeMap::new(),
-        })
-    }
 }
 
 /// What a report says: tables for people, one for data files, and figures.

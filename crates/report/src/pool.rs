@@ -318,6 +318,18 @@ pub fn mean(values: &[f64]) -> Option<(f64, Option<(f64, f64)>)> {
     (!values.is_empty()).then(|| (mean, bootstrap95(values, stream)))
 }
 
+/// The middle of some numbers, or the mean of the two in the middle.
+pub fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let upper = *values.get(middle)?;
+    if values.len() % 2 == 1 {
+        return Some(upper);
+    }
+    Some((values[middle - 1] + upper) / 2.0)
+}
+
 /// How many different ones there are.
 pub fn distinct<T: Ord>(items: impl Iterator<Item = T>) -> usize {
     items.collect::<BTreeSet<_>>().len()

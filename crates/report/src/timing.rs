@@ -8,7 +8,7 @@ use store::{Measured, Timing};
 
 use crate::long::{Fields, align, done, skipped};
 use crate::paper;
-use crate::pool::{mean, rank, title};
+use crate::pool::{mean, median, rank, title};
 use crate::probes::Asked;
 use crate::{Cell, Column, Document, NotRun, Records, Row, Source, Table};
 
@@ -169,7 +169,9 @@ fn seconds(lines: &[Line], generators: &[(&str, &str)], scale: Scale, not_run: &
                 "seconds per 1,000 iterations of {}",
                 title(generator, variant)
             );
-            let cell = Cell::maybe(median(&seconds), |seconds| Cell::number(seconds, 2));
+            let cell = Cell::maybe(median(seconds.iter().copied()), |seconds| {
+                Cell::number(seconds, 2)
+            });
             cells.push(cell.resting_on(line.source(&what, &seconds, "s")));
             if printed(generator, variant) {
                 cells.push(Cell::maybe(line.printed(generator, variant), Cell::text));
@@ -178,7 +180,9 @@ fn seconds(lines: &[Line], generators: &[(&str, &str)], scale: Scale, not_run: &
         for (generator, variant) in &others {
             let ratios = line.ratios(generator, variant);
             let what = format!("{} times {}", title(generator, variant), title(BASE, ""));
-            let cell = Cell::maybe(median(&ratios), |ratio| Cell::number(ratio, 3));
+            let cell = Cell::maybe(median(ratios.iter().copied()), |ratio| {
+                Cell::number(ratio, 3)
+            });
             cells.push(cell.resting_on(line.source(&what, &ratios, "ratios")));
             if printed(generator, variant) {
                 let ratio = line.printed_ratio(generator, variant);
@@ -359,16 +363,4 @@ fn data(lines: &[Line], scale: Scale, not_run: &[NotRun]) -> Table {
     }
     rows.extend(not_run.iter().map(|missing| skipped(missing, scale)));
     align(format!("Table V, data{}", scale.title_suffix()), rows)
-}
-
-/// The middle of some numbers, or the mean of the two in the middle.
-pub fn median(values: &[f64]) -> Option<f64> {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    let upper = *values.get(middle)?;
-    if values.len() % 2 == 1 {
-        return Some(upper);
-    }
-    Some((values[middle - 1] + upper) / 2.0)
 }

@@ -124,23 +124,13 @@ impl Stream {
         pool.truncate(k);
         pool
     }
-
-    /// How many words were drawn: with the seed and the labels, all that is needed to go on later.
-    pub fn position(&self) -> u128 {
-        self.words.get_word_pos()
-    }
-
-    /// Moves to a [`position`](Stream::position) of this stream.
-    pub fn seek(&mut self, position: u128) {
-        self.words.set_word_pos(position);
-    }
 }
 
 /// Shows the position only: the key may come from a secret.
 impl std::fmt::Debug for Stream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Stream")
-            .field("position", &self.position())
+            .field("position", &self.words.get_word_pos())
             .finish_non_exhaustive()
     }
 }

@@ -4,11 +4,11 @@
 use store::RunRecord;
 use verify::Rate;
 
-use super::details::{answers, median};
+use super::details::answers;
 use super::{Findings, NotRun};
 use crate::long::{Fields, align, done, skipped};
 use crate::paper::{Kinship, Measure};
-use crate::pool::{Block, Point, Series, Setting};
+use crate::pool::{Block, Point, Series, Setting, median};
 use crate::study::IDENTITY;
 use crate::{Cell, Table};
 
@@ -112,7 +112,7 @@ fn samples(series: &Series) -> Fields {
     let sum = |count: fn(&store::SetRecord) -> u64| {
         Cell::Count(series.sets.iter().map(|set| count(set)).sum())
     };
-    let margins = series.sets.iter().flat_map(|set| &set.margins).copied();
+    let margins = series.sets.iter().flat_map(|set| &set.margins);
     vec![
         ("generator", Cell::text(series.generator)),
         ("generator_variant", Cell::text(&series.variant)),
@@ -122,7 +122,7 @@ fn samples(series: &Series) -> Fields {
         ("samples_uncrossed", sum(|set| set.uncrossed)),
         (
             "median_margin",
-            Cell::maybe(median(margins), Cell::Scientific),
+            Cell::maybe(median(margins.copied().map(f64::from)), Cell::Scientific),
         ),
     ]
 }

@@ -5,7 +5,7 @@ use verify::Rate;
 
 use super::{Findings, measures, percent, push};
 use crate::paper::Measure;
-use crate::pool::{Block, Point, Series, range, title};
+use crate::pool::{Block, Point, Series, median, range, title};
 use crate::{Cell, Column, Table};
 
 impl Findings<'_> {
@@ -267,7 +267,7 @@ impl Findings<'_> {
                     stage1(Cell::text(format!("{used}/{caps}"))),
                     stage1(Cell::text(stops(&series.sets))),
                     Cell::maybe(
-                        median(sets().flat_map(|set| &set.margins).copied()),
+                        median(sets().flat_map(|set| &set.margins).copied().map(f64::from)),
                         Cell::Scientific,
                     ),
                     Cell::text(if labels == 0 {
@@ -387,16 +387,4 @@ fn stops(sets: &[&SetRecord]) -> String {
     names.sort_unstable();
     names.dedup();
     names.join(", ")
-}
-
-/// The middle of some numbers, or the mean of the two in the middle.
-pub fn median(values: impl Iterator<Item = f32>) -> Option<f64> {
-    let mut values: Vec<f32> = values.collect();
-    values.sort_by(f32::total_cmp);
-    let middle = values.len() / 2;
-    let upper = f64::from(*values.get(middle)?);
-    if values.len() % 2 == 1 {
-        return Some(upper);
-    }
-    Some((f64::from(values[middle - 1]) + upper) / 2.0)
 }
