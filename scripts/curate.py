@@ -67,7 +67,7 @@ def main():
     parser.add_argument("--data", default="DIR")
     arguments = parser.parse_args()
     grid, scale, out = arguments.grid, arguments.scale, arguments.out
-    replacements = [(arguments.data, "DIR"), (str(out), "results")]
+    replacements = [(arguments.data, "DIR"), (f" --out {out}", ""), (str(out), "results")]
 
     folder = ROOT / "results" / (f"curated/{grid}-desk" if scale == "desk" else f"paper/{grid}")
     shutil.rmtree(folder, ignore_errors=True)

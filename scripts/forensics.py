@@ -162,7 +162,7 @@ def main():
     store = parser.parse_args().results / "store"
     sets, runs = list(records(store, "sets")), list(records(store, "runs"))
     for target in records(store, "targets"):
-        its_sets = [one for one in sets if one["target"] == target["id"]]
+        its_sets = sorted((one for one in sets if one["target"] == target["id"]), key=lambda one: (named(one), one["seed"]))
         its_runs = [run for run in runs if run["target"] == target["id"]]
         names = {one["id"]: named(one) for one in its_sets}
         if not its_runs:
