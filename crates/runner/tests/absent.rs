@@ -42,6 +42,19 @@ fn rows_that_were_not_run_say_why() {
     );
 }
 
+#[test]
+fn a_part_that_cannot_be_done_is_refused() {
+    let place = Place::new(&grid());
+    let answer = place.run(&["grid.yaml", "--only", "cifar10/*"]);
+    assert_eq!(answer.code, Some(2), "{}", answer.stderr);
+    assert!(
+        answer.stderr.contains("runner data fetch cifar10"),
+        "{}",
+        answer.stderr
+    );
+    assert!(!place.results().exists());
+}
+
 /// Weights that a training left are a target of their own when a grid names them as a file.
 #[test]
 fn weights_from_a_file_are_used_as_they_are() {

@@ -1,11 +1,14 @@
 //! A grid: computes what is missing of it, and reports.
 
+use anyhow::{Context, bail};
 use spec::Stream;
 
+use super::outline;
 use crate::cli::{How, Selected};
 use crate::execute::{Bench, Saving};
 use crate::exit::Refuse;
 use crate::output::Findings;
+use crate::plan::{self, Plan};
 use crate::provenance::Clock;
 use crate::say::say;
 use crate::session::Session;
@@ -15,6 +18,11 @@ use crate::signal::Signal;
 pub fn run(selected: &Selected, how: &How) -> anyhow::Result<()> {
     let clock = Clock::start();
     let (session, part) = Session::select(selected).or_refuse()?;
+    if let Some(pattern) = &selected.only {
+        something_to_do(&session, &part)
+            .with_context(|| format!("--only {pattern}"))
+            .or_refuse()?;
+    }
     let store = session.writer(how).or_refuse()?;
     let bench = Bench {
         store: &store,
@@ -38,4 +46,30 @@ pub fn run(selected: &Selected, how: &How) -> anyhow::Result<()> {
     }
     anyhow::ensure!(failures.is_empty(), failures);
     Ok(())
+}
+
+/// Refuses a part of which something is missing and nothing can be done: a whole grid says in its tables what it had to leave out, where a
+/// part that was named would end as if it were done.
+fn something_to_do(session: &Session, part: &Plan) -> anyhow::Result<()> {
+    let store = session.records()?;
+    let mut left_out = None;
+    for target in &part.targets {
+        let mut open = false;
+        for step in target.steps() {
+            open |= !outline::done(store.as_ref(), step)?;
+        }
+        match plan::obstacle(target, &session.paths) {
+            Some(obstacle) if open => left_out = left_out.or(Some(obstacle)),
+            _ => return Ok(()),
+        }
+    }
+    match left_out {
+        Some(obstacle) => bail!(
+            "{}: {}; to get it: `{}`",
+            obstacle.dataset_title,
+            obstacle.reason,
+            obstacle.command
+        ),
+        None => Ok(()),
+    }
 }

@@ -67,7 +67,8 @@ pub fn status(selected: &Selected) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn done(store: Option<&Store>, step: Step) -> store::Result<bool> {
+/// Whether there is a record of `step`.
+pub fn done(store: Option<&Store>, step: Step) -> store::Result<bool> {
     store.map_or(Ok(false), |store| step.done(store))
 }
 
