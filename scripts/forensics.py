@@ -160,6 +160,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path)
     store = parser.parse_args().results / "store"
+    if not any(store.glob("runs/*.json")):
+        parser.error(f"{store} has no records of runs; name a results folder, such as results/paper")
     sets, runs = list(records(store, "sets")), list(records(store, "runs"))
     for target in records(store, "targets"):
         its_sets = sorted((one for one in sets if one["target"] == target["id"]), key=lambda one: (named(one), one["seed"]))

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use spec::Scale;
 
 use crate::{device, exit};
@@ -126,6 +126,11 @@ impl Chosen {
         option("--data", shell(data.display()));
         if self.out != Path::new(OUT) {
             option("--out", shell(self.out.display()));
+        }
+        if let Some(device) = self.device.to_possible_value()
+            && self.device != device::Choice::default()
+        {
+            option("--device", shell(device.get_name()));
         }
         if let Some(file) = &self.key_file {
             option("--key-file", shell(file.display()));

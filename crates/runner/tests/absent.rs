@@ -95,6 +95,13 @@ fn weights_from_a_file_are_used_as_they_are() {
     assert_ne!(loaded["id"], trained["id"]);
 }
 
+/// Runs the grid, in which a step must fail, and returns what was said last.
+fn failed(place: &Place) -> String {
+    let answer = place.run(&["grid.yaml"]);
+    assert_eq!(answer.code, Some(1), "{}", answer.stderr);
+    answer.stderr.lines().last().unwrap().to_owned()
+}
+
 #[test]
 fn a_divergence_names_the_step_and_the_iteration() {
     let place = Place::new(
@@ -102,9 +109,7 @@ fn a_divergence_names_the_step_and_the_iteration() {
             .replace("[0, 1e-5, 1e-3]", "[1e38]")
             .replace("attack_seeds: 2", "attack_seeds: 1"),
     );
-    let answer = place.run(&["grid.yaml"]);
-    assert_eq!(answer.code, Some(1), "{}", answer.stderr);
-    let last = answer.stderr.lines().last().unwrap();
+    let last = failed(&place);
     assert!(
         last.starts_with("error: fashion-mnist/resnet20/finetune/seed0: the training loss is "),
         "{last}"
@@ -120,9 +125,7 @@ fn a_model_without_labels_leaves_the_other_attacks_as_they_are() {
             .replace("[0, 1e-5, 1e-3], steps: 3", "[1e30, 1e-3], steps: 1")
             .replace("attack_seeds: 2", "attack_seeds: 1"),
     );
-    let answer = place.run(&["grid.yaml"]);
-    assert_eq!(answer.code, Some(1), "{}", answer.stderr);
-    let last = answer.stderr.lines().last().unwrap();
+    let last = failed(&place);
     assert!(
         last.starts_with("error: fashion-mnist/resnet20/finetune/lr=1e30/seed0: "),
         "{last}"
