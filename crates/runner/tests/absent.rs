@@ -27,6 +27,12 @@ fn rows_that_were_not_run_say_why() {
     assert!(table.contains("runner data fetch cifar10"), "{table}");
     assert!(table.contains("net.safetensors"), "{table}");
     assert_eq!(place.records().len(), 1 + 4 + 4);
+    // The way to get it keeps what was chosen, as a shell takes it.
+    let chosen = ["--set", "title=it's mini", "--device", "cpu"];
+    place.succeed(&[&["table", "grid.yaml"], &chosen[..]].concat());
+    let table = fs::read_to_string(place.results().join("mini/table3.md")).unwrap();
+    let again = r"`runner grid.yaml --set 'title=it'\''s mini' --data DIR --device cpu`";
+    assert!(table.contains(again), "{table}");
     let plan = place.succeed(&["plan", "grid.yaml"]).stdout;
     assert_eq!(
         plan.lines().filter(|line| line.starts_with("done")).count(),
