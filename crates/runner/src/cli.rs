@@ -1,6 +1,5 @@
 //! The command line.
 
-use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -114,28 +113,29 @@ pub struct Chosen {
 impl Chosen {
     /// The command that runs the grid with the same choices; `DIR` stands for a data folder that was not named.
     pub fn command(&self) -> String {
-        let mut words = vec!["runner".to_owned(), shell(self.config.display())];
+        let mut words = vec!["runner".to_owned(), self.config.display().to_string()];
         let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
         if self.scale != Scale::default() {
-            option("--scale", shell(self.scale));
+            option("--scale", self.scale.to_string());
         }
         for change in &self.set {
-            option("--set", shell(change));
+            option("--set", change.clone());
         }
         let data = self.data().unwrap_or_else(|| "DIR".into());
-        option("--data", shell(data.display()));
+        option("--data", data.display().to_string());
         if self.out != Path::new(OUT) {
-            option("--out", shell(self.out.display()));
+            option("--out", self.out.display().to_string());
         }
         if let Some(device) = self.device.to_possible_value()
             && self.device != device::Choice::default()
         {
-            option("--device", shell(device.get_name()));
+            option("--device", device.get_name().to_owned());
         }
         if let Some(file) = &self.key_file {
-            option("--key-file", shell(file.display()));
+            option("--key-file", file.display().to_string());
         }
-        words.join(" ")
+        // Only a NUL cannot be quoted, and no argument has one.
+        shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
     }
 
     /// The data folder, if there is one.
@@ -171,15 +171,4 @@ pub struct How {
     /// For tests: bytes that must be free on the disk of the results folder.
     #[arg(long, hide = true, value_name = "BYTES")]
     pub require_free: Option<u64>,
-}
-
-/// A word as a shell takes it.
-fn shell(word: impl Display) -> String {
-    let word = word.to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=+:,@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }

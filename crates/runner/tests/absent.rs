@@ -31,7 +31,7 @@ fn rows_that_were_not_run_say_why() {
     let chosen = ["--set", "title=it's mini", "--device", "cpu"];
     place.succeed(&[&["table", "grid.yaml"], &chosen[..]].concat());
     let table = fs::read_to_string(place.results().join("mini/table3.md")).unwrap();
-    let again = r"`runner grid.yaml --set 'title=it'\''s mini' --data DIR --device cpu`";
+    let again = "`runner grid.yaml --set \"title=it's mini\" --data DIR --device cpu`";
     assert!(table.contains(again), "{table}");
     let plan = place.succeed(&["plan", "grid.yaml"]).stdout;
     assert_eq!(
