@@ -16,7 +16,9 @@ struct Cut<'a> {
 
 /// The boundary around pairs.
 pub fn build(records: &Records, scale: Scale, not_run: &[NotRun]) -> Document {
-    let all = Asked::all(records, |probe| matches!(probe.result, Measured::Slice(_)));
+    let all = Asked::all(records, &[], |probe| {
+        matches!(probe.result, Measured::Slice(_))
+    });
     let cuts = all.into_iter().filter_map(|asked| {
         let slice = asked.probes.iter().find_map(|probe| match &probe.result {
             Measured::Slice(slice) => Some(slice),

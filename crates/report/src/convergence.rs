@@ -24,7 +24,7 @@ type Quantity = (&'static str, fn(&Progress) -> f64);
 
 /// The convergence of stage 1.
 pub fn build(records: &Records, scale: Scale, not_run: &[NotRun]) -> Document {
-    let all = Asked::all(records, |probe| {
+    let all = Asked::all(records, &[], |probe| {
         matches!(probe.result, Measured::Convergence(_))
     });
     let all: Vec<_> = all.iter().map(|asked| (asked, courses(asked))).collect();

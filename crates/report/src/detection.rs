@@ -12,7 +12,7 @@ use verify::Rate;
 
 use crate::figure::{Figure, Rates};
 use crate::paper::{Kinship, Measure, Paper, Setting as Printed};
-use crate::pool::{Block, GENERATORS, Point, Series, Setting, title};
+use crate::pool::{Block, GENERATORS, Point, REDUCED, Series, Setting, title};
 use crate::study::Study;
 use crate::{Cell, Column, Document, Records, Row, Source, Table};
 
@@ -183,6 +183,7 @@ impl Findings<'_> {
             }
             let mut names = block.lines();
             names.push(format!("top-1 {:.1} %", percent(block.target.accuracy)));
+            names.extend(block.reduced(self.scale).map(|_| REDUCED.to_owned()));
             let printed = beside.filter(|setting| !self.paper.values(setting.dataset).is_empty());
             names.extend(printed.map(|setting| format!("paper: {}", setting.title)));
             push(&mut rows, names, lines);
@@ -361,6 +362,8 @@ impl Findings<'_> {
                 block.target.accuracy,
                 block.extent()
             ));
+            let reduced = block.reduced(self.scale);
+            notes.extend(reduced.map(|how| format!("{}: {REDUCED}, {how}.", block.title())));
             notes.extend(self.beside(block));
         }
         if let Some(printed) = reference {

@@ -24,7 +24,7 @@ struct Line<'a> {
 
 /// The dispersion of outputs.
 pub fn build(records: &Records, scale: Scale, not_run: &[NotRun]) -> Document {
-    let all = Asked::all(records, |probe| {
+    let all = Asked::all(records, &[], |probe| {
         matches!(probe.result, Measured::Dispersion(_))
     });
     let mut lines: Vec<_> = all.iter().flat_map(lines).collect();

@@ -19,6 +19,11 @@ pub struct Setting {
     pub top1: &'static str,
 }
 
+/// Samples of each set (section IV-A).
+pub const SAMPLES: u64 = 150;
+/// Iterations of stage 1 at most (section IV-A).
+pub const ITERATIONS: u64 = 10_000;
+
 /// The paper's three settings.
 pub const SETTINGS: [Setting; 3] = [
     Setting {

@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use spec::{Id, Stream};
+use spec::{Id, Scale, Stream};
 use store::{RunRecord, SetRecord, TargetRecord};
 use verify::stats::{bootstrap95, crossed95};
 use verify::{Layout, Rate, control};
 
+use crate::paper::{ITERATIONS, SAMPLES};
 use crate::study::{IDENTITY, Study};
 use crate::{Kinship, Measure, Records};
 
@@ -48,6 +49,9 @@ impl Setting {
 
 /// A run, and where it belongs.
 type Asked<'a> = (Setting, &'a RunRecord);
+
+/// What is said of a target whose sets are not the paper's, at a scale that otherwise is.
+pub const REDUCED: &str = "not at the paper's scale";
 
 /// One target under one kind of attack.
 pub struct Block<'a> {
@@ -152,6 +156,33 @@ impl<'a> Block<'a> {
         );
         let plural = if seeds == "1" { "" } else { "s" };
         format!("{seeds} attack seed{plural}, {pairs} pairs each")
+    }
+
+    /// Which sets are smaller or end earlier than the paper's, where no title says that all do.
+    pub fn reduced(&self, scale: Scale) -> Option<String> {
+        if scale == Scale::Desk {
+            return None;
+        }
+        let mut parts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for series in &self.series {
+            let sets = || series.sets.iter();
+            let samples = sets().filter(|set| set.asked < SAMPLES);
+            let samples = samples.map(|set| format!("{} of {SAMPLES} samples", set.asked));
+            let approach = sets().filter(|set| !set.spec["stage1"].is_null());
+            let approach = approach.filter(|set| set.iterations_cap < ITERATIONS);
+            let approach = approach.map(|set| {
+                let (cap, lr) = (set.iterations_cap, &set.spec["stage1"]["lr"]);
+                format!("{cap} of {ITERATIONS} iterations of stage 1 at steps of {lr}")
+            });
+            for part in samples.chain(approach).collect::<BTreeSet<_>>() {
+                parts.entry(part).or_default().push(series.title());
+            }
+        }
+        let parts = parts.iter();
+        let parts: Vec<_> = parts
+            .map(|(part, names)| format!("{} with {part}", names.join(", ")))
+            .collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
     }
 
     /// The series of one column of a table.

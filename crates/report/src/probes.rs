@@ -17,14 +17,19 @@ pub struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    /// All probes whose result `wanted` accepts, ordered by data set and network.
-    pub fn all(records: &'a Records, wanted: impl Fn(&ProbeRecord) -> bool) -> Vec<Self> {
+    /// All probes whose result `wanted` accepts, ordered by data set and network. The fields `shown` have columns of their own: probes
+    /// that differ in them alone belong together too.
+    pub fn all(
+        records: &'a Records,
+        shown: &[&str],
+        wanted: impl Fn(&ProbeRecord) -> bool,
+    ) -> Vec<Self> {
+        let apart = |probe: &&ProbeRecord| fields(&probe.spec, &[&["seed"], shown].concat());
         let mut all = Vec::new();
         for (variant, target) in targets(records) {
             let probes = records.probes.iter();
             let probes = probes.filter(|probe| probe.target == target.id && wanted(probe));
-            for (spec, probes) in variants(probes.collect(), |probe| fields(&probe.spec, &["seed"]))
-            {
+            for (spec, probes) in variants(probes.collect(), apart) {
                 let lines = [
                     target.dataset_title.clone(),
                     network(target),

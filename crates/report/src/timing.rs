@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use spec::{Id, Scale};
-use store::{Measured, Timing};
+use store::{Measured, ProbeRecord, Timing};
 
 use crate::long::{Fields, align, done, skipped};
 use crate::paper;
@@ -26,7 +26,9 @@ struct Line<'a> {
 
 /// Table V.
 pub fn build(records: &Records, scale: Scale, not_run: &[NotRun]) -> Document {
-    let all = Asked::all(records, |probe| matches!(probe.result, Measured::Timing(_)));
+    let all = Asked::all(records, &["samples"], |probe| {
+        matches!(probe.result, Measured::Timing(_))
+    });
     let lines: Vec<_> = all.iter().flat_map(lines).collect();
     let generators: BTreeSet<_> = lines
         .iter()
@@ -54,12 +56,7 @@ pub fn build(records: &Records, scale: Scale, not_run: &[NotRun]) -> Document {
 }
 
 fn lines<'a>(asked: &'a Asked) -> Vec<Line<'a>> {
-    let timings = || {
-        asked.probes.iter().flat_map(|probe| match &probe.result {
-            Measured::Timing(timings) => timings.as_slice(),
-            _ => &[],
-        })
-    };
+    let timings = || asked.probes.iter().flat_map(|probe| timings(probe));
     let samples: BTreeSet<u64> = timings().map(|timing| timing.samples).collect();
     let line = |samples| Line {
         asked,
@@ -69,6 +66,13 @@ fn lines<'a>(asked: &'a Asked) -> Vec<Line<'a>> {
             .collect(),
     };
     samples.into_iter().map(line).collect()
+}
+
+fn timings(probe: &ProbeRecord) -> &[Timing] {
+    match &probe.result {
+        Measured::Timing(timings) => timings,
+        _ => &[],
+    }
 }
 
 impl Line<'_> {
@@ -121,7 +125,11 @@ impl Line<'_> {
     }
 
     fn source(&self, what: &str, values: &[f64], unit: &str) -> Source {
-        let steps: Vec<Id> = self.asked.probes.iter().map(|probe| probe.id).collect();
+        let probes = self.asked.probes.iter().filter(|probe| {
+            let mut timings = timings(probe).iter();
+            timings.any(|timing| timing.samples == self.samples)
+        });
+        let steps: Vec<Id> = probes.map(|probe| probe.id).collect();
         let list: Vec<_> = values.iter().map(|value| format!("{value:.4}")).collect();
         let title = format!("{}, {} samples: {what}", self.asked.title(), self.samples);
         let source = Source::new(title, steps.into_iter().chain([self.asked.target.id]))

@@ -233,5 +233,11 @@ fn ratios_are_of_the_same_turn() {
         .unwrap();
     let cell = table.rows[0].cells[nth].bare().clone();
     assert_eq!(cell, Cell::number(1.5, 3));
+    let source = table.rows[0].cells[nth].source().unwrap();
+    assert_eq!(
+        source.steps.len(),
+        2,
+        "the probe of 150 samples and its target: {source:?}"
+    );
     assert!(table.title.contains("on a CPU"), "{}", table.title);
 }

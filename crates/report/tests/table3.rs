@@ -92,6 +92,30 @@ fn the_scale_is_in_every_title() {
     );
 }
 
+#[test]
+fn sets_smaller_than_the_papers_are_named_at_paper_scale() {
+    let mut records = grid(&[fashion()]);
+    let note = |records: &Records, scale| {
+        let document = Report::Table3.build(records, scale, &[]);
+        let mut notes = document.tables[0].notes.clone().into_iter();
+        notes.find(|note| note.contains("not at the paper's scale"))
+    };
+    for set in &mut records.sets {
+        set.spec["stage1"] = match set.generator.as_str() {
+            "validset" => json!(null),
+            _ => json!({ "lr": 1e-3 }),
+        };
+        set.asked = 16;
+    }
+    insta::assert_snapshot!(note(&records, Scale::Paper).unwrap());
+    // The titles say it of all sets.
+    assert_eq!(note(&records, Scale::Desk), None);
+    for set in &mut records.sets {
+        (set.asked, set.iterations_cap) = (150, 10_000);
+    }
+    assert_eq!(note(&records, Scale::Paper), None);
+}
+
 /// The cells of one row of the first table: that of `lr` in the block of this name.
 fn row<'a>(document: &'a Document, name: &str, lr: f64) -> &'a [Cell] {
     let mut rows = document.tables[0].rows.iter();

@@ -7,7 +7,7 @@ use spec::Scale;
 use verify::Rate;
 
 use crate::paper::{Kinship, Measure, Paper};
-use crate::pool::{Block, GENERATORS, Series};
+use crate::pool::{Block, GENERATORS, REDUCED, Series};
 use crate::study::{Axis, Study};
 
 /// Detection rates of one attack.
@@ -91,13 +91,13 @@ impl Rates {
             axis,
             panels: blocks
                 .iter()
-                .map(|block| panel(block, axis, paper))
+                .map(|block| panel(block, axis, paper, scale))
                 .collect(),
         })
     }
 }
 
-fn panel(block: &Block, axis: Axis, paper: &Paper) -> Panel {
+fn panel(block: &Block, axis: Axis, paper: &Paper, scale: Scale) -> Panel {
     let kinship = block.kinship();
     let setting = kinship.setting();
     let mut curves: Vec<Curve> = Vec::new();
@@ -126,6 +126,7 @@ fn panel(block: &Block, axis: Axis, paper: &Paper) -> Panel {
         curves.extend(single);
     }
     let top1 = block.target.accuracy;
+    let reduced = block.reduced(scale).map(|_| format!(", {REDUCED}"));
     let label = match kinship {
         Kinship::Same(_) => format!("paper: {setting}, the same data set and network"),
         Kinship::Akin(_) => format!("paper: {setting}, not the same experiment"),
@@ -134,11 +135,12 @@ fn panel(block: &Block, axis: Axis, paper: &Paper) -> Panel {
     Panel {
         title: block.title(),
         subtitle: format!(
-            "top-1 {:.1} % ({}/{}), {}",
+            "top-1 {:.1} % ({}/{}), {}{}",
             100.0 * top1.value(),
             top1.hits(),
             top1.of(),
-            block.extent()
+            block.extent(),
+            reduced.unwrap_or_default()
         ),
         paper: curves
             .iter()

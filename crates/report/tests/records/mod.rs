@@ -296,12 +296,12 @@ pub fn everything() -> Records {
 
 /// Something of each kind that is measured about a target itself.
 fn probes(target: &TargetRecord) -> Vec<ProbeRecord> {
-    let probe = |name: &str, result| ProbeRecord {
+    let probe = |name: &str, spec: Value, result| ProbeRecord {
         format: FORMAT,
-        id: id((target.id, name)),
+        id: id((target.id, name, &spec)),
         target: target.id,
         probe: name.into(),
-        spec: json!({}),
+        spec,
         seed: 0,
         result,
         provenance: Provenance {
@@ -318,9 +318,10 @@ fn probes(target: &TargetRecord) -> Vec<ProbeRecord> {
         iterations: 20,
         seconds: seconds.to_vec(),
     };
-    let timings = [150, 300].into_iter().flat_map(|samples| {
+    // The grid's list of numbers of samples stands for one probe a number.
+    let timings = [150, 300].map(|samples| {
         let unit = samples as f64 / 150.0;
-        [
+        let timings = vec![
             timing(samples, "dbi", "", [2.0, 2.1, 2.2].map(|s| s * unit)),
             timing(samples, "aid", "", [2.02, 2.08, 2.23].map(|s| s * unit)),
             timing(
@@ -330,7 +331,9 @@ fn probes(target: &TargetRecord) -> Vec<ProbeRecord> {
                 [3.5, 3.6, 3.9].map(|s| s * unit),
             ),
             timing(samples, "ours", "", [2.0, 2.12, 2.18].map(|s| s * unit)),
-        ]
+        ];
+        let spec = json!({ "samples": samples });
+        probe("timing", spec, Measured::Timing(timings))
     });
     let dispersion = |label_space, outputs| Dispersion {
         label_space,
@@ -352,15 +355,20 @@ fn probes(target: &TargetRecord) -> Vec<ProbeRecord> {
             loss: 4.0 / (1.0 + iteration as f64),
         })
     });
-    vec![
-        probe("timing", Measured::Timing(timings.collect())),
+    let others = [
         probe(
             "dispersion",
+            json!({}),
             Measured::Dispersion(vec![
                 dispersion(LabelSpace::Classes, target.classes as u64),
                 dispersion(LabelSpace::Head, 2),
             ]),
         ),
-        probe("convergence", Measured::Convergence(progress.collect())),
-    ]
+        probe(
+            "convergence",
+            json!({}),
+            Measured::Convergence(progress.collect()),
+        ),
+    ];
+    timings.into_iter().chain(others).collect()
 }
