@@ -363,7 +363,7 @@ impl Findings<'_> {
                 block.extent()
             ));
             let reduced = block.reduced(self.scale);
-            notes.extend(reduced.map(|how| format!("{}: {REDUCED}, {how}.", block.title())));
+            notes.extend(reduced.map(|how| format!("{}: {REDUCED}: {how}.", block.title())));
             notes.extend(self.beside(block));
         }
         if let Some(printed) = reference {
