@@ -26,10 +26,6 @@ pub struct Stage1 {
     pub patience: Count,
     /// Converged if the mean |margin| and the loss both changed by less than this share over the last `patience` iterations; 0 never is.
     pub tolerance: NonNegative,
-    /// Converged, too, if the mean |margin| is at most this: at the resolution of the outputs it only wanders, and `tolerance` is
-    /// never met.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub floor: Option<Positive>,
 }
 
 impl Default for Stage1 {
@@ -42,7 +38,6 @@ impl Default for Stage1 {
             reduction: Reduction::Mean,
             patience: Count::literal(200),
             tolerance: NonNegative::literal(1e-3),
-            floor: None,
         }
     }
 }
@@ -186,7 +181,7 @@ impl<'a> Approach<'a> {
             let direction = self.mover.direction(grad, self.done)?;
             self.x = ops::descend(&self.x, &direction, self.stage.lr.get())?;
         }
-        if self.done.is_multiple_of(self.stage.patience.get()) && self.converged(&logits)? {
+        if self.done.is_multiple_of(self.stage.patience.get()) && self.stands_still(&logits)? {
             self.stop = Stop::Converged;
         } else if self.done >= self.stage.iterations.get() {
             self.stop = Stop::Cap;
@@ -194,7 +189,7 @@ impl<'a> Approach<'a> {
         Ok(())
     }
 
-    fn converged(&mut self, logits: &Tensor) -> Result<bool> {
+    fn stands_still(&mut self, logits: &Tensor) -> Result<bool> {
         let judged = self.outputs.judge(logits)?;
         let margin = judged
             .iter()
@@ -205,9 +200,8 @@ impl<'a> Approach<'a> {
         let small =
             |(old, new): (f64, f64)| (old - new).abs() < self.stage.tolerance.get() * old.abs();
         let still = self.last.into_iter().zip(now).all(small);
-        let there = |floor: Positive| margin <= floor.get();
         self.last = now;
-        Ok(still || self.stage.floor.is_some_and(there))
+        Ok(still)
     }
 
     /// The loss of the last iteration.

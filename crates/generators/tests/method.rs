@@ -212,23 +212,22 @@ fn a_sum_steps_as_far_as_a_mean_at_as_many_times_the_rate() {
 
 #[test]
 fn convergence_and_the_cap_are_told_apart() {
-    let ends = |tolerance, floor: Option<f64>| {
-        let generated = generate(&Dbi {
-            samples: Count::literal(3),
-            stage1: Stage1 {
-                patience: Count::literal(10),
-                tolerance: NonNegative::new(tolerance).unwrap(),
-                floor: floor.map(|floor| Positive::new(floor).unwrap()),
-                ..stage1(40)
-            },
-            ..Dbi::default()
-        });
-        (generated.stop, generated.iterations_used)
+    let with_tolerance = |tolerance| Dbi {
+        samples: Count::literal(3),
+        stage1: Stage1 {
+            patience: Count::literal(10),
+            tolerance: NonNegative::new(tolerance).unwrap(),
+            ..stage1(40)
+        },
+        ..Dbi::default()
     };
-    assert_eq!(ends(0.0, None), (Stop::Cap, 40));
-    assert_eq!(ends(1e9, None), (Stop::Converged, 20));
-    assert_eq!(ends(0.0, Some(1e-30)), (Stop::Cap, 40));
-    assert_eq!(ends(0.0, Some(1e9)), (Stop::Converged, 10));
+    let capped = generate(&with_tolerance(0.0));
+    assert_eq!((capped.stop, capped.iterations_used), (Stop::Cap, 40));
+    let converged = generate(&with_tolerance(1e9));
+    assert_eq!(
+        (converged.stop, converged.iterations_used),
+        (Stop::Converged, 20)
+    );
 }
 
 #[test]
