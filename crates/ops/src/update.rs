@@ -1,4 +1,8 @@
 //! Optimiser steps in place: one pass over a parameter, its state and its gradient, rounded as PyTorch's.
+//!
+//! Moments that decay become 0 where they would become subnormal. There they would stay, 0.9 times the least of them being
+//! itself again, and a processor takes a hundred times as long for each: units that no longer learn made a step of a VGG-16 four
+//! times as long.
 
 use crate::elementwise::{CHUNK, chunks};
 use crate::kernel::Element;
@@ -40,7 +44,7 @@ pub fn sgd(weight: &Var, velocity: &Var, grad: &Tensor, step: SgdStep) -> Result
         }
         with(weight, &grad, |w| with(velocity, &grad, |v| in_place([w, v], &grad, #[inline(always)] |[w, v], g| {
             let g = decayed(*w, g);
-            *v = if step.first { g } else { momentum * *v + g };
+            *v = if step.first { g } else { momentum * *v + g }.flushed(T::LEAST);
             *w -= lr * if step.nesterov { g + momentum * *v } else { *v };
         })))
     })
@@ -80,10 +84,13 @@ pub fn adam(weight: &Var, mean: &Var, square: &Var, grad: &Tensor, step: AdamSte
         let size = T::of(step.lr / (1.0 - b1.powf(t)));
         let root = T::of((1.0 - b2.powf(t)).sqrt());
         let eps = T::of(step.eps);
+        // Whose square times 1 - b2 would be subnormal.
+        let faint = T::of(64.0) * T::LEAST.root();
         with(weight, &grad, |w| with(mean, &grad, |m| with(square, &grad, |v| in_place([w, m, v], &grad, #[inline(always)] |[w, m, v], g| {
             let g = decayed(*w, g);
-            *m = keep1 * *m + take1 * g;
-            *v = keep2 * *v + take2 * g * g;
+            *m = (keep1 * *m + take1 * g).flushed(T::LEAST);
+            let g = g.flushed(faint);
+            *v = (keep2 * *v + take2 * g * g).flushed(T::LEAST);
             *w -= size * (*m / (v.root() / root + eps));
         }))))
     })

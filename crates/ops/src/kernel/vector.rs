@@ -39,10 +39,14 @@ mod num {
     pub trait Real: Copy {
         /// Zero.
         const ZERO: Self;
+        /// The least positive number with all its digits; those below it are subnormal, and slow.
+        const LEAST: Self;
         /// Fused multiply-add, rounded once: `self * a + b`.
         fn fma(self, a: Self, b: Self) -> Self;
         /// Square root.
         fn root(self) -> Self;
+        /// Zero if it is closer to zero than `least`.
+        fn flushed(self, least: Self) -> Self;
         /// Conversion from `f64`, rounded to nearest.
         fn of(x: f64) -> Self;
         /// Conversion to `f64`, exact.
@@ -53,6 +57,7 @@ mod num {
         ($t:ty) => {
             impl Real for $t {
                 const ZERO: Self = 0.0;
+                const LEAST: Self = Self::MIN_POSITIVE;
                 #[inline(always)]
                 fn fma(self, a: Self, b: Self) -> Self {
                     self.mul_add(a, b)
@@ -60,6 +65,10 @@ mod num {
                 #[inline(always)]
                 fn root(self) -> Self {
                     self.sqrt()
+                }
+                #[inline(always)]
+                fn flushed(self, least: Self) -> Self {
+                    if self.abs() < least { 0.0 } else { self }
                 }
                 #[inline(always)]
                 fn of(x: f64) -> Self {
