@@ -1,8 +1,7 @@
 //! Optimiser steps in place: one pass over a parameter, its state and its gradient, rounded as PyTorch's.
 //!
 //! Moments that decay become 0 where they would become subnormal. There they would stay, 0.9 times the least of them being
-//! itself again, and a processor takes a hundred times as long for each: units that no longer learn made a step of a VGG-16 four
-//! times as long.
+//! itself again, and processors are slow with them: units that no longer learn made a step of a VGG-16 four times as long.
 
 use crate::elementwise::{CHUNK, chunks};
 use crate::kernel::Element;
