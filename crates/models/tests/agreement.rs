@@ -139,6 +139,32 @@ fn strands_keep_the_bits() {
     }
 }
 
+/// Weights are packed when the first strand asks for them. A thread that waits for others to pack takes up work meanwhile, another
+/// strand too, which asks for the same weights: it must not wait for itself.
+#[test]
+fn strands_that_pack_do_not_wait_for_themselves() {
+    let (done, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(8);
+        let pool = pool.build().unwrap();
+        for (name, rounds) in [("vgg16", 20), ("resnet20", 20)] {
+            let model = common::model(name).with_width(1.0 / 4.0);
+            let weights = common::weights(model, CLASSES, DType::F32);
+            let images = common::images([64, 3, 32, 32], DType::F32);
+            for _ in 0..rounds {
+                let network = Network::frozen(model, CLASSES, &weights, None).unwrap();
+                pool.install(|| {
+                    let recording = network.record(&images, None).unwrap();
+                    recording.input_gradient(recording.logits(), 0.0).unwrap()
+                });
+            }
+        }
+        done.send(()).unwrap();
+    });
+    end.recv_timeout(std::time::Duration::from_secs(200))
+        .expect("every pass ends");
+}
+
 /// Normalisation is part of the network: raw images into a normalising network are normalised images into a plain one.
 #[test]
 fn normalisation_is_the_networks_own() {

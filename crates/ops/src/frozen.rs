@@ -291,11 +291,15 @@ impl<T: Element> Unit<T> {
         scale: Option<&[T]>,
     ) -> Result<&'a input_gradient::Weights<T>> {
         let ((o, c, kh, kw), window) = (self.shape.dims4()?, self.kind.window());
+        if let Some(weights) = packed.get() {
+            return Ok(weights);
+        }
         let weight = View::of(&self.weight);
         let weight = weight.elements()?;
-        Ok(packed.get_or_init(|| {
-            input_gradient::Weights::new(weight, scale, o, c, window, &vec![true; kh * kw])
-        }))
+        // Packed before the cell is locked: a thread that waits for others to pack may take up a strand that asks for the same cell.
+        let weights =
+            input_gradient::Weights::new(weight, scale, o, c, window, &vec![true; kh * kw]);
+        Ok(packed.get_or_init(|| weights))
     }
 
     fn plans(&self, map: (usize, usize)) -> Result<Arc<[Plan; 2]>> {

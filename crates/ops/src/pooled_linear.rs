@@ -130,14 +130,14 @@ impl FrozenPooledLinear {
 impl Layer {
     fn folded(&self, map: (usize, usize)) -> Result<Frozen> {
         // A unit is inserted whole, so a panic elsewhere cannot have left half of one.
-        let mut units = self.folded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(unit) = units.get(&map) {
+        let units = || self.folded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(unit) = units().get(&map) {
             return Ok(unit.clone());
         }
+        // Not under the lock: a thread that waits for others to fold may take up a strand that asks for the same unit.
         let weight = fold(&mut Tape::off(), &self.weight, self.bins, map)?;
         let unit = Frozen::linear(&weight, &self.bias.to_dtype(DType::F64)?, map)?;
-        units.insert(map, unit.clone());
-        Ok(unit)
+        Ok(units().entry(map).or_insert(unit).clone())
     }
 }
 

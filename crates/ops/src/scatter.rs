@@ -76,6 +76,9 @@ impl<T: Element> Patches<T> {
                             kernels.patch(pixel, self.weights.as_ptr(), self.panels, &mut patch);
                             let (y, x) = (at / ow * stride, at % ow * stride);
                             let (ys, xs) = (self.inside(y, kh, h), self.inside(x, kw, w));
+                            if xs.is_empty() {
+                                continue; // a column of nothing but padding
+                            }
                             let len = xs.len() * c;
                             for ky in ys {
                                 let row = y + ky - self.window.padding;
