@@ -1,20 +1,20 @@
 //! Memory for the maps of a network: hundreds of megabytes that each iteration allocates and frees.
 
-use libmimalloc_sys::{mi_option_get, mi_option_set};
+use libmimalloc_sys::{mi_option_get, mi_option_set, mi_option_use_numa_nodes};
 
 /// The allocator for programs that work with these operations: `#[global_allocator] static ALLOCATOR: Allocator = Allocator;`.
 pub use mimalloc::MiMalloc as Allocator;
 
-/// mimalloc's number of the option for how many milliseconds freed pages stay with the process, and its defaults: in version 2 and 3.
-const PURGE_DELAY: i32 = 15;
+/// mimalloc's number of the option for how many milliseconds freed pages stay with the process, which its bindings do not name: the one before
+/// this. And its defaults, in version 2 and 3.
+const PURGE_DELAY: i32 = mi_option_use_numa_nodes - 1;
 const DEFAULTS: [std::ffi::c_long; 2] = [10, 1000];
 
 /// Lets the process keep the pages that it frees: fresh ones cost a page fault for every 4 KiB, a tenth of an iteration of stage 1.
 /// To be called once, by programs that use [`Allocator`]; elsewhere it does nothing. A delay that is set in the environment
 /// (`MIMALLOC_PURGE_DELAY`) stays.
 pub fn keep_pages() {
-    // SAFETY: both read or write one word of mimalloc's table of options, which has this index in every release with one of the
-    // defaults above; in another the option is left alone.
+    // SAFETY: both read or write one word of mimalloc's table of options, of which this is one.
     unsafe {
         if DEFAULTS.contains(&mi_option_get(PURGE_DELAY)) {
             mi_option_set(PURGE_DELAY, -1);
@@ -24,10 +24,28 @@ pub fn keep_pages() {
 
 #[cfg(test)]
 mod tests {
-    #[test]
-    fn the_option_is_where_this_file_says() {
-        super::keep_pages();
+    use super::{PURGE_DELAY, keep_pages, mi_option_get};
+    use std::{env, process::Command};
+
+    const VARIABLE: &str = "MIMALLOC_PURGE_DELAY";
+
+    fn delay() -> std::ffi::c_long {
         // SAFETY: reads one word of mimalloc's table of options.
-        assert_eq!(unsafe { super::mi_option_get(super::PURGE_DELAY) }, -1);
+        unsafe { mi_option_get(PURGE_DELAY) }
+    }
+
+    /// mimalloc tells which option it is: the one that its variable sets. So the test runs again as a process that has the variable.
+    #[test]
+    fn the_delay_is_set_unless_the_environment_has_set_it() {
+        keep_pages();
+        if let Ok(set) = env::var(VARIABLE) {
+            assert_eq!(delay().to_string(), set);
+            return;
+        }
+        assert_eq!(delay(), -1);
+        let this = env::current_exe().unwrap();
+        let mut again = Command::new(this);
+        let again = again.env(VARIABLE, "1234").arg("the_delay_is_set");
+        assert!(again.status().unwrap().success());
     }
 }

@@ -128,6 +128,25 @@ prop_compose! {
     }
 }
 
+/// Outermost results then see padding alone.
+#[test]
+fn padding_may_exceed_the_kernel() {
+    for (kernel, stride, padding) in [(1, 1, 2), (2, 2, 3), (3, 1, 4)] {
+        for channels in [1, 3, 5] {
+            let window = Window::square(kernel, stride, padding);
+            let (x, w) = (
+                var(1, &[2, 4, 6, channels]),
+                var(2, &[17, channels, kernel, kernel]),
+            );
+            check(
+                &[x, w],
+                |tape, t| ops::conv2d(tape, t[0], t[1], None, false, window),
+                |t| portable::conv2d(t[0], t[1], window),
+            );
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
