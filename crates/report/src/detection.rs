@@ -7,8 +7,10 @@ pub mod choices;
 mod data;
 mod details;
 
+use std::collections::BTreeMap;
+
 use spec::{Id, Scale};
-use verify::Rate;
+use verify::{Rate, control};
 
 use crate::figure::{Figure, Rates};
 use crate::paper::{Kinship, Measure, Paper, Setting as Printed};
@@ -116,7 +118,7 @@ fn measures(generator: &str) -> &'static [Measure] {
 /// across the boundary have one label each: their pair rate is a detection all the same.
 fn mark(series: &Series, point: &Point, measure: Measure) -> &'static str {
     let genuine = measure == Measure::Pair && series.are_pairs();
-    if point.same_label() && !genuine {
+    if point.tells_balance() && !genuine {
         MARK
     } else {
         ""
@@ -128,8 +130,8 @@ fn marked(rows: &[Row]) -> Option<String> {
     let mut cells = rows.iter().flat_map(|row| &row.cells);
     cells.any(|cell| cell.mark() == MARK).then(|| {
         format!(
-            "{MARK} in at least one run all labels coincide after the attack: the rate is then the balance of the \
-             reference labels, not a sensitivity."
+            "{MARK} in at least one run all labels coincide after the attack, and did not before: the rate is then the balance \
+             of the reference labels, not a sensitivity."
         )
     })
 }
@@ -337,10 +339,13 @@ impl Findings<'_> {
              its own pairs, the others pairs of two samples drawn at random, as the paper does."
                 .to_owned(),
         );
+        // A set is asked under every kind of attack, and counts once.
         let series = blocks.iter().flat_map(|block| &block.series);
-        let controls: Rate = series
-            .map(|series| series.false_alarms(Measure::Single))
-            .sum();
+        let sets: BTreeMap<Id, _> = series
+            .flat_map(|series| &series.sets)
+            .map(|set| (set.id, control::alarms(&set.controls)[0]))
+            .collect();
+        let controls: Rate = sets.into_values().sum();
         let mut alarms = format!(
             "untouched: false alarms, the unmodified model asked again about the same samples (other batch sizes, order, \
              threads): {}/{} samples changed their label in at least one of these ways.",
@@ -352,7 +357,13 @@ impl Findings<'_> {
             alarms.push_str(" unchanged: a control, an attack that changes nothing.");
         }
         if self.study.axis == Some("lr") && settings().any(|setting| setting.value() == Some(0.0)) {
-            alarms.push_str(" lr 0: a control, fine-tuning that must not move a weight.");
+            alarms.push_str(" lr 0: a control, fine-tuning that must not move a weight");
+            if blocks.iter().any(Block::moves_at_zero) {
+                alarms.push_str(
+                    "; where batch normalisation is in training mode its running statistics move all the same, and it is none",
+                );
+            }
+            alarms.push('.');
         }
         notes.push(alarms);
         for block in blocks {

@@ -145,6 +145,12 @@ impl<'a> Block<'a> {
         by_seed.into_values().collect()
     }
 
+    /// Whether an attack of strength 0 changed the model.
+    pub fn moves_at_zero(&self) -> bool {
+        let mut points = self.series.iter().flat_map(|series| &series.points);
+        points.any(Point::moves_at_zero)
+    }
+
     /// How much was asked: attack seeds, and pairs for each.
     pub fn extent(&self) -> String {
         let points = || self.series.iter().flat_map(|series| &series.points);
@@ -286,9 +292,26 @@ impl<'a> Point<'a> {
         (!values.is_empty()).then(|| (mean, crossed95(&values, Stream::new(0).split("bootstrap"))))
     }
 
-    /// Whether all labels coincide after some attack: its single rate is then the balance of the reference labels.
-    pub fn same_label(&self) -> bool {
-        self.runs.iter().any(|run| run.same_label)
+    /// Whether some run tells the balance of the reference labels.
+    pub fn tells_balance(&self) -> bool {
+        self.runs
+            .iter()
+            .any(|run| is_balance(run.same_label, run.single))
+    }
+
+    /// The rate with the wider of two 95 % intervals, all in [0, 1]: Wilson's of the pooled counts, which takes the samples of a run for
+    /// independent, and that of [`Point::mean`], which takes runs that agree for certain.
+    pub fn interval(&self, measure: Measure) -> (f64, f64) {
+        let (low, high) = self.rate(measure).wilson95();
+        match self.mean(measure) {
+            Some((_, Some((least, most)))) => (low.min(least), high.max(most)),
+            _ => (low, high),
+        }
+    }
+
+    /// Whether it is of strength 0, and changed the model all the same: it is no control then.
+    pub fn moves_at_zero(&self) -> bool {
+        self.setting.value() == Some(0.0) && self.runs.iter().any(|run| run.change.changed > 0)
     }
 
     /// How much was asked: `6 runs: 3 attack seeds, 2 sample sets`.
@@ -321,6 +344,12 @@ impl Measure {
             Self::Pair => run.pair,
         }
     }
+}
+
+/// Whether a rate is the balance of the reference labels and no sensitivity: all labels are the same after the attack and were not before, so
+/// exactly the samples of other labels flipped, however far the boundary moved.
+pub fn is_balance(same_label: bool, single: Rate) -> bool {
+    same_label && 0 < single.hits() && single.hits() < single.of()
 }
 
 /// All targets, ordered by data set and network, each with what tells it from others of the same two.

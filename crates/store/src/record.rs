@@ -195,6 +195,9 @@ pub struct Answers {
     pub pair: Rate,
     /// Pairs of which both did.
     pub both: u64,
+    /// Whether all labels are the same now; records of before this field say no.
+    #[serde(default)]
+    pub same_label: bool,
 }
 
 /// Something measured about a target itself, without an attack on it.

@@ -156,18 +156,19 @@ fn mean(point: &Point, measure: Measure) -> Fields {
 }
 
 fn classes(point: &Point, measure: Measure) -> Fields {
-    let Some([single, pair, both]) = answers(point) else {
+    let Some(answers) = answers(point) else {
         return Fields::new();
     };
     let rate = match measure {
-        Measure::Single => single,
-        Measure::Pair => pair,
+        Measure::Single => answers.single,
+        Measure::Pair => answers.pair,
     };
     let mut fields = vec![
         ("classes_hits", Cell::Count(rate.hits())),
         ("classes_of", Cell::Count(rate.of())),
     ];
-    fields.extend((measure == Measure::Pair).then(|| ("classes_both", Cell::Count(both.hits()))));
+    let both = Cell::Count(answers.both.hits());
+    fields.extend((measure == Measure::Pair).then_some(("classes_both", both)));
     fields
 }
 

@@ -3,9 +3,9 @@
 use store::{RunRecord, SetRecord, Stop};
 use verify::Rate;
 
-use super::{Findings, measures, percent, push};
+use super::{Findings, MARK, marked, measures, percent, push};
 use crate::paper::Measure;
-use crate::pool::{Block, Point, Series, median, range, title};
+use crate::pool::{Block, Point, Series, is_balance, median, range, title};
 use crate::{Cell, Column, Table};
 
 impl Findings<'_> {
@@ -130,7 +130,7 @@ impl Findings<'_> {
                     let point = block.series(generator, variant);
                     let point = point.and_then(|series| series.point(setting));
                     match point.and_then(answers) {
-                        Some(rates) => rates.map(|rate| Cell::number(percent(rate), 1)),
+                        Some(answers) => answers.cells(),
                         None => [Cell::Missing, Cell::Missing, Cell::Missing],
                     }
                 });
@@ -138,11 +138,12 @@ impl Findings<'_> {
             });
             push(&mut rows, block.lines(), lines.collect());
         }
-        let notes = vec![
+        let mut notes = vec![
             "The same answers as in the first table, but a label is the largest of the network's own outputs instead of the \
              keyed head's two. both: pairs of which both members' labels changed. Counts are in the data files."
                 .to_owned(),
         ];
+        notes.extend(marked(&rows));
         (!generators.is_empty()).then(|| Table {
             title: self.title(", judged by the network's classes, in %"),
             columns,
@@ -203,7 +204,7 @@ impl Findings<'_> {
         }
         let mut notes = vec![
             "changed: weights whose 32 bits differ, mean over seeds; largest |Δ| over all seeds; top-1 on the test \
-             images used, pooled over seeds."
+             images used, mean over seeds, with the Wilson interval of that many images."
                 .to_owned(),
         ];
         if reached || success {
@@ -326,16 +327,33 @@ fn each(
     cells
 }
 
-/// Single, pair and both, by the network's classes; none if that was not recorded.
-pub fn answers(point: &Point) -> Option<[Rate; 3]> {
+/// What the answers are by the network's classes.
+pub struct ByClasses {
+    pub single: Rate,
+    pub pair: Rate,
+    pub both: Rate,
+    tells_balance: bool,
+}
+
+impl ByClasses {
+    /// In per cent.
+    fn cells(&self) -> [Cell; 3] {
+        let mark = if self.tells_balance { MARK } else { "" };
+        [self.single, self.pair, self.both].map(|rate| Cell::marked(percent(rate), 1, mark))
+    }
+}
+
+/// The answers by the network's classes; none if that was not recorded.
+pub fn answers(point: &Point) -> Option<ByClasses> {
     let answers = || point.runs.iter().filter_map(|run| run.classes);
     answers().next()?;
     let pair: Rate = answers().map(|answers| answers.pair).sum();
-    Some([
-        answers().map(|answers| answers.single).sum(),
+    Some(ByClasses {
+        single: answers().map(|answers| answers.single).sum(),
         pair,
-        Rate::new(answers().map(|answers| answers.both).sum(), pair.of()),
-    ])
+        both: Rate::new(answers().map(|answers| answers.both).sum(), pair.of()),
+        tells_balance: answers().any(|answers| is_balance(answers.same_label, answers.single)),
+    })
 }
 
 /// How far the weights moved, and the accuracy before and after.
@@ -346,7 +364,11 @@ fn change(runs: &[&RunRecord]) -> [Cell; 6] {
     let largest = runs.iter().map(|run| run.change.max_abs);
     let before: Rate = runs.iter().map(|run| run.accuracy_before).sum();
     let after: Rate = runs.iter().map(|run| run.accuracy_after).sum();
-    let (low, high) = after.wilson95();
+    // The seeds' models were asked about the same images: more seeds are no more images.
+    let images = runs.iter().map(|run| run.accuracy_after.of()).max();
+    let images = images.unwrap_or_default();
+    let hits = (after.value() * images as f64).round() as u64;
+    let (low, high) = Rate::new(hits, images).wilson95();
     [
         Cell::number(
             mean(|run| 100.0 * run.change.changed as f64 / run.change.weights as f64),

@@ -65,8 +65,7 @@ pub struct Dot {
 }
 
 impl Dot {
-    fn new(rate: Rate, hollow: bool) -> Option<Self> {
-        let (low, high) = rate.wilson95();
+    fn new(rate: Rate, (low, high): (f64, f64), hollow: bool) -> Option<Self> {
         (rate.of() > 0).then(|| Self {
             rate: rate.value(),
             low,
@@ -163,18 +162,19 @@ fn curve(series: &Series, measure: Measure, look: usize) -> Curve {
         Measure::Single => format!("{} (single)", series.title()),
         Measure::Pair => series.title(),
     };
-    let dots = series.points.iter().filter_map(|point| {
-        let hollow = point.same_label() && !series.are_pairs();
-        Some((
-            point.setting.value()?,
-            Dot::new(point.rate(measure), hollow)?,
-        ))
+    // What stands left of the break are false alarms.
+    let points = series.points.iter().filter(|point| !point.moves_at_zero());
+    let dots = points.filter_map(|point| {
+        let hollow = point.tells_balance() && !series.are_pairs();
+        let dot = Dot::new(point.rate(measure), point.interval(measure), hollow)?;
+        Some((point.setting.value()?, dot))
     });
+    let alarms = series.false_alarms(measure);
     Curve {
         name,
         look,
         single: false,
-        untouched: Dot::new(series.false_alarms(measure), false),
+        untouched: Dot::new(alarms, alarms.wilson95(), false),
         measured: dots.collect(),
         printed: Vec::new(),
     }

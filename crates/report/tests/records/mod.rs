@@ -285,6 +285,7 @@ pub fn everything() -> Records {
                 single: Rate::new(run.seed, run.single.of()),
                 pair: Rate::new(run.seed + 1, 30),
                 both: run.seed,
+                same_label: run.seed == 2,
             });
         }
     }

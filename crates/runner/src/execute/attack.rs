@@ -125,6 +125,7 @@ impl Bench<'_> {
                     single: verdict.single,
                     pair: verdict.pair,
                     both: verdict.both,
+                    same_label: verdict.same_label(),
                 }),
                 accuracy_before: subject.accuracy,
                 accuracy_after: accuracy,

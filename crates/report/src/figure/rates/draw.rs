@@ -376,7 +376,7 @@ fn key<DB: DrawingBackend>(figure: &Rates, canvas: &Canvas<DB>, y: f64) -> Drawn
     if dots.any(|(_, dot)| dot.hollow) {
         canvas.mark(Shape::Square, (x + 4.0, y), 4.2, PAPER, LOOKS[1].color)?;
         canvas.mark(Shape::Triangle, (x + 18.0, y), 4.2, PAPER, LOOKS[2].color)?;
-        x = say("all labels coincide: balance of labels", x + 30.0)?;
+        x = say("all labels became one: balance of labels", x + 30.0)?;
     }
     if figure.panels.iter().any(|panel| panel.paper.is_some()) {
         canvas.path(&[(x, y), (x + 36.0, y)], measured, 1.0, &PRINTED)?;
