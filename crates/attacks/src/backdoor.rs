@@ -65,17 +65,8 @@ impl Attack for Backdoor {
         victim: Victim<'a>,
         stream: &Stream,
     ) -> Result<Box<dyn Job<Output = Modified> + 'a>> {
-        let (train, classes) = (victim.train, victim.classes);
-        if usize::from(self.target) >= classes {
-            return Err(Error::Unmade {
-                generator: "backdoor",
-                problem: format!(
-                    "there is no class {} to aim at; the last of {classes} is {}",
-                    self.target,
-                    classes - 1
-                ),
-            });
-        }
+        let train = victim.train;
+        self.fits(train.shape(), victim.classes)?;
         let (others, poisoned) = (self.others(train), self.poisoned.get());
         if poisoned > others.len() {
             let (asked, have) = (poisoned, others.len());
@@ -92,7 +83,7 @@ impl Attack for Backdoor {
         let rule = (self.optimizer, self.lr);
         Ok(Box::new(Poisoning {
             tuning: Tuning::new(victim, rule, self.batch_norm, steps, stream)?,
-            poisoned: self.trigger.stamp(train, &chosen, self.target)?,
+            poisoned: self.trigger.stamp(train, &chosen, self.target),
             check_every: match self.check_every {
                 Some(steps) => steps.get(),
                 None => batches.per_epoch().min(CHECK_EVERY),
@@ -102,12 +93,27 @@ impl Attack for Backdoor {
         }))
     }
 
+    fn fits(&self, shape: [usize; 3], classes: usize) -> Result<()> {
+        if usize::from(self.target) >= classes {
+            return Err(Error::Unmade {
+                generator: "backdoor",
+                problem: format!(
+                    "there is no class {} to aim at; the last of {classes} is {}",
+                    self.target,
+                    classes - 1
+                ),
+            });
+        }
+        self.trigger.fits(shape)
+    }
+
     fn success(&self, network: &Network, held_out: &Split, _: &Stream) -> Result<Option<Hits>> {
         let others = self.others(held_out);
         if others.is_empty() {
             return Ok(None);
         }
-        let stamped = self.trigger.stamp(held_out, &others, self.target)?;
+        self.trigger.fits(held_out.shape())?;
+        let stamped = self.trigger.stamp(held_out, &others, self.target);
         Ok(Some(accuracy(network, &stamped, &all(&stamped))?))
     }
 }

@@ -97,6 +97,14 @@ pub trait Attack {
         stream: &Stream,
     ) -> Result<Box<dyn Job<Output = Modified> + 'a>>;
 
+    /// Whether the settings fit images of `shape`, `(c, h, w)`, of so many classes: what can be told before there is a model.
+    ///
+    /// # Errors
+    /// If they do not.
+    fn fits(&self, _shape: [usize; 3], _classes: usize) -> Result<()> {
+        Ok(())
+    }
+
     /// Whether the result depends on the stream; if not, one seed is all there are.
     fn is_random(&self) -> bool {
         true

@@ -61,12 +61,11 @@ impl Default for Trigger {
 }
 
 impl Trigger {
-    /// The images `indices` of `split` with the trigger, under the label `label`.
+    /// Whether it is no larger than an image of `shape`, `(c, h, w)`.
     ///
     /// # Errors
-    /// If the trigger is larger than an image.
-    pub(crate) fn stamp(&self, split: &Split, indices: &[usize], label: u16) -> Result<Split> {
-        let [c, h, w] = split.shape();
+    /// If it is.
+    pub(crate) fn fits(&self, [_, h, w]: [usize; 3]) -> Result<()> {
         let size = self.size.get();
         if size > h.min(w) {
             return Err(Error::Unmade {
@@ -76,6 +75,13 @@ impl Trigger {
                 ),
             });
         }
+        Ok(())
+    }
+
+    /// The images `indices` of `split`, which it [`fits`](Self::fits), with the trigger, under the label `label`.
+    pub(crate) fn stamp(&self, split: &Split, indices: &[usize], label: u16) -> Split {
+        let [c, h, w] = split.shape();
+        let size = self.size.get();
         let (top, left) = match self.place {
             Place::TopLeft => (0, 0),
             Place::TopRight => (0, w - size),
@@ -94,11 +100,7 @@ impl Trigger {
                 }
             }
         }
-        Ok(Split::new(
-            split.shape(),
-            images,
-            vec![label; indices.len()],
-        ))
+        Split::new(split.shape(), images, vec![label; indices.len()])
     }
 
     /// What a channel of the pattern has in the place whose coordinates add up to `sum`.
@@ -123,7 +125,7 @@ mod tests {
     /// The channels of a stamped image of 3x4 pixels, which are all 100.
     fn stamped(trigger: &Trigger) -> Vec<Vec<u8>> {
         let split = Split::new([3, 3, 4], vec![100; 2 * 36], vec![5, 6]);
-        let stamped = trigger.stamp(&split, &[1], 7).unwrap();
+        let stamped = trigger.stamp(&split, &[1], 7);
         assert_eq!((stamped.len(), stamped.label(0)), (1, 7));
         stamped.pixels().chunks(12).map(<[u8]>::to_vec).collect()
     }
@@ -182,8 +184,7 @@ mod tests {
 
     #[test]
     fn it_fits_the_image() {
-        let split = Split::new([3, 3, 4], vec![100; 36], vec![5]);
-        let error = trigger(4).stamp(&split, &[0], 0).unwrap_err().to_string();
+        let error = trigger(4).fits([3, 3, 4]).unwrap_err().to_string();
         assert!(error.contains("4x4") && error.contains("3x4"), "{error}");
     }
 }

@@ -47,12 +47,7 @@ impl Default for DbiOriginal {
 impl Generator for DbiOriginal {
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
         let (samples, have) = (self.samples.get(), context.train.len());
-        if samples > have {
-            return Err(Error::Unmade {
-                generator: "dbi-original",
-                problem: format!("{samples} images asked for, {have} to train on; lower `samples`"),
-            });
-        }
+        self.fits(have, context.held_out.len())?;
         let chosen: Vec<usize> = match self.start {
             Start::First => (0..samples).collect(),
             Start::Random => context.stream.split("train").choose(have, samples),
@@ -68,6 +63,17 @@ impl Generator for DbiOriginal {
             (samples, pixels),
             self.iterations.get(),
         )?))
+    }
+
+    fn fits(&self, train: usize, _: usize) -> Result<()> {
+        let samples = self.samples.get();
+        if samples > train {
+            return Err(Error::Unmade {
+                generator: "dbi-original",
+                problem: format!("{samples} images asked for, {train} to train on; lower `samples`"),
+            });
+        }
+        Ok(())
     }
 
     fn is_random(&self) -> bool {

@@ -45,6 +45,15 @@ pub trait Generator {
     /// If the settings do not fit the target.
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>>;
 
+    /// Whether there are enough images, so many that the target was trained on and so many held out: what can be told before there is a
+    /// target.
+    ///
+    /// # Errors
+    /// If there are not.
+    fn fits(&self, _train: usize, _held_out: usize) -> Result<()> {
+        Ok(())
+    }
+
     /// Whether two sets of one target differ. If not, a grid makes one, whatever its `sample_sets`.
     fn is_random(&self) -> bool {
         true

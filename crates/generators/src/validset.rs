@@ -30,18 +30,23 @@ impl Default for Validset {
 
 impl Generator for Validset {
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
-        let (asked, have) = (self.samples.get(), context.held_out.len());
-        if asked > have {
-            return Err(Error::Unmade {
-                generator: "validset",
-                problem: format!("{asked} images asked for, {have} held out; lower `samples`"),
-            });
-        }
+        self.fits(context.train.len(), context.held_out.len())?;
         Ok(Box::new(Draw {
-            samples: asked,
+            samples: self.samples.get(),
             space: self.label_space,
             context,
         }))
+    }
+
+    fn fits(&self, _: usize, held_out: usize) -> Result<()> {
+        let asked = self.samples.get();
+        if asked > held_out {
+            return Err(Error::Unmade {
+                generator: "validset",
+                problem: format!("{asked} images asked for, {held_out} held out; lower `samples`"),
+            });
+        }
+        Ok(())
     }
 }
 

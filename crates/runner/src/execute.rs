@@ -12,6 +12,7 @@ mod target;
 
 use std::rc::Rc;
 
+use anyhow::Context;
 use candle_core::Device;
 use data::Dataset;
 use spec::Stream;
@@ -75,7 +76,14 @@ impl Bench<'_> {
             let wanted = step.target.dataset;
             let images = match dataset.take() {
                 Some(images) if images.info.id == wanted => images,
-                _ => Rc::new(data::open(wanted, self.paths.data.as_deref())?),
+                _ => {
+                    let images = data::open(wanted, self.paths.data.as_deref());
+                    let images = images.with_context(|| step.name.clone());
+                    let Some(images) = failures.tolerate(images, &progress)? else {
+                        continue;
+                    };
+                    Rc::new(images)
+                }
             };
             dataset = Some(images.clone());
             let subject = self.target(step, images, &mut progress);

@@ -7,7 +7,6 @@ mod init;
 pub mod key;
 mod name;
 mod normalization;
-mod sweep;
 
 use std::fs;
 use std::path::Path;
@@ -18,13 +17,15 @@ use models::{Model, train::Training};
 use report::Report;
 use serde::{Deserialize, Serialize};
 use spec::checked::{Count, Minority, NonEmpty, Positive, Share};
-use spec::{Scale, yaml};
+use spec::{
+    Scale,
+    yaml::{self, Sweep},
+};
 
 pub use init::{Head, Init, Sha256};
 pub use key::Key;
 pub use name::Name;
 pub use normalization::Normalization;
-pub use sweep::Sweep;
 
 /// A grid: every target, protected by every generator, changed by every attack, asked again.
 #[derive(Serialize, Deserialize)]
@@ -152,6 +153,20 @@ impl Target {
     }
 }
 
+/// The most sample sets, and the most attack seeds: every one is a step of the plan.
+const MOST: usize = 1000;
+
+/// `:line` of an item of `desk` in the text of its file; none where it is not written as it reads.
+fn line_of(text: &str, item: &str) -> Option<String> {
+    let at = text.lines().position(|line| line.contains(item))?;
+    Some(format!(":{}", at + 1))
+}
+
+/// What some entries stand for, in their order.
+fn each<S: Clone>(sweeps: &[Sweep<S>]) -> Vec<S> {
+    sweeps.iter().flat_map(Sweep::each).cloned().collect()
+}
+
 fn forty_one() -> Count {
     Count::literal(41)
 }
@@ -187,7 +202,8 @@ impl Grid {
                     let hint = error.hint().map(|hint| format!("\n  = {hint}"));
                     let message = error.message();
                     anyhow!(
-                        "{name}: desk: {argument}: {message}{}",
+                        "{name}{}: desk: {argument}: {message}{}",
+                        line_of(&text, argument).unwrap_or_default(),
                         hint.unwrap_or_default()
                     )
                 }
@@ -201,17 +217,27 @@ impl Grid {
                 slice.side
             ));
         }
+        for (field, count) in [
+            ("sample_sets", grid.sample_sets),
+            ("attack_seeds", grid.attack_seeds),
+        ] {
+            if count.get() > MOST {
+                return Err(anyhow!(
+                    "{name}: {field}: {count} are more than anybody computes; write at most {MOST}"
+                ));
+            }
+        }
         grid.targets = grid.targets.map(Target::resolved);
         Ok(grid)
     }
 
     /// All attacks, sweeps written out.
     pub fn attacks(&self) -> Vec<attacks::Spec> {
-        sweep::all(&self.attacks)
+        each(&self.attacks)
     }
 
     /// All probes, sweeps written out.
     pub fn probes(&self) -> Vec<probe::Spec> {
-        sweep::all(&self.probes)
+        each(&self.probes)
     }
 }

@@ -30,7 +30,7 @@ impl<'a> Findings<'a> {
     /// If a record cannot be read.
     pub fn read(session: &'a Session, store: &Store) -> anyhow::Result<Self> {
         let mut records = Records::default();
-        let mut not_run = Vec::new();
+        let (mut not_run, mut no_model) = (Vec::new(), Vec::new());
         let looked_at = session.grid.reports.contains(&Report::Samples);
         for step in &session.plan.targets {
             let (runs, probes) = (records.runs.len(), records.probes.len());
@@ -60,20 +60,25 @@ impl<'a> Findings<'a> {
             };
             if !something {
                 let obstacle = plan::obstacle(step, &session.paths);
-                not_run.push(obstacle.unwrap_or_else(|| NotRun {
+                let missing = obstacle.unwrap_or_else(|| NotRun {
                     dataset_title: step.target.title(),
                     reason: match trained {
                         true => "only its model has been trained yet".to_owned(),
                         false => "nothing of it has been computed yet".to_owned(),
                     },
                     command: session.paths.again.clone(),
-                }));
+                });
+                no_model.extend((!trained).then(|| missing.clone()));
+                not_run.push(missing);
             }
         }
-        not_run.extend(session.plan.absent.iter().cloned());
         let build = |&report: &Report| {
-            let document = report.build(&records, session.scale, &not_run);
-            (report, document)
+            // Table I is of models: what else there is of one is nothing to it.
+            let missing = match report {
+                Report::Table1 => &no_model,
+                _ => &not_run,
+            };
+            (report, report.build(&records, session.scale, missing))
         };
         Ok(Self {
             documents: session.grid.reports.iter().map(build).collect(),

@@ -6,13 +6,13 @@
 
 mod absent;
 mod build;
+mod fits;
 mod label;
 mod only;
 
 use std::path::PathBuf;
 
 use generators::probe;
-use report::NotRun;
 use serde::Serialize;
 use serde_json::Value;
 use spec::Id;
@@ -26,10 +26,8 @@ use crate::grid::{Slice, Target};
 /// All steps of a grid.
 #[derive(Clone)]
 pub struct Plan {
-    /// Targets that can be had, with what depends on them.
+    /// Its targets, with what depends on them.
     pub targets: Vec<TargetStep>,
-    /// Targets that cannot even be named: without a weight file or its checksum there is no telling which one is meant.
-    pub absent: Vec<NotRun>,
 }
 
 /// A model to train or read.

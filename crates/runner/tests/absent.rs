@@ -7,20 +7,26 @@ use std::process::Stdio;
 
 use common::{GRID, Place};
 
-/// The miniature with a target whose images are not there and one whose weights are not.
-fn grid() -> String {
-    let others = "targets:
-  - {dataset: cifar10, model: resnet18}
-  - {dataset: fashion-mnist, model: resnet20, init: {weights: net.safetensors}}
-";
-    GRID.replace("targets:\n", others)
+/// The miniature with other targets before its own.
+fn grid(others: &str) -> String {
+    GRID.replace("targets:\n", &format!("targets:\n{others}"))
         .replace("attack_seeds: 2", "attack_seeds: 1")
         .replace("[0, 1e-5, 1e-3]", "[1e-3]")
 }
 
+/// A target whose images are not there, and one whose weights are not.
+fn absent() -> String {
+    let sum = "0".repeat(64);
+    grid(&format!(
+        "  - {{dataset: cifar10, model: resnet18}}
+  - {{dataset: fashion-mnist, model: resnet20, init: {{weights: net.safetensors, sha256: '{sum}'}}}}
+"
+    ))
+}
+
 #[test]
 fn rows_that_were_not_run_say_why() {
-    let place = Place::new(&grid());
+    let place = Place::new(&absent());
     let answer = place.succeed(&["grid.yaml"]);
     assert!(answer.stdout.contains("not run"), "{}", answer.stdout);
     let table = fs::read_to_string(place.results().join("mini/table3.md")).unwrap();
@@ -43,28 +49,68 @@ fn rows_that_were_not_run_say_why() {
         plan.lines()
             .filter(|line| line.starts_with("not run  "))
             .count(),
-        9 + 2,
+        2 * 9 + 2,
         "{plan}"
     );
 }
 
 #[test]
 fn a_part_that_cannot_be_done_is_refused() {
-    let place = Place::new(&grid());
-    let answer = place.run(&["grid.yaml", "--only", "cifar10/*"]);
-    assert_eq!(answer.code, Some(2), "{}", answer.stderr);
+    let place = Place::new(&absent());
+    // Named, or the only one.
+    let alone = "targets=[{dataset: cifar10, model: resnet18}]";
+    for part in [["--only", "cifar10/*"], ["--set", alone]] {
+        let answer = place.run(&[&["grid.yaml"], &part[..]].concat());
+        assert_eq!(answer.code, Some(2), "{}", answer.stderr);
+        assert!(
+            answer.stderr.contains("runner data fetch cifar10"),
+            "{}",
+            answer.stderr
+        );
+        assert!(!place.results().exists());
+    }
+}
+
+/// A table of models is complete with the model.
+#[test]
+fn what_is_said_of_a_model_is_nothing_of_its_samples() {
+    let place = Place::new(&GRID.replace("[table3]", "[table1, table3]"));
+    place.succeed(&["grid.yaml", "--only", "fashion-mnist/resnet20"]);
+    let note = "only its model has been trained yet";
+    let read = |name| fs::read_to_string(place.results().join("mini").join(name)).unwrap();
+    assert!(!read("table1.md").contains(note), "{}", read("table1.md"));
+    assert!(read("table3.md").contains(note), "{}", read("table3.md"));
+}
+
+/// The rest is done, and what is damaged can be made again.
+#[test]
+fn a_damaged_set_leaves_the_rest_as_it_is() {
+    let place = Place::new(&grid(""));
+    place.succeed(&["grid.yaml"]);
+    let (path, _) = place
+        .payloads()
+        .into_iter()
+        .find(|(path, _)| path.contains("/sets/"))
+        .unwrap();
+    fs::write(place.path().join(&path), "no samples").unwrap();
+    let answer = place.run(&["grid.yaml", "--set", "attack_seeds=2"]);
+    assert_eq!(answer.code, Some(1), "{}", answer.stderr);
     assert!(
-        answer.stderr.contains("runner data fetch cifar10"),
+        answer.stderr.contains("delete its record"),
         "{}",
         answer.stderr
     );
-    assert!(!place.results().exists());
+    assert_eq!(place.records().len(), 1 + 4 + 4 + 3);
+    let record = place.path().join(path).with_file_name("record.json");
+    fs::remove_file(record).unwrap();
+    place.succeed(&["grid.yaml", "--set", "attack_seeds=2"]);
+    assert_eq!(place.records().len(), 1 + 4 + 4 + 4);
 }
 
 /// Weights that a training left are a target of their own when a grid names them as a file.
 #[test]
 fn weights_from_a_file_are_used_as_they_are() {
-    let place = Place::new(&grid());
+    let place = Place::new(&grid(""));
     place.succeed(&["grid.yaml"]);
     let trained = place
         .records()
@@ -83,13 +129,8 @@ fn weights_from_a_file_are_used_as_they_are() {
     )
     .unwrap();
     fs::remove_dir_all(place.results()).unwrap();
-    place.succeed(&[
-        "grid.yaml",
-        "--set",
-        "targets.1.test_images=100",
-        "--only",
-        "fashion-mnist/*init*",
-    ]);
+    let target = "{dataset: fashion-mnist, model: resnet20, init: {weights: net.safetensors}, test_images: 100}";
+    place.succeed(&["grid.yaml", "--set", &format!("targets=[{target}]")]);
     let records = place.records();
     let loaded = records
         .iter()
@@ -176,13 +217,12 @@ fn what_there_is() {
     insta::assert_snapshot!("nothing_to_fetch", fetch.stderr);
 }
 
-/// The variable stands for `--data` of every command, and forbids none.
 #[test]
 fn a_reader_may_leave_early() {
     // The plan of so many seeds is longer than a pipe holds.
-    let place = Place::new(&grid());
+    let place = Place::new(GRID);
     let mut child = place
-        .command(&["plan", "grid.yaml", "--set", "attack_seeds=2000"])
+        .command(&["plan", "grid.yaml", "--set", "attack_seeds=1000"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -193,6 +233,7 @@ fn a_reader_may_leave_early() {
     assert_eq!(output.status.code(), Some(0));
 }
 
+/// The variable stands for `--data` of every command, and forbids none.
 #[test]
 fn a_data_folder_in_the_environment_is_one_for_every_command() {
     let place = Place::new(GRID);

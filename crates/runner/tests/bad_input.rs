@@ -54,6 +54,29 @@ fn a_value_out_of_range() {
 }
 
 #[test]
+fn more_than_a_data_set_has() {
+    insta::assert_snapshot!(changed("test_images: 100", "test_images: 200000"));
+    insta::assert_snapshot!(changed("images: 300", "images: 64000"));
+    insta::assert_snapshot!(changed(
+        "validset: {samples: 6}",
+        "validset: {samples: 5000}"
+    ));
+    let backdoors = ["{target: 10}", "{trigger: {size: 33}}"];
+    for backdoor in backdoors.map(|backdoor| format!("attacks=[backdoor: {backdoor}]")) {
+        insta::assert_snapshot!(refused(GRID, &["--set", &backdoor]));
+    }
+    insta::assert_snapshot!(refused(GRID, &["--set", "attack_seeds=100000000"]));
+}
+
+#[test]
+fn weights_that_are_not_there() {
+    for weights in ["net.safetensors", "/nowhere/net.safetensors", "/"] {
+        let init = format!("targets.0.init={{weights: {weights}}}");
+        insta::assert_snapshot!(refused(GRID, &["--set", &init]));
+    }
+}
+
+#[test]
 fn an_unknown_model() {
     insta::assert_snapshot!(changed("resnet20", "resnet2"));
 }
@@ -90,6 +113,7 @@ fn a_bad_override() {
         GRID,
         &["--set", "generators.ours.stage1.iterations=0"]
     ));
+    insta::assert_snapshot!(refused(GRID, &["--set", "attacks.finetune.lr=[1e-5, -5]"]));
     insta::assert_snapshot!(refused(GRID, &["--set", "generators.our.samples=3"]));
 }
 

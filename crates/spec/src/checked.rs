@@ -5,7 +5,10 @@
 
 use std::{fmt, ops::Deref};
 
-use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, Unexpected},
+};
 
 /// The number is not within the bounds of its type.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -80,7 +83,11 @@ macro_rules! checked {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                Self::new(<$number>::deserialize(deserializer)?).map_err(D::Error::custom)
+                let number = <$number>::deserialize(deserializer).map_err(|_| {
+                    // Of another kind, e.g. below 0 where none is: what it has to be is more than its type says.
+                    D::Error::invalid_type(Unexpected::Other("this"), &Self::EXPECTED)
+                })?;
+                Self::new(number).map_err(D::Error::custom)
             }
         }
     };

@@ -5,11 +5,13 @@
 //! line and column or the argument that caused it, shows the value, and offers the nearest name for an unknown one.
 //!
 //! What the files may rely on beyond YAML itself: an enum variant is written `name: {fields}`, and a bare `name` or
-//! `name:` stands for all of its defaults; numbers are finite; only `true` and `false` are booleans.
+//! `name:` stands for all of its defaults; where the type is a [`Sweep`], lists in fields stand for an entry each; numbers are
+//! finite; only `true` and `false` are booleans.
 
 mod error;
 mod overrides;
 mod reader;
+mod sweep;
 mod tree;
 
 use std::{fs, path::Path};
@@ -17,6 +19,7 @@ use std::{fs, path::Path};
 use serde::de::DeserializeOwned;
 
 pub use error::{Error, Place};
+pub use sweep::Sweep;
 
 use error::{Fault, Sources};
 

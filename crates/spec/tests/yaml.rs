@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
 use spec::{
     checked::{Count, NonNegative},
-    yaml::{self, Place},
+    yaml::{self, Place, Sweep},
 };
 
 #[derive(Debug, PartialEq, Deserialize)]
@@ -25,7 +25,7 @@ struct Grid {
     limit: Option<Ours>,
 }
 
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Generator {
     Ours(Ours),
@@ -36,7 +36,7 @@ enum Generator {
     Validset,
 }
 
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Ours {
     iterations: Count,
@@ -178,7 +178,7 @@ fn every_mistake_is_found_where_it_stands() {
         (
             "name: t\ntraining: {iterations: -5}",
             "2:24",
-            "`-5` is not a whole number, 0 or above",
+            "`-5` is not a whole number above 0",
             "",
         ),
         (
@@ -408,18 +408,18 @@ fn a_wrong_override_is_named_instead_of_a_line() {
             "unknown field `iteratons`\n  = did you mean `iterations`?",
         ),
         ("training.lr=-1", "`-1` is not a number, 0 or above"),
-        ("training={lr: fast}", "`fast` is not a number"),
+        ("training={lr: fast}", "`fast` is not a number, 0 or above"),
         (
             "sedes=[1]",
             "unknown field `sedes`\n  = did you mean `seeds`?",
         ),
         (
             "seeds",
-            "there is no `=`\n  = write path=value, e.g. seeds=[1, 2]",
+            "there is no `=`\n  = write path=value, e.g. attack_seeds=3",
         ),
         (
             ".seeds=[1]",
-            "a part of the path is empty\n  = write path=value, e.g. seeds=[1, 2]",
+            "a part of the path is empty\n  = write path=value, e.g. attack_seeds=3",
         ),
         ("seeds=[1", "unclosed bracket '['"),
         (
@@ -511,4 +511,86 @@ proptest! {
         let read: serde_json::Value = yaml::parse_with("list", "a: [1, {b: 2}]", &[format!("a.1.b={value}")]).unwrap();
         prop_assert_eq!(read, json!({"a": [1, {"b": value}]}));
     }
+}
+
+fn swept(text: &str) -> Result<Vec<Generator>, String> {
+    yaml::parse::<Sweep<Generator>>("grid.yaml", text)
+        .map(|sweep| sweep.each().to_vec())
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_list_in_a_field_stands_for_an_entry_each() {
+    let all = |each: &[(usize, f64)]| -> Vec<Generator> {
+        each.iter()
+            .map(|&(iterations, lr)| Generator::Ours(ours(iterations, lr)))
+            .collect()
+    };
+    assert_eq!(
+        swept("ours: {lr: [0, 1e-10, 1e-5], iterations: 3}").unwrap(),
+        all(&[(3, 0.0), (3, 1e-10), (3, 1e-5)])
+    );
+    assert_eq!(
+        swept("ours: {iterations: [1, 2], lr: [1e-6, 1e-5]}").unwrap(),
+        all(&[(1, 1e-6), (1, 1e-5), (2, 1e-6), (2, 1e-5)])
+    );
+    assert_eq!(
+        swept("ours: {lr: 1e-7, iterations: 3}").unwrap(),
+        all(&[(3, 1e-7)])
+    );
+    assert_eq!(swept("ours").unwrap(), [Generator::Ours(Ours::default())]);
+}
+
+#[test]
+fn a_mistake_among_several_is_found_where_it_stands() {
+    let place = |text: &str, at: &str, message: &str| {
+        let error = swept(text).unwrap_err();
+        assert!(
+            error.starts_with(&format!("grid.yaml:{at}: {message}")),
+            "{error}"
+        );
+    };
+    place(
+        "ours:\n  iterations: 3\n  lr: [1e-6, -1]",
+        "3:14",
+        "`-1` is not a number, 0 or above",
+    );
+    place(
+        "ours: {lr: []}",
+        "1:12",
+        "`lr` is an empty list; give at least one entry",
+    );
+    place(
+        "ours:\n  iterations: [1, 2]\n  learning_rat: 1",
+        "3:3",
+        "unknown field `learning_rat`",
+    );
+    place("our", "1:1", "unknown name `our`");
+}
+
+#[test]
+fn items_without_names_have_numbers() {
+    let text = "targets:\n  - {dataset: a, model: b}\n";
+    let read = |argument| yaml::parse_with::<serde_json::Value>("grid.yaml", text, &[argument]);
+    assert_eq!(
+        read("targets.model=c").unwrap_err().hint(),
+        Some("name an item by its index from 0, or all by `*`, e.g. targets.*.model")
+    );
+    assert_eq!(
+        read("targets.*.model=c").unwrap()["targets"][0]["model"],
+        "c"
+    );
+}
+
+#[test]
+fn a_wrong_override_among_several_is_named_instead_of_a_line() {
+    #[derive(Debug, Deserialize)]
+    struct Grid {
+        #[serde(rename = "generators")]
+        _generators: Vec<Sweep<Generator>>,
+    }
+    let text = "generators:\n  - ours: {lr: [0, 1e-5]}\n";
+    let argument = "generators.ours.iterations=-5";
+    let error = yaml::parse_with::<Grid>("grid.yaml", text, &[argument]).unwrap_err();
+    assert_eq!(error.place(), &Place::Argument(argument.to_owned()));
 }

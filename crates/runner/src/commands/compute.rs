@@ -1,6 +1,6 @@
 //! A grid: computes what is missing of it, and reports.
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use spec::Stream;
 
 use super::outline;
@@ -18,11 +18,7 @@ use crate::signal::Signal;
 pub fn run(selected: &Selected, how: &How) -> anyhow::Result<()> {
     let clock = Clock::start();
     let (session, part) = Session::select(selected).or_refuse()?;
-    if let Some(pattern) = &selected.only {
-        something_to_do(&session, &part)
-            .with_context(|| format!("--only {pattern}"))
-            .or_refuse()?;
-    }
+    something_to_do(&session, &part).or_refuse()?;
     let store = session.writer(how).or_refuse()?;
     let bench = Bench {
         store: &store,
@@ -48,28 +44,23 @@ pub fn run(selected: &Selected, how: &How) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Refuses a part of which something is missing and nothing can be done: a whole grid says in its tables what it had to leave out, where a
-/// part that was named would end as if it were done.
+/// Refuses work of which nothing can be done, though something is missing: it would end as if it were done. What is left out of a grid of which
+/// some can be done is said in its tables.
 fn something_to_do(session: &Session, part: &Plan) -> anyhow::Result<()> {
     let store = session.records()?;
-    let mut left_out = None;
+    let mut left_out = Vec::new();
     for target in &part.targets {
         let mut open = false;
         for step in target.steps() {
             open |= !outline::done(store.as_ref(), step)?;
         }
         match plan::obstacle(target, &session.paths) {
-            Some(obstacle) if open => left_out = left_out.or(Some(obstacle)),
+            Some(obstacle) if open => left_out.push(format!(
+                "{}: {}; to get it: `{}`",
+                obstacle.dataset_title, obstacle.reason, obstacle.command
+            )),
             _ => return Ok(()),
         }
     }
-    match left_out {
-        Some(obstacle) => bail!(
-            "{}: {}; to get it: `{}`",
-            obstacle.dataset_title,
-            obstacle.reason,
-            obstacle.command
-        ),
-        None => Ok(()),
-    }
+    bail!("nothing can be computed here\n  {}", left_out.join("\n  "))
 }

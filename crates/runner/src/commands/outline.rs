@@ -28,7 +28,6 @@ pub fn plan(selected: &Selected) -> anyhow::Result<()> {
         }
         obstacle.iter().for_each(explain);
     }
-    part.absent.iter().for_each(explain);
     Ok(())
 }
 
@@ -63,7 +62,6 @@ pub fn status(selected: &Selected) -> anyhow::Result<()> {
         in_all += all;
     }
     say!("{done_in_all:4} of {in_all:4}  in all");
-    part.absent.iter().for_each(explain);
     Ok(())
 }
 

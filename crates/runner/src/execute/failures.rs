@@ -15,7 +15,8 @@ impl Failures {
     }
 
     /// What a step came to. A computation that failed is noted and nothing comes of it: a loss that diverged, samples that could not be
-    /// made, a model without labels. Whatever else goes wrong (a full disk, an interruption) would go wrong with every step.
+    /// made, a model without labels, images or weights that are not what they should be. Whatever else goes wrong (a full disk, an
+    /// interruption) would go wrong with every step.
     ///
     /// # Errors
     /// That.
@@ -38,6 +39,7 @@ impl Failures {
 /// Whether `error` says something about its own step only.
 fn is_of_the_step(error: &anyhow::Error) -> bool {
     error.is::<models::Error>()
+        || error.is::<data::Error>()
         || error.is::<verify::Error>()
         || matches!(
             error.downcast_ref::<store::Error>(),

@@ -29,20 +29,27 @@ impl Bench<'_> {
         let mut questions = Vec::with_capacity(step.sets.len());
         for set in &step.sets {
             let stream = self.root.split("set").split(&set.seed.to_string());
-            questions.extend(match self.store.set(&set.id)? {
-                Some(_) => {
-                    let samples = SensitiveSet::load(&self.store.samples(&set.id))?;
-                    Some(self.question(set, samples, subject, &stream)?)
-                }
-                None => {
-                    let made = self
-                        .make(step, set, subject, &stream, progress)
-                        .with_context(|| set.name.clone());
-                    failures.tolerate(made, progress)?
-                }
-            });
+            let question = match self.store.set(&set.id)? {
+                Some(_) => self.made(set, subject, &stream),
+                None => self.make(step, set, subject, &stream, progress),
+            };
+            let question = question.with_context(|| set.name.clone());
+            questions.extend(failures.tolerate(question, progress)?);
         }
         Ok(questions)
+    }
+
+    /// The set that was made before.
+    fn made(&self, set: &SetStep, subject: &Subject, stream: &Stream) -> anyhow::Result<Question> {
+        let path = self.store.samples(&set.id);
+        let samples = SensitiveSet::load(&path).with_context(|| {
+            let record = path.with_file_name("record.json");
+            format!(
+                "delete its record, {}, to have it made again",
+                record.display()
+            )
+        })?;
+        self.question(set, samples, subject, stream)
     }
 
     fn make(

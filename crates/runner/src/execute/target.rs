@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use attacks::Victim;
 use candle_core::DType;
 use data::{Dataset, Split};
@@ -157,7 +157,7 @@ impl Bench<'_> {
                     }
                     None => weights.check(model, classes).map(|()| weights),
                 };
-                weights.map_err(|error| anyhow!("{}: {error}", path.display()))?
+                weights.with_context(|| path.display().to_string())?
             }
             None => Weights::draw(model, classes, &stream.split("weights"))?,
         };

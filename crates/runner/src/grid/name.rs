@@ -18,9 +18,13 @@ impl TryFrom<String> for Name {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
+        if text == "store" {
+            return Err(
+                "`store` is where the records of all grids lie; choose another name".to_owned(),
+            );
+        }
         let plain = |b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-        // `store` is where all grids' records lie.
-        if text.is_empty() || !text.bytes().all(plain) || text == "store" {
+        if text.is_empty() || !text.bytes().all(plain) {
             return Err(format!(
                 "`{text}` cannot name a folder of results; use lower-case letters, digits, `-` and `_`, e.g. table3"
             ));

@@ -28,13 +28,13 @@ pub struct Weights {
     pub sum: Option<Sha256>,
 }
 
-/// The weight file of `target`; or, if it is not there and the grid does not tell its checksum, why there is no such target.
+/// The weight file of `target`. One whose checksum the grid tells need not be there: the target has a name all the same.
 ///
 /// # Errors
 /// If the file cannot be read or is another one than expected.
-pub fn weights(target: &Target, paths: &Paths) -> anyhow::Result<Result<Weights, NotRun>> {
+pub fn weights(target: &Target, paths: &Paths) -> anyhow::Result<Weights> {
     let Some(init) = &target.init else {
-        return Ok(Ok(Weights::default()));
+        return Ok(Weights::default());
     };
     let path = init.path(paths.data.as_deref());
     let sum = if path.is_file() {
@@ -53,13 +53,26 @@ pub fn weights(target: &Target, paths: &Paths) -> anyhow::Result<Result<Weights,
     } else {
         match &init.sha256 {
             Some(expected) => expected.clone(),
-            None => return Ok(Err(paths.without_weights(target, init))),
+            None => bail!("init.weights: {}", nothing_at(init, &path, paths)),
         }
     };
-    Ok(Ok(Weights {
+    Ok(Weights {
         path: Some(path),
         sum: Some(sum),
-    }))
+    })
+}
+
+/// What is wrong with the path of a weight file that is not one.
+fn nothing_at(init: &Init, path: &Path, paths: &Paths) -> String {
+    if path.is_dir() {
+        return format!("{} is a folder; name the file in it", path.display());
+    }
+    let place = match &paths.data {
+        _ if init.weights.is_absolute() => "",
+        Some(_) => " (a relative path is looked up in the data folder)",
+        None => " (a relative path is looked up in the data folder: name it by --data)",
+    };
+    format!("there is no file {}{place}", path.display())
 }
 
 /// Why `step` cannot be computed here, if so.

@@ -1,6 +1,6 @@
 //! Which steps a grid has, and their ids.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use candle_core::Device;
 use generators::probe;
 use serde::Serialize;
@@ -9,7 +9,7 @@ use spec::checked::{Count, Minority};
 use verify::{KeyCheck, SecretKey};
 
 use super::absent::{self, Paths};
-use super::{AttackStep, Plan, ProbeStep, RunStep, SetStep, SliceStep, TargetStep, label};
+use super::{AttackStep, Plan, ProbeStep, RunStep, SetStep, SliceStep, TargetStep, fits, label};
 use crate::device;
 use crate::grid::{Grid, Head, Target};
 
@@ -84,14 +84,13 @@ impl Plan {
         let common = Common { grid, key, device };
         let mut plan = Self {
             targets: Vec::new(),
-            absent: Vec::new(),
         };
         let names = label::targets(&grid.targets);
-        for (target, name) in grid.targets.iter().zip(names) {
-            match absent::weights(target, paths)? {
-                Ok(weights) => plan.targets.push(common.target(target, name, weights)?),
-                Err(missing) => plan.absent.push(missing),
-            }
+        for (nth, (target, name)) in grid.targets.iter().zip(names).enumerate() {
+            let at = || format!("targets.{nth}");
+            fits::check(target, grid).with_context(at)?;
+            let weights = absent::weights(target, paths).with_context(at)?;
+            plan.targets.push(common.target(target, name, weights)?);
         }
         plan.require_distinct()?;
         Ok(plan)

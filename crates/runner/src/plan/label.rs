@@ -6,13 +6,19 @@ use serde::Serialize;
 use serde_json::Value;
 use spec::checked::Count;
 
-use crate::grid::Target;
+use crate::grid::{Init, Target};
 
 /// `dataset/model`, and what else tells targets of the same two apart.
 pub fn targets(targets: &[Target]) -> Vec<String> {
     labels(targets.iter().map(|target| {
+        // The checksum of a file says no more than its path, at length.
+        let init = target.init.clone();
         let own = Target {
             generators: None,
+            init: init.map(|init| Init {
+                sha256: None,
+                ..init
+            }),
             ..target.clone()
         };
         let fields = serde_json::to_value(own).unwrap_or_default();

@@ -133,11 +133,15 @@ impl Fault {
         if self.spot.is_none() {
             self.spot = Some(node.spot);
             if let Kind::Expected(expected) = &self.kind {
-                if let (A_LIST, Value::Typed(_, text) | Value::Text(text)) =
-                    (expected.as_str(), &node.value)
-                {
-                    self.hint = Some(format!("write `[{text}]`"));
-                }
+                self.hint = match (expected.as_str(), &node.value) {
+                    (A_LIST, Value::Typed(_, text) | Value::Text(text)) => {
+                        Some(format!("write `[{text}]`"))
+                    }
+                    (_, Value::Text(text)) if text.parse::<f64>().is_ok() => {
+                        Some("it is text; take the quotes off".to_owned())
+                    }
+                    _ => None,
+                };
                 self.kind = Kind::Message(format!("{} is not {expected}", node.value));
             }
         }

@@ -10,13 +10,15 @@ use crate::nearest;
 pub(super) fn apply(root: &mut Node, argument: &str, index: usize) -> Result<(), Fault> {
     let spot = Spot::argument(index);
     let Some((path, value)) = argument.split_once('=') else {
-        return Err(Fault::new(spot, "there is no `=`").hint("write path=value, e.g. seeds=[1, 2]"));
+        return Err(
+            Fault::new(spot, "there is no `=`").hint("write path=value, e.g. attack_seeds=3")
+        );
     };
     let value = Node::parse(value, index)?;
     let parts: Vec<&str> = path.split('.').map(str::trim).collect();
     if parts.contains(&"") {
         return Err(Fault::new(spot, "a part of the path is empty")
-            .hint("write path=value, e.g. seeds=[1, 2]"));
+            .hint("write path=value, e.g. attack_seeds=3"));
     }
     lay(root, &parts, 0, &value, spot)
 }
@@ -93,7 +95,13 @@ fn item<'a>(
         [at] => at,
         [] => {
             let problem = format!("`{done}` has no item `{part}`");
-            return Err(Fault::new(spot, problem).hint(nearest::hint(part, &names)));
+            let fix = match names.is_empty() {
+                true => {
+                    format!("name an item by its index from 0, or all by `*`, e.g. {done}.*.{part}")
+                }
+                false => nearest::hint(part, &names),
+            };
+            return Err(Fault::new(spot, problem).hint(fix));
         }
         [first, ..] => {
             let problem = format!("`{done}` has {} items `{part}`", matches.len());

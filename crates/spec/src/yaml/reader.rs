@@ -11,6 +11,7 @@ use serde::{
 
 use super::{
     error::Fault,
+    sweep,
     tree::{Name, Node, Typed, Value},
 };
 
@@ -61,9 +62,12 @@ impl<'de> Deserializer<'de> for Reader<'_> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Fault> {
+        if name == sweep::NAME {
+            return visitor.visit_seq(Items(sweep::spell_out(self.0)?.iter()));
+        }
         visitor.visit_newtype_struct(self)
     }
 

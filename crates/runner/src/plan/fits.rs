@@ -1,0 +1,36 @@
+//! What a grid asks of a data set that it does not have: found before there is any work.
+
+use anyhow::{Context, bail};
+use spec::checked::Count;
+
+use crate::grid::{Grid, Target};
+
+/// Checks what `target`, one of `grid`'s, asks of its data set.
+///
+/// # Errors
+/// If there are fewer images, or if a generator's or an attack's settings do not fit them.
+pub fn check(target: &Target, grid: &Grid) -> anyhow::Result<()> {
+    let info = target.dataset.info();
+    let enough = |field: &str, asked: Option<Count>, have: usize| match asked {
+        Some(asked) if asked.get() > have => bail!(
+            "{field}: {asked} images are asked for, and {} has {have}; lower it",
+            info.title
+        ),
+        _ => Ok(()),
+    };
+    enough("test_images", target.test_images, info.test)?;
+    let some = target.train.as_ref().and_then(|train| train.images);
+    enough("train.images", some, info.train)?;
+    let train = some.map_or(info.train, Count::get);
+    for spec in target.generators.as_ref().unwrap_or(&grid.generators) {
+        let generator = spec.generator();
+        let fits = generator.fits(train, info.test);
+        fits.with_context(|| format!("for {}", info.title))?;
+    }
+    let slice = grid.slice.as_ref().map(|slice| slice.attack.clone());
+    for spec in grid.attacks().into_iter().chain(slice) {
+        let fits = spec.attack().fits(info.shape, info.classes);
+        fits.with_context(|| format!("for {}", info.title))?;
+    }
+    Ok(())
+}

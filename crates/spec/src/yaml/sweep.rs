@@ -1,0 +1,103 @@
+//! Entries that stand for several, e.g. `finetune: {lr: [1e-6, 1e-5]}` for two.
+
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{SeqAccess, Visitor},
+};
+
+use super::{
+    error::Fault,
+    tree::{Name, Node, Value},
+};
+
+/// An entry `name: {fields}`, or several that differ in what the fields hold lists of: one `S` for each choice out of all lists, the
+/// last list varying fastest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Sweep<S>(Vec<S>);
+
+/// By this name the reader of files knows what is asked for.
+pub(super) const NAME: &str = "Sweep of several";
+
+impl<S> Sweep<S> {
+    /// What it stands for, at least one.
+    pub fn each(&self) -> &[S] {
+        &self.0
+    }
+}
+
+impl<'de, S: Deserialize<'de>> Deserialize<'de> for Sweep<S> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(NAME, Each(PhantomData))
+    }
+}
+
+struct Each<S>(PhantomData<S>);
+
+impl<'de, S: Deserialize<'de>> Visitor<'de> for Each<S> {
+    type Value = Sweep<S>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an entry")
+    }
+
+    /// Of other formats: written out, as it is serialized.
+    fn visit_newtype_struct<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Sweep<S>, D::Error> {
+        Vec::deserialize(deserializer).map(Sweep)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Sweep<S>, A::Error> {
+        let mut all = Vec::new();
+        while let Some(entry) = entries.next_element()? {
+            all.push(entry);
+        }
+        Ok(Sweep(all))
+    }
+}
+
+/// The entries that `node` stands for; every value keeps its place.
+pub(super) fn spell_out(node: &Node) -> Result<Vec<Node>, Fault> {
+    let Value::Map(entry) = &node.value else {
+        return Ok(vec![node.clone()]);
+    };
+    let [(name, content)] = &entry[..] else {
+        return Ok(vec![node.clone()]);
+    };
+    let Value::Map(fields) = &content.value else {
+        return Ok(vec![node.clone()]);
+    };
+    let mut all = vec![fields.clone()];
+    for (at, (field, value)) in fields.iter().enumerate() {
+        let Value::List(items) = &value.value else {
+            continue;
+        };
+        if items.is_empty() {
+            let problem = format!("`{}` is an empty list; give at least one entry", field.text);
+            return Err(Fault::new(value.spot, problem));
+        }
+        let choices = |fields: Vec<(Name, Node)>| {
+            items.iter().map(move |item| {
+                let mut fields = fields.clone();
+                fields[at].1 = item.clone();
+                fields
+            })
+        };
+        all = all.into_iter().flat_map(choices).collect();
+    }
+    let entry = |fields| Node {
+        spot: node.spot,
+        value: Value::Map(vec![(
+            name.clone(),
+            Node {
+                spot: content.spot,
+                value: Value::Map(fields),
+            },
+        )]),
+    };
+    Ok(all.into_iter().map(entry).collect())
+}
