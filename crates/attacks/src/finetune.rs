@@ -46,6 +46,11 @@ impl Default for Finetune {
 }
 
 impl Attack for Finetune {
+    /// At rate 0 nothing moves, whatever the order of the images, unless running statistics do.
+    fn is_random(&self) -> bool {
+        self.lr.get() > 0.0 || self.batch_norm == BatchNorm::Train
+    }
+
     fn start<'a>(
         &self,
         victim: Victim<'a>,

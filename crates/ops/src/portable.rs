@@ -8,15 +8,7 @@
 use crate::batch_norm::{BatchNorm, BatchStatistics};
 use crate::plan::Window;
 use crate::update::{AdamStep, SgdStep};
-use candle_core::{D, DType, Device, Result, Tensor, Var};
-
-/// The devices a run can ask for.
-///
-/// # Errors
-/// If `ordinal` names a CUDA device and this build has no CUDA, or the machine no such device.
-pub fn cuda(ordinal: usize) -> Result<Device> {
-    Device::new_cuda(ordinal)
-}
+use candle_core::{D, DType, Result, Tensor, Var};
 
 /// See [`crate::relu`].
 ///

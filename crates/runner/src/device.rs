@@ -40,7 +40,8 @@ impl Choice {
     }
 }
 
-/// The device's name in records. Results are bit-for-bit the same on every processor, but not on a GPU.
+/// The device's name in records. A network's answers have the same bits on every processor, and so has a training under the same C library,
+/// whose `exp` and `ln` its loss uses; not on a GPU.
 pub fn name(device: &Device) -> &'static str {
     if device.is_cpu() { "cpu" } else { "cuda:0" }
 }

@@ -107,6 +107,29 @@ fn a_damaged_set_leaves_the_rest_as_it_is() {
     assert_eq!(place.records().len(), 1 + 4 + 4 + 4);
 }
 
+/// Samples of one model say nothing of another.
+#[test]
+fn other_weights_under_the_name_of_a_target_are_refused() {
+    let place = Place::new(&grid(""));
+    place.succeed(&["grid.yaml", "--only", "fashion-mnist/resnet20"]);
+    let (path, mut bytes) = place
+        .payloads()
+        .into_iter()
+        .find(|(path, _)| path.ends_with("weights.safetensors"))
+        .unwrap();
+    // The last byte of the last weight.
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(place.path().join(path), bytes).unwrap();
+    let answer = place.run(&["grid.yaml"]);
+    assert_eq!(answer.code, Some(1), "{}", answer.stderr);
+    assert!(
+        answer.stderr.contains("are not those that it had"),
+        "{}",
+        answer.stderr
+    );
+    assert_eq!(place.records().len(), 1);
+}
+
 /// Weights that a training left are a target of their own when a grid names them as a file.
 #[test]
 fn weights_from_a_file_are_used_as_they_are() {
@@ -199,8 +222,8 @@ fn what_cannot_be_made_leaves_the_rest_as_it_is() {
         "{last}"
     );
     assert!(answer.stdout.contains("Validset"), "{}", answer.stdout);
-    // A target, three sets, and of each three rates with two seeds.
-    assert_eq!(place.records().len(), 1 + 3 + 3 * 3 * 2);
+    // A target, three sets, and of each two rates with two seeds and rate 0 with one.
+    assert_eq!(place.records().len(), 1 + 3 + 3 * (2 * 2 + 1));
     let again = place.run(&["grid.yaml"]);
     assert_eq!(again.code, Some(1), "{}", again.stderr);
     assert!(!again.stderr.contains("finetune"), "{}", again.stderr);

@@ -340,6 +340,9 @@ impl Store {
         if let Some((payload, save)) = payload {
             let folder = payload.parent().unwrap_or(&self.root);
             fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
+            // The entry of a new folder outlasts a power cut no less than what is in it: the state is removed after this.
+            let parent = folder.parent().unwrap_or(&self.root);
+            sync_folder(parent).map_err(Error::io("synchronise", parent))?;
             file::write_with(&payload, save)?;
         }
         file::write(&path, &bytes)?;

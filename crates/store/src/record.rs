@@ -61,6 +61,9 @@ pub struct TargetRecord {
     pub train_images: u64,
     /// Epochs trained; 0 for loaded weights.
     pub epochs: f64,
+    /// SHA-256 of the weights' file, in hexadecimal digits; records of before this field have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_sha256: Option<String>,
     /// How it was computed.
     pub provenance: Provenance,
 }

@@ -39,6 +39,7 @@ fn target() -> TargetRecord {
         accuracy: Rate::new(1_712, 2_000),
         train_images: 10_000,
         epochs: 3.0,
+        weights_sha256: None,
         provenance: Provenance {
             started: now(),
             ..Provenance::default()

@@ -34,6 +34,7 @@ pub fn fashion() -> TargetRecord {
         accuracy: Rate::new(1_712, 2_000),
         train_images: 10_000,
         epochs: 4.0,
+        weights_sha256: None,
         provenance: Provenance::default(),
     }
 }

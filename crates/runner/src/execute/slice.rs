@@ -138,10 +138,8 @@ impl Plane {
             let logits = BlackBox(network)
                 .logits(&images)
                 .map_err(|error| anyhow::anyhow!("{error}"))?;
-            margins.extend(logits.chunks_exact(network.classes()).map(|row| {
-                let [first, second] = head.logits(row);
-                first - second
-            }));
+            let rows = logits.chunks_exact(network.classes());
+            margins.extend(rows.map(|row| head.margin(row)));
         }
         Ok(margins)
     }

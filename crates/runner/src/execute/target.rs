@@ -15,7 +15,7 @@ use verify::Rate;
 
 use super::Bench;
 use super::images::Images;
-use crate::grid::{Head, Target};
+use crate::grid::{Head, Sha256, Target};
 use crate::plan::TargetStep;
 use crate::progress::{Line, Progress};
 use crate::provenance::Clock;
@@ -77,10 +77,20 @@ impl Bench<'_> {
         images: Images,
     ) -> anyhow::Result<Subject> {
         let path = self.store.weights(&step.id);
-        if !path.exists() {
+        let sum = record.weights_sha256.as_ref();
+        let problem = match path.exists() {
+            false => Some("are gone"),
+            true if sum.is_none() => None,
+            true => {
+                let found = Sha256::of_file(&path).with_context(|| path.display().to_string())?;
+                (sum.map(String::as_str) != Some(found.as_str()))
+                    .then_some("are not those that it had")
+            }
+        };
+        if let Some(problem) = problem {
             let record = path.with_file_name("record.json");
             let problem = format!(
-                "the weights of this finished target are gone; delete its record, {}, to have it made again",
+                "the weights of this finished target {problem}; delete its record, {}, to have it made again",
                 record.display()
             );
             return Err(models::Error::File { path, problem }.into());
@@ -108,6 +118,7 @@ impl Bench<'_> {
 
         let target = &step.target;
         let info = target.dataset.info();
+        let bytes = subject.weights.to_bytes()?;
         let record = TargetRecord {
             format: FORMAT,
             id: step.id,
@@ -128,9 +139,9 @@ impl Bench<'_> {
                 .train
                 .as_ref()
                 .map_or(0.0, |train| train.epochs.get() as f64),
+            weights_sha256: Some(Sha256::of(&bytes).as_str().to_owned()),
             provenance: clock.provenance(self.device),
         };
-        let bytes = subject.weights.to_bytes()?;
         self.store
             .put_target(&record, |path| Ok(std::fs::write(path, &bytes)?))?;
         progress.end(line, &format!("accuracy {}", subject.accuracy));

@@ -47,8 +47,13 @@ impl Sha256 {
     /// # Errors
     /// If the file cannot be read.
     pub fn of_file(path: &Path) -> io::Result<Self> {
-        let sum = sha2::Sha256::digest(fs::read(path)?);
-        Ok(Self(sum.iter().map(|byte| format!("{byte:02x}")).collect()))
+        Ok(Self::of(&fs::read(path)?))
+    }
+
+    /// That of some bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        let sum = sha2::Sha256::digest(bytes);
+        Self(sum.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// The digits.

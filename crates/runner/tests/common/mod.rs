@@ -29,8 +29,8 @@ attacks:
 attack_seeds: 2
 ";
 
-/// Steps that leave a record: a target, four sets, and runs of three rates, two seeds and four sets.
-pub const STEPS: usize = 1 + 4 + 3 * 2 * 4;
+/// Steps that leave a record: a target, four sets, and runs of four sets: two rates with two seeds, and rate 0 with one.
+pub const STEPS: usize = 1 + 4 + (2 * 2 + 1) * 4;
 
 /// A folder with a grid file in it.
 pub struct Place(TempDir);
