@@ -31,7 +31,7 @@ pub struct NotRun {
 
 impl NotRun {
     /// What a note says of it.
-    pub(crate) fn note(&self) -> String {
+    pub fn note(&self) -> String {
         format!(
             "{}: not run, {}. To get it: `{}`",
             self.dataset_title, self.reason, self.command

@@ -104,14 +104,15 @@ impl<'a> Block<'a> {
 
     /// The block's name, one line for each thing that says which target it is.
     pub fn lines(&self) -> Vec<String> {
+        let mut lines = self.target_lines();
+        lines.extend(said(&self.attack_variant));
+        lines
+    }
+
+    /// The name without the kind of attack.
+    pub fn target_lines(&self) -> Vec<String> {
         let mut lines = vec![self.target.dataset_title.clone(), network(self.target)];
-        let variants = [&self.target_variant, &self.attack_variant];
-        lines.extend(
-            variants
-                .into_iter()
-                .filter(|text| !text.is_empty())
-                .cloned(),
-        );
+        lines.extend(said(&self.target_variant));
         lines
     }
 
@@ -344,6 +345,11 @@ impl Measure {
             Self::Pair => run.pair,
         }
     }
+}
+
+/// A text, unless it is empty.
+fn said(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// Whether a rate is the balance of the reference labels and no sensitivity: all labels are the same after the attack and were not before, so

@@ -127,10 +127,20 @@ impl<'a> Findings<'a> {
         Ok(path)
     }
 
-    /// Prints the tables, the accuracy of each target and the total of false alarms.
+    /// Prints the tables, what was not run, the accuracy of each target and the total of false alarms.
     pub fn print(&self) {
-        for (_, document) in &self.documents {
-            say!("{}", document.render(Markup::Terminal));
+        let not_run: Vec<String> = self.not_run.iter().map(NotRun::note).collect();
+        for table in self
+            .documents
+            .iter()
+            .flat_map(|(_, document)| &document.tables)
+        {
+            let mut table = table.clone();
+            table.notes.retain(|note| !not_run.contains(note));
+            say!("{}", table.render(Markup::Terminal));
+        }
+        for note in not_run {
+            say!("{note}");
         }
         for step in &self.session.plan.targets {
             let mut records = self.records.targets.iter();

@@ -10,6 +10,7 @@ pub mod nearest;
 pub mod registry;
 pub mod rng;
 pub mod scale;
+pub mod schema;
 pub mod yaml;
 
 pub use id::Id;

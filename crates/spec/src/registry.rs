@@ -1,8 +1,9 @@
 //! One static slice that names every generator, or every attack: the grid's names, the command line's lists and the
 //! table-driven tests come from it, so adding one is one file and one line.
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+use crate::schema::Shape;
 
 /// One entry of a registry.
 pub struct Entry {
@@ -12,13 +13,8 @@ pub struct Entry {
     pub summary: &'static str,
     /// Its fields with their defaults; without those that may be absent and are.
     pub defaults: fn() -> Value,
-    /// The names of all its fields.
-    pub fields: fn() -> &'static [&'static str],
-}
-
-/// The names of all fields that a `T` is read from.
-pub fn fields<T: DeserializeOwned>() -> &'static [&'static str] {
-    serde_aux::serde_introspection::serde_introspect::<T>()
+    /// What its settings are read from, by path.
+    pub shape: fn(&[&'static str]) -> Shape,
 }
 
 /// Declares `REGISTRY`, a slice of [`Entry`], and `Spec`, the enum that a grid file names its variants by.
@@ -42,7 +38,7 @@ macro_rules! registry {
             name: $name,
             summary: $summary,
             defaults: || ::serde_json::to_value($variant::default()).unwrap_or_default(),
-            fields: $crate::registry::fields::<$variant>,
+            shape: $crate::schema::shape::<$variant>,
         },)*];
 
         impl Spec {

@@ -26,7 +26,7 @@ pub struct Rates {
 pub struct Panel {
     /// Data set and network.
     pub title: String,
-    /// Accuracy, seeds, pairs.
+    /// The kind of attack, where there are several; accuracy, seeds, pairs.
     pub subtitle: String,
     /// How the paper's curves are to be called; `None` if there are none.
     pub paper: Option<String>,
@@ -132,9 +132,13 @@ fn panel(block: &Block, axis: Axis, paper: &Paper, scale: Scale) -> Panel {
         Kinship::Foreign(_) => format!("paper: {setting}, another data set, for orientation only"),
     };
     Panel {
-        title: block.title(),
+        title: block.target_lines().join(", "),
         subtitle: format!(
-            "top-1 {:.1} % ({}/{}), {}{}",
+            "{}top-1 {:.1} % ({}/{}), {}{}",
+            match block.attack_variant.as_str() {
+                "" => String::new(),
+                kind => format!("{kind}: "),
+            },
             100.0 * top1.value(),
             top1.hits(),
             top1.of(),

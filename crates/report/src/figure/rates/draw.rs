@@ -45,8 +45,8 @@ impl Drawing for Rates {
                 HPos::Left,
             )?;
         }
-        for (nth, panel) in self.panels.iter().enumerate() {
-            let (column, row) = (nth % page.columns, nth / page.columns);
+        for (panel, (column, row)) in self.panels.iter().zip(&page.places) {
+            let (column, row) = (*column, *row);
             let left = column as f64 * page.panel;
             let top = HEAD + row as f64 * PANEL;
             let mut room = 90.0_f64;
@@ -67,7 +67,8 @@ const LABEL: f64 = 13.5;
 
 /// The size of the page in page units.
 struct Page {
-    columns: usize,
+    /// Column and row of each panel.
+    places: Vec<(usize, usize)>,
     panel: f64,
     width: f64,
     height: f64,
@@ -75,16 +76,31 @@ struct Page {
 
 impl Page {
     fn of(figure: &Rates) -> Self {
-        let columns = if figure.panels.len() > 1 { 2 } else { 1 };
+        let places = places(&figure.panels);
+        let last = |of: fn(&(usize, usize)) -> usize| places.iter().map(of).max().unwrap_or(0);
+        let (columns, rows) = (last(|place| place.0) + 1, last(|place| place.1) + 1);
         let panel = if columns == 1 { 900.0 } else { 680.0 };
-        let rows = figure.panels.len().div_ceil(columns).max(1);
         Self {
-            columns,
+            places,
             panel,
             width: panel * columns as f64,
             height: HEAD + PANEL * rows as f64 + FOOT,
         }
     }
+}
+
+/// Columns and rows: two panels a row; where targets have several, a row for each target, or more if they do not fit.
+fn places(panels: &[Panel]) -> Vec<(usize, usize)> {
+    let same = |a: &Panel, b: &Panel| a.title == b.title;
+    if panels.windows(2).all(|two| !same(&two[0], &two[1])) {
+        return (0..panels.len()).map(|nth| (nth % 2, nth / 2)).collect();
+    }
+    let (mut places, mut row) = (Vec::new(), 0);
+    for target in panels.chunk_by(same) {
+        places.extend((0..target.len()).map(|nth| (nth % 3, row + nth / 3)));
+        row += target.len().div_ceil(3);
+    }
+    places
 }
 
 /// One panel, placed.
@@ -304,6 +320,14 @@ impl<'a> Frame<'a> {
             } else {
                 power(decade)
             };
+            canvas.text(&text, (x, ticks), 13.0, INK, HPos::Center)?;
+        }
+        // Where the axis ends between two decades.
+        let end = 10_f64.powf(high);
+        if self.axis.percent && high - high.floor() > 0.3 {
+            let x = self.x(end);
+            canvas.line((x, self.bottom), (x, self.bottom + 5.0), INK, 1.25)?;
+            let text = format!("{:.0} %", 100.0 * end);
             canvas.text(&text, (x, ticks), 13.0, INK, HPos::Center)?;
         }
         let names = self.bottom + 38.0;
