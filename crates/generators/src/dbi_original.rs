@@ -70,7 +70,9 @@ impl Generator for DbiOriginal {
         if samples > train {
             return Err(Error::Unmade {
                 generator: "dbi-original",
-                problem: format!("{samples} images asked for, {train} to train on; lower `samples`"),
+                problem: format!(
+                    "{samples} images asked for, {train} to train on; lower `samples`"
+                ),
             });
         }
         Ok(())

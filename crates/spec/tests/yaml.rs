@@ -184,7 +184,7 @@ fn every_mistake_is_found_where_it_stands() {
         (
             "name: t\ntraining: {lr: fast}",
             "2:16",
-            "`fast` is not a number",
+            "`fast` is not a number, 0 or above",
             "",
         ),
         (
