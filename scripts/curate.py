@@ -6,8 +6,8 @@
     runner configs/all.yaml --data DIR --out OUT --scale paper
     python scripts/curate.py all paper OUT --data DIR
 
-Desk scale goes to results/curated/GRID-desk. Paper scale goes to results/paper with the records of its store, of which `runner table
-configs/GRID.yaml --scale paper --out results/paper` makes the tables again. Weights and samples stay where they are: samples of `validset` are
+Reports without rows are left out. Desk scale goes to results/curated/GRID-desk. Paper scale goes to results/paper with the records of its store, of
+which `runner table configs/GRID.yaml --scale paper` makes the tables again, in a copy of it. Weights and samples stay where they are: samples of `validset` are
 images of data sets. A README shows the first table of a file under results between `<!-- table of FILE -->` and `<!-- end of table -->`.
 """
 
@@ -71,7 +71,10 @@ def main():
 
     folder = ROOT / "results" / (f"curated/{grid}-desk" if scale == "desk" else f"paper/{grid}")
     shutil.rmtree(folder, ignore_errors=True)
+    empty = [table.stem for table in (out / grid).glob("*.md") if len(first_table(table.read_text()).splitlines()) <= 2]
     for source in sorted((out / grid).iterdir()):
+        if source.stem in empty:
+            continue
         # The points of slices and the sheets are many megabytes, and the sheets of `validset` are images of data sets: one of each is shown.
         large = source.name.startswith(("figure1-", "samples-")) and not source.name.startswith(SHOWN[scale])
         if large or source.name in ("figure1.csv", "convergence.csv") or source.suffix not in (".md", ".svg", ".json", ".csv"):

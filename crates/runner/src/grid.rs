@@ -97,7 +97,8 @@ pub struct Target {
     /// What makes its sensitive samples, instead of the grid's generators.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generators: Option<Vec<generators::Spec>>,
-    /// Measure accuracy on so many test images, class-balanced; on all if absent.
+    /// Measure accuracy on so many test images, class-balanced; on all if absent. It is part of what the target is, and of the name that its
+    /// keyed head is drawn by: with another number everything of the target is computed anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_images: Option<Count>,
 }

@@ -9,10 +9,12 @@ use crate::provenance::Clock;
 use crate::say::say;
 use crate::session::Session;
 
-/// Prints the tables, and says where they are.
+/// Prints the tables, and says where they and what they rest on are.
 pub fn table(chosen: &Chosen) -> anyhow::Result<()> {
+    let clock = Clock::start();
     with_findings(chosen, |findings| {
-        let files = findings.write()?;
+        let mut files = findings.write()?;
+        files.push(findings.write_journal(&clock)?);
         findings.print();
         for file in files.iter().filter(|file| !is_figure(file)) {
             say!("{}", file.display());
