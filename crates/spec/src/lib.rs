@@ -1,7 +1,7 @@
 //! What a grid file is made of: YAML reading with positions, scales, identifiers and random streams.
 //!
 //! This crate sits below every other one. It knows nothing about networks, only what each part needs in order to say
-//! what is to be computed ([`yaml`], [`checked`], [`nearest()`], [`Scale`]), to name the result ([`Id`]) and to compute
+//! what is to be computed ([`yaml`], [`checked`], [`nearest()`], [`schema`], [`Scale`]), to name the result ([`Id`]) and to compute
 //! the same thing again ([`Stream`]).
 
 pub mod checked;
