@@ -42,6 +42,10 @@ impl Default for Aid {
 }
 
 impl Generator for Aid {
+    fn fits(&self, _: usize, held_out: usize) -> Result<()> {
+        self.stage1.start.fits(self.samples.get(), held_out)
+    }
+
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
         let coverage = CoverageTerm {
             weight: self.coverage_weight.get(),

@@ -36,6 +36,10 @@ impl Default for Dbi {
 }
 
 impl Generator for Dbi {
+    fn fits(&self, _: usize, held_out: usize) -> Result<()> {
+        self.stage1.start.fits(self.samples.get(), held_out)
+    }
+
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
         let objective = Objective {
             variance: self.variance_weight.get(),

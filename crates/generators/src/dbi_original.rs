@@ -3,9 +3,10 @@
 
 use crate::descent::{Descent, Rule};
 use crate::head::variance;
+use crate::pixels::enough;
 use crate::{Context, Generated, Generator};
 use candle_core::{Tensor, Var};
-use models::{Error, Job, Network, Result};
+use models::{Job, Network, Result};
 use serde::{Deserialize, Serialize};
 use spec::checked::{Count, Positive};
 
@@ -66,16 +67,7 @@ impl Generator for DbiOriginal {
     }
 
     fn fits(&self, train: usize, _: usize) -> Result<()> {
-        let samples = self.samples.get();
-        if samples > train {
-            return Err(Error::Unmade {
-                generator: "dbi-original",
-                problem: format!(
-                    "{samples} images asked for, {train} to train on; lower `samples`"
-                ),
-            });
-        }
-        Ok(())
+        enough("dbi-original", self.samples.get(), train, "to train on")
     }
 
     fn is_random(&self) -> bool {

@@ -45,6 +45,10 @@ impl Default for Ours {
 }
 
 impl Generator for Ours {
+    fn fits(&self, _: usize, held_out: usize) -> Result<()> {
+        self.stage1.start.fits(self.samples.get(), held_out)
+    }
+
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
         let outputs = |space| Outputs::new(space, context.key, context.model_id, context.target);
         let objective = Objective {

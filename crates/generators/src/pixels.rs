@@ -17,7 +17,32 @@ pub enum Start {
     Natural,
 }
 
+/// Whether `asked` images can be had of `have`, which are `what`.
+///
+/// # Errors
+/// If not.
+pub(crate) fn enough(generator: &'static str, asked: usize, have: usize, what: &str) -> Result<()> {
+    if asked <= have {
+        return Ok(());
+    }
+    Err(Error::Unmade {
+        generator,
+        problem: format!("{asked} images asked for, {have} {what}; lower `samples`"),
+    })
+}
+
 impl Start {
+    /// Whether so many samples can begin, with so many images held out.
+    ///
+    /// # Errors
+    /// If not.
+    pub(crate) fn fits(self, samples: usize, held_out: usize) -> Result<()> {
+        match self {
+            Self::Natural => enough("stage 1", samples, held_out, "held out to start from"),
+            Self::Normal | Self::Uniform => Ok(()),
+        }
+    }
+
     /// `samples` images `(samples, c, h, w)`.
     ///
     /// # Errors
@@ -37,14 +62,7 @@ impl Start {
             }
             Self::Natural => {
                 let have = context.held_out.len();
-                if samples > have {
-                    return Err(Error::Unmade {
-                        generator: "stage 1",
-                        problem: format!(
-                            "{samples} images to start from asked for, {have} held out; lower `samples`"
-                        ),
-                    });
-                }
+                self.fits(samples, have)?;
                 let chosen = context.stream.split("held-out").choose(have, samples);
                 context.held_out.images(&chosen)
             }

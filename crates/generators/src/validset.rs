@@ -2,9 +2,10 @@
 
 use crate::head::Outputs;
 use crate::ours::images;
+use crate::pixels::enough;
 use crate::{Context, Generated, Generator, Stop};
 use candle_core::{Device, Tensor};
-use models::{Error, Job, Result, Status};
+use models::{Job, Result, Status};
 use serde::{Deserialize, Serialize};
 use spec::checked::Count;
 use verify::{LabelSpace, Layout, SensitiveSet};
@@ -39,14 +40,7 @@ impl Generator for Validset {
     }
 
     fn fits(&self, _: usize, held_out: usize) -> Result<()> {
-        let asked = self.samples.get();
-        if asked > held_out {
-            return Err(Error::Unmade {
-                generator: "validset",
-                problem: format!("{asked} images asked for, {held_out} held out; lower `samples`"),
-            });
-        }
-        Ok(())
+        enough("validset", self.samples.get(), held_out, "held out")
     }
 }
 

@@ -61,6 +61,10 @@ fn more_than_a_data_set_has() {
         "validset: {samples: 6}",
         "validset: {samples: 5000}"
     ));
+    insta::assert_snapshot!(changed(
+        "dbi: {samples: 6, stage1: {",
+        "dbi: {samples: 5000, stage1: {start: natural, "
+    ));
     let backdoors = ["{target: 10}", "{trigger: {size: 33}}"];
     for backdoor in backdoors.map(|backdoor| format!("attacks=[backdoor: {backdoor}]")) {
         insta::assert_snapshot!(refused(GRID, &["--set", &backdoor]));
