@@ -91,7 +91,7 @@ fn everything_runs_and_is_reported() {
     assert_eq!(attack("identity").len(), sets);
     assert_eq!(attack("prune").len(), sets * (2 + 2));
     assert_eq!(attack("quantize").len(), sets * (2 + 2));
-    assert_eq!(attack("finetune").len(), sets * 2 * 2);
+    assert_eq!(attack("finetune").len(), sets * (2 + 1));
     for run in attack("backdoor") {
         assert!(
             run["steps"].as_u64() > Some(0) && run["reached"].is_boolean(),
@@ -103,7 +103,7 @@ fn everything_runs_and_is_reported() {
     let runs = attack("finetune");
     let by_class = runs.iter().filter(|run| !run["classes"].is_null());
     assert!(by_class.clone().all(|run| run["generator"] != "validset"));
-    assert_eq!(by_class.count(), 2 * 2 * 2 * 2);
+    assert_eq!(by_class.count(), 2 * 2 * (2 + 1));
 
     let page = place.succeed(&["report", "grid.yaml"]);
     assert_eq!(page.stdout, "results/report.html\n");
