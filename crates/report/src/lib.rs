@@ -40,7 +40,7 @@ pub use error::Error;
 pub use figure::Figure;
 pub use markup::Markup;
 pub use paper::{Kinship, Measure, Paper};
-pub use report::Report;
+pub use report::{Report, Subject};
 pub use table::{Align, Cell, Column, Row, Source, Table};
 
 /// The records that a report is made of.

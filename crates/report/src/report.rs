@@ -3,9 +3,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use spec::Scale;
+use spec::{Id, Scale};
 
-use crate::study::{BACKDOOR, FINETUNE, PRUNE, QUANTIZE};
+use crate::study::{BACKDOOR, CHOICES, FINETUNE, PRUNE, QUANTIZE};
 use crate::{Document, NotRun, Records};
 use crate::{boundary, convergence, detection, dispersion, samples, targets, timing};
 
@@ -35,6 +35,19 @@ pub enum Report {
     Samples,
     /// Samples made otherwise, side by side.
     Choices,
+}
+
+/// What a report is about: of which records it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The targets themselves.
+    Models,
+    /// The sample sets.
+    Samples,
+    /// What one attack does, by its name.
+    Attack(&'static str),
+    /// What one probe measured, by its name; `slice` for the boundary around a pair.
+    Probe(&'static str),
 }
 
 impl Report {
@@ -89,6 +102,39 @@ impl Report {
             Self::Figure1 => "Figure 1: the boundary around a pair",
             Self::Samples => "Samples",
             Self::Choices => "Samples made otherwise",
+        }
+    }
+
+    /// What it is about.
+    pub fn subject(self) -> Subject {
+        match self {
+            Self::Table1 => Subject::Models,
+            Self::Table2 => Subject::Attack(BACKDOOR.attack),
+            Self::Table3 => Subject::Attack(FINETUNE.attack),
+            Self::Table4 => Subject::Attack(QUANTIZE.attack),
+            Self::Table5 => Subject::Probe("timing"),
+            Self::Figure3 => Subject::Attack(PRUNE.attack),
+            Self::Dispersion => Subject::Probe("dispersion"),
+            Self::Convergence => Subject::Probe("convergence"),
+            Self::Figure1 => Subject::Probe("slice"),
+            Self::Samples => Subject::Samples,
+            Self::Choices => Subject::Attack(CHOICES.attack),
+        }
+    }
+
+    /// Whether the records hold anything of a target that it is about.
+    pub fn covers(self, records: &Records, target: Id) -> bool {
+        match self.subject() {
+            Subject::Models => records.targets.iter().any(|record| record.id == target),
+            Subject::Samples => records.sets.iter().any(|set| set.target == target),
+            Subject::Attack(name) => {
+                let mut runs = records.runs.iter();
+                runs.any(|run| run.target == target && run.attack == name)
+            }
+            Subject::Probe(name) => {
+                let mut probes = records.probes.iter();
+                probes.any(|probe| probe.target == target && probe.probe == name)
+            }
         }
     }
 

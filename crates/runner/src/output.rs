@@ -2,14 +2,15 @@
 
 mod journal;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use report::html::{self, Section};
-use report::{Document, Markup, NotRun, Records, Report};
+use report::{Document, Markup, NotRun, Records, Report, Subject};
 use store::Store;
 use verify::{Rate, SensitiveSet};
 
-use crate::plan;
+use crate::plan::{self, TargetStep};
 use crate::provenance::Clock;
 use crate::say::say;
 use crate::session::Session;
@@ -30,13 +31,9 @@ impl<'a> Findings<'a> {
     /// If a record cannot be read.
     pub fn read(session: &'a Session, store: &Store) -> anyhow::Result<Self> {
         let mut records = Records::default();
-        let (mut not_run, mut no_model) = (Vec::new(), Vec::new());
         let looked_at = session.grid.reports.contains(&Report::Samples);
         for step in &session.plan.targets {
-            let (runs, probes) = (records.runs.len(), records.probes.len());
-            let target = store.target(&step.id)?;
-            let trained = target.is_some();
-            records.targets.extend(target);
+            records.targets.extend(store.target(&step.id)?);
             for set in &step.sets {
                 records.sets.extend(store.set(&set.id)?);
                 // The samples themselves are only looked at, and need not be there.
@@ -54,37 +51,25 @@ impl<'a> Findings<'a> {
             for id in probes_of.chain(step.slice.as_ref().map(|slice| slice.id)) {
                 records.probes.extend(store.probe(&id)?);
             }
-            let something = match (step.attacks.is_empty(), step.probes.is_empty()) {
-                (true, true) => trained,
-                _ => records.runs.len() > runs || records.probes.len() > probes,
-            };
-            if !something {
-                let obstacle = plan::obstacle(step, &session.paths);
-                let missing = obstacle.unwrap_or_else(|| NotRun {
-                    dataset_title: step.target.title(),
-                    reason: match trained {
-                        true => "only its model has been trained yet".to_owned(),
-                        false => "nothing of it has been computed yet".to_owned(),
-                    },
-                    command: session.paths.again.clone(),
-                });
-                no_model.extend((!trained).then(|| missing.clone()));
-                not_run.push(missing);
-            }
         }
-        let build = |&report: &Report| {
-            // Table I is of models: what else there is of one is nothing to it.
-            let missing = match report {
-                Report::Table1 => &no_model,
-                _ => &not_run,
-            };
-            (report, report.build(&records, session.scale, missing))
-        };
+        let mut not_run: Vec<NotRun> = Vec::new();
+        let mut documents = Vec::new();
+        for &report in &session.grid.reports {
+            let steps = session.plan.targets.iter();
+            let missing: Vec<NotRun> = steps
+                .filter(|step| asks(step, report) && !report.covers(&records, step.id))
+                .map(|step| missing(session, &records, step, report))
+                .collect();
+            documents.push((report, report.build(&records, session.scale, &missing)));
+            not_run.extend(missing);
+        }
+        let mut said = BTreeSet::new();
+        not_run.retain(|missing| said.insert(missing.note()));
         Ok(Self {
-            documents: session.grid.reports.iter().map(build).collect(),
             session,
             records,
             not_run,
+            documents,
         })
     }
 
@@ -160,4 +145,28 @@ impl<'a> Findings<'a> {
         let controls = self.records.sets.iter().flat_map(|set| &set.controls);
         controls.map(|control| control.single).sum()
     }
+}
+
+/// Whether the grid asks of a target what the report is about.
+fn asks(step: &TargetStep, report: Report) -> bool {
+    match report.subject() {
+        Subject::Models => true,
+        Subject::Samples => !step.sets.is_empty(),
+        Subject::Attack(name) => step.attacks.iter().any(|one| one.attack.name() == name),
+        Subject::Probe("slice") => step.slice.is_some(),
+        Subject::Probe(name) => step.probes.iter().any(|one| one.probe.name() == name),
+    }
+}
+
+/// Why a report has nothing of a target.
+fn missing(session: &Session, records: &Records, step: &TargetStep, report: Report) -> NotRun {
+    let trained = Report::Table1.covers(records, step.id);
+    plan::obstacle(step, &session.paths).unwrap_or_else(|| NotRun {
+        dataset_title: step.target.title(),
+        reason: match trained {
+            true => format!("nothing for {report} has been computed yet"),
+            false => "nothing of it has been computed yet".to_owned(),
+        },
+        command: session.paths.again.clone(),
+    })
 }
