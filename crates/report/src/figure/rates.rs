@@ -26,10 +26,9 @@ pub struct Rates {
 pub struct Panel {
     /// Data set and network.
     pub title: String,
-    /// The kind of attack, where there are several; accuracy, seeds, pairs.
-    pub subtitle: String,
-    /// How the paper's curves are to be called; `None` if there are none.
-    pub paper: Option<String>,
+    /// What stands below it, a line each: the kind of attack, where there are several; accuracy, seeds and pairs; how the paper's
+    /// curves are to be called, if there are any.
+    pub lines: Vec<String>,
     /// One curve a generator.
     pub curves: Vec<Curve>,
 }
@@ -131,24 +130,20 @@ fn panel(block: &Block, axis: Axis, paper: &Paper, scale: Scale) -> Panel {
         Kinship::Akin(_) => format!("paper: {setting}, not the same experiment"),
         Kinship::Foreign(_) => format!("paper: {setting}, another data set, for orientation only"),
     };
+    let kind = Some(block.attack_variant.clone()).filter(|kind| !kind.is_empty());
+    let measured = format!(
+        "top-1 {:.1} % ({}/{}), {}{}",
+        100.0 * top1.value(),
+        top1.hits(),
+        top1.of(),
+        block.extent(),
+        reduced.unwrap_or_default()
+    );
+    let printed = curves.iter().any(|curve| !curve.printed.is_empty());
+    let lines = kind.into_iter().chain([measured]);
     Panel {
         title: block.target_lines().join(", "),
-        subtitle: format!(
-            "{}top-1 {:.1} % ({}/{}), {}{}",
-            match block.attack_variant.as_str() {
-                "" => String::new(),
-                kind => format!("{kind}: "),
-            },
-            100.0 * top1.value(),
-            top1.hits(),
-            top1.of(),
-            block.extent(),
-            reduced.unwrap_or_default()
-        ),
-        paper: curves
-            .iter()
-            .any(|curve| !curve.printed.is_empty())
-            .then_some(label),
+        lines: lines.chain(printed.then_some(label)).collect(),
         curves,
     }
 }

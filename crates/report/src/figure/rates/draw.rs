@@ -62,6 +62,8 @@ impl Drawing for Rates {
 const HEAD: f64 = 48.0;
 const PANEL: f64 = 430.0;
 const FOOT: f64 = 40.0;
+/// From one line below a panel's title to the next.
+const LINE: f64 = 18.0;
 /// Size of the curves' names.
 const LABEL: f64 = 13.5;
 
@@ -146,7 +148,7 @@ impl<'a> Frame<'a> {
             left: plot,
             broken: plot + if zero { 150.0 } else { 92.0 },
             right: left + width,
-            top: top + if panel.paper.is_some() { 80.0 } else { 62.0 },
+            top: top + 44.0 + LINE * panel.lines.len() as f64,
             bottom: top + PANEL - 62.0,
             decades,
             zero,
@@ -248,17 +250,9 @@ impl<'a> Frame<'a> {
             INK,
             HPos::Left,
         )?;
-        canvas.text(
-            &self.panel.subtitle,
-            (left + MARGIN, top + 33.0),
-            13.0,
-            QUIET,
-            HPos::Left,
-        )?;
-
-        if let Some(paper) = &self.panel.paper {
-            let at = (left + MARGIN, top + 51.0);
-            canvas.text(paper, at, 13.0, QUIET, HPos::Left)?;
+        for (row, line) in self.panel.lines.iter().enumerate() {
+            let at = (left + MARGIN, top + 33.0 + LINE * row as f64);
+            canvas.text(line, at, 13.0, QUIET, HPos::Left)?;
         }
 
         let shade = [
@@ -402,7 +396,8 @@ fn key<DB: DrawingBackend>(figure: &Rates, canvas: &Canvas<DB>, y: f64) -> Drawn
         canvas.mark(Shape::Triangle, (x + 18.0, y), 4.2, PAPER, LOOKS[2].color)?;
         x = say("all labels became one: balance of labels", x + 30.0)?;
     }
-    if figure.panels.iter().any(|panel| panel.paper.is_some()) {
+    let mut curves = figure.panels.iter().flat_map(|panel| &panel.curves);
+    if curves.any(|curve| !curve.printed.is_empty()) {
         canvas.path(&[(x, y), (x + 36.0, y)], measured, 1.0, &PRINTED)?;
         canvas.mark(Shape::Circle, (x + 18.0, y), 2.2, measured, measured)?;
         say("printed in the paper", x + 44.0)?;
