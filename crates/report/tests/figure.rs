@@ -200,16 +200,37 @@ fn pruning_has_a_figure_too() {
     }
 }
 
+fn pruning(records: &Records) -> Rates {
+    let mut figures = Report::Figure3.build(records, Scale::Desk, &[]).figures;
+    match figures.remove(0).1 {
+        Figure::Rates(rates) => rates,
+        other => panic!("{other:?} instead of rates"),
+    }
+}
+
+/// In one line with the rest they would be wider than a panel.
+#[test]
+fn kinds_of_pruning_have_a_line_of_their_own() {
+    let mut records = everything();
+    let prunings = records.runs.iter().filter(|run| run.attack == "prune");
+    let mut others: Vec<_> = prunings.cloned().collect();
+    for run in &mut others {
+        run.spec["scope"] = "layer".into();
+    }
+    records.runs.extend(others);
+    let rates = pruning(&records);
+    let lines = rates.panels.iter().map(|panel| panel.lines[0].as_str());
+    let one = ["scope global", "scope layer"];
+    assert_eq!(
+        lines.collect::<Vec<_>>(),
+        [one, one].concat(),
+        "two targets"
+    );
+}
+
 #[test]
 fn pruning_shows_single_rates_too() {
-    let Figure::Rates(rates) = Report::Figure3
-        .build(&everything(), Scale::Desk, &[])
-        .figures
-        .remove(0)
-        .1
-    else {
-        panic!("rates")
-    };
+    let rates = pruning(&everything());
     let names: Vec<_> = rates.panels[0]
         .curves
         .iter()
