@@ -286,3 +286,35 @@ fn a_data_folder_in_the_environment_is_one_for_every_command() {
         answer.stdout
     );
 }
+
+/// Records are often all that is kept of a run.
+#[test]
+fn weights_that_are_gone_are_had_again_unless_they_were_trained() {
+    let trained = Place::new(&grid(""));
+    trained.succeed(&["grid.yaml", "--only", "fashion-mnist/resnet20"]);
+    let weights = |place: &Place| {
+        let target = |(path, _): &(String, _)| path.ends_with("weights.safetensors");
+        let (path, _) = place.payloads().into_iter().find(target).unwrap();
+        place.path().join(path)
+    };
+    let kept = fs::read(weights(&trained)).unwrap();
+    fs::remove_file(weights(&trained)).unwrap();
+    let answer = trained.run(&["grid.yaml"]);
+    assert_eq!(answer.code, Some(1), "{}", answer.stderr);
+    for said in ["are gone", "delete its record"] {
+        assert!(answer.stderr.contains(said), "{}", answer.stderr);
+    }
+    assert_eq!(trained.records().len(), 1);
+
+    let read = grid("").replace(
+        "train: {epochs: 1, images: 300, batch: 50}",
+        "init: {weights: net.safetensors}",
+    );
+    let place = Place::new(&read);
+    let file = place.path().join("net.safetensors");
+    fs::write(&file, &kept).unwrap();
+    place.succeed(&["grid.yaml", "--only", "fashion-mnist/resnet20"]);
+    fs::remove_file(weights(&place)).unwrap();
+    place.succeed(&["grid.yaml"]);
+    assert_eq!(place.records().len(), 1 + 4 + 4);
+}

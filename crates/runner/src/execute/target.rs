@@ -1,6 +1,7 @@
 //! A target: trained, or read from a file, and tested.
 
 use std::cell::OnceCell;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use anyhow::Context;
@@ -63,7 +64,7 @@ impl Bench<'_> {
         let stream = self.root.split("target");
         let images = Images::new(&step.target, dataset, &stream)?;
         match self.store.target(&step.id)? {
-            Some(record) => self.finished(step, &record, images),
+            Some(record) => self.finished(step, &record, images, &stream),
             None => self.prepare(step, images, &stream, progress),
         }
         .with_context(|| step.name.clone())
@@ -75,27 +76,25 @@ impl Bench<'_> {
         step: &TargetStep,
         record: &TargetRecord,
         images: Images,
+        stream: &Stream,
     ) -> anyhow::Result<Subject> {
         let path = self.store.weights(&step.id);
-        let sum = record.weights_sha256.as_ref();
-        let problem = match path.exists() {
-            false => Some("are gone"),
-            true if sum.is_none() => None,
-            true => {
-                let found = Sha256::of_file(&path).with_context(|| path.display().to_string())?;
-                (sum.map(String::as_str) != Some(found.as_str()))
-                    .then_some("are not those that it had")
-            }
+        let weights = match (path.exists(), &step.target.train) {
+            (true, _) => Weights::read(&path)?,
+            // Weights that nobody trained are had again in a moment: records alone, without them, are enough.
+            (false, None) => self.initial(step, stream)?.to(DType::F32, self.device)?,
+            (false, Some(_)) => return Err(stale(path, "are gone")),
         };
-        if let Some(problem) = problem {
-            let record = path.with_file_name("record.json");
-            let problem = format!(
-                "the weights of this finished target {problem}; delete its record, {}, to have it made again",
-                record.display()
-            );
-            return Err(models::Error::File { path, problem }.into());
+        if let Some(sum) = &record.weights_sha256 {
+            let found = match path.exists() {
+                true => Sha256::of_file(&path).with_context(|| path.display().to_string())?,
+                false => Sha256::of(&weights.to_bytes()?),
+            };
+            if found.as_str() != sum {
+                return Err(stale(path, "are not those that it had"));
+            }
         }
-        let subject = self.subject(step, Weights::read(&path)?, images)?;
+        let subject = self.subject(step, weights, images)?;
         Ok(Subject {
             accuracy: record.accuracy,
             ..subject
@@ -148,7 +147,7 @@ impl Bench<'_> {
         Ok(subject)
     }
 
-    /// The weights: begun fresh or from a file, and trained if so asked.
+    /// The weights: drawn or from a file, and trained if so asked.
     fn weights(
         &self,
         step: &TargetStep,
@@ -158,23 +157,11 @@ impl Bench<'_> {
         line: &mut Line,
     ) -> anyhow::Result<Weights> {
         let target = &step.target;
-        let (model, classes) = (target.network(), target.dataset.info().classes);
-        let weights = match &step.weights {
-            Some(path) => {
-                let weights = Weights::read(path)?;
-                let weights = match target.init.as_ref().and_then(|init| init.head) {
-                    Some(Head::New) => {
-                        weights.with_new_head(model, classes, &stream.split("weights"))
-                    }
-                    None => weights.check(model, classes).map(|()| weights),
-                };
-                weights.with_context(|| path.display().to_string())?
-            }
-            None => Weights::draw(model, classes, &stream.split("weights"))?,
-        };
+        let weights = self.initial(step, stream)?;
         let Some(training) = &target.train else {
             return Ok(weights);
         };
+        let (model, classes) = (target.network(), target.dataset.info().classes);
         let weights = weights.to(DType::F32, self.device)?;
         let normalize = target.normalize.map(Into::into);
         let stream = stream.split("training");
@@ -182,6 +169,22 @@ impl Bench<'_> {
             model, classes, &weights, normalize, images, training, &stream,
         )?;
         self.drive(&step.id, Box::new(trainer), clock, line)
+    }
+
+    /// The weights before any training.
+    fn initial(&self, step: &TargetStep, stream: &Stream) -> anyhow::Result<Weights> {
+        let target = &step.target;
+        let (model, classes) = (target.network(), target.dataset.info().classes);
+        let stream = stream.split("weights");
+        let Some(path) = &step.weights else {
+            return Ok(Weights::draw(model, classes, &stream)?);
+        };
+        let weights = Weights::read(path)?;
+        match target.init.as_ref().and_then(|init| init.head) {
+            Some(Head::New) => weights.with_new_head(model, classes, &stream),
+            None => weights.check(model, classes).map(|()| weights),
+        }
+        .with_context(|| path.display().to_string())
     }
 
     /// A target out of its weights, not tested yet.
@@ -209,4 +212,14 @@ impl Bench<'_> {
             head: OnceCell::new(),
         })
     }
+}
+
+/// Why the weights at `path` are not of use, and the way out.
+fn stale(path: PathBuf, problem: &str) -> anyhow::Error {
+    let record = path.with_file_name("record.json");
+    let problem = format!(
+        "the weights of this finished target {problem}; delete its record, {}, to have it made again",
+        record.display()
+    );
+    models::Error::File { path, problem }.into()
 }
