@@ -9,7 +9,7 @@ import argparse
 import array
 import json
 import struct
-from collections import defaultdict
+from collections import Counter, defaultdict
 from math import sqrt
 from pathlib import Path
 
@@ -69,17 +69,19 @@ def images(path):
 
 def balance(sets, runs):
     print("### Label balance of DBI and AID\n")
-    print("A saturated single rate is the share of one label among the reference labels if the number of flipped samples equals the number of samples that had it.\n")
-    print("| samples | labels 0 : 1 | runs after which all labels were equal | of these, flips equal the count of a label |")
-    print("| :--- | ---: | ---: | ---: |")
+    print("Where all labels are equal after a run, the samples that flipped are those that had the other label: the rate is the share of a label, whatever the attack was.\n")
+    print("| samples | labels 0 : 1 | runs after which all labels were equal | of them fine-tunings with Adam, 1e-10 to 1e-4 | samples that flipped then (runs) |")
+    print("| :--- | ---: | ---: | ---: | ---: |")
     for one in sets:
         if one["generator"] not in ("dbi", "aid") or one["label_space"] != "head":
             continue
         asked = [run for run in runs if run["set"] == one["id"] and run["attack"] != "identity"]
         same = [run for run in asked if run["same_label"]]
-        told = [run for run in same if run["single"]["hits"] in one["label_balance"]]
+        tuned = [run for run in asked if run["attack"] == "finetune" and run["spec"]["optimizer"] == "adam" and run["spec"]["batch_norm"] == "eval" and 0 < run["spec"]["lr"] < 5e-4]
+        flipped = Counter(run["single"]["hits"] for run in same)
         labels = " : ".join(map(str, one["label_balance"]))
-        print(f"| {one['generator']}, set {one['seed']} | {labels} | {len(same)} of {len(asked)} | {len(told)} of {len(same)} |")
+        counts = ", ".join(f"{hits} ({count})" for hits, count in sorted(flipped.items())) or "–"
+        print(f"| {one['generator']}, set {one['seed']} | {labels} | {len(same)} of {len(asked)} | {sum(run in same for run in tuned)} of {len(tuned)} | {counts} |")
     print()
 
 
@@ -169,7 +171,7 @@ def main():
         names = {one["id"]: named(one) for one in its_sets}
         if not its_runs:
             continue
-        print(f"## {target['dataset_title']}, {target['model']}\n")
+        print(f"## Records: {target['dataset_title']}, {target['model']}\n")
         invariants(its_sets)
         alarms(its_sets, its_runs)
         balance(its_sets, its_runs)

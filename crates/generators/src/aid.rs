@@ -4,6 +4,7 @@
 
 use crate::approach::{CoverageTerm, Objective, Stage1};
 use crate::dbi::singles;
+use crate::pixels::pairable;
 use crate::{Context, Generated, Generator};
 use models::{Coverage, Job, Result};
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,7 @@ impl Default for Aid {
 
 impl Generator for Aid {
     fn fits(&self, _: usize, held_out: usize) -> Result<()> {
+        pairable("aid", self.samples.get())?;
         self.stage1.start.fits(self.samples.get(), held_out)
     }
 

@@ -3,6 +3,7 @@
 //! network's classes.
 
 use crate::descent::{Descent, Rule};
+use crate::pixels::pairable;
 use crate::{Context, Generated, Generator};
 use candle_core::{DType, Device, Tensor};
 use models::{Coverage, Job, Network, Result, state::State};
@@ -35,6 +36,10 @@ impl Default for AidOriginal {
 }
 
 impl Generator for AidOriginal {
+    fn fits(&self, _: usize, _: usize) -> Result<()> {
+        pairable("aid-original", self.samples.get())
+    }
+
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
         let samples = self.samples.get();
         let noise = &mut context.stream.split("noise");

@@ -4,6 +4,7 @@
 use crate::approach::{Approach, Objective, Stage1};
 use crate::head::Outputs;
 use crate::ours::{images, pixels};
+use crate::pixels::pairable;
 use crate::{Context, Generated, Generator};
 use models::{Job, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,7 @@ impl Default for Dbi {
 
 impl Generator for Dbi {
     fn fits(&self, _: usize, held_out: usize) -> Result<()> {
+        pairable("dbi", self.samples.get())?;
         self.stage1.start.fits(self.samples.get(), held_out)
     }
 

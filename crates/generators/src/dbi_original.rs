@@ -3,7 +3,7 @@
 
 use crate::descent::{Descent, Rule};
 use crate::head::variance;
-use crate::pixels::enough;
+use crate::pixels::{enough, pairable};
 use crate::{Context, Generated, Generator};
 use candle_core::{Tensor, Var};
 use models::{Job, Network, Result};
@@ -67,6 +67,7 @@ impl Generator for DbiOriginal {
     }
 
     fn fits(&self, train: usize, _: usize) -> Result<()> {
+        pairable("dbi-original", self.samples.get())?;
         enough("dbi-original", self.samples.get(), train, "to train on")
     }
 

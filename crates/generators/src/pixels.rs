@@ -31,6 +31,20 @@ pub(crate) fn enough(generator: &'static str, asked: usize, have: usize, what: &
     })
 }
 
+/// Whether single samples can be paired at random, as the protocol asks.
+///
+/// # Errors
+/// If there are not two.
+pub(crate) fn pairable(generator: &'static str, samples: usize) -> Result<()> {
+    if samples >= 2 {
+        return Ok(());
+    }
+    Err(Error::Unmade {
+        generator,
+        problem: "a single sample has none to be paired with; raise `samples` to 2".to_owned(),
+    })
+}
+
 impl Start {
     /// Whether so many samples can begin, with so many images held out.
     ///

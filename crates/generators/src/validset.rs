@@ -2,7 +2,7 @@
 
 use crate::head::Outputs;
 use crate::ours::images;
-use crate::pixels::enough;
+use crate::pixels::{enough, pairable};
 use crate::{Context, Generated, Generator, Stop};
 use candle_core::{Device, Tensor};
 use models::{Job, Result, Status};
@@ -40,6 +40,7 @@ impl Generator for Validset {
     }
 
     fn fits(&self, _: usize, held_out: usize) -> Result<()> {
+        pairable("validset", self.samples.get())?;
         enough("validset", self.samples.get(), held_out, "held out")
     }
 }

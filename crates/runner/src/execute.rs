@@ -50,21 +50,20 @@ pub struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Does what is missing of `plan`, and what can be done of it when a step fails.
+    /// Does what is missing of `part` of the plan `whole`, and what can be done of it when a step fails.
     ///
     /// # Errors
     /// If there is no going on, e.g. [`Interrupted`](crate::exit::Interrupted).
-    pub fn execute(&self, plan: &Plan) -> anyhow::Result<Failures> {
+    pub fn execute(&self, part: &Plan, whole: &Plan) -> anyhow::Result<Failures> {
+        for attack in whole.targets.iter().flat_map(|step| &step.attacks) {
+            // A process may have been killed between an attack's last record and the end of its state.
+            self.forget_if_done(attack)?;
+        }
         let mut todo = Vec::new();
         let mut steps = 0;
-        for step in &plan.targets {
+        for step in &part.targets {
             let missing = self.missing(step)?;
-            if missing == 0 {
-                // A process that was killed after an attack's last record left its state.
-                for attack in &step.attacks {
-                    self.store.clear_state(&attack.id)?;
-                }
-            } else if plan::obstacle(step, self.paths).is_none() {
+            if missing > 0 && plan::obstacle(step, self.paths, Some(self.store)).is_none() {
                 todo.push(step);
                 steps += missing;
             }

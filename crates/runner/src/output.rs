@@ -161,7 +161,8 @@ fn asks(step: &TargetStep, report: Report) -> bool {
 /// Why a report has nothing of a target.
 fn missing(session: &Session, records: &Records, step: &TargetStep, report: Report) -> NotRun {
     let trained = Report::Table1.covers(records, step.id);
-    plan::obstacle(step, &session.paths).unwrap_or_else(|| NotRun {
+    let store = session.records().ok().flatten();
+    plan::obstacle(step, &session.paths, store.as_ref()).unwrap_or_else(|| NotRun {
         dataset_title: step.target.title(),
         reason: match trained {
             true => format!("nothing for {report} has been computed yet"),

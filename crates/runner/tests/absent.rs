@@ -97,18 +97,46 @@ fn a_damaged_set_leaves_the_rest_as_it_is() {
         .find(|(path, _)| path.contains("/sets/"))
         .unwrap();
     fs::write(place.path().join(&path), "no samples").unwrap();
-    let answer = place.run(&["grid.yaml", "--set", "attack_seeds=2"]);
-    assert_eq!(answer.code, Some(1), "{}", answer.stderr);
-    assert!(
-        answer.stderr.contains("delete its record"),
-        "{}",
-        answer.stderr
-    );
-    assert_eq!(place.records().len(), 1 + 4 + 4 + 3);
+    // Nothing that is missing asks it.
+    place.succeed(&["grid.yaml"]);
+    let again = ["grid.yaml", "--set", "attack_seeds=2", "--save-every", "1"];
+    for _ in 0..2 {
+        let answer = place.run(&again);
+        assert_eq!(answer.code, Some(1), "{}", answer.stderr);
+        assert!(
+            answer.stderr.contains("delete its record"),
+            "{}",
+            answer.stderr
+        );
+        assert_eq!(place.records().len(), 1 + 4 + 4 + 3);
+        // The set that is to come goes on from it.
+        assert_eq!(place.states(), 1);
+    }
     let record = place.path().join(path).with_file_name("record.json");
     fs::remove_file(record).unwrap();
-    place.succeed(&["grid.yaml", "--set", "attack_seeds=2"]);
+    place.succeed(&again);
     assert_eq!(place.records().len(), 1 + 4 + 4 + 4);
+    assert_eq!(place.states(), 0);
+}
+
+/// The samples of one generator under the record of another.
+#[test]
+fn the_samples_of_another_set_are_refused() {
+    let place = Place::new(&grid(""));
+    place.succeed(&["grid.yaml", "--only", "fashion-mnist/resnet20/*"]);
+    let sets = place.payloads().into_iter();
+    let sets: Vec<_> = sets.filter(|(path, _)| path.contains("/sets/")).collect();
+    let generator = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        ["dbi", "aid"].map(|name| text.contains(&format!(r#"generator\":\"{name}"#)))
+    };
+    let of = |wanted| sets.iter().find(|(_, bytes)| generator(bytes) == wanted);
+    let (dbi, aid) = (of([true, false]).unwrap(), of([false, true]).unwrap());
+    fs::write(place.path().join(&dbi.0), &aid.1).unwrap();
+    let answer = place.run(&["grid.yaml", "--set", "attack_seeds=2"]);
+    assert_eq!(answer.code, Some(1), "{}", answer.stderr);
+    let said = "holds 6 samples of aid, and its record is about 6 of dbi";
+    assert!(answer.stderr.contains(said), "{}", answer.stderr);
 }
 
 /// Samples of one model say nothing of another.
@@ -306,15 +334,25 @@ fn weights_that_are_gone_are_had_again_unless_they_were_trained() {
     }
     assert_eq!(trained.records().len(), 1);
 
-    let read = grid("").replace(
-        "train: {epochs: 1, images: 300, batch: 50}",
-        "init: {weights: net.safetensors}",
-    );
-    let place = Place::new(&read);
+    let (_, record) = &trained.records()[0];
+    let sum = record["weights_sha256"].as_str().unwrap();
+    let init = format!("init: {{weights: net.safetensors, sha256: {sum}}}");
+    let train = "train: {epochs: 1, images: 300, batch: 50}";
+    let place = Place::new(&grid("").replace(train, &init));
     let file = place.path().join("net.safetensors");
     fs::write(&file, &kept).unwrap();
-    place.succeed(&["grid.yaml", "--only", "fashion-mnist/resnet20"]);
+    let part = "fashion-mnist/resnet20";
+    place.succeed(&["grid.yaml", "--only", part]);
+    // Either of the two is enough.
+    fs::remove_file(&file).unwrap();
+    place.succeed(&["grid.yaml", "--only", &format!("{part}/ours")]);
+    assert_eq!(place.records().len(), 1 + 1);
     fs::remove_file(weights(&place)).unwrap();
+    let answer = place.run(&["grid.yaml"]);
+    assert_eq!(answer.code, Some(2), "{}", answer.stderr);
+    let said = "there is no weight file";
+    assert!(answer.stderr.contains(said), "{}", answer.stderr);
+    fs::write(&file, &kept).unwrap();
     place.succeed(&["grid.yaml"]);
     assert_eq!(place.records().len(), 1 + 4 + 4);
 }

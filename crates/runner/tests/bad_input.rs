@@ -65,6 +65,7 @@ fn more_than_a_data_set_has() {
         "dbi: {samples: 6, stage1: {",
         "dbi: {samples: 5000, stage1: {start: natural, "
     ));
+    insta::assert_snapshot!(changed("dbi: {samples: 6", "dbi: {samples: 1"));
     let backdoors = ["{target: 10}", "{trigger: {size: 33}}"];
     for backdoor in backdoors.map(|backdoor| format!("attacks=[backdoor: {backdoor}]")) {
         insta::assert_snapshot!(refused(GRID, &["--set", &backdoor]));

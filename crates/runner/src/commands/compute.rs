@@ -31,7 +31,7 @@ pub fn run(selected: &Selected, how: &How) -> anyhow::Result<()> {
         signal: Signal::listen()?,
         saving: how.save_every.map_or(Saving::ByTheClock, Saving::Every),
     };
-    let failures = bench.execute(&part)?;
+    let failures = bench.execute(&part, &session.plan)?;
 
     let findings = Findings::read(&session, &store)?;
     let mut files = findings.write()?;
@@ -54,7 +54,7 @@ fn something_to_do(session: &Session, part: &Plan) -> anyhow::Result<()> {
         for step in target.steps() {
             open |= !outline::done(store.as_ref(), step)?;
         }
-        match plan::obstacle(target, &session.paths) {
+        match plan::obstacle(target, &session.paths, store.as_ref()) {
             Some(obstacle) if open => left_out.push(format!(
                 "{}: {}; to get it: `{}`",
                 obstacle.dataset_title, obstacle.reason, obstacle.command

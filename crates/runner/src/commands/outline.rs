@@ -16,7 +16,7 @@ pub fn plan(selected: &Selected) -> anyhow::Result<()> {
     let (session, part) = Session::select(selected).or_refuse()?;
     let store = session.records()?;
     for target in &part.targets {
-        let obstacle = plan::obstacle(target, &session.paths);
+        let obstacle = plan::obstacle(target, &session.paths, store.as_ref());
         for step in target.steps() {
             let state = match (done(store.as_ref(), step)?, &obstacle) {
                 (true, _) => "done",

@@ -28,17 +28,27 @@ impl Bench<'_> {
         failures: &mut Failures,
     ) -> anyhow::Result<()> {
         for attack in &step.attacks {
-            let can = |run: &&RunStep| questions.iter().any(|question| question.id == run.set);
-            let missing = self.missing_runs(attack.runs.iter().filter(can))?;
-            if !missing.is_empty() {
-                let done = self
-                    .attack(step, attack, subject, questions, &missing, progress)
-                    .with_context(|| attack.name.clone());
-                if failures.tolerate(done, progress)?.is_none() {
-                    continue;
-                }
+            let of = |run: &RunStep| questions.iter().find(|question| question.id == run.set);
+            let missing = self.missing_runs(&attack.runs)?.into_iter();
+            let asked: Vec<_> = missing.filter_map(|run| Some((run, of(run)?))).collect();
+            if asked.is_empty() {
+                continue;
             }
-            // Also if a process was killed between its last record and this line.
+            let done = self
+                .attack(step, attack, subject, &asked, progress)
+                .with_context(|| attack.name.clone());
+            failures.tolerate(done, progress)?;
+            self.forget_if_done(attack)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets the state of `attack` once all of its runs have their records: any other may still go on from it.
+    ///
+    /// # Errors
+    /// If a record cannot be read.
+    pub(super) fn forget_if_done(&self, attack: &AttackStep) -> store::Result<()> {
+        if self.store.has_state(&attack.id)? && self.missing_runs(&attack.runs)?.is_empty() {
             self.store.clear_state(&attack.id)?;
         }
         Ok(())
@@ -66,8 +76,7 @@ impl Bench<'_> {
         step: &TargetStep,
         attack: &AttackStep,
         subject: &Subject,
-        questions: &[Question],
-        runs: &[&RunStep],
+        asked: &[(&RunStep, &Question)],
         progress: &mut Progress,
     ) -> anyhow::Result<()> {
         let mut clock = Clock::start();
@@ -86,12 +95,16 @@ impl Bench<'_> {
             anyhow::Ok(count.map(|count| Rate::new(count.hits as u64, count.of as u64)))
         };
         let (success_before, success_after) = (success(&subject.network)?, success(&network)?);
-        let mut results = Vec::new();
-        for question in questions {
-            let Some(run) = runs.iter().find(|run| run.set == question.id) else {
-                continue;
+        let (mut results, mut unanswered) = (Vec::new(), None);
+        for (run, question) in asked {
+            let (verdict, classes) = match question.ask(&BlackBox(&network)) {
+                Ok(answers) => answers,
+                // What a model cannot answer about one set it may answer about the next.
+                Err(error) => {
+                    unanswered.get_or_insert(error);
+                    continue;
+                }
             };
-            let (verdict, classes) = question.ask(&BlackBox(&network))?;
             results.push(format!(
                 "{} {:.0} %",
                 question.generator,
@@ -131,6 +144,9 @@ impl Bench<'_> {
                 accuracy_after: accuracy,
                 provenance: clock.provenance(self.device),
             })?;
+        }
+        if let Some(error) = unanswered {
+            return Err(error.into());
         }
         progress.end(line, &format!("pairs flipped: {}", results.join(", ")));
         Ok(())

@@ -1,5 +1,7 @@
 //! Sample sets: made, asked again in other ways for false alarms, and kept.
 
+use std::collections::BTreeSet;
+
 use anyhow::Context;
 use generators::{Context as Setting, Generated};
 use spec::Stream;
@@ -15,7 +17,8 @@ use crate::progress::Progress;
 use crate::provenance::Clock;
 
 impl Bench<'_> {
-    /// The sets of `step`, computed or, if they were before, read; without those that cannot be made.
+    /// The sets of `step` that are missing or that something missing asks, computed or, if they were before, read; without those
+    /// that cannot be made.
     ///
     /// # Errors
     /// If there is no going on.
@@ -26,11 +29,19 @@ impl Bench<'_> {
         progress: &mut Progress,
         failures: &mut Failures,
     ) -> anyhow::Result<Vec<Question>> {
+        let runs = self.missing_runs(step.attacks.iter().flat_map(|attack| &attack.runs))?;
+        let mut asked: BTreeSet<_> = runs.into_iter().map(|run| run.set).collect();
+        if let Some(slice) = &step.slice
+            && self.store.probe(&slice.id)?.is_none()
+        {
+            asked.insert(slice.set);
+        }
         let mut questions = Vec::with_capacity(step.sets.len());
         for set in &step.sets {
             let stream = self.root.split("set").split(&set.seed.to_string());
             let question = match self.store.set(&set.id)? {
-                Some(_) => self.made(set, subject, &stream),
+                Some(_) if !asked.contains(&set.id) => continue,
+                Some(record) => self.made(set, &record, subject, &stream),
                 None => self.make(step, set, subject, &stream, progress),
             };
             let question = question.with_context(|| set.name.clone());
@@ -40,9 +51,30 @@ impl Bench<'_> {
     }
 
     /// The set that was made before.
-    fn made(&self, set: &SetStep, subject: &Subject, stream: &Stream) -> anyhow::Result<Question> {
+    fn made(
+        &self,
+        set: &SetStep,
+        record: &SetRecord,
+        subject: &Subject,
+        stream: &Stream,
+    ) -> anyhow::Result<Question> {
         let path = self.store.samples(&set.id);
-        let samples = SensitiveSet::load(&path).with_context(|| {
+        let samples = SensitiveSet::load(&path).and_then(|samples| {
+            let (found, made) = (samples.samples() as u64, record.made);
+            if samples.generator == record.generator && found == made {
+                return Ok(samples);
+            }
+            Err(verify::Error::Set {
+                problem: format!(
+                    "{} holds {found} samples of {}, and its record is about {made} of {}",
+                    path.display(),
+                    samples.generator,
+                    record.generator
+                ),
+                model_id: samples.model_id,
+            })
+        });
+        let samples = samples.with_context(|| {
             let record = path.with_file_name("record.json");
             format!(
                 "delete its record, {}, to have it made again",

@@ -79,21 +79,28 @@ impl Bench<'_> {
         stream: &Stream,
     ) -> anyhow::Result<Subject> {
         let path = self.store.weights(&step.id);
+        let other = |found: &Sha256| {
+            let sum = record.weights_sha256.as_ref();
+            sum.is_some_and(|sum| found.as_str() != sum)
+        };
         let weights = match (path.exists(), &step.target.train) {
-            (true, _) => Weights::read(&path)?,
-            // Weights that nobody trained are had again in a moment: records alone, without them, are enough.
-            (false, None) => self.initial(step, stream)?.to(DType::F32, self.device)?,
+            (true, _) => {
+                let found = Sha256::of_file(&path).with_context(|| path.display().to_string())?;
+                if other(&found) {
+                    return Err(stale(path, "are not those that it had"));
+                }
+                Weights::read(&path)?
+            }
+            // Weights that nobody trained are had again in a moment: their record alone is enough.
+            (false, None) => {
+                let weights = self.initial(step, stream)?.to(DType::F32, self.device)?;
+                if other(&Sha256::of(&weights.to_bytes()?)) {
+                    return Err(stale(path, "are gone, and would be others now"));
+                }
+                weights
+            }
             (false, Some(_)) => return Err(stale(path, "are gone")),
         };
-        if let Some(sum) = &record.weights_sha256 {
-            let found = match path.exists() {
-                true => Sha256::of_file(&path).with_context(|| path.display().to_string())?,
-                false => Sha256::of(&weights.to_bytes()?),
-            };
-            if found.as_str() != sum {
-                return Err(stale(path, "are not those that it had"));
-            }
-        }
         let subject = self.subject(step, weights, images)?;
         Ok(Subject {
             accuracy: record.accuracy,

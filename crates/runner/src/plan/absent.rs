@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use data::Presence;
 use report::NotRun;
+use store::Store;
 
 use super::TargetStep;
 use crate::grid::{Init, Sha256, Target};
@@ -75,11 +76,13 @@ fn nothing_at(init: &Init, path: &Path, paths: &Paths) -> String {
     format!("there is no file {}{place}", path.display())
 }
 
-/// Why `step` cannot be computed here, if so.
-pub fn obstacle(step: &TargetStep, paths: &Paths) -> Option<NotRun> {
+/// Why `step` cannot be computed here, if so. A target that `store` has finished does without the file of its initial weights.
+pub fn obstacle(step: &TargetStep, paths: &Paths, store: Option<&Store>) -> Option<NotRun> {
     let target = &step.target;
+    let kept = store.is_some_and(|store| store.weights(&step.id).is_file());
     if let (Some(init), Some(path)) = (&target.init, &step.weights)
         && !path.is_file()
+        && !kept
     {
         return Some(paths.without_weights(target, init));
     }
