@@ -5,6 +5,7 @@ use store::{Measured, Slice};
 
 use crate::figure::{self, Field, Figure};
 use crate::long::{Fields, align, done, skipped};
+use crate::pool::stem;
 use crate::probes::Asked;
 use crate::{Cell, Column, Document, NotRun, Records, Row, Source, Table};
 
@@ -45,17 +46,18 @@ impl Cut<'_> {
         })
     }
 
-    /// Where the boundary crosses the line through the two members, in distances between them: -0.5 and 0.5 are the members.
+    /// Where the boundary crosses the line through the two members, nearest to their middle, in distances between them: -0.5 and 0.5
+    /// are the members.
     fn crossing(&self, margins: &[f32]) -> Option<f64> {
         let side = self.slice.side as usize;
         let row = &margins[side / 2 * side..][..side];
-        let at = row
-            .windows(2)
-            .position(|pair| (pair[0] > 0.0) != (pair[1] > 0.0))?;
-        let (a, b) = (f64::from(row[at]), f64::from(row[at + 1]));
-        let column = at as f64 + a / (a - b);
-        let place = self.slice.reach * (2.0 * column / (side - 1) as f64 - 1.0);
-        Some(place / self.slice.gap)
+        let crossings = row.windows(2).enumerate().filter_map(|(at, pair)| {
+            let (a, b) = (f64::from(pair[0]), f64::from(pair[1]));
+            let column = at as f64 + a / (a - b);
+            let place = self.slice.reach * (2.0 * column / (side - 1) as f64 - 1.0);
+            ((a > 0.0) != (b > 0.0)).then(|| place / self.slice.gap)
+        });
+        crossings.min_by(|a, b| a.abs().total_cmp(&b.abs()))
     }
 
     fn figure(&self, scale: Scale) -> (String, Figure) {
@@ -83,7 +85,7 @@ impl Cut<'_> {
             scale.title_suffix()
         );
         let pair = [(-gap / 2.0, 0.0), (gap / 2.0, 0.0)];
-        let mut name = format!("{}-{}", self.asked.target.dataset, self.asked.target.model);
+        let mut name = stem(self.asked.target);
         if self.asked.lines.len() > 2 {
             name += &format!("-{}", self.asked.probes[0].id);
         }
@@ -156,9 +158,9 @@ fn data(cuts: &[Cut], scale: Scale, not_run: &[NotRun]) -> Table {
         let margins = cut.slice.before.iter().zip(&cut.slice.after);
         for (at, (before, after)) in margins.enumerate() {
             let mut row = done(scale);
+            row.extend(cut.asked.fields());
             row.extend([
-                ("dataset", Cell::text(&cut.asked.target.dataset)),
-                ("network", Cell::text(&cut.asked.target.model)),
+                ("attack", Cell::text(cut.attack())),
                 ("x", Cell::Scientific(place(at % side))),
                 ("y", Cell::Scientific(place(at / side))),
                 ("before", Cell::Scientific(f64::from(*before))),

@@ -192,9 +192,8 @@ fn data(all: &[(&Asked, Vec<Course>)], scale: Scale, not_run: &[NotRun]) -> Tabl
             .flat_map(|course| course.points.iter().map(move |point| (course, point)))
         {
             let mut row = done(scale);
+            row.extend(asked.fields());
             row.extend([
-                ("dataset", Cell::text(&asked.target.dataset)),
-                ("network", Cell::text(&asked.target.model)),
                 ("generator", Cell::text(&course.generator)),
                 ("iteration", Cell::Count(point.iteration)),
                 ("margin", Cell::Scientific(point.margin)),

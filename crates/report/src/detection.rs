@@ -10,11 +10,14 @@ mod details;
 use std::collections::BTreeMap;
 
 use spec::{Id, Scale};
+use store::SetRecord;
 use verify::{Rate, control};
 
 use crate::figure::{Figure, Rates};
 use crate::paper::{Kinship, Measure, Paper, Setting as Printed};
-use crate::pool::{Block, GENERATORS, Point, REDUCED, Series, Setting, title};
+use crate::pool::{
+    Block, GENERATORS, Point, REDUCED, Series, Setting, fields, rank, title, variants,
+};
 use crate::study::Study;
 use crate::{Cell, Column, Document, Records, Row, Source, Table};
 
@@ -377,6 +380,7 @@ impl Findings<'_> {
             notes.extend(reduced.map(|how| format!("{}: {REDUCED}: {how}.", block.title())));
             notes.extend(self.beside(block));
         }
+        notes.extend(unlike(blocks));
         if let Some(printed) = reference {
             notes.push(format!(
                 "paper ({printed}): printed values of another experiment, for orientation only; compare the shape of the \
@@ -454,4 +458,40 @@ fn difference(block: &Block, setting: &Printed) -> &'static str {
         (false, true) => "form of the data set",
         (false, false) => "form of the data set and another network",
     }
+}
+
+/// Which columns hold samples of more than one making, and on which targets.
+fn unlike(blocks: &[Block]) -> Vec<String> {
+    let mut columns: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for block in blocks {
+        for series in &block.series {
+            let column = (rank(series.generator), series.title());
+            let set = series.sets.first().copied();
+            columns
+                .entry(column)
+                .or_default()
+                .extend(set.map(|set| (block.target_lines().join(", "), set)));
+        }
+    }
+    let note = |((_, column), sets): ((usize, String), BTreeMap<String, &SetRecord>)| {
+        let kinds = variants(sets.into_iter().collect(), |(_, set)| {
+            fields(&set.spec, &["seed"])
+        });
+        let said = kinds.iter().map(|(kind, sets)| {
+            let targets: Vec<_> = sets.iter().map(|(target, _)| target.as_str()).collect();
+            let how = match kind.as_str() {
+                "" => "without these fields".to_owned(),
+                kind => format!("with {kind}"),
+            };
+            format!("{} {how}", targets.join("; "))
+        });
+        let said: Vec<_> = said.collect();
+        (said.len() > 1).then(|| {
+            format!(
+                "{column} is not of the same making everywhere: {}.",
+                said.join(" | ")
+            )
+        })
+    };
+    columns.into_iter().filter_map(note).collect()
 }

@@ -198,9 +198,8 @@ fn data(lines: &[Line], scale: Scale, not_run: &[NotRun]) -> Table {
             .flat_map(|one| one.means.iter().zip(&one.deviations));
         for (sample, (mean, deviation)) in (0..).zip(samples) {
             let mut row = done(scale);
+            row.extend(line.asked.fields());
             row.extend([
-                ("dataset", Cell::text(&target.dataset)),
-                ("network", Cell::text(&target.model)),
                 ("classes", Cell::Count(target.classes as u64)),
                 ("head", Cell::Flag(line.space == LabelSpace::Head)),
                 ("outputs", Cell::Count(line.outputs)),

@@ -141,9 +141,7 @@ impl<'a> Block<'a> {
             .series
             .iter()
             .filter_map(|series| series.point(setting));
-        let runs = points.flat_map(|point| &point.runs);
-        let by_seed: BTreeMap<_, _> = runs.map(|run| (run.seed, *run)).collect();
-        by_seed.into_values().collect()
+        by_seed(points.flat_map(|point| point.runs.iter().copied()))
     }
 
     /// Whether an attack of strength 0 changed the model.
@@ -270,6 +268,11 @@ impl<'a> Point<'a> {
             .collect()
     }
 
+    /// The attacked models: one run a seed, whichever samples it was asked with.
+    pub fn models(&self) -> Vec<&'a RunRecord> {
+        by_seed(self.runs.iter().copied())
+    }
+
     /// Hits of all seeds together.
     pub fn rate(&self, measure: Measure) -> Rate {
         self.runs.iter().map(|run| measure.of(run)).sum()
@@ -345,6 +348,21 @@ impl Measure {
             Self::Pair => run.pair,
         }
     }
+}
+
+/// One run of each attack seed.
+fn by_seed<'a>(runs: impl Iterator<Item = &'a RunRecord>) -> Vec<&'a RunRecord> {
+    let runs: BTreeMap<_, _> = runs.map(|run| (run.seed, run)).collect();
+    runs.into_values().collect()
+}
+
+/// Top-1 of attacked models, its mean over them on the images of one: they were asked about the same ones, and more models are no more
+/// images.
+pub fn top1_after(models: &[&RunRecord]) -> Rate {
+    let mean: Rate = models.iter().map(|run| run.accuracy_after).sum();
+    let images = models.iter().map(|run| run.accuracy_after.of()).max();
+    let images = images.unwrap_or_default();
+    Rate::new((mean.value() * images as f64).round() as u64, images)
 }
 
 /// A text, unless it is empty.
@@ -470,6 +488,15 @@ pub fn network(target: &TargetRecord) -> String {
     match &target.spec["width"] {
         Value::Null => title,
         width => format!("{title} (width {width})"),
+    }
+}
+
+/// What the names of files about a target begin with: its data set and network, and its width if that is not the paper's.
+pub fn stem(target: &TargetRecord) -> String {
+    let stem = format!("{}-{}", target.dataset, target.model);
+    match &target.spec["width"] {
+        Value::Null => stem,
+        width => format!("{stem}-width{width}"),
     }
 }
 

@@ -3,8 +3,9 @@
 
 use store::{ProbeRecord, TargetRecord};
 
-use crate::Records;
+use crate::long::Fields;
 use crate::pool::{fields, network, targets, variants};
+use crate::{Cell, Records};
 
 /// The probes of one target under one specification.
 pub struct Asked<'a> {
@@ -49,6 +50,16 @@ impl<'a> Asked<'a> {
     /// The name in one line.
     pub fn title(&self) -> String {
         self.lines.join(", ")
+    }
+
+    /// What the rows of a data file are told apart by.
+    pub fn fields(&self) -> Fields {
+        vec![
+            ("dataset", Cell::text(&self.target.dataset)),
+            ("network", Cell::text(&self.target.model)),
+            ("target", Cell::text(self.target.id.to_string())),
+            ("variant", Cell::text(self.lines[1..].join(", "))),
+        ]
     }
 
     /// Data set, and network with what else tells it from others: the first two cells of a row.

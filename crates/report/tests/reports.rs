@@ -6,7 +6,8 @@ use records::{asked, everything, fashion};
 use report::{Cell, Document, Markup, Records, Report};
 use serde_json::json;
 use spec::Scale;
-use store::Measured;
+use store::{Measured, SetRecord};
+use verify::{Difference, Pixels};
 
 fn build(report: Report, records: &Records) -> Document {
     report.build(records, Scale::Desk, &[])
@@ -49,6 +50,51 @@ fn dispersion() {
 #[test]
 fn convergence() {
     insta::assert_snapshot!(shown(Report::Convergence));
+}
+
+/// What images are like is in the records; those of before that was written have no row.
+#[test]
+fn samples_whose_images_are_not_here() {
+    let mut records = records::grid(&[fashion()]);
+    for set in &mut records.sets {
+        set.seed = 0;
+        set.pixels = (set.generator != "aid").then_some(Pixels {
+            mean: 0.32,
+            deviation: 0.39,
+            pairs: (set.generator == "ours").then_some(Difference {
+                largest: 1e-6,
+                share: 0.875,
+            }),
+        });
+    }
+    let document = build(Report::Samples, &records);
+    assert!(document.figures.is_empty());
+    insta::assert_snapshot!(document.render(Markup::Terminal));
+}
+
+/// One column, two makings.
+#[test]
+fn a_column_says_that_its_samples_were_made_otherwise_elsewhere() {
+    let [one, other] = [fashion(), records::cifar("resnet18")];
+    let mut records = records::grid(&[one.clone(), other.clone()]);
+    let said = |records: &Records| {
+        let notes = build(Report::Table3, records).tables[0].notes.clone();
+        notes.into_iter().find(|note| note.contains("same making"))
+    };
+    assert_eq!(said(&records), None);
+    let ours = |set: &&mut SetRecord| set.generator == "ours" && set.target == other.id;
+    let set = records.sets.iter_mut().find(ours).unwrap();
+    set.spec["alpha"] = json!(1e-4);
+    let said = said(&records).unwrap();
+    assert!(said.starts_with("Ours is not of the same making everywhere: "));
+    assert!(
+        said.contains("CIFAR-10, ResNet18 with alpha 0.0001"),
+        "{said}"
+    );
+    assert!(
+        said.contains("Fashion-MNIST, ResNet18 with alpha "),
+        "{said}"
+    );
 }
 
 #[test]

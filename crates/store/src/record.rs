@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use spec::Id;
-use verify::{Control, LabelSpace, Layout, Rate};
+use verify::{Control, LabelSpace, Layout, Pixels, Rate};
 
 /// The format of the records that this version writes; it reads this one and all before it.
 pub const FORMAT: u32 = 1;
@@ -115,6 +115,9 @@ pub struct SetRecord {
     pub margins: Vec<f32>,
     /// Number of images of each reference label; a pair has two.
     pub label_balance: Vec<u64>,
+    /// What the images are like; records of before this field have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pixels: Option<Pixels>,
     /// False alarms: the untouched model asked again in other ways.
     pub controls: Vec<Control>,
     /// How it was computed.

@@ -14,7 +14,7 @@ use store::{
     TargetRecord, Timing, now,
 };
 use tempfile::TempDir;
-use verify::{Control, LabelSpace, Layout, Rate};
+use verify::{Control, Difference, LabelSpace, Layout, Pixels, Rate};
 
 fn id(label: &str) -> Id {
     Id::of(&label).expect("text has an id")
@@ -65,6 +65,14 @@ fn set() -> SetRecord {
         stop: Stop::Cap,
         margins: vec![1.5e-6, 0.25],
         label_balance: vec![20, 9],
+        pixels: Some(Pixels {
+            mean: 0.32,
+            deviation: 0.39,
+            pairs: Some(Difference {
+                largest: 1e-6,
+                share: 0.87,
+            }),
+        }),
         controls: vec![Control {
             name: "batches of 7".into(),
             single: Rate::new(0, 58),

@@ -14,6 +14,7 @@ mod images;
 mod key;
 mod oracle;
 mod pairing;
+mod pixels;
 mod set;
 mod verdict;
 
@@ -24,6 +25,7 @@ pub use images::Images;
 pub use key::{KeyCheck, SecretKey};
 pub use oracle::{LabelSpace, Oracle, labels};
 pub use pairing::{Pairing, all_pairs_expectation};
+pub use pixels::{Difference, Pixels};
 pub use set::{FileError, Layout, SensitiveSet};
 pub use stats::Rate;
 pub use verdict::{Verdict, verify};

@@ -7,7 +7,7 @@ use std::{error::Error as _, fs};
 use common::{Linear, key, set_of};
 use proptest::prelude::*;
 use safetensors::SafeTensors;
-use verify::{Error, FileError, Images, LabelSpace, Layout, SecretKey, SensitiveSet};
+use verify::{Error, FileError, Images, LabelSpace, Layout, Pixels, SecretKey, SensitiveSet};
 
 fn set() -> SensitiveSet {
     set_of(&Linear, 6, Layout::Pairs, LabelSpace::Head)
@@ -224,4 +224,28 @@ proptest! {
     fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         prop_assert!(SensitiveSet::from_bytes(&bytes).is_err());
     }
+}
+
+/// Two pairs of one channel, two rows and one column.
+#[test]
+fn pixels_are_counted_over_all_images_and_pairs() {
+    let data = vec![0.0, 0.5, 0.25, 0.5, 1.0, 1.0, 1.0, 0.75];
+    let set = SensitiveSet {
+        images: Images::new([1, 2, 1], data).unwrap(),
+        labels: vec![0, 1, 1, 0],
+        layout: Layout::Pairs,
+        ..set()
+    };
+    let pixels = Pixels::of(&set);
+    // The sum is 5, that of the squares 0.25 + 0.0625 + 0.25 + 1 + 1 + 1 + 0.5625.
+    assert_eq!(pixels.mean, 0.625);
+    let variance = 4.125 / 8.0 - 0.625 * 0.625;
+    assert!((pixels.deviation.powi(2) - variance).abs() < 1e-12);
+    let pairs = pixels.pairs.unwrap();
+    assert_eq!((pairs.largest, pairs.share), (0.25, 0.5));
+    let singles = SensitiveSet {
+        layout: Layout::Singles,
+        ..set
+    };
+    assert_eq!(Pixels::of(&singles).pairs, None);
 }

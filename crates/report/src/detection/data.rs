@@ -8,7 +8,7 @@ use super::details::answers;
 use super::{Findings, NotRun};
 use crate::long::{Fields, align, done, skipped};
 use crate::paper::{Kinship, Measure};
-use crate::pool::{Block, Point, Series, Setting, median};
+use crate::pool::{Block, Point, Series, Setting, median, top1_after};
 use crate::study::IDENTITY;
 use crate::{Cell, Table};
 
@@ -173,16 +173,17 @@ fn classes(point: &Point, measure: Measure) -> Fields {
 }
 
 fn attack(point: &Point, measure: Measure) -> Fields {
-    let mean = |value: fn(&RunRecord) -> f64| {
-        point.runs.iter().map(|run| value(run)).sum::<f64>() / point.runs.len() as f64
+    let mean = |runs: &[&RunRecord], value: fn(&RunRecord) -> f64| {
+        runs.iter().map(|run| value(run)).sum::<f64>() / runs.len() as f64
     };
-    let after: Rate = point.runs.iter().map(|run| run.accuracy_after).sum();
+    let models = point.models();
+    let after = top1_after(&models);
     let same_label = point.runs.iter().filter(|run| run.same_label).count();
     let pooled = |rate: fn(&RunRecord) -> Option<Rate>| {
-        let rates = point.runs.iter().filter_map(|run| rate(run));
+        let rates = models.iter().filter_map(|run| rate(run));
         Cell::number(rates.sum::<Rate>().value(), 4)
     };
-    let largest = point.runs.iter().map(|run| run.change.max_abs);
+    let largest = models.iter().map(|run| run.change.max_abs);
     let pairs = |cell: Cell| match measure {
         Measure::Single => Cell::Missing,
         Measure::Pair => cell,
@@ -193,7 +194,7 @@ fn attack(point: &Point, measure: Measure) -> Fields {
         ("runs", Cell::Count(point.runs.len() as u64)),
         (
             "all_pairs",
-            pairs(Cell::number(mean(|run| run.all_pairs), 4)),
+            pairs(Cell::number(mean(&point.runs, |run| run.all_pairs), 4)),
         ),
         (
             "both",
@@ -203,13 +204,15 @@ fn attack(point: &Point, measure: Measure) -> Fields {
         (
             "weights_changed",
             Cell::number(
-                mean(|run| run.change.changed as f64 / run.change.weights as f64),
+                mean(&models, |run| {
+                    run.change.changed as f64 / run.change.weights as f64
+                }),
                 4,
             ),
         ),
         (
             "mean_abs_change",
-            Cell::Scientific(mean(|run| run.change.mean_abs)),
+            Cell::Scientific(mean(&models, |run| run.change.mean_abs)),
         ),
         (
             "max_abs_change",

@@ -5,7 +5,7 @@ use verify::Rate;
 
 use super::{Findings, MARK, marked, measures, percent, push};
 use crate::paper::Measure;
-use crate::pool::{Block, Point, Series, is_balance, median, range, title};
+use crate::pool::{Block, Point, Series, is_balance, median, range, title, top1_after};
 use crate::{Cell, Column, Table};
 
 impl Findings<'_> {
@@ -364,11 +364,7 @@ fn change(runs: &[&RunRecord]) -> [Cell; 6] {
     let largest = runs.iter().map(|run| run.change.max_abs);
     let before: Rate = runs.iter().map(|run| run.accuracy_before).sum();
     let after: Rate = runs.iter().map(|run| run.accuracy_after).sum();
-    // The seeds' models were asked about the same images: more seeds are no more images.
-    let images = runs.iter().map(|run| run.accuracy_after.of()).max();
-    let images = images.unwrap_or_default();
-    let hits = (after.value() * images as f64).round() as u64;
-    let (low, high) = Rate::new(hits, images).wilson95();
+    let (low, high) = top1_after(runs).wilson95();
     [
         Cell::number(
             mean(|run| 100.0 * run.change.changed as f64 / run.change.weights as f64),

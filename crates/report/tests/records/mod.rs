@@ -78,6 +78,7 @@ pub fn asked(
         asked: 30,
         made: if own { 29 } else { 30 },
         uncrossed: u64::from(own),
+        pixels: None,
         iterations_cap: if generator == "validset" { 0 } else { 300 },
         iterations_used: if generator == "validset" { 0 } else { 300 },
         stop: if generator == "validset" {

@@ -6,7 +6,7 @@ use anyhow::Context;
 use generators::{Context as Setting, Generated};
 use spec::Stream;
 use store::{FORMAT, SetRecord, Stop};
-use verify::{Control, Layout, Rate, SensitiveSet};
+use verify::{Control, Layout, Pixels, Rate, SensitiveSet};
 
 use super::question::Question;
 use super::target::Subject;
@@ -225,6 +225,7 @@ fn record(
         },
         margins: made.margins,
         label_balance: balance,
+        pixels: Some(Pixels::of(&made.set)),
         controls,
         provenance,
     })
