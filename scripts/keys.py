@@ -15,7 +15,7 @@ KEPT = ["generator", "samples_made", "samples_asked", "median_margin", "conditio
 NOTES = """
 - Desk scale. Pair rates in % after fine-tuning, by learning rate; Ours judges its own pairs, the others pairs of two samples drawn at random. Counts and intervals are in keys.csv.
 - the first: the first head of the key, whatever noise looks like to it; balanced: the first that gives a tenth of noise images each label.
-- † in at least one run all labels coincide after the attack: the rate is then the balance of the reference labels, not a sensitivity.
+- † in at least one run all labels coincide after the attack, and did not before: the rate is then the balance of the reference labels, not a sensitivity.
 """
 
 
@@ -39,8 +39,9 @@ def cells(rows, method):
 
 
 def rate(row):
-    """With a dagger where it is the share of a label: random pairs, all of whose samples had one label afterwards."""
-    dagger = "†" if row["own_pairs"] == "false" and int(row["same_label_runs"]) > 0 else ""
+    """With a dagger where it is the share of a label: random pairs, all of whose samples had one label afterwards, and before it both."""
+    some = 0 < int(row["hits"]) < int(row["of"])
+    dagger = "†" if row["own_pairs"] == "false" and int(row["same_label_runs"]) > 0 and some else ""
     return f"{100 * int(row['hits']) / int(row['of']):.1f}{dagger}"
 
 

@@ -66,11 +66,6 @@ impl Report {
         Self::Choices,
     ];
 
-    /// All of them, in the order of the paper.
-    pub fn all() -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter()
-    }
-
     /// The name in grids and of files, e.g. `table3`.
     pub fn name(self) -> &'static str {
         match self {

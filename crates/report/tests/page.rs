@@ -18,7 +18,8 @@ use verify::{Images, Layout};
 /// All reports of the records of a grid that has something for each, and a picture.
 fn whole() -> String {
     let records = everything();
-    let mut documents: Vec<(Report, Document)> = Report::all()
+    let mut documents: Vec<(Report, Document)> = Report::ALL
+        .into_iter()
         .map(|report| (report, report.build(&records, Scale::Desk, &[])))
         .collect();
     let images = Images::new([1, 2, 2], vec![0.1, 0.2, 0.3, 0.4]).unwrap();

@@ -33,7 +33,7 @@ pub fn print() {
     say!("\nprobes");
     entries(generators::probe::REGISTRY);
     say!("\nreports");
-    for report in report::Report::all() {
+    for report in report::Report::ALL {
         say!("  {}: {}", report.name(), report.title());
     }
 }
