@@ -70,7 +70,7 @@ fn everything_runs_and_is_reported() {
     for figure in ["figure1", "samples-validset", "samples-dbi", "samples-ours"] {
         let (report, generator) = figure.split_once('-').unwrap_or((figure, ""));
         let dash = if generator.is_empty() { "" } else { "-" };
-        let name = format!("{report}-fashion-mnist-resnet20{dash}{generator}.svg");
+        let name = format!("{report}-fashion-mnist-resnet20-width0.5{dash}{generator}.svg");
         assert!(folder.join(&name).exists(), "{name}");
     }
 
