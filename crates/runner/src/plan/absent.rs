@@ -79,7 +79,10 @@ fn nothing_at(init: &Init, path: &Path, paths: &Paths) -> String {
 /// Why `step` cannot be computed here, if so. A target that `store` has finished does without the file of its initial weights.
 pub fn obstacle(step: &TargetStep, paths: &Paths, store: Option<&Store>) -> Option<NotRun> {
     let target = &step.target;
-    let kept = store.is_some_and(|store| store.weights(&step.id).is_file());
+    let kept = store.is_some_and(|store| {
+        let finished = matches!(store.target(&step.id), Ok(Some(_)));
+        finished && store.weights(&step.id).is_file()
+    });
     if let (Some(init), Some(path)) = (&target.init, &step.weights)
         && !path.is_file()
         && !kept
