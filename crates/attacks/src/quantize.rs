@@ -3,10 +3,10 @@
 
 use crate::layers::map_layers;
 use crate::{Attack, Modified, Victim, once};
-use models::{Activations, Bits, Job, Levels, Range, Result, calibrate};
+use models::{Activations, Job, Levels, Range, Result, calibrate};
 use serde::{Deserialize, Serialize};
 use spec::Stream;
-use spec::checked::Count;
+use spec::checked::{Bits, Count};
 
 /// Quantisation of convolutions and linear layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,9 +8,9 @@ mod support;
 use attacks::{Granularity, Quantize, Scheme, Victim, What};
 use candle_core::{DType, Device, Tensor};
 use common::{OWNER, bits, change, distinct, layers, logits, loose, modified, values, victim};
-use models::{Activations, Bits, Network, Weights};
+use models::{Activations, Network, Weights};
 use spec::Stream;
-use spec::checked::Count;
+use spec::checked::{Bits, Count};
 use support::fixture::Fixture;
 use support::{Deviation, formula};
 

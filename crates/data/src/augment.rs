@@ -7,13 +7,22 @@ use crate::Split;
 use crate::split::unit;
 
 /// Random changes to training images.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augment {
     /// Mirrors left and right with probability 1/2.
     pub flip: bool,
     /// Pads every side with so many zero pixels, then cuts an image of the old size at a random place; 0 is off.
     pub crop: u16,
+}
+
+impl Default for Augment {
+    fn default() -> Self {
+        Self {
+            flip: true,
+            crop: 4,
+        }
+    }
 }
 
 impl Augment {

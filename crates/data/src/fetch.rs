@@ -263,6 +263,12 @@ impl Archive {
             StatusCode::PARTIAL_CONTENT => return Err(Problem::Range { asked: have }.into()),
             // The server sends the whole file, because it does not know ranges or none was asked for.
             StatusCode::OK => {
+                // Not before it is known to be no page of a portal's: what is on disk would be lost to it.
+                if let Some(found) = response.body().content_length()
+                    && found != expected
+                {
+                    return Err(Problem::Size { found, expected }.into());
+                }
                 out.set_len(0).map_err(Trouble::Disk)?;
                 have = 0;
             }

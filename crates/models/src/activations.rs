@@ -7,55 +7,12 @@
 use crate::{Network, Result};
 use candle_core::{DType, Tensor};
 use data::Split;
-use serde::{Deserialize, Serialize};
+use spec::checked::Bits;
 use std::slice;
 
-/// A number of bits, from 2 to 16.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "u32", into = "u32")]
-pub struct Bits(u32);
-
-/// The number of bits is not one.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a whole number from 2 to 16")]
-pub struct NotBits(u32);
-
-impl Bits {
-    /// A number that stands in the source code.
-    ///
-    /// # Panics
-    /// If it is not from 2 to 16; when compiling, if used for a constant.
-    pub const fn literal(bits: u32) -> Self {
-        assert!(2 <= bits && bits <= 16, "not a whole number from 2 to 16");
-        Self(bits)
-    }
-
-    /// The number.
-    pub const fn get(self) -> u32 {
-        self.0
-    }
-
-    /// Half of the numbers that so many bits can hold.
-    const fn half(self) -> i32 {
-        1 << (self.0 - 1)
-    }
-}
-
-impl TryFrom<u32> for Bits {
-    type Error = NotBits;
-
-    fn try_from(bits: u32) -> std::result::Result<Self, NotBits> {
-        match bits {
-            2..=16 => Ok(Self(bits)),
-            _ => Err(NotBits(bits)),
-        }
-    }
-}
-
-impl From<Bits> for u32 {
-    fn from(bits: Bits) -> Self {
-        bits.0
-    }
+/// Half of the numbers that so many bits can hold.
+const fn half(bits: Bits) -> i32 {
+    1 << (bits.get() - 1)
 }
 
 /// The least and the largest of some values.
@@ -106,7 +63,7 @@ pub struct Levels {
 impl Levels {
     /// `2^bits - 1` levels, as many below 0 as above, the outermost at the value of `range` furthest from 0.
     pub fn symmetric(bits: Bits, range: Range) -> Self {
-        let highest = bits.half() - 1;
+        let highest = half(bits) - 1;
         let furthest = range.high.max(-range.low).max(0.0);
         Self {
             scale: spacing(furthest, highest),
@@ -120,7 +77,7 @@ impl Levels {
     /// taken to reach it.
     pub fn affine(bits: Bits, range: Range) -> Self {
         let (low, high) = (range.low.min(0.0), range.high.max(0.0));
-        let (lowest, highest) = (-bits.half(), bits.half() - 1);
+        let (lowest, highest) = (-half(bits), half(bits) - 1);
         let scale = spacing(high - low, highest - lowest);
         let zero = lowest - (low / scale).round_ties_even() as i32;
         Self {

@@ -48,6 +48,11 @@ pub enum Error {
         /// Its value.
         value: f32,
     },
+    /// Batch normalisation of a single value a channel: it has no variance, and would take that of the running statistics away.
+    #[error(
+        "batch normalisation cannot be trained on a batch of one image whose maps are 1x1; choose a `batch` that leaves no single image over"
+    )]
+    SingleValue,
     /// Something cannot be made as it was asked for: a sample set, a keyed head, a backdoor or its trigger.
     #[error("{generator}: {problem}")]
     Unmade {

@@ -1,7 +1,7 @@
 //! Top-1 labels and accuracy.
 
-use crate::{Network, Result};
-use candle_core::{D, Tensor};
+use crate::{Error, Network, Result};
+use candle_core::{D, DType, Tensor};
 use data::Split;
 use rayon::prelude::*;
 
@@ -27,8 +27,16 @@ const BATCH: usize = 240;
 /// The top-1 label of each row of `logits (n, classes)`.
 ///
 /// # Errors
-/// If `logits` is not a matrix.
+/// If `logits` is not a matrix, or [`Error::NotFinite`] if one is NaN: no label can be read from it.
 pub fn top1(logits: &Tensor) -> Result<Vec<u32>> {
+    // candle's argmax passes over NaN.
+    let rows: Vec<Vec<f64>> = logits.to_dtype(DType::F64)?.to_vec2()?;
+    if rows.iter().flatten().any(|logit| logit.is_nan()) {
+        return Err(Error::NotFinite {
+            what: "a logit".to_owned(),
+            value: f32::NAN,
+        });
+    }
     Ok(logits.argmax(D::Minus1)?.to_vec1()?)
 }
 

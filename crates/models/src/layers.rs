@@ -230,6 +230,9 @@ impl ConvBn {
                     BatchNormMode::Eval => layer.eval(pass.tape, &a, mean, variance)?,
                     BatchNormMode::Train => {
                         let (y, batch) = layer.train(pass.tape, &a)?;
+                        if batch.count == 1 {
+                            return Err(Error::SingleValue);
+                        }
                         move_towards(mean, batch.mean.iter().copied())?;
                         move_towards(variance, batch.unbiased_variance())?;
                         y

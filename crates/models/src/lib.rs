@@ -23,7 +23,7 @@ pub mod train;
 mod vgg;
 mod weights;
 
-pub use activations::{Activations, Bits, Levels, NotBits, Range, calibrate};
+pub use activations::{Activations, Levels, Range, calibrate};
 pub use error::Error;
 pub use evaluate::{Count, accuracy, top1};
 pub use job::{Job, Status};

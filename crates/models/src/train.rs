@@ -44,10 +44,7 @@ impl Default for Training {
             momentum: UnitInterval::literal(0.9),
             weight_decay: NonNegative::literal(5e-4),
             images: None,
-            augment: Augment {
-                flip: true,
-                crop: 4,
-            },
+            augment: Augment::default(),
         }
     }
 }
@@ -79,10 +76,11 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Trains `weights` on `split`; order and augmentation come from `stream`.
+    /// Trains `weights` on `split`, or on as many of its images as are asked for; which, their order and augmentation come from
+    /// `stream`.
     ///
     /// # Errors
-    /// If the weights do not fit the model, or fewer images are there than asked for.
+    /// If the weights do not fit the model.
     pub fn new(
         model: Model,
         classes: usize,

@@ -80,14 +80,20 @@ impl Weights {
                 .into_iter()
                 .collect(),
             "pth" | "pt" | "th" => {
-                let nested =
-                    pickle::read_all_with_key(path, Some("state_dict")).unwrap_or_default();
-                if nested.is_empty() {
-                    pickle::read_all(path).map_err(|e| {
-                        fail(format!("not a zip checkpoint of PyTorch's ({e}); save it again with torch.save of PyTorch 1.6 or newer"))
-                    })?
-                } else {
-                    nested
+                let nested = pickle::read_all_with_key(path, Some("state_dict"));
+                match nested {
+                    Ok(tensors) if !tensors.is_empty() => tensors,
+                    nested => {
+                        let own = pickle::read_all(path).map_err(|e| {
+                            fail(format!("not a zip checkpoint of PyTorch's that can be read ({e}); call `.contiguous()` on its tensors and save them again with torch.save of PyTorch 1.6 or newer"))
+                        })?;
+                        if let (true, Err(e)) = (own.is_empty(), nested) {
+                            return Err(fail(format!(
+                                "no tensors can be read of it, nor of its `state_dict` ({e}); save a model's `state_dict()`"
+                            )));
+                        }
+                        own
+                    }
                 }
             }
             _ => {

@@ -5,9 +5,10 @@ mod common;
 use candle_core::{DType, Tensor, Var};
 use common::{CLASSES, bits, flat};
 use data::Split;
-use models::{Activations, Bits, Levels, Model, Network, Range, calibrate};
+use models::{Activations, Levels, Model, Network, Range, calibrate};
 use proptest::prelude::*;
 use spec::Stream;
+use spec::checked::Bits;
 use std::collections::HashSet;
 
 proptest! {

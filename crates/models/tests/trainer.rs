@@ -2,10 +2,11 @@
 
 mod common;
 
+use candle_core::{Device, Tensor};
 use common::bits;
 use data::{Augment, Split};
-use models::train::{Trainer, Training};
-use models::{Job, Weights, job};
+use models::train::{Optimizer, Trainer, Training};
+use models::{Job, Model, Network, Weights, job};
 use spec::Stream;
 use spec::checked::{Count, Positive};
 
@@ -31,17 +32,20 @@ fn trainer(model: &str) -> Box<Trainer> {
     start(model, &training())
 }
 
-/// Random images with weights drawn for them.
 fn start(model: &str, training: &Training) -> Box<Trainer> {
+    on_images(common::model(model), 8, training)
+}
+
+/// Random images of `side` pixels a side, with weights drawn for them.
+fn on_images(model: Model, side: usize, training: &Training) -> Box<Trainer> {
     let stream = Stream::new(5);
     let mut random = stream.split("images");
-    let pixels = (0..11 * 3 * 8 * 8)
+    let pixels = (0..11 * 3 * side * side)
         .map(|_| random.next_u32() as u8)
         .collect();
     let labels = (0..11).map(|i| i % CLASSES as u16).collect();
-    let model = common::model(model);
     let weights = Weights::draw(model, CLASSES, &stream.split("weights")).unwrap();
-    let split = Split::new([3, 8, 8], pixels, labels);
+    let split = Split::new([3, side, side], pixels, labels);
     Box::new(
         Trainer::new(
             model,
@@ -66,15 +70,30 @@ fn all_bits(weights: &Weights) -> Vec<(String, Vec<u64>)> {
 
 #[test]
 fn a_resumed_training_ends_with_the_same_bits() {
-    let undisturbed = all_bits(&job::run(trainer("resnet20")).unwrap());
+    resumes(|| trainer("resnet20"));
+}
+
+/// Of a network with dropout, whose masks go on where they were, and under Adam.
+#[test]
+fn so_does_one_with_dropout() {
+    let model = common::model("vgg16").with_width(1.0 / 32.0);
+    let training = Training {
+        optimizer: Optimizer::Adam,
+        ..training()
+    };
+    resumes(|| on_images(model, 32, &training));
+}
+
+fn resumes(trainer: impl Fn() -> Box<Trainer>) {
+    let undisturbed = all_bits(&job::run(trainer()).unwrap());
     for stop in 0..=EPOCHS * BATCHES {
-        let mut first = trainer("resnet20");
+        let mut first = trainer();
         for _ in 0..stop {
             first.advance().unwrap();
         }
         let state = first.save().unwrap();
         drop(first);
-        let mut second = trainer("resnet20");
+        let mut second = trainer();
         second.restore(&state).unwrap();
         let resumed = all_bits(&job::run(second).unwrap());
         for (ours, theirs) in resumed.iter().zip(&undisturbed) {
@@ -85,6 +104,49 @@ fn a_resumed_training_ends_with_the_same_bits() {
             );
         }
     }
+}
+
+/// A ResNet-18 leaves one value a channel of an image of eight pixels a side.
+#[test]
+fn batch_normalisation_of_a_single_value_is_refused() {
+    let training = Training {
+        batch: Count::literal(5),
+        ..training()
+    };
+    let Err(error) = job::run(start("resnet18", &training)) else {
+        panic!("the third batch has one image");
+    };
+    assert!(error.to_string().contains("1x1"), "{error}");
+}
+
+/// Not as if they were off, when only one of them is named.
+#[test]
+fn augmentation_that_is_not_named_is_the_default() {
+    let read = |text: &str| serde_json::from_str::<Training>(text).unwrap();
+    assert_eq!(read(r#"{"augment": {}}"#), Training::default());
+    assert_eq!(read(r#"{"augment": {"crop": 4}}"#), Training::default());
+}
+
+#[test]
+fn a_network_of_nan_has_no_accuracy() {
+    let model = common::model("resnet20");
+    let drawn = Weights::draw(model, CLASSES, &Stream::new(1)).unwrap();
+    let accuracy = |bias: f32| {
+        let last = |(name, tensor): (&String, &Tensor)| match name.as_str() {
+            "linear.bias" => (
+                name.clone(),
+                Tensor::full(bias, CLASSES, &Device::Cpu).unwrap(),
+            ),
+            _ => (name.clone(), tensor.clone()),
+        };
+        let weights = Weights::from_tensors(drawn.tensors().iter().map(last));
+        let network = Network::frozen(model, CLASSES, &weights, None).unwrap();
+        let split = Split::new([3, 8, 8], vec![7; 2 * 3 * 8 * 8], vec![0, 1]);
+        models::accuracy(&network, &split, &[0, 1])
+    };
+    assert_eq!(accuracy(0.5).unwrap().of, 2);
+    let error = accuracy(f32::NAN).unwrap_err();
+    assert!(error.to_string().contains("NaN"), "{error}");
 }
 
 /// A state can be taken up by a training that has gone elsewhere, too.

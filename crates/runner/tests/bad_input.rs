@@ -46,6 +46,9 @@ fn a_wrong_type() {
 #[test]
 fn a_value_out_of_range() {
     insta::assert_snapshot!(changed("1e-3]", "-1e-3]"));
+    insta::assert_snapshot!(changed("1e-3]", "inf]"));
+    let bits = "attacks=[quantize: {bits: 2.5}]";
+    insta::assert_snapshot!(refused(GRID, &["--set", bits]));
     insta::assert_snapshot!(changed("alpha: 0.01", "alpha: 0"));
     insta::assert_snapshot!(refused(GRID, &["--set", "head_balance=0.6"]));
     // The pair lies on the middle row.
@@ -66,6 +69,7 @@ fn more_than_a_data_set_has() {
         "dbi: {samples: 5000, stage1: {start: natural, "
     ));
     insta::assert_snapshot!(changed("dbi: {samples: 6", "dbi: {samples: 1"));
+    insta::assert_snapshot!(changed("epochs: 1", "epochs: 1, augment: {crop: 32}"));
     let backdoors = ["{target: 10}", "{trigger: {size: 33}}"];
     for backdoor in backdoors.map(|backdoor| format!("attacks=[backdoor: {backdoor}]")) {
         insta::assert_snapshot!(refused(GRID, &["--set", &backdoor]));

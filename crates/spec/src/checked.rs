@@ -124,6 +124,12 @@ checked! {
     Count(usize), "a whole number above 0", |value| value > 0
 }
 
+checked! {
+    /// A number of bits, of what is rounded to so many.
+    #[derive(Eq, Hash)]
+    Bits(u32), "a whole number from 2 to 16", |value| value >= 2 && value <= 16
+}
+
 /// A list of at least one entry: of seeds, targets, learning rates. An empty one would make an empty grid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]

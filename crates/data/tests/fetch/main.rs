@@ -219,10 +219,11 @@ fn a_wrong_byte_is_never_unpacked_and_does_not_stay() {
 #[test]
 fn what_is_not_the_file_is_refused() {
     let (packed, archive) = sample();
-    let cases: [(Reply, usize, &str); 5] = [
+    let cases: [(Reply, usize, &str); 6] = [
         (Reply::Status(404), 0, "the server answers with status 404"),
         (Reply::Status(500), 10, "the server answers with status 500"),
         (Reply::Page, 0, "the server offers 26 bytes instead of"),
+        (Reply::Page, 10, "the server offers 26 bytes instead of"),
         (Reply::TooLong, 0, "bytes instead of"),
         (
             Reply::WrongRange,
@@ -239,6 +240,9 @@ fn what_is_not_the_file_is_refused() {
         let message = get(&archive, root.path(), &url).unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
         assert!(!root.path().join("set").exists());
+        // What was there already is not lost to it.
+        let part = fs::read(root.path().join("set.tar.gz.part")).unwrap_or_default();
+        assert!(have == 0 || part == packed[..have], "{message}");
     }
 }
 

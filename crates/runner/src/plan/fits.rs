@@ -19,6 +19,14 @@ pub fn check(target: &Target, grid: &Grid) -> anyhow::Result<()> {
         _ => Ok(()),
     };
     enough("test_images", target.test_images, info.test)?;
+    let side = info.shape[1].min(info.shape[2]);
+    let crop = target.train.as_ref().map(|train| train.augment.crop);
+    if let Some(crop) = crop.filter(|crop| usize::from(*crop) >= side) {
+        bail!(
+            "train.augment.crop: a padding of {crop} pixels is as wide as the images of {}, which have {side} a side; lower it",
+            info.title
+        );
+    }
     let some = target.train.as_ref().and_then(|train| train.images);
     enough("train.images", some, info.train)?;
     let train = some.map_or(info.train, Count::get);

@@ -137,7 +137,10 @@ impl Fault {
                     (A_LIST, Value::Typed(_, text) | Value::Text(text)) => {
                         Some(format!("write `[{text}]`"))
                     }
-                    (_, Value::Text(text)) if text.parse::<f64>().is_ok() => {
+                    (expected, Value::Text(text))
+                        if expected.contains("number")
+                            && text.parse().is_ok_and(f64::is_finite) =>
+                    {
                         Some("it is text; take the quotes off".to_owned())
                     }
                     _ => None,
