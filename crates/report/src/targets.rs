@@ -110,7 +110,10 @@ fn row(variant: &str, target: &TargetRecord) -> Row {
             Cell::text(format!("{c}x{h}x{w}")),
             Cell::Count(target.classes as u64),
             Cell::number(target.parameters as f64 / 1e6, 2),
-            Cell::Count(target.train_images),
+            match target.epochs {
+                0.0 => Cell::Missing,
+                _ => Cell::Count(target.train_images),
+            },
             Cell::number(target.epochs, usize::from(target.epochs.fract() != 0.0)),
             Cell::number(100.0 * target.accuracy.value(), 2).resting_on(source),
             Cell::text(format!("{:.1} to {:.1}", 100.0 * low, 100.0 * high)),

@@ -26,6 +26,7 @@ use crate::signal::Signal;
 
 pub use drive::Saving;
 pub use failures::Failures;
+pub use target::initial;
 
 /// What every step needs.
 pub struct Bench<'a> {
@@ -60,15 +61,28 @@ impl Bench<'_> {
             self.forget_if_done(attack)?;
         }
         let mut todo = Vec::new();
+        let mut left_out = Vec::new();
         let mut steps = 0;
         for step in &part.targets {
             let missing = self.missing(step)?;
-            if missing > 0 && plan::obstacle(step, self.paths, Some(self.store)).is_none() {
-                todo.push(step);
-                steps += missing;
+            if missing == 0 {
+                continue;
+            }
+            match plan::obstacle(step, self.paths, Some(self.store)) {
+                Some(obstacle) => left_out.push(obstacle.dataset_title),
+                None => {
+                    todo.push(step);
+                    steps += missing;
+                }
             }
         }
         let mut progress = Progress::new(steps);
+        if !left_out.is_empty() {
+            progress.warn(&format!(
+                "not run, as images or weights are not here: {}; the tables say how to get them",
+                left_out.join("; ")
+            ));
+        }
         let mut failures = Failures::default();
         let mut dataset: Option<Rc<Dataset>> = None;
         for step in todo {

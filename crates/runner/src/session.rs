@@ -23,6 +23,8 @@ pub struct Session {
     pub scale: Scale,
     /// The key in force.
     pub key: SecretKey,
+    /// Where it is from.
+    pub key_from: &'static str,
     /// Where to compute.
     pub device: Device,
     /// The results folder.
@@ -47,7 +49,7 @@ impl Session {
                 key::VARIABLE
             ),
         };
-        let key = grid
+        let (key, key_from) = grid
             .key
             .in_force(chosen.key_file.as_deref(), variable.as_deref())?;
         let device = chosen.device.open()?;
@@ -63,6 +65,7 @@ impl Session {
             grid,
             scale: chosen.scale,
             key,
+            key_from,
             device,
             out: chosen.out.clone(),
             plan,

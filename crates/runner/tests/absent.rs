@@ -356,3 +356,50 @@ fn weights_that_are_gone_are_had_again_unless_they_were_trained() {
     place.succeed(&["grid.yaml"]);
     assert_eq!(place.records().len(), 1 + 4 + 4);
 }
+
+#[test]
+fn a_file_that_holds_no_weights_of_the_network_is_refused_before_there_is_work() {
+    let init = "init: {weights: net.safetensors}";
+    let train = "train: {epochs: 1, images: 300, batch: 50}";
+    let place = Place::new(&grid("").replace(train, init));
+    for (bytes, said) in [
+        (&b"junk"[..], "not a whole safetensors file"),
+        (br#"        {"x":1}"#, "not a whole safetensors file"),
+    ] {
+        fs::write(place.path().join("net.safetensors"), bytes).unwrap();
+        let answer = place.run(&["grid.yaml"]);
+        assert_eq!(answer.code, Some(2), "{}", answer.stderr);
+        assert!(answer.stderr.contains(said), "{}", answer.stderr);
+        assert!(!place.results().exists());
+    }
+}
+
+/// As the log names it: one model, and every set asked about it.
+#[test]
+fn the_name_of_an_attack_stands_for_its_runs() {
+    let place = Place::new(GRID);
+    let name = "fashion-mnist/resnet20/finetune/lr=1e-5/seed1";
+    let answer = place.succeed(&["grid.yaml", "--only", name]);
+    assert!(answer.stderr.contains(name), "{}", answer.stderr);
+    assert_eq!(place.records().len(), 1 + 4 + 4);
+}
+
+/// Which key made the numbers, not what it is.
+#[test]
+fn the_journal_tells_keys_apart() {
+    let place = Place::new(GRID);
+    let key = |arguments: &[&str]| {
+        let only = ["--only", "fashion-mnist/resnet20"];
+        place.succeed(&[&["grid.yaml"], arguments, &only].concat());
+        let text = fs::read_to_string(place.results().join("mini/run.json")).unwrap();
+        assert!(!text.contains("passphrase"), "{text}");
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["key"].clone()
+    };
+    let own = key(&[]);
+    assert_eq!(own["from"], "the grid file");
+    fs::write(place.path().join("key"), "0123456789abcdef".repeat(2)).unwrap();
+    let other = key(&["--key-file", "key"]);
+    assert_eq!(other["from"], "--key-file");
+    assert_ne!(own["check"], other["check"]);
+    assert_eq!(key(&[]), own);
+}

@@ -47,6 +47,8 @@ fn a_wrong_type() {
 fn a_value_out_of_range() {
     insta::assert_snapshot!(changed("1e-3]", "-1e-3]"));
     insta::assert_snapshot!(changed("1e-3]", "inf]"));
+    let long = format!("name: {}", "m".repeat(101));
+    insta::assert_snapshot!(changed("name: mini", &long));
     let bits = "attacks=[quantize: {bits: 2.5}]";
     insta::assert_snapshot!(refused(GRID, &["--set", bits]));
     insta::assert_snapshot!(changed("alpha: 0.01", "alpha: 0"));

@@ -1,11 +1,11 @@
 //! A grid: computes what is missing of it, and reports.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use spec::Stream;
 
 use super::outline;
 use crate::cli::{How, Selected};
-use crate::execute::{Bench, Saving};
+use crate::execute::{Bench, Saving, initial};
 use crate::exit::Refuse;
 use crate::output::Findings;
 use crate::plan::{self, Plan};
@@ -19,6 +19,7 @@ pub fn run(selected: &Selected, how: &How) -> anyhow::Result<()> {
     let clock = Clock::start();
     let (session, part) = Session::select(selected).or_refuse()?;
     something_to_do(&session, &part).or_refuse()?;
+    usable_weights(&session, &part).or_refuse()?;
     let store = session.writer(how).or_refuse()?;
     let bench = Bench {
         store: &store,
@@ -41,6 +42,21 @@ pub fn run(selected: &Selected, how: &How) -> anyhow::Result<()> {
         say!("{}", file.display());
     }
     anyhow::ensure!(failures.is_empty(), failures);
+    Ok(())
+}
+
+/// Refuses weight files that cannot be what they are named for, of targets that are still to be made.
+fn usable_weights(session: &Session, part: &Plan) -> anyhow::Result<()> {
+    let store = session.records()?;
+    for target in &part.targets {
+        let made = store.as_ref().map(|store| store.target(&target.id));
+        let made = made.transpose()?.flatten().is_some();
+        let there = target.weights.as_ref().is_some_and(|path| path.is_file());
+        if there && !made {
+            initial(target, &Stream::new(session.grid.seed))
+                .with_context(|| target.name.clone())?;
+        }
+    }
     Ok(())
 }
 

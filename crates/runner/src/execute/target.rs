@@ -93,7 +93,7 @@ impl Bench<'_> {
             }
             // Weights that nobody trained are had again in a moment: their record alone is enough.
             (false, None) => {
-                let weights = self.initial(step, stream)?.to(DType::F32, self.device)?;
+                let weights = initial(step, stream)?.to(DType::F32, self.device)?;
                 if other(&Sha256::of(&weights.to_bytes()?)) {
                     return Err(stale(path, "are gone, and would be others now"));
                 }
@@ -164,7 +164,7 @@ impl Bench<'_> {
         line: &mut Line,
     ) -> anyhow::Result<Weights> {
         let target = &step.target;
-        let weights = self.initial(step, stream)?;
+        let weights = initial(step, stream)?;
         let Some(training) = &target.train else {
             return Ok(weights);
         };
@@ -176,22 +176,6 @@ impl Bench<'_> {
             model, classes, &weights, normalize, images, training, &stream,
         )?;
         self.drive(&step.id, Box::new(trainer), clock, line)
-    }
-
-    /// The weights before any training.
-    fn initial(&self, step: &TargetStep, stream: &Stream) -> anyhow::Result<Weights> {
-        let target = &step.target;
-        let (model, classes) = (target.network(), target.dataset.info().classes);
-        let stream = stream.split("weights");
-        let Some(path) = &step.weights else {
-            return Ok(Weights::draw(model, classes, &stream)?);
-        };
-        let weights = Weights::read(path)?;
-        match target.init.as_ref().and_then(|init| init.head) {
-            Some(Head::New) => weights.with_new_head(model, classes, &stream),
-            None => weights.check(model, classes).map(|()| weights),
-        }
-        .with_context(|| path.display().to_string())
     }
 
     /// A target out of its weights, not tested yet.
@@ -219,6 +203,25 @@ impl Bench<'_> {
             head: OnceCell::new(),
         })
     }
+}
+
+/// The weights of a target before any training: drawn, or those of its file.
+///
+/// # Errors
+/// If the file cannot be read, or is of another network.
+pub fn initial(step: &TargetStep, stream: &Stream) -> anyhow::Result<Weights> {
+    let target = &step.target;
+    let (model, classes) = (target.network(), target.dataset.info().classes);
+    let stream = stream.split("weights");
+    let Some(path) = &step.weights else {
+        return Ok(Weights::draw(model, classes, &stream)?);
+    };
+    let weights = Weights::read(path)?;
+    match target.init.as_ref().and_then(|init| init.head) {
+        Some(Head::New) => weights.with_new_head(model, classes, &stream),
+        None => weights.check(model, classes).map(|()| weights),
+    }
+    .with_context(|| path.display().to_string())
 }
 
 /// Why the weights at `path` are not of use, and the way out.

@@ -21,7 +21,7 @@ pub enum Key {
 }
 
 impl Key {
-    /// The key in force: that of `file` (hexadecimal digits), else of `BRINK_KEY`, else this one.
+    /// The key in force, and where it is from: that of `file` (hexadecimal digits), else of `BRINK_KEY`, else this one.
     ///
     /// # Errors
     /// If the one in force is no key; the message does not show it.
@@ -29,19 +29,20 @@ impl Key {
         &self,
         file: Option<&Path>,
         variable: Option<&str>,
-    ) -> anyhow::Result<SecretKey> {
+    ) -> anyhow::Result<(SecretKey, &'static str)> {
         if let Some(path) = file {
             let at = || format!("--key-file {}", path.display());
-            return SecretKey::from_hex(&fs::read_to_string(path).with_context(at)?)
-                .with_context(at);
+            let digits = fs::read_to_string(path).with_context(at)?;
+            let key = SecretKey::from_hex(&digits).with_context(at)?;
+            return Ok((key, "--key-file"));
         }
         if let Some(digits) = variable {
-            return SecretKey::from_hex(digits).context(VARIABLE);
+            return Ok((SecretKey::from_hex(digits).context(VARIABLE)?, VARIABLE));
         }
-        match self {
+        let key = match self {
             Self::Passphrase(text) => SecretKey::from_passphrase(text.as_bytes()),
             Self::Hex(digits) => SecretKey::from_hex(digits),
-        }
-        .context("key")
+        };
+        Ok((key.context("key")?, "the grid file"))
     }
 }

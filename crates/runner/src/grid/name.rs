@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String")]
 pub struct Name(String);
 
+/// What every file system takes, with room for an ending.
+const LONGEST: usize = 100;
+
 impl Name {
     /// The name.
     pub fn as_str(&self) -> &str {
@@ -27,6 +30,12 @@ impl TryFrom<String> for Name {
         if text.is_empty() || !text.bytes().all(plain) {
             return Err(format!(
                 "`{text}` cannot name a folder of results; use lower-case letters, digits, `-` and `_`, e.g. table3"
+            ));
+        }
+        if text.len() > LONGEST {
+            return Err(format!(
+                "a name of {} letters is too long for a folder of results; use {LONGEST} at most",
+                text.len()
             ));
         }
         Ok(Self(text))

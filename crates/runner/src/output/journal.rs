@@ -45,6 +45,11 @@ impl Findings<'_> {
             "peak_memory_bytes": provenance::peak_memory(),
             "false_alarms": self.false_alarms(),
             "config": session.grid,
+            "key": {
+                "from": session.key_from,
+                // Tells two keys apart and gives neither away.
+                "check": session.key.check("run.json"),
+            },
             "steps": self.steps(),
             "not_run": not_run.collect::<Vec<_>>(),
         })

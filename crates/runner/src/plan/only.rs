@@ -6,7 +6,8 @@ use glob::Pattern;
 use super::Plan;
 
 impl Plan {
-    /// The steps whose name matches `pattern`, in which `*` also matches `/`, and those that they need.
+    /// The steps whose name matches `pattern`, in which `*` also matches `/`, and those that they need. An attack's name stands for all
+    /// of its runs.
     ///
     /// # Errors
     /// If none matches.
@@ -14,7 +15,10 @@ impl Plan {
         let mut part = self.clone();
         for target in &mut part.targets {
             for attack in &mut target.attacks {
-                attack.runs.retain(|run| pattern.matches(&run.name));
+                let whole = pattern.matches(&attack.name);
+                attack
+                    .runs
+                    .retain(|run| whole || pattern.matches(&run.name));
             }
             target.attacks.retain(|attack| !attack.runs.is_empty());
             let needed = |id| {
