@@ -40,9 +40,13 @@ def total(rates):
 
 
 def named(one):
-    """A set's generator, and whether it does without the magnitude term."""
-    bare = one["generator"] == "ours" and one["spec"]["activation_weight"] == 0
-    return "ours without the magnitude term" if bare else one["generator"]
+    """A set's generator, and in what it departs from the paper's settings."""
+    name, spec = one["generator"], one["spec"]
+    if name == "ours" and spec["activation_weight"] == 0:
+        return "ours without the magnitude term"
+    if name == "aid" and spec["stage1"]["lr"] != 1e-3:
+        return f"aid at steps of {spec['stage1']['lr']:g}"
+    return name
 
 
 def setting(run):
@@ -81,7 +85,7 @@ def balance(sets, runs):
         flipped = Counter(run["single"]["hits"] for run in same)
         labels = " : ".join(map(str, one["label_balance"]))
         counts = ", ".join(f"{hits} ({count})" for hits, count in sorted(flipped.items())) or "–"
-        print(f"| {one['generator']}, set {one['seed']} | {labels} | {len(same)} of {len(asked)} | {sum(run in same for run in tuned)} of {len(tuned)} | {counts} |")
+        print(f"| {named(one)}, set {one['seed']} | {labels} | {len(same)} of {len(asked)} | {sum(run in same for run in tuned)} of {len(tuned)} | {counts} |")
     print()
 
 
