@@ -50,6 +50,18 @@ pub enum Subject {
     Probe(&'static str),
 }
 
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Models => f.write_str("targets"),
+            Self::Samples => f.write_str("generators"),
+            Self::Attack(name) => write!(f, "attack `{name}`"),
+            Self::Probe("slice") => f.write_str("`slice`"),
+            Self::Probe(name) => write!(f, "probe `{name}`"),
+        }
+    }
+}
+
 impl Report {
     /// All of them, in the order of the paper, then what it does not have.
     pub const ALL: [Self; 11] = [

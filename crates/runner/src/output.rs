@@ -127,6 +127,15 @@ impl<'a> Findings<'a> {
         for note in not_run {
             say!("{note}");
         }
+        for (report, _) in &self.documents {
+            let mut steps = self.session.plan.targets.iter();
+            if !steps.any(|step| asks(step, *report)) {
+                let about = report.subject();
+                say!(
+                    "{report}: stays empty, as the grid has no {about}; add it, or leave the report out"
+                );
+            }
+        }
         for step in &self.session.plan.targets {
             let mut records = self.records.targets.iter();
             if let Some(record) = records.find(|record| record.id == step.id) {

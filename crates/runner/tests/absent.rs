@@ -403,3 +403,20 @@ fn the_journal_tells_keys_apart() {
     assert_ne!(own["check"], other["check"]);
     assert_eq!(key(&[]), own);
 }
+
+#[test]
+fn a_report_that_the_grid_cannot_fill_is_named() {
+    let grid = GRID.replace("[table3]", "[table1, table2, table3, table5, figure1]");
+    let place = Place::new(&grid);
+    let answer = place.succeed(&["grid.yaml", "--only", "fashion-mnist/resnet20"]);
+    let lines = answer.stdout.lines();
+    let empty: Vec<_> = lines.filter(|line| line.contains("stays empty")).collect();
+    assert_eq!(empty.len(), 3, "{empty:?}");
+    for (line, said) in empty.iter().zip([
+        "table2: stays empty, as the grid has no attack `backdoor`;",
+        "table5: stays empty, as the grid has no probe `timing`;",
+        "figure1: stays empty, as the grid has no `slice`;",
+    ]) {
+        assert!(line.starts_with(said), "{line}");
+    }
+}
