@@ -135,7 +135,9 @@ fn table(all: &[Seen], unknown: usize, scale: Scale, not_run: &[NotRun]) -> Tabl
             .then(|| format!("Sets without a sheet, as their images are not here: {unseen}.")),
     );
     notes.extend((unknown > 0).then(|| {
-        format!("Sets without a row, as nor does their record say what their images are like: {unknown}.")
+        format!(
+            "Sets without a row, as neither their images nor numbers of them are here: {unknown}."
+        )
     }));
     Table {
         title: format!("What samples look like{}", scale.title_suffix()),
