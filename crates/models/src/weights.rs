@@ -85,7 +85,11 @@ impl Weights {
                     Ok(tensors) if !tensors.is_empty() => tensors,
                     nested => {
                         let own = pickle::read_all(path).map_err(|e| {
-                            fail(format!("not a zip checkpoint of PyTorch's that can be read ({e}); call `.contiguous()` on its tensors and save them again with torch.save of PyTorch 1.6 or newer"))
+                            let first = match e.to_string().contains("contiguous") {
+                                true => "call `.contiguous()` on its tensors and ",
+                                false => "",
+                            };
+                            fail(format!("not a zip checkpoint of PyTorch's that can be read ({e}); {first}save it again with torch.save of PyTorch 1.6 or newer"))
                         })?;
                         if let (true, Err(e)) = (own.is_empty(), nested) {
                             return Err(fail(format!(
