@@ -1,8 +1,11 @@
 //! Ctrl-C: the first one asks for a stop between two iterations, the second one does not ask.
 
-use std::process;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use crate::exit::Interrupted;
 
@@ -11,18 +14,17 @@ use crate::exit::Interrupted;
 pub struct Signal(Arc<AtomicBool>);
 
 impl Signal {
-    /// Listens to Ctrl-C (and, on Unix, to SIGTERM and SIGHUP).
+    /// Listens to SIGINT (Ctrl-C) and SIGTERM. SIGHUP is left as it is, so that `nohup` keeps a run of days alive.
     ///
     /// # Errors
     /// If the system does not allow it.
-    pub fn listen() -> Result<Self, ctrlc::Error> {
+    pub fn listen() -> io::Result<Self> {
         let signal = Self::default();
-        let wanted = signal.0.clone();
-        ctrlc::set_handler(move || {
-            if wanted.swap(true, Ordering::Relaxed) {
-                process::exit(130);
-            }
-        })?;
+        for kind in [SIGINT, SIGTERM] {
+            // They act in this order: the flag that the first signal sets lets the second one end the process.
+            flag::register_conditional_shutdown(kind, 130, Arc::clone(&signal.0))?;
+            flag::register(kind, Arc::clone(&signal.0))?;
+        }
         Ok(signal)
     }
 

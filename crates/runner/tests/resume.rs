@@ -95,6 +95,32 @@ fn interrupted_it_saves_its_state_and_goes_on_later() {
     assert_same(&place, &undisturbed);
 }
 
+/// As under `nohup`: the terminal goes, the run of days does not.
+#[cfg(unix)]
+#[test]
+fn an_ignored_hangup_does_not_end_it() {
+    let place = Place::new(&GRID.replace("epochs: 1", "epochs: 3"));
+    let runner = place.command(&["grid.yaml", "--only", "fashion-mnist/resnet20"]);
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]);
+    shell.arg(runner.get_program()).args(runner.get_args());
+    let mut child = shell
+        .current_dir(place.path())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    stderr.read_line(&mut said).unwrap();
+    assert!(said.ends_with("fashion-mnist/resnet20: begins\n"), "{said}");
+    let hang_up = std::process::Command::new("kill")
+        .args(["-HUP", &child.id().to_string()])
+        .status();
+    assert!(hang_up.unwrap().success());
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{said}");
+}
+
 #[test]
 fn two_runners_do_not_share_a_results_folder() {
     let place = Place::new(&GRID.replace("epochs: 1", "epochs: 1000"));
