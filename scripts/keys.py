@@ -15,7 +15,7 @@ KEPT = ["generator", "samples_made", "samples_asked", "median_margin", "conditio
 NOTES = """
 - Desk scale. Pair rates in % after fine-tuning, by learning rate; Ours judges its own pairs, the others pairs of two samples drawn at random. Counts and intervals are in keys.csv.
 - the first: the first head of the key, whatever noise looks like to it; balanced: the first that gives a tenth of noise images each label.
-- † in at least one run all labels coincide after the attack, and did not before: the rate is then the balance of the reference labels, not a sensitivity.
+- † in at least one run all labels coincide after the attack, and did not before: of that run the rate is the balance of the reference labels, not a sensitivity.
 """
 
 

@@ -49,6 +49,8 @@ const BOTH: [Measure; 2] = [Measure::Single, Measure::Pair];
 struct Findings<'a> {
     study: &'a Study,
     blocks: Vec<Block<'a>>,
+    /// Kinds of the attack of which nothing has been computed on targets of which others have.
+    idle: Vec<Block<'a>>,
     paper: Paper,
     scale: Scale,
 }
@@ -57,12 +59,7 @@ struct Findings<'a> {
 ///
 /// Runs are pooled over seeds and sample sets only; whatever else differs gets columns or rows of its own.
 pub fn build(study: &Study, records: &Records, scale: Scale, not_run: &[NotRun]) -> Document {
-    let findings = Findings {
-        study,
-        blocks: Block::all(records, study),
-        paper: (study.paper)(),
-        scale,
-    };
+    let findings = Findings::of(study, records, scale);
     let generators = generators(&findings.blocks);
     let mut tables = vec![findings.rates(&generators, not_run)];
     tables.push(findings.counts(&generators));
@@ -133,8 +130,8 @@ fn marked(rows: &[Row]) -> Option<String> {
     let mut cells = rows.iter().flat_map(|row| &row.cells);
     cells.any(|cell| cell.mark() == MARK).then(|| {
         format!(
-            "{MARK} in at least one run all labels coincide after the attack, and did not before: the rate is then the balance \
-             of the reference labels, not a sensitivity."
+            "{MARK} in at least one run all labels coincide after the attack, and did not before: of that run the rate is the \
+             balance of the reference labels, not a sensitivity."
         )
     })
 }
@@ -143,7 +140,30 @@ fn percent(rate: Rate) -> f64 {
     100.0 * rate.value()
 }
 
-impl Findings<'_> {
+impl<'a> Findings<'a> {
+    fn of(study: &'a Study, records: &'a Records, scale: Scale) -> Self {
+        let all = Block::all(records, study);
+        let (blocks, mut idle): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|block| block.done() > 0);
+        // Of a target without any it is said that it was not run.
+        idle.retain(|idle| blocks.iter().any(|block| block.target.id == idle.target.id));
+        Self {
+            study,
+            blocks,
+            idle,
+            paper: (study.paper)(),
+            scale,
+        }
+    }
+
+    /// What the grid asks for and has not been computed, a note a block.
+    fn gaps(&self) -> impl Iterator<Item = String> {
+        self.blocks.iter().chain(&self.idle).filter_map(|block| {
+            let gap = block.gap(self.study)?;
+            Some(format!("{}: {gap}.", block.title()))
+        })
+    }
+
     /// A title: what, and at which scale.
     fn title(&self, what: &str) -> String {
         format!("{}{what}{}", self.study.name, self.scale.title_suffix())
@@ -289,6 +309,13 @@ impl Findings<'_> {
         let mut source = Source::new(self.what(block, series, &label, measure), steps)
             .fact("counted", rate.to_string())
             .fact("runs", point.extent());
+        let coincide = point.runs_that_tell_balance();
+        if coincide > 0 {
+            source = source.fact(
+                "all labels one afterwards",
+                format!("in {coincide} of {}", point.runs.len()),
+            );
+        }
         if let Some((mean, interval)) = point.mean(measure) {
             source = source.fact("mean over runs", mean_of(mean, interval));
         }
@@ -374,12 +401,13 @@ impl Findings<'_> {
                 "{}: top-1 {}; {}.",
                 block.title(),
                 block.target.accuracy,
-                block.extent()
+                block.extent().join(", ")
             ));
             let reduced = block.reduced(self.scale);
             notes.extend(reduced.map(|how| format!("{}: {REDUCED}: {how}.", block.title())));
             notes.extend(self.beside(block));
         }
+        notes.extend(self.gaps());
         notes.extend(unlike(blocks));
         if let Some(printed) = reference {
             notes.push(format!(

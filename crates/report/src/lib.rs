@@ -31,6 +31,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use spec::Id;
 use store::{ProbeRecord, RunRecord, SetRecord, TargetRecord};
 use verify::SensitiveSet;
@@ -56,8 +57,21 @@ pub struct Records {
     pub runs: Vec<RunRecord>,
     /// What was measured about the targets themselves.
     pub probes: Vec<ProbeRecord>,
+    /// The runs that the grid asks for and that have no record, of targets that have one.
+    pub open: Vec<OpenRun>,
     /// The images of sets, as far as they are at hand.
     pub samples: BTreeMap<Id, SensitiveSet>,
+}
+
+/// A run that has not been computed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenRun {
+    /// The target.
+    pub target: Id,
+    /// The attack, by its name.
+    pub attack: &'static str,
+    /// The fields of the attack, as [`RunRecord::spec`] has them.
+    pub spec: Value,
 }
 
 /// What a report says: tables for people, one for data files, and figures.

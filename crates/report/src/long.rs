@@ -1,6 +1,7 @@
 //! Tables for data files: rows by the names of their columns, nothing rounded, and a row for what was not run.
 
 use spec::Scale;
+use store::TargetRecord;
 
 use crate::{Cell, Column, NotRun, Row, Table};
 
@@ -12,6 +13,22 @@ pub fn done(scale: Scale) -> Fields {
     vec![
         ("status", Cell::text("done")),
         ("scale", Cell::text(scale.to_string())),
+    ]
+}
+
+/// What a row says of the target that it is about; `variant` tells it from others of the same data set and network.
+pub fn of_target(target: &TargetRecord, variant: &str) -> Fields {
+    let width = target.spec["width"].as_f64();
+    vec![
+        ("dataset", Cell::text(&target.dataset)),
+        ("dataset_title", Cell::text(&target.dataset_title)),
+        ("network", Cell::text(&target.model)),
+        (
+            "network_width",
+            Cell::text(width.unwrap_or(1.0).to_string()),
+        ),
+        ("target", Cell::text(target.id.to_string())),
+        ("target_variant", Cell::text(variant)),
     ]
 }
 

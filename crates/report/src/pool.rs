@@ -61,6 +61,8 @@ pub struct Block<'a> {
     /// What tells this attack from others on the same target; mostly empty.
     pub attack_variant: String,
     pub series: Vec<Series<'a>>,
+    /// The settings of the runs that the grid asks for and that have not been computed.
+    pub open: Vec<Setting>,
 }
 
 /// One generator's samples for one target.
@@ -82,24 +84,58 @@ pub struct Point<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// All blocks of a study, ordered by data set and network.
+    /// All blocks of a study, ordered by data set and network; those of which nothing has been computed among them.
     pub fn all(records: &'a Records, study: &Study) -> Vec<Self> {
         let sets: BTreeMap<_, _> = records.sets.iter().map(|set| (set.id, set)).collect();
+        let kinds = kinds(study, records);
         let mut blocks = Vec::new();
         for (target_variant, target) in targets(records) {
-            let runs = || records.runs.iter().filter(|run| run.target == target.id);
-            let unchanged = runs().filter(|run| run.attack == IDENTITY);
-            for (attack_variant, mut asked) in kinds(study, runs()) {
-                asked.extend(unchanged.clone().map(|run| (Setting::Unchanged, run)));
+            let unchanged = records.runs.iter().filter(|run| run.attack == IDENTITY);
+            let unchanged = unchanged.filter(|run| run.target == target.id);
+            for (attack_variant, asked) in &kinds {
+                let asked = || asked.iter().filter(|asked| asked.target == target.id);
+                if asked().next().is_none() {
+                    continue;
+                }
+                let done = asked().filter_map(|asked| Some((asked.setting.clone(), asked.run?)));
+                let unchanged = unchanged.clone().map(|run| (Setting::Unchanged, run));
+                let open = asked().filter(|asked| asked.run.is_none());
                 blocks.push(Self {
                     target,
                     target_variant: target_variant.clone(),
-                    attack_variant,
-                    series: Series::all(asked, &sets),
+                    attack_variant: attack_variant.clone(),
+                    series: Series::all(done.chain(unchanged).collect(), &sets),
+                    open: open.map(|asked| asked.setting.clone()).collect(),
                 });
             }
         }
         blocks
+    }
+
+    /// How many of its runs have been computed, controls aside.
+    pub fn done(&self) -> usize {
+        let points = self.series.iter().flat_map(|series| &series.points);
+        let attacks = points.filter(|point| point.setting != Setting::Unchanged);
+        attacks.map(|point| point.runs.len()).sum()
+    }
+
+    /// What the grid asks for and has not been computed, if anything: `8 of 36 runs computed; nothing yet of 0, 1e-10`.
+    pub fn gap(&self, study: &Study) -> Option<String> {
+        let known = self.settings();
+        let mut untried: Vec<_> = self
+            .open
+            .iter()
+            .filter(|open| !known.contains(open))
+            .collect();
+        untried.sort();
+        untried.dedup();
+        let (done, open) = (self.done(), self.open.len());
+        let mut said = format!("{done} of {} runs computed", done + open);
+        if !untried.is_empty() && done > 0 {
+            let labels = untried.iter().map(|setting| study.label(setting).plain());
+            said += &format!("; nothing yet of {}", labels.collect::<Vec<_>>().join(", "));
+        }
+        (open > 0).then_some(said)
     }
 
     /// The block's name, one line for each thing that says which target it is.
@@ -150,17 +186,28 @@ impl<'a> Block<'a> {
         points.any(Point::moves_at_zero)
     }
 
-    /// How much was asked: attack seeds, and pairs for each.
-    pub fn extent(&self) -> String {
-        let points = || self.series.iter().flat_map(|series| &series.points);
-        let seeds = range(points().map(|point| point.seeds() as u64));
-        let pairs = range(
-            points()
-                .flat_map(|point| &point.runs)
-                .map(|run| run.pair.of()),
-        );
-        let plural = if seeds == "1" { "" } else { "s" };
-        format!("{seeds} attack seed{plural}, {pairs} pairs each")
+    /// How much was asked: `3 attack seeds` and `2 sample sets of 150 pairs`. What changes nothing leaves nothing to chance and is run once, so it
+    /// does not count.
+    pub fn extent(&self) -> [String; 2] {
+        let points = self.series.iter().flat_map(|series| &series.points);
+        let points = points.filter(|point| {
+            point.setting != Setting::Unchanged && point.setting.value() != Some(0.0)
+        });
+        let points: Vec<_> = points.collect();
+        let ranged = |values: Vec<u64>, what: &str| {
+            let number = range(values.into_iter());
+            let plural = if number == "1" { "" } else { "s" };
+            format!("{number} {what}{plural}")
+        };
+        let seeds = points.iter().map(|point| point.seeds() as u64);
+        let sets = points.iter().map(|point| point.sets() as u64);
+        let runs = points.iter().flat_map(|point| &point.runs);
+        let pairs = range(runs.map(|run| run.pair.of()));
+        let sets = ranged(sets.collect(), "sample set");
+        [
+            ranged(seeds.collect(), "attack seed"),
+            format!("{sets} of {pairs} pairs"),
+        ]
     }
 
     /// Which sets are smaller or end earlier than the paper's, where no title says that all do.
@@ -296,11 +343,16 @@ impl<'a> Point<'a> {
         (!values.is_empty()).then(|| (mean, crossed95(&values, Stream::new(0).split("bootstrap"))))
     }
 
-    /// Whether some run tells the balance of the reference labels.
+    /// How many of the runs tell the balance of the reference labels.
+    pub fn runs_that_tell_balance(&self) -> usize {
+        let runs = self.runs.iter();
+        runs.filter(|run| is_balance(run.same_label, run.single))
+            .count()
+    }
+
+    /// Whether some run does.
     pub fn tells_balance(&self) -> bool {
-        self.runs
-            .iter()
-            .any(|run| is_balance(run.same_label, run.single))
+        self.runs_that_tell_balance() > 0
     }
 
     /// The rate with the wider of two 95 % intervals, all in [0, 1]: Wilson's of the pooled counts, which takes the samples of a run for
@@ -419,39 +471,46 @@ pub fn distinct<T: Ord>(items: impl Iterator<Item = T>) -> usize {
     items.collect::<BTreeSet<_>>().len()
 }
 
-/// The runs of a study by what keeps them apart, each with its setting.
-fn kinds<'a>(
-    study: &Study,
-    runs: impl Iterator<Item = &'a RunRecord>,
-) -> Vec<(String, Vec<Asked<'a>>)> {
-    let runs = runs.filter(|run| run.attack == study.attack);
+/// A run that the grid asks for, done or not.
+struct Planned<'a> {
+    target: Id,
+    setting: Setting,
+    run: Option<&'a RunRecord>,
+}
+
+/// The runs of a study by what keeps them apart on all targets alike, so that a kind of attack has the same name wherever it is.
+fn kinds<'a>(study: &Study, records: &'a Records) -> Vec<(String, Vec<Planned<'a>>)> {
+    let done = records.runs.iter().filter(|run| run.attack == study.attack);
+    let done = done.map(|run| (run.target, &run.spec, Some(run)));
+    let open = records
+        .open
+        .iter()
+        .filter(|open| open.attack == study.attack);
+    let open = open.map(|open| (open.target, &open.spec, None));
     let apart: Vec<_> = study.axis.into_iter().chain(["seed"]).collect();
-    let kinds = variants(runs.collect(), |run| fields(&run.spec, &apart));
-    let setting = |run: &RunRecord, variant: &str| Setting::Attack {
-        value: study.value(run).map(f64::to_bits),
-        variant: variant.to_owned(),
-    };
-    if study.spread {
-        let all: Vec<_> = kinds
-            .into_iter()
-            .flat_map(|(variant, runs)| {
-                let asked = runs.into_iter().map(|run| (setting(run, &variant), run));
-                asked.collect::<Vec<_>>()
-            })
-            .collect();
-        return if all.is_empty() {
-            Vec::new()
-        } else {
-            vec![(String::new(), all)]
+    let kinds = variants(done.chain(open).collect(), |(_, spec, _)| {
+        fields(spec, &apart)
+    });
+    let mut all: Vec<(String, Vec<Planned>)> = Vec::new();
+    for (variant, runs) in kinds {
+        let (kind, row) = match study.spread {
+            true => (String::new(), variant),
+            false => (variant, String::new()),
         };
+        let planned = runs.into_iter().map(|(target, spec, run)| Planned {
+            target,
+            setting: Setting::Attack {
+                value: study.value(spec).map(f64::to_bits),
+                variant: row.clone(),
+            },
+            run,
+        });
+        match all.last_mut().filter(|(last, _)| *last == kind) {
+            Some((_, known)) => known.extend(planned),
+            None => all.push((kind, planned.collect())),
+        }
     }
-    kinds
-        .into_iter()
-        .map(|(variant, runs)| {
-            let asked = runs.into_iter().map(|run| (setting(run, ""), run));
-            (variant, asked.collect())
-        })
-        .collect()
+    all
 }
 
 /// Where a generator stands among the columns.

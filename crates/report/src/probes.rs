@@ -3,7 +3,7 @@
 
 use store::{ProbeRecord, TargetRecord};
 
-use crate::long::Fields;
+use crate::long::{Fields, of_target};
 use crate::pool::{fields, network, targets, variants};
 use crate::{Cell, Records};
 
@@ -13,6 +13,8 @@ pub struct Asked<'a> {
     pub target: &'a TargetRecord,
     /// Data set, network, and what tells this target and specification from others; mostly nothing.
     pub lines: Vec<String>,
+    /// What tells this target from others of the same data set and network, and this specification from others.
+    telling: [String; 2],
     /// One probe a seed.
     pub probes: Vec<&'a ProbeRecord>,
 }
@@ -35,11 +37,12 @@ impl<'a> Asked<'a> {
                     target.dataset_title.clone(),
                     network(target),
                     variant.clone(),
-                    spec,
+                    spec.clone(),
                 ];
                 all.push(Self {
                     target,
                     lines: lines.into_iter().filter(|line| !line.is_empty()).collect(),
+                    telling: [variant.clone(), spec],
                     probes,
                 });
             }
@@ -54,12 +57,9 @@ impl<'a> Asked<'a> {
 
     /// What the rows of a data file are told apart by.
     pub fn fields(&self) -> Fields {
-        vec![
-            ("dataset", Cell::text(&self.target.dataset)),
-            ("network", Cell::text(&self.target.model)),
-            ("target", Cell::text(self.target.id.to_string())),
-            ("variant", Cell::text(self.lines[1..].join(", "))),
-        ]
+        let mut fields = of_target(self.target, &self.telling[0]);
+        fields.push(("probe_variant", Cell::text(&self.telling[1])));
+        fields
     }
 
     /// Data set, and network with what else tells it from others: the first two cells of a row.

@@ -7,7 +7,7 @@ use store::{SetRecord, TargetRecord};
 use verify::{Pixels, SensitiveSet};
 
 use crate::figure::{self, Figure};
-use crate::long::{Fields, align, done, skipped};
+use crate::long::{Fields, align, done, of_target, skipped};
 use crate::pool::{departures, fields, network, rank, stem, targets, title};
 use crate::{Cell, Column, Document, NotRun, Records, Row, Source, Table};
 
@@ -152,12 +152,12 @@ fn data(all: &[Seen], scale: Scale, not_run: &[NotRun]) -> Table {
     let row = |seen: &Seen| -> Fields {
         let mut row = done(scale);
         let pixels = seen.pixels;
+        let [target, samples] = &seen.variants;
+        row.extend(of_target(seen.target, target));
         row.extend([
-            ("dataset", Cell::text(&seen.target.dataset)),
-            ("network", Cell::text(&seen.target.model)),
-            ("target_id", Cell::text(seen.target.id.to_string())),
             ("generator", Cell::text(&seen.record.generator)),
-            ("set_id", Cell::text(seen.record.id.to_string())),
+            ("generator_variant", Cell::text(samples)),
+            ("set", Cell::text(seen.record.id.to_string())),
             ("samples", Cell::Count(seen.record.made)),
             ("mean", Cell::Scientific(pixels.mean)),
             ("deviation", Cell::Scientific(pixels.deviation)),

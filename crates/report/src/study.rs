@@ -1,7 +1,6 @@
 //! The reports that are tables of detection rates: what each varies, and what it calls it.
 
 use serde_json::Value;
-use store::RunRecord;
 
 use crate::pool::Setting;
 use crate::{Cell, Paper};
@@ -105,9 +104,9 @@ pub const PRUNE: Study = Study {
 };
 
 impl Study {
-    /// The value of the field that orders the rows, if `run` is one of this study's.
-    pub fn value(&self, run: &RunRecord) -> Option<f64> {
-        let value = run.spec.get(self.axis?).and_then(Value::as_f64)?;
+    /// The value of the field that orders the rows in the fields of an attack, if they have it.
+    pub fn value(&self, spec: &Value) -> Option<f64> {
+        let value = spec.get(self.axis?).and_then(Value::as_f64)?;
         (value >= 0.0).then_some(value.abs())
     }
 

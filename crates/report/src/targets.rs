@@ -3,7 +3,7 @@
 use spec::Scale;
 use store::TargetRecord;
 
-use crate::long::{Fields, align, done, skipped};
+use crate::long::{Fields, align, done, of_target, skipped};
 use crate::paper::{self, Kinship, SETTINGS};
 use crate::pool::{network, targets};
 use crate::{Cell, Column, Document, NotRun, Records, Row, Source, Table};
@@ -129,12 +129,8 @@ fn data(targets: &[(String, &TargetRecord)], scale: Scale, not_run: &[NotRun]) -
         let [c, h, w] = target.input.map(|size| Cell::Count(size as u64));
         let beside = Kinship::of(target).beside();
         let mut row = done(scale);
+        row.extend(of_target(target, variant));
         row.extend([
-            ("dataset", Cell::text(&target.dataset)),
-            ("dataset_title", Cell::text(&target.dataset_title)),
-            ("network", Cell::text(&target.model)),
-            ("target", Cell::text(target.id.to_string())),
-            ("target_variant", Cell::text(variant)),
             ("target_seed", Cell::Count(target.seed)),
             ("channels", c),
             ("height", h),

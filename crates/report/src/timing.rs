@@ -341,10 +341,8 @@ fn data(lines: &[Line], scale: Scale, not_run: &[NotRun]) -> Table {
             {
                 for (turn, seconds) in (0..).zip(&timing.seconds) {
                     let mut row = done(scale);
+                    row.extend(line.asked.fields());
                     row.extend([
-                        ("dataset", Cell::text(&target.dataset)),
-                        ("network", Cell::text(&target.model)),
-                        ("target", Cell::text(target.id.to_string())),
                         ("parameters", Cell::Count(target.parameters)),
                         ("probe", Cell::text(probe.id.to_string())),
                         ("device", Cell::text(&probe.provenance.device)),

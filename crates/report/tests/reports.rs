@@ -3,7 +3,7 @@
 mod records;
 
 use records::{asked, everything, fashion};
-use report::{Cell, Document, Markup, Records, Report};
+use report::{Cell, Document, Figure, Markup, OpenRun, Records, Report};
 use serde_json::json;
 use spec::Scale;
 use store::{Measured, SetRecord};
@@ -284,4 +284,78 @@ fn ratios_are_of_the_same_turn() {
         "the probe of 150 samples and its target: {source:?}"
     );
     assert!(table.title.contains("on a CPU"), "{}", table.title);
+}
+
+/// A grid of which a part has been computed does not pass for the whole.
+#[test]
+fn what_has_not_been_computed_is_said() {
+    let mut records = records::grid(&[fashion()]);
+    let open = |lr: f64, optimizer: &str| OpenRun {
+        target: fashion().id,
+        attack: "finetune",
+        spec: json!({"lr": lr, "optimizer": optimizer, "batch_norm": "eval", "epochs": 1}),
+    };
+    let whole = build(Report::Table3, &records);
+    assert!(!whole.render(Markup::Markdown).contains("runs computed"));
+    // Two of a rate that has others, one of a rate without, and one of an optimizer without.
+    records.open = vec![
+        open(1e-7, "adam"),
+        open(1e-7, "adam"),
+        open(1e-4, "adam"),
+        open(1e-4, "sgd"),
+    ];
+    let part = build(Report::Table3, &records);
+    let done = records.runs.iter().filter(|run| run.attack == "finetune");
+    let done = done.count();
+    let gap = format!("{done} of {} runs computed; nothing yet of 1e-4", done + 3);
+    let notes = &part.tables[0].notes;
+    for note in [
+        format!("Fashion-MNIST, ResNet18, optimizer adam: {gap}."),
+        "Fashion-MNIST, ResNet18, optimizer sgd: 0 of 1 runs computed.".to_owned(),
+    ] {
+        assert!(notes.contains(&note), "{note}\n{notes:#?}");
+    }
+    let Figure::Rates(rates) = &part.figures[0].1 else {
+        panic!("{:?}", part.figures[0]);
+    };
+    // What has no runs has no panel.
+    assert_eq!(rates.panels.len(), 1);
+    assert!(
+        rates.panels[0].lines.contains(&gap),
+        "{:?}",
+        rates.panels[0].lines
+    );
+    assert!(rates.panels[0].lines.contains(&"optimizer adam".to_owned()));
+}
+
+/// What a kind of attack is called does not depend on which target has it.
+#[test]
+fn a_kind_of_attack_has_one_name_on_all_targets() {
+    let mut records = records::grid(&[fashion(), records::cifar("resnet18")]);
+    let mut other = records.runs.clone();
+    other.retain(|run| run.target == fashion().id);
+    for run in &mut other {
+        run.id = records::id((run.id, "sgd"));
+        run.spec["optimizer"] = json!("sgd");
+    }
+    records.runs.extend(other);
+    let text = build(Report::Table3, &records).render(Markup::Markdown);
+    assert!(
+        text.contains("CIFAR-10 (JPEG q75), ResNet18, optimizer adam: top-1"),
+        "{text}"
+    );
+}
+
+/// Attacks without chance are run once whatever the grid asks; pairs are those of a set.
+#[test]
+fn the_extent_of_a_grid_counts_seeds_and_sets() {
+    let mut records = records::grid(&[fashion()]);
+    records
+        .runs
+        .retain(|run| run.spec["lr"] != json!(0.0) || run.seed == 0);
+    let text = build(Report::Table3, &records).render(Markup::Markdown);
+    assert!(
+        text.contains("; 3 attack seeds, 1 sample set of 30 pairs."),
+        "{text}"
+    );
 }

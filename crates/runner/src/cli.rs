@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use spec::Scale;
 
+use crate::grid::key;
 use crate::{device, exit};
 
 /// The results folder, if none is named.
@@ -111,7 +112,7 @@ pub struct Chosen {
 }
 
 impl Chosen {
-    /// The command that runs the grid with the same choices; `DIR` stands for a data folder that was not named.
+    /// The command that runs the grid with the same choices; `DIR` stands for a data folder that was not named, `KEY` for a key that was.
     pub fn command(&self) -> String {
         let mut words = vec!["runner".to_owned(), self.config.display().to_string()];
         let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
@@ -119,7 +120,7 @@ impl Chosen {
             option("--scale", self.scale.to_string());
         }
         for change in &self.set {
-            option("--set", change.clone());
+            option("--set", key::without_secret(change));
         }
         let data = self.data().unwrap_or_else(|| "DIR".into());
         option("--data", data.display().to_string());
@@ -141,7 +142,8 @@ impl Chosen {
     /// The data folder, if there is one.
     pub fn data(&self) -> Option<PathBuf> {
         let named = self.named_data.clone();
-        named.or_else(|| std::env::var_os("BRINK_DATA").map(PathBuf::from))
+        let usual = || std::env::var_os("BRINK_DATA").filter(|folder| !folder.is_empty());
+        named.or_else(|| usual().map(PathBuf::from))
     }
 }
 

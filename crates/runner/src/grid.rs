@@ -157,7 +157,7 @@ impl Target {
 /// The most sample sets, and the most attack seeds: every one is a step of the plan.
 const MOST: usize = 1000;
 
-/// `:line` of an item of `desk` in the text of its file; none where it is not written as it reads.
+/// `:line` of an item in the text of its file; none where it is not written as it reads.
 fn line_of(text: &str, item: &str) -> Option<String> {
     let at = text.lines().position(|line| line.contains(item))?;
     Some(format!(":{}", at + 1))
@@ -228,7 +228,21 @@ impl Grid {
                 ));
             }
         }
+        for (nth, report) in grid.reports.iter().enumerate() {
+            if grid.reports[..nth].contains(report) {
+                return Err(anyhow!(
+                    "{name}{}: reports: `{report}` is there twice; delete one",
+                    line_of(&text, "reports:").unwrap_or_default()
+                ));
+            }
+        }
         grid.targets = grid.targets.map(Target::resolved);
+        // What is left of it is shown.
+        grid.desk = grid
+            .desk
+            .iter()
+            .map(|item| key::without_secret(item))
+            .collect();
         Ok(grid)
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use report::html::{self, Section};
-use report::{Document, Markup, NotRun, Records, Report, Subject};
+use report::{Document, Markup, NotRun, OpenRun, Records, Report, Subject};
 use store::Store;
 use verify::{Rate, SensitiveSet};
 
@@ -39,13 +39,27 @@ impl<'a> Findings<'a> {
                 // The samples themselves are only looked at, and need not be there.
                 let samples = store.samples(&set.id);
                 if looked_at && samples.exists() {
-                    records
-                        .samples
-                        .insert(set.id, SensitiveSet::load(&samples)?);
+                    match SensitiveSet::load(&samples) {
+                        Ok(images) => drop(records.samples.insert(set.id, images)),
+                        Err(error) => {
+                            eprintln!("WARNING: {}: its samples are not shown: {error}", set.name)
+                        }
+                    }
                 }
             }
-            for run in step.attacks.iter().flat_map(|attack| &attack.runs) {
-                records.runs.extend(store.run(&run.id)?);
+            let trained = Report::Table1.covers(&records, step.id);
+            for attack in &step.attacks {
+                for run in &attack.runs {
+                    match store.run(&run.id)? {
+                        Some(record) => records.runs.push(record),
+                        None if trained => records.open.push(OpenRun {
+                            target: step.id,
+                            attack: attack.attack.name(),
+                            spec: plan::fields(&attack.attack)?,
+                        }),
+                        None => {}
+                    }
+                }
             }
             let probes_of = step.probes.iter().map(|probe| probe.id);
             for id in probes_of.chain(step.slice.as_ref().map(|slice| slice.id)) {
@@ -130,16 +144,21 @@ impl<'a> Findings<'a> {
         for (report, _) in &self.documents {
             let mut steps = self.session.plan.targets.iter();
             if !steps.any(|step| asks(step, *report)) {
-                let about = report.subject();
-                say!(
-                    "{report}: stays empty, as the grid has no {about}; add it, or leave the report out"
-                );
+                let about = match report.subject() {
+                    subject @ Subject::Probe("slice") if self.session.grid.slice.is_some() => {
+                        format!(
+                            "{subject} goes through a pair, and no target has the generator `ours`"
+                        )
+                    }
+                    subject => format!("the grid has no {subject}"),
+                };
+                say!("{report}: stays empty, as {about}; add it, or leave the report out");
             }
         }
         for step in &self.session.plan.targets {
             let mut records = self.records.targets.iter();
             if let Some(record) = records.find(|record| record.id == step.id) {
-                say!("{}: accuracy {}", step.target.title(), record.accuracy);
+                say!("{}: accuracy {}", step.title(), record.accuracy);
             }
         }
         let alarms = self.false_alarms();
@@ -172,7 +191,7 @@ fn missing(session: &Session, records: &Records, step: &TargetStep, report: Repo
     let trained = Report::Table1.covers(records, step.id);
     let store = session.records().ok().flatten();
     plan::obstacle(step, &session.paths, store.as_ref()).unwrap_or_else(|| NotRun {
-        dataset_title: step.target.title(),
+        dataset_title: step.title(),
         reason: match trained {
             true => format!("nothing for {report} has been computed yet"),
             false => "nothing of it has been computed yet".to_owned(),

@@ -138,6 +138,15 @@ impl TargetStep {
         std::iter::once(own).chain(sets).chain(rest)
     }
 
+    /// The target in tables, with what tells it from others of the grid.
+    pub fn title(&self) -> String {
+        let title = self.target.title();
+        match self.name.splitn(3, '/').nth(2) {
+            Some(telling) => format!("{title} ({telling})"),
+            None => title,
+        }
+    }
+
     /// What may have a state to go on from: the target, its sets, its attacks and its probes.
     pub fn jobs(&self) -> impl Iterator<Item = (Id, &str)> {
         let sets = self.sets.iter().map(|set| (set.id, set.name.as_str()));

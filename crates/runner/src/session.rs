@@ -53,9 +53,16 @@ impl Session {
             .key
             .in_force(chosen.key_file.as_deref(), variable.as_deref())?;
         let device = chosen.device.open()?;
+        let data = chosen.data();
+        if let Some(folder) = data.as_deref().filter(|folder| !folder.is_dir()) {
+            anyhow::bail!(
+                "there is no data folder {}; correct --data or BRINK_DATA, or make it",
+                folder.display()
+            );
+        }
         let paths = Paths {
             config: chosen.config.clone(),
-            data: chosen.data(),
+            data,
             again: chosen.command(),
         };
         let plan = Plan::new(&grid, &key, &device, &paths)
@@ -123,5 +130,15 @@ impl Session {
     /// The folder of this grid's tables and figures.
     pub fn folder(&self) -> PathBuf {
         self.out.join(self.grid.name.as_str())
+    }
+
+    /// Makes that folder.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn make_folder(&self) -> anyhow::Result<()> {
+        let folder = self.folder();
+        let made = std::fs::create_dir_all(&folder);
+        made.with_context(|| format!("cannot make the folder {}", folder.display()))
     }
 }

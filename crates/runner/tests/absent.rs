@@ -119,6 +119,29 @@ fn a_damaged_set_leaves_the_rest_as_it_is() {
     assert_eq!(place.states(), 0);
 }
 
+/// What is in the records is reported, whatever became of the images.
+#[test]
+fn a_damaged_set_is_not_shown_and_costs_no_table() {
+    let place = Place::new(&grid("").replace("[table3]", "[table3, samples]"));
+    place.succeed(&["grid.yaml"]);
+    let table = || fs::read_to_string(place.results().join("mini/samples.md")).unwrap();
+    let before = table();
+    let payloads = place.payloads().into_iter();
+    let (path, _) = payloads
+        .into_iter()
+        .find(|(path, _)| path.contains("/sets/"))
+        .unwrap();
+    fs::write(place.path().join(path), "no samples").unwrap();
+    let answer = place.succeed(&["table", "grid.yaml"]);
+    assert!(
+        answer.stderr.contains("its samples are not shown"),
+        "{}",
+        answer.stderr
+    );
+    let lost = "- Sets without a sheet, as their images are not here: 1.\n";
+    assert_eq!(table(), before + lost);
+}
+
 /// The samples of one generator under the record of another.
 #[test]
 fn the_samples_of_another_set_are_refused() {
@@ -268,7 +291,7 @@ fn what_there_is() {
     insta::assert_snapshot!("data_list", place.succeed(&["data", "list"]).stdout);
     insta::assert_snapshot!("help", place.succeed(&["--help"]).stdout);
     let fetch = place.run(&["data", "fetch", "fashion-mnist", "--data", "."]);
-    assert_eq!(fetch.code, Some(1));
+    assert_eq!(fetch.code, Some(2));
     insta::assert_snapshot!("nothing_to_fetch", fetch.stderr);
 }
 
@@ -292,9 +315,10 @@ fn a_reader_may_leave_early() {
 #[test]
 fn a_data_folder_in_the_environment_is_one_for_every_command() {
     let place = Place::new(GRID);
+    fs::create_dir(place.path().join("my data")).unwrap();
     let with_variable = |arguments: &[&str]| {
         let mut command = place.command(arguments);
-        let output = command.env("BRINK_DATA", "nowhere").output().unwrap();
+        let output = command.env("BRINK_DATA", "my data").output().unwrap();
         common::Answer::new(&output)
     };
     for arguments in [
@@ -308,11 +332,8 @@ fn a_data_folder_in_the_environment_is_one_for_every_command() {
     let grid = GRID.replace("fashion-mnist", "cifar10");
     fs::write(place.path().join("grid.yaml"), grid).unwrap();
     let answer = with_variable(&["plan", "grid.yaml"]);
-    assert!(
-        answer.stdout.contains("--data nowhere"),
-        "{}",
-        answer.stdout
-    );
+    let fetch = "`runner data fetch cifar10 --data 'my data'`";
+    assert!(answer.stdout.contains(fetch), "{}", answer.stdout);
 }
 
 /// Records are often all that is kept of a run.
@@ -404,6 +425,38 @@ fn the_journal_tells_keys_apart() {
     assert_eq!(key(&[]), own);
 }
 
+/// Tables say which command would compute what they lack; they are published, and the key is not.
+#[test]
+fn no_file_has_the_secret() {
+    let others = "desk: [key.passphrase=lantern]\n";
+    let place = Place::new(&(GRID.to_owned() + others));
+    let set = |change| {
+        [
+            "grid.yaml",
+            "--set",
+            change,
+            "--only",
+            "fashion-mnist/resnet20",
+        ]
+    };
+    for change in ["key.passphrase=lantern", "key={passphrase: lantern}"] {
+        place.succeed(&set(change));
+        place.succeed(&["report", "grid.yaml", "--set", change]);
+        let page = fs::read_to_string(place.results().join("report.html")).unwrap();
+        let mut texts = vec![page];
+        for file in fs::read_dir(place.results().join("mini")).unwrap() {
+            let bytes = fs::read(file.unwrap().path()).unwrap();
+            texts.push(String::from_utf8_lossy(&bytes).into_owned());
+        }
+        assert!(texts.len() > 5);
+        let asked = texts.iter().any(|text| text.contains("=KEY"));
+        assert!(asked, "no command stands there at all");
+        for text in texts {
+            assert!(!text.contains("lantern"), "{text}");
+        }
+    }
+}
+
 #[test]
 fn a_report_that_the_grid_cannot_fill_is_named() {
     let grid = GRID.replace("[table3]", "[table1, table2, table3, table5, figure1]");
@@ -418,5 +471,24 @@ fn a_report_that_the_grid_cannot_fill_is_named() {
         "figure1: stays empty, as the grid has no `slice`;",
     ]) {
         assert!(line.starts_with(said), "{line}");
+    }
+}
+
+/// One's own weights beside a trained network, say.
+#[test]
+fn targets_of_one_data_set_and_network_are_told_apart_where_one_was_not_run() {
+    let another = "  - dataset: fashion-mnist
+    model: resnet20
+    train: {epochs: 2, images: 300, batch: 50}
+    test_images: 100
+generators:";
+    let place = Place::new(&GRID.replace("generators:", another));
+    let only = "fashion-mnist/resnet20/train.epochs=1";
+    let answer = place.succeed(&["grid.yaml", "--only", only]);
+    for said in [
+        "Fashion-MNIST, ResNet20 (train.epochs=2): not run, nothing of it has been computed yet.",
+        "Fashion-MNIST, ResNet20 (train.epochs=1): accuracy ",
+    ] {
+        assert!(answer.stdout.contains(said), "{said}\n{}", answer.stdout);
     }
 }

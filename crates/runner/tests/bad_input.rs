@@ -114,6 +114,14 @@ fn an_entry_twice() {
 }
 
 #[test]
+fn a_report_twice() {
+    assert_eq!(
+        changed("[table3]", "[table3, table1, table3]"),
+        "error: grid.yaml:3: reports: `table3` is there twice; delete one\n"
+    );
+}
+
+#[test]
 fn a_name_that_is_no_folder() {
     insta::assert_snapshot!(changed("name: mini", "name: ../mini"));
 }
@@ -174,6 +182,32 @@ fn a_results_folder_that_cannot_be_written() {
     let answer = place.run(&["grid.yaml", "--out", "file/results"]);
     assert_eq!(answer.code, Some(2), "{}", answer.stderr);
     insta::assert_snapshot!(answer.stderr);
+    // Only the folder of tables is in the way.
+    fs::create_dir(place.results()).unwrap();
+    fs::write(place.results().join("mini"), "").unwrap();
+    let answer = place.run(&["grid.yaml"]);
+    assert_eq!(answer.code, Some(2), "{}", answer.stderr);
+    let said = "error: cannot make the folder results/mini: ";
+    assert!(answer.stderr.starts_with(said), "{}", answer.stderr);
+    assert_eq!(place.records(), []);
+}
+
+#[test]
+fn a_data_folder_that_is_not_there() {
+    let place = Place::new(GRID);
+    for command in [
+        &["grid.yaml"][..],
+        &["status", "grid.yaml"],
+        &["plan", "grid.yaml"],
+    ] {
+        let answer = place.run(&[command, &["--data", "tpyo"]].concat());
+        assert_eq!(answer.code, Some(2), "{}", answer.stderr);
+        let said = "error: there is no data folder tpyo; ";
+        assert!(answer.stderr.starts_with(said), "{}", answer.stderr);
+    }
+    // A variable without a value is none.
+    let mut plan = place.command(&["plan", "grid.yaml"]);
+    assert!(plan.env("BRINK_DATA", "").status().unwrap().success());
 }
 
 #[test]

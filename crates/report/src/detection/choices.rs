@@ -10,12 +10,7 @@ use spec::Scale;
 
 /// Pair rates after fine-tuning by what the samples are, and what is known of the samples.
 pub fn build(records: &Records, scale: Scale, not_run: &[NotRun]) -> Document {
-    let findings = Findings {
-        study: &CHOICES,
-        blocks: Block::all(records, &CHOICES),
-        paper: (CHOICES.paper)(),
-        scale,
-    };
+    let findings = Findings::of(&CHOICES, records, scale);
     Document {
         tables: vec![findings.by_samples(not_run), findings.samples()],
         data: findings.data(not_run),
@@ -55,7 +50,7 @@ impl Findings<'_> {
                 "top-1 {:.1} %",
                 super::percent(block.target.accuracy)
             ));
-            name.push(block.extent());
+            name.extend(block.extent());
             push(&mut rows, name, lines);
         }
         Table {
@@ -65,23 +60,25 @@ impl Findings<'_> {
             )),
             columns,
             heads: 2,
-            notes: notes(&rows, not_run),
+            notes: self.notes_on_samples(&rows, not_run),
             rows,
         }
     }
-}
 
-fn notes(rows: &[Row], not_run: &[NotRun]) -> Vec<String> {
-    let mut notes: Vec<_> = not_run.iter().map(NotRun::note).collect();
-    if rows.is_empty() {
-        notes.push("Nothing has been computed yet.".to_owned());
-        return notes;
+    fn notes_on_samples(&self, rows: &[Row], not_run: &[NotRun]) -> Vec<String> {
+        let mut notes: Vec<_> = not_run.iter().map(NotRun::note).collect();
+        if rows.is_empty() {
+            notes.push("Nothing has been computed yet.".to_owned());
+            return notes;
+        }
+        notes.push(
+            "Pairs of which at least one member's label changed; of the Validset, single images. In brackets: what is set \
+             otherwise than for most samples of the generator. untouched: false alarms of the same samples on the unmodified \
+             model."
+                .to_owned(),
+        );
+        notes.extend(self.gaps());
+        notes.extend(marked(rows));
+        notes
     }
-    notes.push(
-        "Pairs of which at least one member's label changed; of the Validset, single images. In brackets: what is set otherwise \
-         than for most samples of the generator. untouched: false alarms of the same samples on the unmodified model."
-            .to_owned(),
-    );
-    notes.extend(marked(rows));
-    notes
 }

@@ -6,7 +6,7 @@ use verify::Rate;
 
 use super::details::answers;
 use super::{Findings, NotRun};
-use crate::long::{Fields, align, done, skipped};
+use crate::long::{Fields, align, done, of_target, skipped};
 use crate::paper::{Kinship, Measure};
 use crate::pool::{Block, Point, Series, Setting, median, top1_after};
 use crate::study::IDENTITY;
@@ -95,17 +95,14 @@ impl Findings<'_> {
 
 fn target(block: &Block) -> Fields {
     let target = block.target;
-    vec![
-        ("dataset", Cell::text(&target.dataset)),
-        ("dataset_title", Cell::text(&target.dataset_title)),
-        ("network", Cell::text(&target.model)),
-        ("target", Cell::text(target.id.to_string())),
-        ("target_variant", Cell::text(&block.target_variant)),
+    let mut fields = of_target(target, &block.target_variant);
+    fields.extend([
         ("target_seed", Cell::Count(target.seed)),
         ("top1_hits", Cell::Count(target.accuracy.hits())),
         ("top1_of", Cell::Count(target.accuracy.of())),
         ("attack_variant", Cell::text(&block.attack_variant)),
-    ]
+    ]);
+    fields
 }
 
 fn samples(series: &Series) -> Fields {

@@ -89,13 +89,13 @@ impl Rates {
             axis,
             panels: blocks
                 .iter()
-                .map(|block| panel(block, axis, paper, scale))
+                .map(|block| panel(block, study, axis, paper, scale))
                 .collect(),
         })
     }
 }
 
-fn panel(block: &Block, axis: Axis, paper: &Paper, scale: Scale) -> Panel {
+fn panel(block: &Block, study: &Study, axis: Axis, paper: &Paper, scale: Scale) -> Panel {
     let kinship = block.kinship();
     let setting = kinship.setting();
     let mut curves: Vec<Curve> = Vec::new();
@@ -136,11 +136,11 @@ fn panel(block: &Block, axis: Axis, paper: &Paper, scale: Scale) -> Panel {
         100.0 * top1.value(),
         top1.hits(),
         top1.of(),
-        block.extent(),
+        block.extent().join(", "),
         reduced.unwrap_or_default()
     );
     let printed = curves.iter().any(|curve| !curve.printed.is_empty());
-    let lines = kind.into_iter().chain([measured]);
+    let lines = kind.into_iter().chain([measured]).chain(block.gap(study));
     Panel {
         title: block.target_lines().join(", "),
         lines: lines.chain(printed.then_some(label)).collect(),

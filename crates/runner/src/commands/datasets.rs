@@ -42,7 +42,11 @@ pub fn run(command: Data) -> anyhow::Result<()> {
                 bar.set_position(done);
             });
             bar.finish_and_clear();
-            say!("{}: {}", dataset.info().title, found?.display());
+            let folder = match found {
+                Err(error @ data::Error::NoArchive { .. }) => Err(error).or_refuse()?,
+                found => found?,
+            };
+            say!("{}: {}", dataset.info().title, folder.display());
             Ok(())
         }
     }

@@ -12,34 +12,36 @@ use crate::session::Session;
 /// Prints the tables, and says where they and what they rest on are.
 pub fn table(chosen: &Chosen) -> anyhow::Result<()> {
     let clock = Clock::start();
-    with_findings(chosen, |findings| {
-        let mut files = findings.write()?;
-        files.push(findings.write_journal(&clock)?);
-        findings.print();
-        for file in files.iter().filter(|file| !is_figure(file)) {
-            say!("{}", file.display());
-        }
-        Ok(())
-    })
+    let (session, store) = open(chosen).or_refuse()?;
+    session.make_folder().or_refuse()?;
+    let findings = Findings::read(&session, &store)?;
+    let mut files = findings.write()?;
+    files.push(findings.write_journal(&clock)?);
+    findings.print();
+    for file in files.iter().filter(|file| !is_figure(file)) {
+        say!("{}", file.display());
+    }
+    Ok(())
 }
 
 /// Says where the figures are.
 pub fn plot(chosen: &Chosen) -> anyhow::Result<()> {
-    with_findings(chosen, |findings| {
-        for file in findings.write()?.iter().filter(|file| is_figure(file)) {
-            say!("{}", file.display());
-        }
-        Ok(())
-    })
+    let (session, store) = open(chosen).or_refuse()?;
+    session.make_folder().or_refuse()?;
+    let files = Findings::read(&session, &store)?.write()?;
+    for file in files.iter().filter(|file| is_figure(file)) {
+        say!("{}", file.display());
+    }
+    Ok(())
 }
 
 /// Makes the page, and says where it is.
 pub fn page(chosen: &Chosen) -> anyhow::Result<()> {
     let clock = Clock::start();
-    with_findings(chosen, |findings| {
-        say!("{}", findings.write_page(&clock)?.display());
-        Ok(())
-    })
+    let (session, store) = open(chosen).or_refuse()?;
+    let page = Findings::read(&session, &store)?.write_page(&clock)?;
+    say!("{}", page.display());
+    Ok(())
 }
 
 fn is_figure(file: &std::path::Path) -> bool {
@@ -47,11 +49,8 @@ fn is_figure(file: &std::path::Path) -> bool {
     matches!(extension, Some("svg" | "png"))
 }
 
-fn with_findings(
-    chosen: &Chosen,
-    make: impl FnOnce(&Findings<'_>) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let session = Session::open(chosen).or_refuse()?;
-    let store = Store::open_read_only(session.store_folder()).or_refuse()?;
-    make(&Findings::read(&session, &store)?)
+fn open(chosen: &Chosen) -> anyhow::Result<(Session, Store)> {
+    let session = Session::open(chosen)?;
+    let store = Store::open_read_only(session.store_folder())?;
+    Ok((session, store))
 }

@@ -10,6 +10,16 @@ use verify::SecretKey;
 /// The environment variable that takes the place of the grid's key.
 pub const VARIABLE: &str = "BRINK_KEY";
 
+/// A change of a field of the grid (`path=value`) as others may see it: `KEY` stands for the secret.
+pub fn without_secret(change: &str) -> String {
+    match change.split_once('=') {
+        Some((path, _)) if path.trim() == "key" || path.trim().starts_with("key.") => {
+            format!("{path}=KEY")
+        }
+        _ => change.to_owned(),
+    }
+}
+
 /// A key in a grid file.
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -19,9 +19,7 @@ impl Findings<'_> {
     pub fn write_journal(&self, clock: &Clock) -> anyhow::Result<PathBuf> {
         let mut text = serde_json::to_vec_pretty(&self.journal(clock))?;
         text.push(b'\n');
-        let folder = self.session.folder();
-        std::fs::create_dir_all(&folder)?;
-        let path = folder.join("run.json");
+        let path = self.session.folder().join("run.json");
         store::write_atomically(&path, &text)?;
         Ok(path)
     }
@@ -52,6 +50,7 @@ impl Findings<'_> {
             },
             "steps": self.steps(),
             "not_run": not_run.collect::<Vec<_>>(),
+            "runs_to_do": self.records.open.len(),
         })
     }
 

@@ -87,17 +87,17 @@ pub fn obstacle(step: &TargetStep, paths: &Paths, store: Option<&Store>) -> Opti
         && !path.is_file()
         && !kept
     {
-        return Some(paths.without_weights(target, init));
+        return Some(paths.without_weights(step, init));
     }
     match data::find(target.dataset, paths.data.as_deref()) {
-        Presence::NotFound { .. } => Some(paths.without_images(target)),
+        Presence::NotFound { .. } => Some(paths.without_images(step)),
         Presence::Embedded | Presence::Found { .. } => None,
     }
 }
 
 impl Paths {
-    fn without_images(&self, target: &Target) -> NotRun {
-        let info = target.dataset.info();
+    fn without_images(&self, step: &TargetStep) -> NotRun {
+        let info = step.target.dataset.info();
         let folder = self.folder();
         let place = match self.data {
             Some(_) => format!("its images are not in {folder}"),
@@ -106,7 +106,7 @@ impl Paths {
         let (reason, command) = match info.archives {
             [_, ..] => (
                 place,
-                format!("runner data fetch {} --data {folder}", info.name),
+                format!("runner data fetch {} --data {}", info.name, quoted(&folder)),
             ),
             [] => {
                 let how = info.how_to_get.trim_start_matches("To get it, ");
@@ -117,16 +117,16 @@ impl Paths {
             }
         };
         NotRun {
-            dataset_title: target.title(),
+            dataset_title: step.title(),
             reason,
             command,
         }
     }
 
-    fn without_weights(&self, target: &Target, init: &Init) -> NotRun {
+    fn without_weights(&self, step: &TargetStep, init: &Init) -> NotRun {
         let path = init.path(Some(Path::new(&self.folder())));
         NotRun {
-            dataset_title: target.title(),
+            dataset_title: step.title(),
             reason: format!(
                 "there is no weight file {}; put it there, datasets.md tells where it is from",
                 path.display()
@@ -141,4 +141,10 @@ impl Paths {
             .as_ref()
             .map_or_else(|| "DIR".to_owned(), |data| data.display().to_string())
     }
+}
+
+/// A word of a command.
+fn quoted(word: &str) -> String {
+    // Only a NUL cannot be quoted, and no argument has one.
+    shlex::try_quote(word).map_or_else(|_| word.to_owned(), Into::into)
 }
