@@ -66,7 +66,7 @@ impl Attack for Backdoor {
         stream: &Stream,
     ) -> Result<Box<dyn Job<Output = Modified> + 'a>> {
         let train = victim.train;
-        self.fits(train.shape(), victim.classes)?;
+        self.fits(train.len(), train.shape(), victim.classes)?;
         let (others, poisoned) = (self.others(train), self.poisoned.get());
         if poisoned > others.len() {
             let (asked, have) = (poisoned, others.len());
@@ -93,21 +93,31 @@ impl Attack for Backdoor {
         }))
     }
 
-    fn fits(&self, shape: [usize; 3], classes: usize) -> Result<()> {
-        if usize::from(self.target) >= classes {
-            return Err(Error::Unmade {
-                generator: "backdoor",
-                problem: format!(
-                    "there is no class {} to aim at; the last of {classes} is {}",
-                    self.target,
-                    classes - 1
-                ),
-            });
+    fn fits(&self, train: usize, shape: [usize; 3], classes: usize) -> Result<()> {
+        let unmade = |problem| {
+            let generator = "backdoor";
+            Err(Error::Unmade { generator, problem })
+        };
+        let (target, poisoned) = (self.target, self.poisoned);
+        if usize::from(target) >= classes {
+            let last = classes - 1;
+            return unmade(format!(
+                "there is no class {target} to aim at; the last of {classes} is {last}"
+            ));
+        }
+        if poisoned.get() > train {
+            return unmade(format!(
+                "{poisoned} images are to have the trigger, and {train} are there to train on; lower `poisoned`"
+            ));
         }
         self.trigger.fits(shape)
     }
 
-    fn success(&self, network: &Network, held_out: &Split, _: &Stream) -> Result<Option<Hits>> {
+    fn is_random(&self, _: usize) -> bool {
+        crate::tuning::is_random(self.lr, self.batch_norm)
+    }
+
+    fn success(&self, network: &Network, held_out: &Split) -> Result<Option<Hits>> {
         let others = self.others(held_out);
         if others.is_empty() {
             return Ok(None);

@@ -20,7 +20,7 @@ impl Change {
     /// From `before` to `after`.
     ///
     /// # Errors
-    /// If the two do not have the same tensors.
+    /// If `after` lacks a tensor of `before`, or has it in another shape.
     pub fn between(before: &Weights, after: &Weights) -> Result<Self> {
         let mut change = Self::default();
         let mut sum = 0.0;

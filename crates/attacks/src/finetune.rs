@@ -46,9 +46,8 @@ impl Default for Finetune {
 }
 
 impl Attack for Finetune {
-    /// At rate 0 nothing moves, whatever the order of the images, unless running statistics do.
-    fn is_random(&self) -> bool {
-        self.lr.get() > 0.0 || self.batch_norm == BatchNorm::Train
+    fn is_random(&self, _: usize) -> bool {
+        crate::tuning::is_random(self.lr, self.batch_norm)
     }
 
     fn start<'a>(

@@ -19,7 +19,7 @@ impl Attack for Identity {
         Ok(once(|| Ok(victim.weights.clone().into())))
     }
 
-    fn is_random(&self) -> bool {
+    fn is_random(&self, _: usize) -> bool {
         false
     }
 }

@@ -97,16 +97,17 @@ pub trait Attack {
         stream: &Stream,
     ) -> Result<Box<dyn Job<Output = Modified> + 'a>>;
 
-    /// Whether the settings fit images of `shape`, `(c, h, w)`, of so many classes: what can be told before there is a model.
+    /// Whether the settings fit `train` training images of `shape`, `(c, h, w)`, of so many classes: what can be told before there is a
+    /// model.
     ///
     /// # Errors
     /// If they do not.
-    fn fits(&self, _shape: [usize; 3], _classes: usize) -> Result<()> {
+    fn fits(&self, _train: usize, _shape: [usize; 3], _classes: usize) -> Result<()> {
         Ok(())
     }
 
-    /// Whether the result depends on the stream; if not, one seed is all there are.
-    fn is_random(&self) -> bool {
+    /// Whether the result depends on the stream where there are `train` training images; if not, one seed is all there are.
+    fn is_random(&self, _train: usize) -> bool {
         true
     }
 
@@ -115,12 +116,7 @@ pub trait Attack {
     ///
     /// # Errors
     /// If the images do not fit the network.
-    fn success(
-        &self,
-        _network: &Network,
-        _held_out: &Split,
-        _stream: &Stream,
-    ) -> Result<Option<models::Count>> {
+    fn success(&self, _network: &Network, _held_out: &Split) -> Result<Option<models::Count>> {
         Ok(None)
     }
 }

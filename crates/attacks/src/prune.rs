@@ -51,7 +51,7 @@ impl Default for Prune {
 }
 
 impl Attack for Prune {
-    fn is_random(&self) -> bool {
+    fn is_random(&self, _: usize) -> bool {
         self.criterion == Criterion::Random
     }
 

@@ -20,7 +20,7 @@ pub struct Quantize {
     pub scheme: Scheme,
     /// What is quantised.
     pub what: What,
-    /// Training images that the ranges of the activations are measured on, or all if there are fewer.
+    /// Training images that the ranges of the activations are measured on, or all if there are fewer; without effect on weights.
     pub calibration_images: Count,
 }
 
@@ -67,8 +67,9 @@ impl Default for Quantize {
 }
 
 impl Attack for Quantize {
-    fn is_random(&self) -> bool {
-        self.what == What::WeightsAndActivations
+    /// Ranges of all images are the same in any order.
+    fn is_random(&self, train: usize) -> bool {
+        self.what == What::WeightsAndActivations && self.calibration_images.get() < train
     }
 
     fn start<'a>(

@@ -59,6 +59,11 @@ pub enum BatchNorm {
     TrainRestore,
 }
 
+/// At rate 0 nothing moves, whatever the order of the images, unless running statistics do.
+pub(crate) fn is_random(lr: NonNegative, batch_norm: BatchNorm) -> bool {
+    lr.get() > 0.0 || batch_norm == BatchNorm::Train
+}
+
 /// A victim that goes on learning at a constant rate.
 pub(crate) struct Tuning<'a> {
     pub victim: Victim<'a>,

@@ -46,7 +46,7 @@ fn chosen() -> Split {
 /// How many of the images of other classes in `split` get the target label with the trigger, and how many of them there are.
 fn success(attack: &Backdoor, weights: &Weights, split: &Split) -> (usize, usize) {
     let network = few().with(weights).unwrap();
-    let hits = attack.success(&network, split, &Stream::new(3)).unwrap();
+    let hits = attack.success(&network, split).unwrap();
     let hits = hits.expect("there are images of other classes");
     (hits.hits, hits.of)
 }
@@ -278,8 +278,26 @@ fn without_images_of_other_classes_there_is_no_success_to_measure() {
     let targets: Vec<usize> = (0..FEW.len()).filter(|&i| FEW.label(i) == 0).collect();
     let network = few().with(&OWNER.weights).unwrap();
     let split = FEW.select(&targets);
-    let success = Backdoor::default()
-        .success(&network, &split, &Stream::new(3))
-        .unwrap();
+    let success = Backdoor::default().success(&network, &split).unwrap();
     assert_eq!(success, None);
+}
+
+#[test]
+fn more_triggers_than_images_are_refused_before_there_is_a_model() {
+    let attack = Backdoor {
+        poisoned: Count::literal(11),
+        ..Backdoor::default()
+    };
+    attack.fits(11, [3, 32, 32], 10).unwrap();
+    let refused = attack.fits(10, [3, 32, 32], 10).unwrap_err().to_string();
+    assert!(refused.contains("lower `poisoned`"), "{refused}");
+}
+
+#[test]
+fn without_a_learning_rate_there_is_no_chance_in_it() {
+    let still = Backdoor {
+        lr: NonNegative::literal(0.0),
+        ..Backdoor::default()
+    };
+    assert!(Backdoor::default().is_random(100) && !still.is_random(100));
 }

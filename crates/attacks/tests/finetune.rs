@@ -4,9 +4,9 @@ mod common;
 
 use attacks::{Attack, BatchNorm, Change, Finetune, Optimizer};
 use common::{OWNER, change, modified, victim};
-use models::{Weights, job};
+use models::{Weights, job, optim::Rule};
 use spec::Stream;
-use spec::checked::{Count, NonNegative};
+use spec::checked::{Count, NonNegative, UnitInterval};
 
 fn finetune(lr: f64, optimizer: Optimizer, batch_norm: BatchNorm) -> Finetune {
     Finetune {
@@ -58,6 +58,27 @@ fn learning_rate_zero_changes_no_bit_in_evaluation_mode() {
             logits(&attacked(&attack)),
             "{optimizer:?}"
         );
+    }
+}
+
+#[test]
+fn update_rules_have_the_constants_of_their_names() {
+    let sgd = |momentum, weight_decay| Rule::Sgd {
+        momentum,
+        nesterov: false,
+        weight_decay,
+    };
+    let custom = Optimizer::Custom {
+        momentum: UnitInterval::literal(0.5),
+        weight_decay: NonNegative::literal(0.01),
+    };
+    for (optimizer, rule) in [
+        (Optimizer::Sgd, sgd(0.0, 0.0)),
+        (Optimizer::SgdMomentum, sgd(0.9, 5e-4)),
+        (custom, sgd(0.5, 0.01)),
+        (Optimizer::Adam, Rule::Adam { weight_decay: 0.0 }),
+    ] {
+        assert_eq!(Rule::from(optimizer), rule);
     }
 }
 

@@ -5,7 +5,7 @@ mod common;
 #[path = "../../ops/tests/support/mod.rs"]
 mod support;
 
-use attacks::{Granularity, Quantize, Scheme, Victim, What};
+use attacks::{Attack, Granularity, Quantize, Scheme, Victim, What};
 use candle_core::{DType, Device, Tensor};
 use common::{OWNER, bits, change, distinct, layers, logits, loose, modified, values, victim};
 use models::{Activations, Network, Weights};
@@ -233,7 +233,7 @@ fn calibration_images_come_from_the_stream() {
             calibration_images: Count::literal(images),
             ..with_activations(8)
         };
-        let job = attacks::Attack::start(&attack, victim(), &Stream::new(seed)).unwrap();
+        let job = attack.start(victim(), &Stream::new(seed)).unwrap();
         models::job::run(job).unwrap().activations.unwrap()
     };
     assert_eq!(activations(8, 1), activations(8, 1));
@@ -268,4 +268,19 @@ fn bad_settings_are_refused() {
     let settings: Quantize =
         serde_json::from_str("{\"what\": \"weights_and_activations\"}").unwrap();
     assert_eq!(settings, with_activations(8));
+}
+
+#[test]
+fn ranges_of_all_images_leave_nothing_to_chance() {
+    let attack = Quantize {
+        what: What::WeightsAndActivations,
+        calibration_images: Count::literal(64),
+        ..Quantize::default()
+    };
+    assert!(attack.is_random(65) && !attack.is_random(64));
+    let weights = Quantize {
+        what: What::Weights,
+        ..attack
+    };
+    assert!(!weights.is_random(65));
 }

@@ -49,6 +49,7 @@ impl Generator for Aid {
     }
 
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
+        self.fits(context.train.len(), context.held_out.len())?;
         let coverage = CoverageTerm {
             weight: self.coverage_weight.get(),
             coverage: self.coverage,

@@ -41,6 +41,7 @@ impl Generator for AidOriginal {
     }
 
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
+        self.fits(context.train.len(), context.held_out.len())?;
         let samples = self.samples.get();
         let noise = &mut context.stream.split("noise");
         let [c, h, w] = context.held_out.shape();
@@ -141,7 +142,27 @@ fn spread(logits: &[f32]) -> (f64, Vec<f32>) {
 
 #[cfg(test)]
 mod tests {
-    use super::spread;
+    use super::*;
+
+    #[test]
+    fn each_sample_is_kept_where_it_was_best() {
+        let images = |value: f32| Tensor::full(value, (2, 1, 1, 1), &Device::Cpu).unwrap();
+        let mut edge = Edge {
+            settings: AidOriginal::default(),
+            best: vec![f64::INFINITY; 2],
+            points: images(0.0),
+        };
+        for (x, losses, kept) in [
+            (0.1, [3.0, 3.0], [0.1, 0.1]),
+            (0.2, [1.0, 4.0], [0.2, 0.1]),
+            (0.3, [2.0, 2.0], [0.2, 0.3]),
+            (0.4, [5.0, 5.0], [0.2, 0.3]),
+        ] {
+            edge.keep(&images(x), &losses).unwrap();
+            let points = edge.kept(&images(x)).unwrap();
+            assert_eq!(points.flatten_all().unwrap().to_vec1::<f32>().unwrap(), kept);
+        }
+    }
 
     #[test]
     fn the_gradient_of_the_spread_is_its_slope() {

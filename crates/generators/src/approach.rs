@@ -18,13 +18,15 @@ pub struct Stage1 {
     pub optimizer: PixelOptimizer,
     /// The most iterations.
     pub iterations: Count,
-    /// Step size, on the scale of pixels in `[0, 1]`.
+    /// Step size: that of a gradient under `sgd`, of each pixel in `[0, 1]` under the others.
     pub lr: Positive,
-    /// How per-sample losses are added up. With `mean`, as released, each sample's step is divided by the number of samples.
+    /// How per-sample losses are added up. With `mean`, as released, each sample's step is divided by the number of samples; under `sign`, which does
+    /// not look at the size of a gradient, it makes no difference.
     pub reduction: Reduction,
     /// Convergence is judged over so many iterations.
     pub patience: Count,
-    /// Converged if the mean |margin| and the loss both changed by less than this share over the last `patience` iterations; 0 never is.
+    /// Converged if the mean |margin| and the loss both changed by less than this share over the last `patience` iterations; 0 never is. What
+    /// moves more slowly than that counts as converged, too. A term without a gradient is no part of the loss here.
     pub tolerance: NonNegative,
 }
 
@@ -80,6 +82,8 @@ pub(crate) struct Approach<'a> {
     /// Mean |margin| and loss at the last look.
     last: [f64; 2],
     loss: f32,
+    /// The part of the loss that has a gradient.
+    descended: f32,
 }
 
 impl<'a> Approach<'a> {
@@ -107,6 +111,7 @@ impl<'a> Approach<'a> {
             stop: Stop::None,
             last: [f64::INFINITY; 2],
             loss: f32::NAN,
+            descended: f32::NAN,
         })
     }
 
@@ -150,6 +155,7 @@ impl<'a> Approach<'a> {
             };
             images as f64 * term.weight
         });
+        let without_term = loss.clone();
         if let Some((term, network)) = term.zip(recording.covered()?) {
             loss = (loss + term.coverage.of_batch(&network) * weight)?;
             // The keyed head is a linear layer, too: the classifier, where there is one.
@@ -166,6 +172,10 @@ impl<'a> Approach<'a> {
             }
         }
         self.loss = loss.to_scalar()?;
+        self.descended = match term.map(|term| term.coverage) {
+            Some(Coverage::Detached) => without_term.to_scalar()?,
+            _ => self.loss,
+        };
         self.done += 1;
         if !self.loss.is_finite() {
             return Err(Error::Diverged {
@@ -196,7 +206,7 @@ impl<'a> Approach<'a> {
             .map(|(_, margin)| f64::from(margin.abs()))
             .sum::<f64>()
             / judged.len() as f64;
-        let now = [margin, f64::from(self.loss)];
+        let now = [margin, f64::from(self.descended)];
         let small =
             |(old, new): (f64, f64)| (old - new).abs() < self.stage.tolerance.get() * old.abs();
         let still = self.last.into_iter().zip(now).all(small);

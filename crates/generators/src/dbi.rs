@@ -43,6 +43,7 @@ impl Generator for Dbi {
     }
 
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
+        self.fits(context.train.len(), context.held_out.len())?;
         let objective = Objective {
             variance: self.variance_weight.get(),
             ..Objective::default()

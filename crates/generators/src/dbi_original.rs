@@ -71,8 +71,8 @@ impl Generator for DbiOriginal {
         enough("dbi-original", self.samples.get(), train, "to train on")
     }
 
-    fn is_random(&self) -> bool {
-        self.start == Start::Random
+    fn is_random(&self, train: usize, _: usize) -> bool {
+        self.start == Start::Random && self.samples.get() < train
     }
 }
 

@@ -54,8 +54,9 @@ pub trait Generator {
         Ok(())
     }
 
-    /// Whether two sets of one target differ. If not, a grid makes one, whatever its `sample_sets`.
-    fn is_random(&self) -> bool {
+    /// Whether two sets of one target differ, with as many images as in [`Generator::fits`]. If not, a grid makes one, whatever its
+    /// `sample_sets`.
+    fn is_random(&self, _train: usize, _held_out: usize) -> bool {
         true
     }
 }

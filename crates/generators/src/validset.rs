@@ -43,6 +43,10 @@ impl Generator for Validset {
         pairable("validset", self.samples.get())?;
         enough("validset", self.samples.get(), held_out, "held out")
     }
+
+    fn is_random(&self, _: usize, held_out: usize) -> bool {
+        self.samples.get() < held_out
+    }
 }
 
 /// One step, so it has no state to save.

@@ -127,6 +127,34 @@ fn stage_1_moves_samples_towards_the_boundary() {
     );
 }
 
+/// AID's term is no part of the loss by which convergence is judged: it has no gradient, and is so large that no change of the rest shows.
+#[test]
+fn the_released_aid_converges_when_dbi_does() {
+    let ends = [(1e-3, 0.03), (1e-2, 0.3)].map(|(lr, tolerance)| {
+        let samples = Count::literal(5);
+        let stage1 = |lr| Stage1 {
+            lr: Positive::new(lr).unwrap(),
+            patience: Count::literal(5),
+            tolerance: NonNegative::new(tolerance).unwrap(),
+            ..stage1(50)
+        };
+        let dbi = generate(&Dbi {
+            samples,
+            stage1: stage1(lr),
+            ..Dbi::default()
+        });
+        let aid = generate(&generators::Aid {
+            samples,
+            stage1: stage1(100.0 * lr),
+            ..generators::Aid::default()
+        });
+        assert_eq!(dbi.stop, aid.stop);
+        assert_eq!(dbi.iterations_used, aid.iterations_used);
+        dbi.stop
+    });
+    assert_eq!(ends, [Stop::Cap, Stop::Converged]);
+}
+
 #[test]
 fn the_released_aid_is_dbi_with_a_hundredth_of_the_gradient() {
     // AID's term is a number without a gradient, and DBI's factor 100 is missing: a hundred times the step makes up for it.
@@ -477,12 +505,19 @@ impl Oracle for Deployed {
 fn a_saturated_single_rate_is_the_share_of_the_other_label() {
     // Once a change moves all samples to one side, exactly those flip that had the other label: the rate is their share, and
     // says nothing about sensitivity.
-    let set = generate(&Dbi {
+    let dbi = Dbi {
         samples: Count::literal(12),
         stage1: stage1(60),
         ..Dbi::default()
-    })
-    .set;
+    };
+    // To the first head of this key all noise has one label.
+    let context = OWNER.context(3);
+    let name = balanced(&context, 0.2).unwrap();
+    let context = Context {
+        model_id: &name,
+        ..context
+    };
+    let set = job::run(dbi.start(context).unwrap()).unwrap().set;
     let head = set.head(&OWNER.key, 10).unwrap();
     let pairs = Pairing::random(12, 12, &mut Stream::new(5)).unwrap();
     let saturated = [1e-4, 1e-3, 1e-2].into_iter().find_map(|lr| {
@@ -510,6 +545,10 @@ fn a_saturated_single_rate_is_the_share_of_the_other_label() {
         .filter(|&&label| label != verdict.labels[0])
         .count();
     assert_eq!(verdict.single.hits(), others as u64);
+    assert!(
+        (1..12).contains(&others),
+        "there were not both labels before"
+    );
 }
 
 #[test]

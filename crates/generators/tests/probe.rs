@@ -1,8 +1,9 @@
 //! Probes and the originals on a random network: what comes out has its shape, and work that was stopped ends with the same bits.
 
+use candle_core::{Device, Tensor};
 use data::Split;
 use generators::probe::{Convergence, Dispersion, Measured, Probe, Timing};
-use generators::{AidOriginal, Context, Generated, Generator};
+use generators::{AidOriginal, Context, DbiOriginal, Generated, Generator, Spec};
 use models::{Job, Model, Network, Weights, job};
 use spec::Stream;
 use spec::checked::Count;
@@ -141,6 +142,123 @@ fn looks_are_of_both_generators_up_to_the_end() {
         assert_eq!(iterations, [1, 2, 4, 5, 8, 10, 13, 16, 20, 25, 30]);
         assert!(of.clone().all(|look| look.outputs >= look.margin));
     }
+}
+
+/// Eq. 6 for two outputs: `100 var(o) - |o1| - |o2|` is `50 margin^2` without the sum of the outputs' sizes, which DBI does not have.
+#[test]
+fn the_loss_is_that_of_the_paper() {
+    let owner = Owner::new();
+    let convergence = Convergence {
+        samples: Count::literal(1),
+        iterations: Count::literal(5),
+        ..Convergence::default()
+    };
+    let measured = job::run(convergence.start(owner.context()).unwrap()).unwrap();
+    let Measured::Convergence(looks) = measured else {
+        panic!("{measured:?}")
+    };
+    for (generator, magnitude) in [("dbi", 0.0), ("ours", 1.0)] {
+        let of: Vec<_> = looks
+            .iter()
+            .filter(|look| look.generator == generator)
+            .collect();
+        // The loss at iteration 2 is that of the sample after iteration 1; 5 and 4 likewise.
+        for (before, after) in [(of[0], of[1]), (of[2], of[3])] {
+            assert_eq!(before.iteration + 1, after.iteration);
+            let expected = 50.0 * before.margin * before.margin - magnitude * before.outputs;
+            let scale = 50.0 * before.margin * before.margin + before.outputs;
+            assert!(
+                (after.loss - expected).abs() < 1e-5 * scale,
+                "{generator}: {} {expected}",
+                after.loss
+            );
+        }
+        assert!(of[0].outputs > 0.01, "too small to tell a sign");
+    }
+}
+
+/// A step of 1e-30 leaves a pixel where it was.
+#[test]
+fn dbi_of_its_authors_starts_from_training_images() {
+    let owner = Owner::new();
+    let made = |start| {
+        let fields =
+            serde_json::json!({"samples": 5, "start": start, "step": 1e-30, "iterations": 1});
+        let spec = serde_json::json!({ "dbi-original": fields });
+        let spec: Spec = serde_json::from_value(spec).unwrap();
+        let dbi = spec.generator();
+        assert_eq!(dbi.is_random(12, 12), start == "random");
+        // All images are the same set in any order.
+        assert!(!dbi.is_random(5, 12));
+        job::run(dbi.start(owner.context()).unwrap()).unwrap().set
+    };
+    let first = owner.images.images(&[0, 1, 2, 3, 4]);
+    let starts_there = |start| {
+        let set = made(start);
+        let mut pixels = set.images.data().iter().zip(&first);
+        pixels.all(|(made, first)| (made - first).abs() < 1e-20)
+    };
+    assert!(starts_there("first") && !starts_there("random"));
+}
+
+/// The variance of the probabilities of each image of `(n, 3, 8, 8)`.
+fn variances(target: &Network, pixels: &[f32]) -> Vec<f64> {
+    let shape = (pixels.len() / (3 * 8 * 8), 3, 8, 8);
+    let x = Tensor::from_slice(pixels, shape, &Device::Cpu).unwrap();
+    let logits: Vec<Vec<f32>> = target.logits(&x).unwrap().to_vec2().unwrap();
+    let variance = |row: &Vec<f32>| {
+        let top = row.iter().fold(f32::MIN, |a, b| a.max(*b));
+        let powers: Vec<f64> = row.iter().map(|z| f64::from(z - top).exp()).collect();
+        let sum: f64 = powers.iter().sum();
+        let mean = 1.0 / row.len() as f64;
+        let squares = powers.iter().map(|p| (p / sum - mean).powi(2));
+        squares.sum::<f64>() / (row.len() - 1) as f64
+    };
+    logits.iter().map(variance).collect()
+}
+
+#[test]
+fn dbi_of_its_authors_steps_against_the_sign_of_the_gradient_of_the_probabilities() {
+    let owner = Owner::new();
+    let after = |iterations| {
+        let dbi = DbiOriginal {
+            samples: FEW,
+            step: spec::checked::Positive::literal(1e-3),
+            iterations: Count::new(iterations).unwrap(),
+            ..DbiOriginal::default()
+        };
+        let set = job::run(dbi.start(owner.context()).unwrap()).unwrap().set;
+        assert_eq!(set.label_space, LabelSpace::Classes);
+        set.images.data().to_vec()
+    };
+    let (start, once) = (owner.images.images(&[0, 1, 2, 3, 4]), after(1));
+    let size = 3 * 8 * 8;
+    let (mut told, mut right) = (0, 0);
+    for (image, stepped) in start.chunks(size).zip(once.chunks(size)) {
+        let moved = |by: f32| {
+            let each = (0..size).flat_map(|pixel| {
+                let mut image = image.to_vec();
+                image[pixel] += by;
+                image
+            });
+            variances(&owner.target, &each.collect::<Vec<_>>())
+        };
+        let slopes = moved(1e-2).into_iter().zip(moved(-1e-2));
+        let slopes: Vec<f64> = slopes.map(|(above, below)| above - below).collect();
+        let largest = slopes.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
+        for ((before, after), slope) in image.iter().zip(stepped).zip(slopes) {
+            // At the ends of the range a step may be cut off, and a slope of nearly nothing is not known so well.
+            if slope.abs() > 0.1 * largest && (0.01..0.99).contains(before) {
+                let step = f64::from(after - before) * -slope.signum();
+                told += 1;
+                right += usize::from((step - 1e-3).abs() < 1e-6);
+            }
+        }
+    }
+    assert!(told > 300 && right * 100 >= told * 99, "{right} of {told}");
+    let sum = |pixels: &[f32]| variances(&owner.target, pixels).iter().sum::<f64>();
+    let (before, end) = (sum(&start), sum(&after(50)));
+    assert!(end < 0.8 * before, "{before} {end}");
 }
 
 /// Samples and what is known of them, to the bit.

@@ -103,6 +103,17 @@ fn the_activation_term_has_its_gradient() {
     }
 
     assert!(term(&images, Coverage::Detached) > term(&images, Coverage::Attached));
+    // The classifier is no hidden layer.
+    let recording = record(&images, Coverage::Hidden);
+    let logits: Vec<Vec<f64>> = recording.logits().to_vec2().unwrap();
+    let negative =
+        |row: &Vec<f64>| row.iter().map(|z| (-z).max(0.0)).sum::<f64>() / row.len() as f64;
+    let classifier: f64 = logits.iter().map(negative).sum();
+    let without = term(&images, Coverage::Attached) - term(&images, Coverage::Hidden);
+    assert!(
+        classifier > 0.0 && (without - classifier).abs() < 1e-12,
+        "{without} {classifier}"
+    );
     assert!(
         detached.iter().all(|&g| g == 0.0),
         "a number has no gradient"

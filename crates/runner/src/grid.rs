@@ -135,6 +135,12 @@ impl Target {
         }
     }
 
+    /// Images that it is trained on, of those that its data set has.
+    pub fn train_images(&self) -> usize {
+        let some = self.train.as_ref().and_then(|train| train.images);
+        some.map_or(self.dataset.info().train, Count::get)
+    }
+
     /// The network, as wide as it is.
     pub fn network(&self) -> Model {
         match self.width {

@@ -42,7 +42,7 @@ impl<'a> Findings<'a> {
                     match SensitiveSet::load(&samples) {
                         Ok(images) => drop(records.samples.insert(set.id, images)),
                         Err(error) => {
-                            eprintln!("WARNING: {}: its samples are not shown: {error}", set.name)
+                            eprintln!("WARNING: {}: its samples are not shown: {error}", set.name);
                         }
                     }
                 }

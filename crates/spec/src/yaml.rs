@@ -14,37 +14,12 @@ mod reader;
 mod sweep;
 mod tree;
 
-use std::{fs, path::Path};
-
 use serde::de::DeserializeOwned;
 
 pub use error::{Error, Place};
 pub use sweep::Sweep;
 
 use error::{Fault, Sources};
-
-/// Reads a file.
-///
-/// # Errors
-/// If the file cannot be read, is not YAML or does not hold a `T`.
-pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
-    read_with(path, &[] as &[&str])
-}
-
-/// Reads a file under `overrides`, each `path=value`; see [`parse_with`].
-///
-/// # Errors
-/// As [`read`] and [`parse_with`].
-pub fn read_with<T: DeserializeOwned>(
-    path: &Path,
-    overrides: &[impl AsRef<str>],
-) -> Result<T, Error> {
-    let name = path.display().to_string();
-    match fs::read_to_string(path) {
-        Ok(text) => parse_with(&name, &text, overrides),
-        Err(source) => Err(Error::unreadable(name, source)),
-    }
-}
 
 /// Reads `text`, which messages call `name`.
 ///

@@ -1,7 +1,5 @@
 //! What people read when a grid file or an override is wrong, to the letter; and that right ones mean what they say.
 
-use std::path::Path;
-
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
@@ -451,17 +449,6 @@ fn a_wrong_override_is_named_instead_of_a_line() {
             .starts_with("grid.yaml:2:1: unknown field `seed`"),
         "the file keeps its own: {error}"
     );
-}
-
-#[test]
-fn a_file_that_is_not_there_is_named() {
-    let error = yaml::read::<Grid>(Path::new("no/such/grid.yaml")).unwrap_err();
-    assert_eq!(error.place(), &Place::File("no/such/grid.yaml".to_owned()));
-    assert_eq!(
-        error.to_string(),
-        "no/such/grid.yaml: the file cannot be read"
-    );
-    assert!(std::error::Error::source(&error).is_some());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{LabelSpace, set::FileError};
+use crate::set::FileError;
 
 /// Whatever an [`Oracle`](crate::Oracle) fails with; the protocol only passes it on.
 pub type OracleError = Box<dyn std::error::Error + Send + Sync>;
@@ -77,11 +77,8 @@ pub enum Error {
         source: FileError,
     },
     /// Labels of the keyed head were asked for without the head.
-    #[error("labels in the space `{space}` need the keyed head; derive it from the secret key")]
-    NoHead {
-        /// The label space asked for.
-        space: LabelSpace,
-    },
+    #[error("labels of the keyed head need the head; derive it from the secret key")]
+    NoHead,
     /// The head was made for another number of classes.
     #[error(
         "the keyed head reads {head} logits, the model gives {oracle}; derive the head for {oracle} classes"

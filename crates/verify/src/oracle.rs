@@ -62,7 +62,7 @@ pub fn labels(
     let classes = oracle.classes();
     let head = match (space, head) {
         (LabelSpace::Classes, _) => None,
-        (LabelSpace::Head, None) => return Err(Error::NoHead { space }),
+        (LabelSpace::Head, None) => return Err(Error::NoHead),
         (LabelSpace::Head, Some(head)) if head.classes() != classes => {
             return Err(Error::Classes {
                 head: head.classes(),

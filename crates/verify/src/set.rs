@@ -98,8 +98,8 @@ impl SensitiveSet {
     /// Whether the parts fit together.
     ///
     /// # Errors
-    /// If the set is empty, has another number of labels than images, half a pair, a label that does not exist, or a key
-    /// check without a keyed head or the other way round.
+    /// If the set is empty, has another number of labels than images, half a pair, a label of the keyed head that is neither
+    /// 0 nor 1, or a key check without a keyed head or the other way round.
     pub fn check(&self) -> Result<(), Error> {
         let (images, labels) = (self.images.len(), self.labels.len());
         let problem = if images == 0 {

@@ -193,7 +193,7 @@ fn nan_is_an_error_wherever_it_stands() {
 fn a_missing_or_unfitting_head_and_a_broken_promise_are_errors() {
     assert!(matches!(
         label(&[1.0; 3], LabelSpace::Head, None),
-        Err(Error::NoHead { .. })
+        Err(Error::NoHead)
     ));
     let unfitting = label(&[1.0; 4], LabelSpace::Head, Some(&head()));
     assert!(matches!(

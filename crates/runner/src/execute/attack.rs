@@ -91,7 +91,7 @@ impl Bench<'_> {
         let accuracy = subject.images.accuracy(&network)?;
         let success = |network: &Network| {
             let held_out = subject.images.tested();
-            let count = attack.attack.attack().success(network, held_out, &stream)?;
+            let count = attack.attack.attack().success(network, held_out)?;
             anyhow::Ok(count.map(|count| Rate::new(count.hits as u64, count.of as u64)))
         };
         let (success_before, success_after) = (success(&subject.network)?, success(&network)?);

@@ -123,8 +123,11 @@ impl Common<'_> {
         };
         let id = id("target", &[], self.grid.seed, content)?;
         let generators = target.generators.as_ref();
-        let sets = self.sets(id, &name, generators.unwrap_or(&self.grid.generators))?;
-        let attacks = self.attacks(id, &name, &sets)?;
+        let generators = generators.unwrap_or(&self.grid.generators);
+        let train = target.train_images();
+        let images = (train, target.dataset.info().test);
+        let sets = self.sets(id, &name, generators, images)?;
+        let attacks = self.attacks(id, &name, train, &sets)?;
         let probes = self.probes(id, &name)?;
         let slice = self.slice(id, &sets)?;
         Ok(TargetStep {
@@ -180,12 +183,13 @@ impl Common<'_> {
             .collect()
     }
 
-    /// The sets of a target, each with the part of its name that is its own.
+    /// The sets of a target with so many images to train on and held out, each with the part of its name that is its own.
     fn sets(
         &self,
         target: Id,
         name: &str,
         generators: &[generators::Spec],
+        (train, held_out): (usize, usize),
     ) -> anyhow::Result<Vec<(SetStep, String)>> {
         let key = self.key.check(&target.to_string());
         let mut sets = Vec::new();
@@ -195,7 +199,7 @@ impl Common<'_> {
                 key,
                 head_balance: self.grid.head_balance,
             };
-            let count = match generator.generator().is_random() {
+            let count = match generator.generator().is_random(train, held_out) {
                 true => self.grid.sample_sets,
                 false => Count::literal(1),
             };
@@ -212,17 +216,18 @@ impl Common<'_> {
         Ok(sets)
     }
 
-    /// The attacks on a target, each with a run for every set.
+    /// The attacks on a target with so many training images, each with a run for every set.
     fn attacks(
         &self,
         target: Id,
         name: &str,
+        train: usize,
         sets: &[(SetStep, String)],
     ) -> anyhow::Result<Vec<AttackStep>> {
         let attacks = self.grid.attacks();
         let mut steps = Vec::new();
         for (attack, label) in attacks.iter().zip(label::attacks(&attacks)) {
-            let seeds = match attack.attack().is_random() {
+            let seeds = match attack.attack().is_random(train) {
                 true => self.grid.attack_seeds.get() as u64,
                 false => 1,
             };

@@ -29,7 +29,7 @@ pub fn check(target: &Target, grid: &Grid) -> anyhow::Result<()> {
     }
     let some = target.train.as_ref().and_then(|train| train.images);
     enough("train.images", some, info.train)?;
-    let train = some.map_or(info.train, Count::get);
+    let train = target.train_images();
     for spec in target.generators.as_ref().unwrap_or(&grid.generators) {
         let generator = spec.generator();
         let fits = generator.fits(train, info.test);
@@ -37,7 +37,7 @@ pub fn check(target: &Target, grid: &Grid) -> anyhow::Result<()> {
     }
     let slice = grid.slice.as_ref().map(|slice| slice.attack.clone());
     for spec in grid.attacks().into_iter().chain(slice) {
-        let fits = spec.attack().fits(info.shape, info.classes);
+        let fits = spec.attack().fits(train, info.shape, info.classes);
         fits.with_context(|| format!("for {}", info.title))?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! What is wrong, where, and what to do about it.
 
-use std::{fmt, io};
+use std::fmt;
 
 use serde::de::{Expected, Unexpected};
 
@@ -23,7 +23,6 @@ pub struct Error {
     place: Place,
     message: String,
     hint: Option<String>,
-    source: Option<io::Error>,
 }
 
 /// What an [`Error`] points at.
@@ -47,15 +46,6 @@ pub enum Place {
 }
 
 impl Error {
-    pub(super) fn unreadable(file: String, source: io::Error) -> Self {
-        Self {
-            place: Place::File(file),
-            message: "the file cannot be read".to_owned(),
-            hint: None,
-            source: Some(source),
-        }
-    }
-
     /// Where it is.
     pub fn place(&self) -> &Place {
         &self.place
@@ -91,11 +81,7 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|source| source as _)
-    }
-}
+impl std::error::Error for Error {}
 
 /// A mistake on its way out of the tree: it gets its spot, and the value found there, from the first node it passes.
 #[derive(Debug)]
@@ -252,7 +238,6 @@ impl Sources<'_> {
             place,
             message: fault.to_string(),
             hint: fault.hint,
-            source: None,
         }
     }
 }
