@@ -152,6 +152,8 @@ impl Archive {
         let total = archives.iter().map(|archive| archive.bytes).sum();
         let mut before = 0;
         let mut packed = Vec::with_capacity(archives.len());
+        // Until all is unpacked and removed nobody else is to begin.
+        let mut locks = Vec::new();
         for archive in archives {
             let by_hand = root.join(archive.file);
             if by_hand.exists() {
@@ -164,7 +166,9 @@ impl Archive {
                     Some(url) => format!("{}/{}", url.trim_end_matches('/'), archive.file),
                 };
                 let mut progress = |done, _| progress(before + done, total);
-                packed.push(archive.download(&by_hand, &address, &mut progress)?);
+                let (part, lock) = archive.download(&by_hand, &address, &mut progress)?;
+                packed.push(part);
+                locks.push(lock);
             }
             before += archive.bytes;
         }
@@ -189,14 +193,14 @@ impl Archive {
         Err(self.file_error(file, fault))
     }
 
-    /// Downloads the archive to `<file>.part`, which survives interruptions, and returns that: the name without the end is left
+    /// Downloads the archive to `<file>.part`, which survives interruptions, and returns that with its lock: the name without the end is left
     /// to those who put an archive there by hand.
     fn download(
         &self,
         file: &Path,
         url: &str,
         progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<PathBuf, Error> {
+    ) -> Result<(PathBuf, File), Error> {
         let part = file.with_file_name(format!("{}{PART}", self.file));
         let fail = |problem| Error::Download {
             url: url.into(),
@@ -230,7 +234,6 @@ impl Archive {
             }
         }
         out.sync_all().map_err(unwritable)?;
-        drop(out);
 
         let found = sum(&part).map_err(unwritable)?;
         if found != self.sha256 {
@@ -240,7 +243,7 @@ impl Archive {
                 expected: self.sha256,
             }));
         }
-        Ok(part)
+        Ok((part, out))
     }
 
     /// One connection: appends to `out`, which holds `have` bytes, as much as comes.

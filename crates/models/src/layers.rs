@@ -71,7 +71,8 @@ impl<'a> Builder<'a> {
     fn tensor(&mut self, name: String, shape: &[usize], kind: Kind) -> Result<Tensor> {
         let missing = || Error::State(format!("there is no tensor `{name}`"));
         let tensor = match &self.source {
-            Source::Declared => Tensor::zeros(shape, DType::F32, &Device::Cpu)?,
+            // Of its shape and without memory: a VGG-16 would take half a gigabyte.
+            Source::Declared => Tensor::zeros((), DType::F32, &Device::Cpu)?.broadcast_as(shape)?,
             Source::Frozen(tensors) => tensors.get(&name).ok_or_else(missing)?.detach(),
             Source::Live(vars) => vars.get(&name).ok_or_else(missing)?.as_tensor().clone(),
         };
@@ -230,7 +231,7 @@ impl ConvBn {
                     BatchNormMode::Eval => layer.eval(pass.tape, &a, mean, variance)?,
                     BatchNormMode::Train => {
                         let (y, batch) = layer.train(pass.tape, &a)?;
-                        if batch.count == 1 {
+                        if batch.count <= 1 {
                             return Err(Error::SingleValue);
                         }
                         move_towards(mean, batch.mean.iter().copied())?;

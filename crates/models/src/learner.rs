@@ -47,7 +47,7 @@ impl Learner {
         (self.done < self.total).then_some(self.done)
     }
 
-    /// One step on a batch: pixels in `[0, 1]` of `(n, c, h, w)` images of `shape` `(c, h, w)`, and their labels.
+    /// One step, in f32, on a batch: pixels in `[0, 1]` of `(n, c, h, w)` images of `shape` `(c, h, w)`, and their labels.
     ///
     /// # Errors
     /// If the batch does not fit the network, or the loss is no longer finite.

@@ -2,7 +2,7 @@
 //!
 //! A network exists twice: [`Frozen`](Network::frozen) for queries and for sample generation, where only the gradient with
 //! respect to the input exists, and [`Trainable`] for training and fine-tuning. Both run the same forward code and, in
-//! evaluation mode, give the same bits. Images go in channels-first, `(n, 3, h, w)` in `[0, 1]`; inside, maps are channels-last.
+//! evaluation mode on the CPU, give the same bits. Images go in channels-first, `(n, 3, h, w)` in `[0, 1]`; inside, maps are channels-last.
 
 mod activations;
 mod cifar_resnet;

@@ -292,7 +292,7 @@ impl Network {
             .into_par_iter()
             .map(strand)
             .collect::<Result<Vec<_>>>()?;
-        Recording::new(strands, coverage)
+        Recording::new(strands, coverage, false)
     }
 
     fn strand(&self, images: &Tensor, coverage: Option<Coverage>) -> Result<Strand> {
@@ -358,7 +358,8 @@ impl Trainable {
         let vars: BTreeMap<String, Var> = weights
             .tensors()
             .iter()
-            .map(|(name, t)| Ok((name.clone(), Var::from_tensor(t)?)))
+            // Detached, since a variable would be shared and not copied.
+            .map(|(name, t)| Ok((name.clone(), Var::from_tensor(&t.detach())?)))
             .collect::<Result<_>>()?;
         Ok(Self {
             network: Network::build(model, classes, Source::Live(&vars), normalize)?,
@@ -397,7 +398,7 @@ impl Trainable {
             terms: Vec::new(),
             tape,
         };
-        Recording::new(vec![strand], None)
+        Recording::new(vec![strand], None, true)
     }
 
     /// The parameters by name, buffers left out.

@@ -62,7 +62,7 @@ impl Optimizer {
     /// Moves every parameter of `network` that has a gradient by one step of learning rate `lr`.
     ///
     /// # Errors
-    /// If the gradients are not those of the network.
+    /// If a gradient has not the shape and type of its parameter.
     pub fn step(&mut self, network: &Trainable, grads: &Gradients, lr: f64) -> Result<()> {
         self.steps += 1;
         for ((_, weight), moments) in network.parameters().zip(&self.moments) {

@@ -18,6 +18,8 @@ pub struct Recording {
     logits: Tensor,
     coverage: Option<Coverage>,
     strands: Vec<Strand>,
+    /// Whether its network does.
+    learns: bool,
 }
 
 /// The pass of some of the images.
@@ -30,7 +32,11 @@ pub(crate) struct Strand {
 }
 
 impl Recording {
-    pub(crate) fn new(strands: Vec<Strand>, coverage: Option<Coverage>) -> Result<Self> {
+    pub(crate) fn new(
+        strands: Vec<Strand>,
+        coverage: Option<Coverage>,
+        learns: bool,
+    ) -> Result<Self> {
         let logits = match &strands[..] {
             [one] => one.logits.detach(),
             all => {
@@ -42,6 +48,7 @@ impl Recording {
             logits,
             coverage,
             strands,
+            learns,
         })
     }
 
@@ -73,11 +80,13 @@ impl Recording {
     }
 
     /// The gradient of the images of [`Network::record`](crate::Network::record), from that of the logits and that of each image's activation term, which
-    /// is nothing where the term is a plain number.
+    /// is nothing where the term is a plain number. It is all zeros where nothing comes back: behind rounded activations, and from a
+    /// network that learns and was given images that are no variable.
     ///
     /// # Errors
     /// If `grad` has not the shape of the logits.
     pub fn input_gradient(&self, grad: Tensor, covered: f64) -> Result<Tensor> {
+        self.require_shape(&grad)?;
         let (mut parts, mut at) = (Vec::with_capacity(self.strands.len()), 0);
         for strand in &self.strands {
             let n = strand.images.dim(0)?;
@@ -100,11 +109,23 @@ impl Recording {
     /// # Errors
     /// If `grad` has not the shape of the logits, or the network is frozen.
     pub fn backward(&self, grad: Tensor) -> Result<Gradients> {
-        let [strand] = &self.strands[..] else {
-            let problem = "only a network that learns has gradients of parameters";
-            return Err(candle_core::Error::Msg(problem.into()).into());
-        };
-        Ok(strand.tape.backward([(&strand.logits, grad)])?)
+        self.require_shape(&grad)?;
+        match &self.strands[..] {
+            [strand] if self.learns => Ok(strand.tape.backward([(&strand.logits, grad)])?),
+            _ => {
+                let problem = "only a network that learns has gradients of parameters";
+                Err(candle_core::Error::Msg(problem.into()).into())
+            }
+        }
+    }
+
+    fn require_shape(&self, grad: &Tensor) -> Result<()> {
+        if grad.shape() == self.logits.shape() {
+            return Ok(());
+        }
+        let (grad, logits) = (grad.shape(), self.logits.shape());
+        let problem = format!("a gradient of shape {grad:?} is none of logits of {logits:?}");
+        Err(candle_core::Error::Msg(problem).into())
     }
 }
 

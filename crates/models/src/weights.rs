@@ -18,6 +18,16 @@ impl Weights {
     /// # Errors
     /// If a tensor cannot be made.
     pub fn draw(model: Model, classes: usize, stream: &Stream) -> Result<Self> {
+        Self::draw_some(model, classes, stream, |_| true)
+    }
+
+    /// Those of the tensors whose names are `wanted`: each has a stream of its own.
+    fn draw_some(
+        model: Model,
+        classes: usize,
+        stream: &Stream,
+        wanted: impl Fn(&String) -> bool,
+    ) -> Result<Self> {
         let draw = |slot: &Slot| -> Result<Tensor> {
             let n: usize = slot.shape.iter().product();
             let stream = &mut stream.split(&slot.name);
@@ -45,6 +55,7 @@ impl Weights {
         Ok(Self(
             slots
                 .iter()
+                .filter(|slot| wanted(&slot.name))
                 .map(|slot| Ok((slot.name.clone(), draw(slot)?)))
                 .collect::<Result<_>>()?,
         ))
@@ -180,12 +191,9 @@ impl Weights {
     /// # Errors
     /// If anything but the classifier does not fit the model.
     pub fn with_new_head(mut self, model: Model, classes: usize, stream: &Stream) -> Result<Self> {
-        let mut fresh = Self::draw(model, classes, stream)?;
-        for name in model.head(classes)? {
-            if let Some(tensor) = fresh.0.remove(&name) {
-                self.0.insert(name, tensor);
-            }
-        }
+        let head = model.head(classes)?;
+        let fresh = Self::draw_some(model, classes, stream, |name| head.contains(name))?;
+        self.0.extend(fresh.0);
         self.check(model, classes)?;
         Ok(self)
     }

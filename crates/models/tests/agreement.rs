@@ -253,3 +253,44 @@ fn networks_have_the_known_numbers_of_parameters() {
     assert_eq!(counted, 269_722);
     assert_eq!(parameters("resnet20", 10), counted);
 }
+
+/// However many images there are: few go through in one strand, as those of a network that learns do.
+#[test]
+fn a_frozen_network_has_no_gradients_of_parameters() {
+    let model = common::model("resnet20");
+    let weights = common::weights(model, CLASSES, DType::F32);
+    let frozen = Network::frozen(model, CLASSES, &weights, None).unwrap();
+    for n in [2, 64] {
+        let images = common::images([n, 3, 8, 8], DType::F32);
+        let recording = frozen.record(&images, None).unwrap();
+        let Err(error) = recording.backward(recording.logits()) else {
+            panic!("{n} images");
+        };
+        assert!(
+            error.to_string().contains("only a network that learns"),
+            "{error}"
+        );
+        let tall = Tensor::cat(&[recording.logits(), recording.logits()], 0).unwrap();
+        let error = recording.input_gradient(tall, 0.0).unwrap_err();
+        assert!(error.to_string().contains("is none of logits"), "{error}");
+    }
+}
+
+/// A copy, though tensors that are variables are shared elsewhere.
+#[test]
+fn what_one_network_learns_another_of_the_same_weights_does_not() {
+    let model = common::model("resnet20");
+    let first = Trainable::new(
+        model,
+        CLASSES,
+        &common::weights(model, CLASSES, DType::F32),
+        None,
+    );
+    let first = first.unwrap();
+    let variables = first.variables().iter();
+    let variables = variables.map(|(name, var)| (name.clone(), var.as_tensor().clone()));
+    let second = Trainable::new(model, CLASSES, &Weights::from_tensors(variables), None).unwrap();
+    let bias = &second.variables()["linear.bias"];
+    bias.set(&bias.ones_like().unwrap()).unwrap();
+    assert_ne!(flat(&first.variables()["linear.bias"]), flat(bias));
+}

@@ -79,6 +79,15 @@ impl BatchNorm<'_> {
         mean: &Tensor,
         variance: &Tensor,
     ) -> Result<Tensor> {
+        let channels = x.dim(candle_core::D::Minus1)?;
+        if mean.dims() != [channels] || variance.dims() != [channels] {
+            bail!(
+                "batch_norm: statistics {:?} and {:?} do not fit the channels of {:?}",
+                mean.shape(),
+                variance.shape(),
+                x.shape()
+            );
+        }
         if !x.device().is_cpu() {
             return crate::portable::batch_norm(self, x, mean, variance);
         }

@@ -166,7 +166,8 @@ impl Frozen {
     }
 
     /// [`Frozen::forward`], to the same bits, and AID's activation term of the unit, one number an image: [`negative_part`] of the convolution
-    /// before its batch normalisation, or of the layer with its bias.
+    /// before its batch normalisation, or of the layer with its bias. Its gradient reaches `x` together with that of the result, so a walk
+    /// back begins at both, at zeros if need be.
     ///
     /// # Errors
     /// Those of [`Frozen::forward`].

@@ -69,6 +69,11 @@ pub(crate) fn planned<T: Element>(
         images * plan.image.0,
         "the left operand has the plan's shape"
     );
+    assert_eq!(
+        (b.depth, b.columns),
+        plan.right,
+        "the right operand has the plan's shape"
+    );
     for map in [epilogue.residual, epilogue.mask].into_iter().flatten() {
         assert_eq!(
             map.len(),

@@ -2,8 +2,7 @@
 //!
 //! Activations are **channels-last**, `(n, h, w, c)`, from [`channels_last`] to the logits; parameters keep torchvision's
 //! shapes. Every operation works in f32 (and f64, for gradient checks), computes only the gradients that are tracked, and
-//! on a device other than the CPU is a composition of candle's own operations ([`portable`], the one place that is
-//! device-dependent).
+//! on a device other than the CPU is a composition of candle's own operations ([`portable`]), to other bits than the CPU's.
 //!
 //! # Which algorithm runs
 //!

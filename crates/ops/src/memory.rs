@@ -1,30 +1,26 @@
 //! Memory for the maps of a network: hundreds of megabytes that each iteration allocates and frees.
 
-use libmimalloc_sys::{mi_option_get, mi_option_set, mi_option_use_numa_nodes};
+use libmimalloc_sys::{mi_option_set_default, mi_option_use_numa_nodes};
 
 /// The allocator for programs that work with these operations: `#[global_allocator] static ALLOCATOR: Allocator = Allocator;`.
 pub use mimalloc::MiMalloc as Allocator;
 
 /// mimalloc's number of the option for how many milliseconds freed pages stay with the process, which its bindings do not name: the one before
-/// this. And its defaults, in version 2 and 3.
+/// this.
 const PURGE_DELAY: i32 = mi_option_use_numa_nodes - 1;
-const DEFAULTS: [std::ffi::c_long; 2] = [10, 1000];
 
 /// Lets the process keep the pages that it frees: fresh ones cost a page fault for every 4 KiB, a tenth of an iteration of stage 1.
 /// To be called once, by programs that use [`Allocator`]; elsewhere it does nothing. A delay that is set in the environment
 /// (`MIMALLOC_PURGE_DELAY`) stays.
 pub fn keep_pages() {
-    // SAFETY: both read or write one word of mimalloc's table of options, of which this is one.
-    unsafe {
-        if DEFAULTS.contains(&mi_option_get(PURGE_DELAY)) {
-            mi_option_set(PURGE_DELAY, -1);
-        }
-    }
+    // SAFETY: it writes one word of mimalloc's table of options, of which this is one, unless the environment has.
+    unsafe { mi_option_set_default(PURGE_DELAY, -1) };
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{PURGE_DELAY, keep_pages, mi_option_get};
+    use super::{PURGE_DELAY, keep_pages};
+    use libmimalloc_sys::mi_option_get;
     use std::{env, process::Command};
 
     const VARIABLE: &str = "MIMALLOC_PURGE_DELAY";
@@ -44,8 +40,11 @@ mod tests {
         }
         assert_eq!(delay(), -1);
         let this = env::current_exe().unwrap();
-        let mut again = Command::new(this);
-        let again = again.env(VARIABLE, "1234").arg("the_delay_is_set");
-        assert!(again.status().unwrap().success());
+        // The defaults of its versions are among them.
+        for set in ["1234", "10", "1000"] {
+            let mut again = Command::new(&this);
+            let again = again.env(VARIABLE, set).arg("the_delay_is_set");
+            assert!(again.status().unwrap().success(), "{set}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::kernel::{Element, Noted, PANEL};
 use crate::parallel::Shared;
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::{View, by_dtype};
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 
 /// How the units of an image's map are added up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,11 @@ impl Reduction {
 /// # Errors
 /// If `x` has no images or is neither f32 nor f64.
 pub fn negative_part(tape: &mut Tape, x: &Tensor, reduction: Reduction) -> Result<Tensor> {
-    let share = reduction.share(x.elem_count() / x.dim(0)?);
+    let images = x.dim(0)?;
+    if images == 0 {
+        bail!("negative_part: there are no images in {:?}", x.shape());
+    }
+    let share = reduction.share(x.elem_count() / images);
     if !x.device().is_cpu() {
         return crate::portable::relu(&x.neg()?)?.flatten_from(1)?.sum(1)? * share;
     }

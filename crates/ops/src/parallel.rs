@@ -43,7 +43,7 @@ pub(crate) struct Shared<'a, T> {
     owner: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: `slice` is the only way in, and its callers keep the stretches of different threads disjoint.
+// SAFETY: `slice` and `pointer` are the only ways in, and their callers keep what different threads write disjoint.
 unsafe impl<T: Send> Sync for Shared<'_, T> {}
 
 impl<'a, T> Shared<'a, T> {

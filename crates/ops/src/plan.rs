@@ -79,6 +79,8 @@ pub(crate) struct Plan {
     pub classes: Vec<Class>,
     /// Elements of one image of the left operand and of the result.
     pub image: (usize, usize),
+    /// Rows and columns of the right operand: taps times channels that come in, and channels that go out.
+    pub right: (usize, usize),
 }
 
 impl Plan {
@@ -86,7 +88,7 @@ impl Plan {
     pub fn forward(window: Window, map: (usize, usize), channels: (usize, usize)) -> Option<Self> {
         let out = window.output(map)?;
         Some(Self::product(
-            window.kernel.1,
+            window.kernel,
             (map, channels.0),
             (out, channels.1),
             axis(out.0, |o| window.taps(o, window.kernel.0, map.0)),
@@ -99,7 +101,7 @@ impl Plan {
     pub fn backward(window: Window, map: (usize, usize), channels: (usize, usize)) -> Option<Self> {
         let out = window.output(map)?;
         Some(Self::product(
-            window.kernel.1,
+            window.kernel,
             (out, channels.1),
             (map, channels.0),
             axis(map.0, |i| window.transposed_taps(i, window.kernel.0, out.0)),
@@ -116,9 +118,8 @@ impl Plan {
         used
     }
 
-    /// `width` is the kernel's number of columns.
     fn product(
-        width: usize,
+        kernel: (usize, usize),
         (from, from_channels): ((usize, usize), usize),
         (to, to_channels): ((usize, usize), usize),
         rows: Vec<AxisClass>,
@@ -132,7 +133,7 @@ impl Plan {
                     for &(kx, dx) in &column.taps {
                         let run = Run {
                             a: (dy * from.1 as isize + dx) * from_channels as isize,
-                            b: (ky * width + kx) * from_channels,
+                            b: (ky * kernel.1 + kx) * from_channels,
                             len: from_channels,
                             end: false,
                         };
@@ -164,6 +165,7 @@ impl Plan {
         Self {
             classes,
             image: (from.0 * from.1 * from_channels, to.0 * to.1 * to_channels),
+            right: (kernel.0 * kernel.1 * from_channels, to_channels),
         }
     }
 }

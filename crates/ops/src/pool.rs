@@ -12,8 +12,11 @@ use candle_core::{Result, Tensor, bail};
 /// first maximum of a window in row-major order, and NaN wins.
 ///
 /// # Errors
-/// If the window does not fit the map, its padding exceeds half its size, or the type is neither f32 nor f64.
+/// If the window has no size or no stride, does not fit the map, or its padding exceeds half its size, or the type is neither f32 nor f64.
 pub fn max_pool2d(tape: &mut Tape, x: &Tensor, window: Window) -> Result<Tensor> {
+    if window.stride * window.kernel.0 * window.kernel.1 == 0 {
+        bail!("max_pool2d: {window:?} has no size or no stride");
+    }
     if 2 * window.padding > window.kernel.0.min(window.kernel.1) {
         bail!(
             "max_pool2d: padding {} is more than half of the {:?} window",

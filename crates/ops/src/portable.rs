@@ -1,5 +1,5 @@
 //! The same operations as compositions of candle's own: what runs on a device other than the CPU, and on the CPU the second
-//! witness of the tests. Everything that depends on the device is in this file.
+//! witness of the tests.
 //!
 //! Channels-last maps go to candle's channels-first kernels and back. The gradients are candle's, except where they are wrong:
 //! the maximum of a pooling window is gathered through its index, because candle's `max_pool2d` scales its gradient wrongly

@@ -61,7 +61,7 @@ impl Tape {
         self.recording
     }
 
-    /// Wants the gradient of `x`, as of a variable.
+    /// Wants the gradient of `x`, as of a variable. It has to be contiguous: of others the operations take a copy, which is another tensor.
     pub fn watch(&mut self, x: &Tensor) {
         self.tracked.insert(x.id());
     }

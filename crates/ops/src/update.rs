@@ -1,4 +1,4 @@
-//! Optimiser steps in place: one pass over a parameter, its state and its gradient, rounded as PyTorch's.
+//! Optimiser steps in place: one pass over a parameter, its state and its gradient. They agree with PyTorch's to some roundings.
 //!
 //! Moments that decay become 0 where they would become subnormal. There they would stay, 0.9 times the least of them being
 //! itself again, and processors are slow with them: units that no longer learn made a step of a VGG-16 four times as long.

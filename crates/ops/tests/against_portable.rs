@@ -460,4 +460,23 @@ fn wrong_shapes_are_errors() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("smaller than"), "{error}");
+    for window in [Window::square(2, 0, 0), Window::square(0, 1, 0)] {
+        let error = ops::max_pool2d(tape, &x, window).unwrap_err().to_string();
+        assert!(error.contains("no size or no stride"), "{error}");
+    }
+    let none = var(3, &[0, 4]);
+    let error = ops::negative_part(tape, &none, Reduction::Sum).unwrap_err();
+    assert!(error.to_string().contains("no images"), "{error}");
+    let (two, three) = (var(4, &[2]), var(5, &[3]));
+    let layer = BatchNorm {
+        gamma: &two,
+        beta: &two,
+        eps: 1e-5,
+        residual: None,
+        relu: false,
+    };
+    for (mean, variance) in [(&two, &three), (&three, &two)] {
+        let error = layer.eval(tape, &x, mean, variance).unwrap_err();
+        assert!(error.to_string().contains("do not fit"), "{error}");
+    }
 }

@@ -2,10 +2,10 @@
 
 mod common;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor, Var};
 use common::gradients;
 use ops::kernel::Isa;
-use ops::{Frozen, Reduction, Tape, Window};
+use ops::{Frozen, FrozenPooledLinear, Reduction, Tape, Window};
 use proptest::prelude::*;
 use std::sync::Mutex;
 
@@ -36,6 +36,17 @@ fn bits(t: &Tensor) -> Vec<u32> {
         .into_iter()
         .map(f32::to_bits)
         .collect()
+}
+
+fn bits64(t: &Tensor) -> Vec<u64> {
+    let values = t.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+    values.into_iter().map(f64::to_bits).collect()
+}
+
+/// As `tensor`, with digits that f32 does not have.
+fn wide(seed: u64, shape: &[usize]) -> Tensor {
+    let fine = tensor(seed + 1, shape).to_dtype(DType::F64).unwrap();
+    (tensor(seed, shape).to_dtype(DType::F64).unwrap() + (fine * 1e-8).unwrap()).unwrap()
 }
 
 struct Net {
@@ -181,8 +192,8 @@ proptest! {
         let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
         let best = Isa::current();
         let gradients = || {
-            let x = candle_core::Var::from_tensor(&tensor(seed, &[n, map, map, c])).unwrap();
-            let w = candle_core::Var::from_tensor(&tensor(seed + 1, &[o, c, 3, 3])).unwrap();
+            let x = Var::from_tensor(&tensor(seed, &[n, map, map, c])).unwrap();
+            let w = Var::from_tensor(&tensor(seed + 1, &[o, c, 3, 3])).unwrap();
             let mut tape = Tape::recording();
             let y = ops::conv2d(&mut tape, &x, &w, None, false, Window::square(3, 1, 1)).unwrap();
             let grads = gradients(&tape, &y, |y| y.sqr()?.sum_all()).unwrap();
@@ -208,7 +219,7 @@ proptest! {
         let unit = Net::new(seed, c, o, Window::square(kernel, stride, kernel / 2)).conv;
         let x = tensor(seed + 9, &[n, map, map + 1, c]);
         let gradient = |x: &Tensor| {
-            let x = candle_core::Var::from_tensor(x).unwrap();
+            let x = Var::from_tensor(x).unwrap();
             let mut tape = Tape::recording();
             let y = unit.forward(&mut tape, &x, None, true).unwrap();
             let y = ops::max_pool2d(&mut tape, &y, Window::square(3, 2, 1)).unwrap();
@@ -225,6 +236,58 @@ proptest! {
         for isa in Isa::ALL {
             if isa.force() {
                 prop_assert_eq!(&expected, &gradient(&x), "{}", isa);
+            }
+        }
+        best.force();
+    }
+
+    /// The head of a VGG behind maps of fewer pixels than bins, whose product is in f64.
+    #[test]
+    fn answers_of_a_folded_layer_are_the_same_bits(
+        seed in 0u64..1000,
+        n in 1usize..30,
+        c in 1usize..20,
+        o in prop_oneof![1usize..5, 14usize..35],
+        map in 1usize..3,
+    ) {
+        let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
+        let best = Isa::current();
+        let layer = FrozenPooledLinear::new(&wide(seed, &[o, 16 * c]), &wide(seed + 2, &[o]), (4, 4)).unwrap();
+        let x = wide(seed + 4, &[n, map, map, c]);
+        let answers = |x: &Tensor| bits64(&layer.forward(&mut Tape::off(), x, false).unwrap());
+        let expected = answers(&x);
+        let alone: Vec<u64> = (0..n).flat_map(|at| answers(&x.narrow(0, at, 1).unwrap())).collect();
+        prop_assert_eq!(&expected, &alone, "each image alone");
+        for threads in [1, 3] {
+            prop_assert_eq!(&expected, &with_threads(threads, || answers(&x)), "{} threads", threads);
+        }
+        for isa in Isa::ALL {
+            if isa.force() {
+                prop_assert_eq!(&expected, &answers(&x), "{}", isa);
+            }
+        }
+        best.force();
+    }
+
+    #[test]
+    fn gradients_in_f64_are_the_same_bits(seed in 0u64..1000, n in 1usize..12, c in 1usize..30, o in 1usize..30, map in 1usize..6) {
+        let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
+        let best = Isa::current();
+        let gradients = || {
+            let x = Var::from_tensor(&wide(seed, &[n, map, map, c])).unwrap();
+            let w = Var::from_tensor(&wide(seed + 2, &[o, c, 3, 3])).unwrap();
+            let mut tape = Tape::recording();
+            let y = ops::conv2d(&mut tape, &x, &w, None, false, Window::square(3, 1, 1)).unwrap();
+            let grads = gradients(&tape, &y, |y| y.sqr()?.sum_all()).unwrap();
+            [bits64(&y), bits64(grads.get(&x).unwrap()), bits64(grads.get(&w).unwrap())]
+        };
+        let expected = gradients();
+        for threads in [1, 3] {
+            prop_assert_eq!(&expected, &with_threads(threads, gradients), "{} threads", threads);
+        }
+        for isa in Isa::ALL {
+            if isa.force() {
+                prop_assert_eq!(&expected, &gradients(), "{}", isa);
             }
         }
         best.force();
