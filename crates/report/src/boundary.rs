@@ -145,6 +145,7 @@ fn table(cuts: &[Cut], scale: Scale, not_run: &[NotRun]) -> Table {
         ),
         columns,
         heads: 3,
+        stacked: false,
         rows: cuts.iter().map(row).collect(),
         notes,
     }

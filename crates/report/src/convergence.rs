@@ -141,6 +141,7 @@ fn table(all: &[(&Asked, Vec<Course>)], scale: Scale, not_run: &[NotRun]) -> Tab
         title: format!("Stage 1 by iterations{}", scale.title_suffix()),
         columns,
         heads: 3,
+        stacked: false,
         rows,
         notes,
     }

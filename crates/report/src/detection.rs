@@ -241,6 +241,7 @@ impl<'a> Findings<'a> {
             title: self.title(&format!(": detection rate in % {}", self.study.after)),
             columns,
             heads: 2,
+            stacked: true,
             notes: self.notes(generators, reference, &rows, not_run),
             rows,
         }

@@ -173,6 +173,7 @@ fn table(lines: &[Line], scale: Scale, not_run: &[NotRun]) -> Table {
         ),
         columns,
         heads: 3,
+        stacked: false,
         rows,
         notes,
     }

@@ -98,7 +98,9 @@ struct Grid {
     /// The line of groups above the headings; empty if there is none.
     groups: Vec<Head>,
     heads: Vec<Head>,
-    rows: Vec<Line>,
+    /// How many columns the bodies have.
+    columns: usize,
+    bodies: Vec<Body>,
     notes: Vec<Vec<(bool, String)>>,
 }
 
@@ -109,6 +111,14 @@ struct Head {
     /// Whether it reaches down over the line of headings.
     tall: bool,
     class: String,
+}
+
+/// Rows that belong together.
+#[derive(Serialize)]
+struct Body {
+    /// What they are about, where no column says it.
+    name: Option<String>,
+    rows: Vec<Line>,
 }
 
 #[derive(Serialize)]
@@ -160,6 +170,8 @@ fn grid(table: &Table, sources: &mut Vec<Arc<Source>>) -> Grid {
             .map(|(_, name)| name);
         names.collect::<Vec<_>>().join(" ")
     };
+    // A name of several lines is none of a row: it stands above its rows, and on a narrow screen stays in sight there.
+    let hidden = usize::from(table.stacked);
     let (mut groups, mut heads, mut first) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (group, columns) in table.groups() {
         let nth = heads.len() + groups.iter().filter(|head: &&Head| head.tall).count();
@@ -188,25 +200,60 @@ fn grid(table: &Table, sources: &mut Vec<Arc<Source>>) -> Grid {
             }));
         }
     }
+    // The first column is a group of its own, or a heading.
+    match grouped {
+        true => drop(groups.drain(..hidden)),
+        false => drop(heads.drain(..hidden)),
+    }
     let mut line = |row: &Row| {
-        let cells = row.cells.iter().enumerate().map(|(nth, cell)| Shape {
-            text: number(cell),
-            mark: cell.mark(),
-            class: class(nth, grouped && first.contains(&nth)),
-            head: nth < table.heads && *cell != Cell::Blank,
-            source: cell.source().map(|source| {
-                sources.push(Arc::clone(source));
-                sources.len() - 1
-            }),
-        });
+        let cells = row
+            .cells
+            .iter()
+            .enumerate()
+            .skip(hidden)
+            .map(|(nth, cell)| Shape {
+                text: number(cell),
+                mark: cell.mark(),
+                class: class(nth, grouped && first.contains(&nth)),
+                head: nth < table.heads && *cell != Cell::Blank,
+                source: cell.source().map(|source| {
+                    sources.push(Arc::clone(source));
+                    sources.len() - 1
+                }),
+            });
         Line {
             begins: row.begins,
             cells: cells.collect(),
         }
     };
+    let mut bodies: Vec<Body> = Vec::new();
+    for row in &table.rows {
+        let starts = bodies.is_empty() || (table.stacked && row.begins);
+        if starts {
+            bodies.push(Body {
+                name: table.stacked.then(String::new),
+                rows: Vec::new(),
+            });
+        }
+        let Some(body) = bodies.last_mut() else {
+            continue;
+        };
+        if let (Some(name), Some(cell)) = (&mut body.name, row.cells.first()) {
+            let text = cell.plain();
+            let comma = if name.is_empty() || text.is_empty() {
+                ""
+            } else {
+                ", "
+            };
+            *name += comma;
+            *name += &text;
+        }
+        body.rows.push(line(row));
+    }
     Grid {
         title: table.title.clone(),
-        rows: table.rows.iter().map(&mut line).collect(),
+        columns: table.columns.len() - hidden,
+        bodies,
         groups: if grouped { groups } else { Vec::new() },
         heads,
         notes: table.notes.iter().map(|note| typed(note)).collect(),

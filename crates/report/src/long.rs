@@ -70,6 +70,7 @@ pub fn align(title: String, rows: Vec<Fields>) -> Table {
             .collect(),
         columns: names.into_iter().map(Column::left).collect(),
         heads: 0,
+        stacked: false,
         notes: Vec::new(),
     }
 }

@@ -143,6 +143,7 @@ fn table(all: &[Seen], unknown: usize, scale: Scale, not_run: &[NotRun]) -> Tabl
         title: format!("What samples look like{}", scale.title_suffix()),
         columns,
         heads: 3,
+        stacked: false,
         rows: all.iter().map(row).collect(),
         notes,
     }

@@ -14,6 +14,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// How many columns at the left say which row it is.
     pub heads: usize,
+    /// Whether the first column, from each row that begins a block to the next, is one name in several lines.
+    pub stacked: bool,
     /// The rows, from top to bottom; each has one cell a column.
     pub rows: Vec<Row>,
     /// What a reader must know to read it right. Text between backquotes is something to type.

@@ -81,6 +81,7 @@ fn table(targets: &[(String, &TargetRecord)], scale: Scale, not_run: &[NotRun]) 
         title: format!("Table I: the models{}", scale.title_suffix()),
         columns,
         heads: 2,
+        stacked: false,
         rows,
         notes,
     }

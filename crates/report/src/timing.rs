@@ -235,6 +235,7 @@ fn seconds(lines: &[Line], generators: &[(&str, &str)], scale: Scale, not_run: &
         ),
         columns,
         heads: 4,
+        stacked: false,
         rows,
         notes,
     }
@@ -322,6 +323,7 @@ fn spread(lines: &[Line], generators: &[(&str, &str)], scale: Scale) -> Table {
         title: format!("Table V, spread over repetitions{}", scale.title_suffix()),
         columns,
         heads: 4,
+        stacked: false,
         rows,
         notes: vec!["95 %: percentile bootstrap of the mean over repetitions.".to_owned()],
     }

@@ -157,9 +157,13 @@ fn tables_name_their_rows_and_columns() {
     let document = Report::Table3.build(&records, Scale::Paper, &[]);
     let html = render(&records, &[(Report::Table3, document)]);
     let html = html.replace(" (desk scale)", "");
-    assert!(
-        html.contains("<th scope=\"col\" colspan=\"1\" rowspan=\"2\" class=\"\">data set</th>")
-    );
+    // What a block is about stands above its rows, and nothing else does for another row.
+    let name = "CIFAR-10 (JPEG q75), ResNet18, top-1 81.0 %, not at the paper&#x27;s scale, paper: CIFAR-10";
+    let block = format!("<th scope=\"rowgroup\" colspan=\"14\"><span>{name}</span></th>");
+    assert!(html.contains(&block), "{html}");
+    assert!(!html.contains(">data set</th>"));
+    let first = "<th scope=\"col\" colspan=\"1\" rowspan=\"2\" class=\"number begins key\">lr</th>";
+    assert!(html.contains(first));
     assert!(html.contains("<th scope=\"colgroup\" colspan=\"4\" class=\"begins\">DBI</th>"));
     assert!(html.contains("<th scope=\"row\" class=\"number begins key\">10⁻⁹</th>"));
     assert!(html.contains("<td class=\"number printed\">77.56</td>"));

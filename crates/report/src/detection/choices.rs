@@ -60,6 +60,7 @@ impl Findings<'_> {
             )),
             columns,
             heads: 2,
+            stacked: true,
             notes: self.notes_on_samples(&rows, not_run),
             rows,
         }

@@ -46,6 +46,7 @@ impl Findings<'_> {
             title: self.title(", counts and 95 % intervals in %"),
             columns,
             heads: 2,
+            stacked: true,
             rows,
             notes,
         }
@@ -95,6 +96,7 @@ impl Findings<'_> {
             title: self.title(", means over runs and 95 % bootstrap intervals in %"),
             columns,
             heads: 2,
+            stacked: true,
             rows,
             notes: vec![
                 "A run is one attack seed asked with one sample set. The interval is the percentile bootstrap of the mean, \
@@ -148,6 +150,7 @@ impl Findings<'_> {
             title: self.title(", judged by the network's classes, in %"),
             columns,
             heads: 2,
+            stacked: true,
             rows,
             notes,
         })
@@ -218,6 +221,7 @@ impl Findings<'_> {
             title: self.title(", what the attack did"),
             columns,
             heads: 2,
+            stacked: true,
             rows,
             notes,
         }
@@ -287,6 +291,7 @@ impl Findings<'_> {
             title: self.title(", the samples"),
             columns,
             heads: 2,
+            stacked: true,
             rows,
             notes: vec![
                 "made/asked counts pairs for generators of pairs; not crossed: samples that never reached the other side of \
