@@ -39,14 +39,39 @@ def total(rates):
     return sum(rate["hits"] for rate in rates), sum(rate["of"] for rate in rates)
 
 
-def named(one):
-    """A set's generator, and in what it departs from the paper's settings."""
-    name, spec = one["generator"], one["spec"]
-    if name == "ours" and spec["activation_weight"] == 0:
-        return "ours without the magnitude term"
-    if name == "aid" and spec["stage1"]["lr"] != 1e-3:
-        return f"aid at steps of {spec['stage1']['lr']:g}"
-    return name
+def leaves(spec, path=""):
+    """The fields of a specification by dotted path."""
+    for name, value in spec.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{path}{name}.")
+        else:
+            yield path + name, value
+
+
+def name_all(sets):
+    """Gives each set of one target a name: its generator, and in what it departs from others of the same. What differs in more than
+    the seed must not be pooled."""
+    for generator in {one["generator"] for one in sets}:
+        kin = [one for one in sets if one["generator"] == generator]
+        kinds = [dict(leaves(one["spec"])) for one in kin]
+        telling = sorted({path for kind in kinds for path in kind if any(other.get(path) != kind[path] for other in kinds)})
+        if generator == "aid" and not telling and kinds[0]["stage1.lr"] != 1e-3:
+            telling = ["stage1.lr"]
+        for one, kind in zip(kin, kinds):
+            said = {path: kind.get(path) for path in telling}
+            if generator == "ours" and set(said) == {"activation_weight"}:
+                name = "ours" if said["activation_weight"] else "ours without the magnitude term"
+            elif generator == "aid" and set(said) == {"stage1.lr"}:
+                name = "aid" if said["stage1.lr"] == 1e-3 else f"aid at steps of {said['stage1.lr']:g}"
+            else:
+                fields = ", ".join(f"{path} {value}" for path, value in said.items())
+                name = f"{generator} ({fields})" if fields else generator
+            one["name"] = name
+    # Of the same fields and seed, they are of different keys.
+    known = Counter((one["name"], one["seed"]) for one in sets)
+    for one in sets:
+        if known[(one["name"], one["seed"])] > 1:
+            one["name"] += f" {one['id']}"
 
 
 def setting(run):
@@ -85,18 +110,22 @@ def balance(sets, runs):
         flipped = Counter(run["single"]["hits"] for run in same)
         labels = " : ".join(map(str, one["label_balance"]))
         counts = ", ".join(f"{hits} ({count})" for hits, count in sorted(flipped.items())) or "–"
-        print(f"| {named(one)}, set {one['seed']} | {labels} | {len(same)} of {len(asked)} | {sum(run in same for run in tuned)} of {len(tuned)} | {counts} |")
+        print(f"| {one['name']}, set {one['seed']} | {labels} | {len(same)} of {len(asked)} | {sum(run in same for run in tuned)} of {len(tuned)} | {counts} |")
     print()
 
 
 def together(names, runs):
+    kinds = sorted({name for name in names.values() if name.startswith("ours")})
+    kind = "ours" if "ours" in kinds else kinds[0] if kinds else None
+    if kind is None:
+        return
     print("### Members of a pair that flip together\n")
-    print("`ours`, by attack: pairs of which at least one member flipped, and those of which both did; by the keyed head's two labels and by the network's own classes.\n")
+    print(f"`{kind}`, by attack: pairs of which at least one member flipped, and those of which both did; by the keyed head's two labels and by the network's own classes.\n")
     print("| attack | head: pair | head: both | classes: pair | classes: both |")
     print("| :--- | ---: | ---: | ---: | ---: |")
     by = defaultdict(list)
     for run in runs:
-        if names[run["set"]] == "ours" and run["attack"] != "identity":
+        if names[run["set"]] == kind and run["attack"] != "identity":
             by[setting(run)].append(run)
     strength = lambda run: next((run["spec"][name] for name in ("lr", "rate", "bits") if name in run["spec"]), 0)
     for name, group in sorted(by.items(), key=lambda item: (item[0].rsplit(" ", 1)[0], strength(item[1][0]))):
@@ -153,7 +182,7 @@ def invariants(sets):
             inside = all(0 <= value <= 1 for image in seen for value in image)
             alpha = one["spec"]["stage2"]["alpha"]
             lines.append(
-                f"| {named(one)}, set {one['seed']} | {one['made']} of {one['asked']} | {alpha:g} | {largest:.3e} | {'yes' if inside else 'NO'} | {' : '.join(map(str, one['label_balance']))} |"
+                f"| {one['name']}, set {one['seed']} | {one['made']} of {one['asked']} | {alpha:g} | {largest:.3e} | {'yes' if inside else 'NO'} | {' : '.join(map(str, one['label_balance']))} |"
             )
     if lines:
         print("### Pairs\n")
@@ -170,9 +199,11 @@ def main():
         parser.error(f"{store} has no records of runs; name a results folder, such as results/paper")
     sets, runs = list(records(store, "sets")), list(records(store, "runs"))
     for target in records(store, "targets"):
-        its_sets = sorted((one for one in sets if one["target"] == target["id"]), key=lambda one: (named(one), one["seed"]))
+        its_sets = [one for one in sets if one["target"] == target["id"]]
+        name_all(its_sets)
+        its_sets.sort(key=lambda one: (one["name"], one["seed"]))
         its_runs = [run for run in runs if run["target"] == target["id"]]
-        names = {one["id"]: named(one) for one in its_sets}
+        names = {one["id"]: one["name"] for one in its_sets}
         if not its_runs:
             continue
         print(f"## Records: {target['dataset_title']}, {target['model']}\n")
