@@ -124,6 +124,14 @@ pub struct SetRecord {
     pub provenance: Provenance,
 }
 
+impl SetRecord {
+    /// How many samples lay on the boundary at the end of stage 1: their two largest outputs were equal.
+    pub fn on_the_boundary(&self) -> u64 {
+        let margins = self.margins.iter();
+        margins.filter(|margin| **margin == 0.0).count() as u64
+    }
+}
+
 /// How far an attack moved the weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Change {

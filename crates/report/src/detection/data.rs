@@ -118,6 +118,10 @@ fn samples(series: &Series) -> Fields {
         ("samples_asked", sum(|set| set.asked)),
         ("samples_uncrossed", sum(|set| set.uncrossed)),
         (
+            "samples_on_boundary",
+            sum(store::SetRecord::on_the_boundary),
+        ),
+        (
             "median_margin",
             Cell::maybe(median(margins.copied().map(f64::from)), Cell::Scientific),
         ),

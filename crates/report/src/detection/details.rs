@@ -238,6 +238,7 @@ impl Findings<'_> {
             Column::right("stage 1", "iterations"),
             Column::right("stage 1", "ended by"),
             Column::right("stage 1", "median |margin|"),
+            Column::right("stage 1", "margin 0"),
             Column::right("", "largest label group"),
             Column::right("false alarms", "single"),
             Column::right("false alarms", "pair"),
@@ -275,6 +276,7 @@ impl Findings<'_> {
                         median(sets().flat_map(|set| &set.margins).copied().map(f64::from)),
                         Cell::Scientific,
                     ),
+                    stage1(Cell::Count(sum(&SetRecord::on_the_boundary))),
                     Cell::text(if labels == 0 {
                         "–".to_owned()
                     } else {
@@ -296,6 +298,9 @@ impl Findings<'_> {
             notes: vec![
                 "made/asked counts pairs for generators of pairs; not crossed: samples that never reached the other side of \
                  the boundary in stage 2."
+                    .to_owned(),
+                "margin 0: samples that lie on the boundary to the last bit of f32. Their label is the first, so they notice a \
+                 boundary that moves one way and none that moves the other."
                     .to_owned(),
                 "largest label group: share of the commonest reference label; a single rate near it or its complement \
                  tells the balance of labels."
