@@ -106,6 +106,18 @@ impl Model {
         self.architecture
     }
 
+    /// How many numbers its tensors have for `classes` classes, buffers among them.
+    ///
+    /// # Errors
+    /// If it cannot have so many classes.
+    pub fn elements(self, classes: usize) -> Result<usize> {
+        let slots = self.slots(classes)?;
+        Ok(slots
+            .iter()
+            .map(|slot| slot.shape.iter().product::<usize>())
+            .sum())
+    }
+
     pub(crate) fn builder(self, source: Source<'_>) -> Builder<'_> {
         Builder::new(source, self.width)
     }

@@ -246,6 +246,12 @@ fn networks_have_the_known_numbers_of_parameters() {
     assert_eq!(parameters("resnet152", 1000), 60_192_808);
     assert_eq!(parameters("vgg16", 1000), 138_357_544);
 
+    // With the running statistics.
+    let resnet20 = common::model("resnet20");
+    let drawn = Weights::draw(resnet20, 10, &Stream::new(0)).unwrap();
+    let elements = drawn.tensors().values().map(Tensor::elem_count);
+    assert_eq!(resnet20.elements(10).unwrap(), elements.sum::<usize>());
+
     // He et al., table 6, have 0.27 million. Counted: a convolution with its normalisation has 9 c o + 2 o parameters.
     let unit = |c: usize, o: usize| 9 * c * o + 2 * o;
     let stage = |c: usize, o: usize| unit(c, o) + 5 * unit(o, o);

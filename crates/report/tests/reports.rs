@@ -359,3 +359,20 @@ fn the_extent_of_a_grid_counts_seeds_and_sets() {
         "{text}"
     );
 }
+
+#[test]
+fn samples_on_the_boundary_are_counted() {
+    let mut records = records::grid(&[fashion()]);
+    let dbi = records.sets.iter_mut().find(|set| set.generator == "dbi");
+    dbi.unwrap().margins = vec![0.0, 1e-9, -0.0, 2.0];
+    let csv = build(Report::Table3, &records).data.to_csv().unwrap();
+    let text = String::from_utf8(csv).unwrap();
+    let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let head = lines.next().unwrap();
+    let column = |name| head.iter().position(|head| *head == name).unwrap();
+    let (generator, zeros) = (column("generator"), column("samples_on_boundary"));
+    for line in lines {
+        let expected = if line[generator] == "dbi" { "2" } else { "0" };
+        assert_eq!(line[zeros], expected, "{line:?}");
+    }
+}

@@ -115,15 +115,17 @@ impl Session {
         }
     }
 
-    /// The store for writing.
+    /// The store for writing what is missing of `part`.
     ///
     /// # Errors
     /// If it cannot be written, somebody else writes there, or the disk is too full.
-    pub fn writer(&self, how: &How) -> store::Result<Store> {
-        /// Weights and optimiser state of a VGG-16 under Adam, of which there are two while one replaces the other.
-        const ROOM: u64 = 4 << 30;
+    pub fn writer(&self, part: &Plan, how: &How) -> anyhow::Result<Store> {
         let store = Store::open(self.store_folder())?;
-        store.require_free(how.require_free.unwrap_or(ROOM))?;
+        let room = match how.require_free {
+            Some(bytes) => bytes,
+            None => room(part, &store)?,
+        };
+        store.require_free(room)?;
         Ok(store)
     }
 
@@ -141,4 +143,27 @@ impl Session {
         let made = std::fs::create_dir_all(&folder);
         made.with_context(|| format!("cannot make the folder {}", folder.display()))
     }
+}
+
+/// Bytes that the missing steps of `part` may take on the disk.
+fn room(part: &Plan, store: &Store) -> anyhow::Result<u64> {
+    /// Samples, records, tables and figures.
+    const REST: u64 = 256 << 20;
+    let (mut kept, mut state) = (0, 0);
+    for target in &part.targets {
+        let (mut open, classes) = (false, target.target.dataset.info().classes);
+        for step in target.steps() {
+            open |= !step.done(store)?;
+        }
+        if !open {
+            continue;
+        }
+        let weights = 4 * target.target.network().elements(classes)? as u64;
+        if store.target(&target.id)?.is_none() {
+            kept += weights;
+        }
+        // Weights and Adam's two moments, and as much again while one state replaces another.
+        state = state.max(2 * 3 * weights);
+    }
+    Ok(kept + state + REST)
 }

@@ -106,6 +106,7 @@ fn an_ignored_hangup_does_not_end_it() {
     shell.arg(runner.get_program()).args(runner.get_args());
     let mut child = shell
         .current_dir(place.path())
+        .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();

@@ -20,7 +20,7 @@ pub fn run(selected: &Selected, how: &How) -> anyhow::Result<()> {
     let (session, part) = Session::select(selected).or_refuse()?;
     something_to_do(&session, &part).or_refuse()?;
     usable_weights(&session, &part).or_refuse()?;
-    let store = session.writer(how).or_refuse()?;
+    let store = session.writer(&part, how).or_refuse()?;
     session.make_folder().or_refuse()?;
     let bench = Bench {
         store: &store,
