@@ -7,6 +7,7 @@ use common::gradients;
 use ops::kernel::Isa;
 use ops::{Frozen, FrozenPooledLinear, Reduction, Tape, Window};
 use proptest::prelude::*;
+use std::fmt::Debug;
 use std::sync::Mutex;
 
 /// The instruction set is a property of the process, so the tests that force one take turns.
@@ -99,6 +100,25 @@ fn with_threads<R: Send>(n: usize, f: impl FnOnce() -> R + Send) -> R {
         .install(f)
 }
 
+/// What `compute` gives, which has to be the same with any number of threads and on every instruction set.
+fn anywhere<R: PartialEq + Debug + Send>(
+    compute: impl Fn() -> R + Sync,
+) -> Result<R, TestCaseError> {
+    let best = Isa::current();
+    let expected = compute();
+    for threads in [1, 2, 3, 8] {
+        let found = with_threads(threads, &compute);
+        prop_assert_eq!(&expected, &found, "{} threads", threads);
+    }
+    for isa in Isa::ALL {
+        if isa.force() {
+            prop_assert_eq!(&expected, &compute(), "{}", isa);
+        }
+    }
+    best.force();
+    Ok(expected)
+}
+
 /// What another process computes, as a line of text.
 #[test]
 fn a_process_of_its_own_prints_its_bits() {
@@ -158,22 +178,9 @@ proptest! {
         let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
         let net = Net::new(seed, c, o, Window::square(kernel, stride, kernel / 2));
         let x = tensor(seed + 7, &[n, map, map, c]);
-        let best = Isa::current();
-        let whole = bits(&net.logits(&x));
-        let covered = || net.covered(&x).map(|part| bits(&part));
-        let with_term = covered();
+        let whole = anywhere(|| bits(&net.logits(&x)))?;
+        let with_term = anywhere(|| net.covered(&x).map(|part| bits(&part)))?;
         prop_assert_eq!(&whole, &with_term[0], "with the activation term");
-        for threads in [1, 2, 3, 8] {
-            prop_assert_eq!(&whole, &with_threads(threads, || bits(&net.logits(&x))), "{} threads", threads);
-            prop_assert_eq!(&with_term, &with_threads(threads, covered), "{} threads", threads);
-        }
-        for isa in Isa::ALL {
-            if isa.force() {
-                prop_assert_eq!(&whole, &bits(&net.logits(&x)), "{}", isa);
-                prop_assert_eq!(&with_term, &covered(), "{}", isa);
-            }
-        }
-        best.force();
         for batch in [1, 7] {
             let parts: Vec<u32> = (0..n)
                 .step_by(batch)
@@ -190,32 +197,20 @@ proptest! {
     #[test]
     fn gradients_are_the_same_bits(seed in 0u64..1000, n in 1usize..20, c in 1usize..40, o in 1usize..40, map in 1usize..7) {
         let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
-        let best = Isa::current();
-        let gradients = || {
+        anywhere(|| {
             let x = Var::from_tensor(&tensor(seed, &[n, map, map, c])).unwrap();
             let w = Var::from_tensor(&tensor(seed + 1, &[o, c, 3, 3])).unwrap();
             let mut tape = Tape::recording();
             let y = ops::conv2d(&mut tape, &x, &w, None, false, Window::square(3, 1, 1)).unwrap();
             let grads = gradients(&tape, &y, |y| y.sqr()?.sum_all()).unwrap();
             (bits(grads.get(&x).unwrap()), bits(grads.get(&w).unwrap()))
-        };
-        let expected = gradients();
-        for threads in [1, 3] {
-            prop_assert_eq!(&expected, &with_threads(threads, gradients), "{} threads", threads);
-        }
-        for isa in Isa::ALL {
-            if isa.force() {
-                prop_assert_eq!(&expected, &gradients(), "{}", isa);
-            }
-        }
-        best.force();
+        })?;
     }
 
     /// What comes back through ReLU and a max pooling is mostly zeros.
     #[test]
     fn gradients_of_a_first_layer_are_the_same_bits(seed in 0u64..1000, n in 1usize..6, c in 1usize..4, o in 20usize..40, kernel in 1usize..8, stride in 1usize..3, map in 9usize..14) {
         let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
-        let best = Isa::current();
         let unit = Net::new(seed, c, o, Window::square(kernel, stride, kernel / 2)).conv;
         let x = tensor(seed + 9, &[n, map, map + 1, c]);
         let gradient = |x: &Tensor| {
@@ -226,19 +221,10 @@ proptest! {
             let grads = gradients(&tape, &y, |y| y.sqr()?.sum_all()).unwrap();
             bits(grads.get(&x).unwrap())
         };
-        let expected = gradient(&x);
+        let expected = anywhere(|| gradient(&x))?;
         prop_assert!(expected.iter().any(|bits| *bits != 0));
         let alone: Vec<u32> = (0..n).flat_map(|at| gradient(&x.narrow(0, at, 1).unwrap())).collect();
         prop_assert_eq!(&expected, &alone, "each image alone");
-        for threads in [1, 3] {
-            prop_assert_eq!(&expected, &with_threads(threads, || gradient(&x)), "{} threads", threads);
-        }
-        for isa in Isa::ALL {
-            if isa.force() {
-                prop_assert_eq!(&expected, &gradient(&x), "{}", isa);
-            }
-        }
-        best.force();
     }
 
     /// The head of a VGG behind maps of fewer pixels than bins, whose product is in f64.
@@ -251,45 +237,24 @@ proptest! {
         map in 1usize..3,
     ) {
         let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
-        let best = Isa::current();
         let layer = FrozenPooledLinear::new(&wide(seed, &[o, 16 * c]), &wide(seed + 2, &[o]), (4, 4)).unwrap();
         let x = wide(seed + 4, &[n, map, map, c]);
         let answers = |x: &Tensor| bits64(&layer.forward(&mut Tape::off(), x, false).unwrap());
-        let expected = answers(&x);
+        let expected = anywhere(|| answers(&x))?;
         let alone: Vec<u64> = (0..n).flat_map(|at| answers(&x.narrow(0, at, 1).unwrap())).collect();
         prop_assert_eq!(&expected, &alone, "each image alone");
-        for threads in [1, 3] {
-            prop_assert_eq!(&expected, &with_threads(threads, || answers(&x)), "{} threads", threads);
-        }
-        for isa in Isa::ALL {
-            if isa.force() {
-                prop_assert_eq!(&expected, &answers(&x), "{}", isa);
-            }
-        }
-        best.force();
     }
 
     #[test]
     fn gradients_in_f64_are_the_same_bits(seed in 0u64..1000, n in 1usize..12, c in 1usize..30, o in 1usize..30, map in 1usize..6) {
         let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
-        let best = Isa::current();
-        let gradients = || {
+        anywhere(|| {
             let x = Var::from_tensor(&wide(seed, &[n, map, map, c])).unwrap();
             let w = Var::from_tensor(&wide(seed + 2, &[o, c, 3, 3])).unwrap();
             let mut tape = Tape::recording();
             let y = ops::conv2d(&mut tape, &x, &w, None, false, Window::square(3, 1, 1)).unwrap();
             let grads = gradients(&tape, &y, |y| y.sqr()?.sum_all()).unwrap();
             [bits64(&y), bits64(grads.get(&x).unwrap()), bits64(grads.get(&w).unwrap())]
-        };
-        let expected = gradients();
-        for threads in [1, 3] {
-            prop_assert_eq!(&expected, &with_threads(threads, gradients), "{} threads", threads);
-        }
-        for isa in Isa::ALL {
-            if isa.force() {
-                prop_assert_eq!(&expected, &gradients(), "{}", isa);
-            }
-        }
-        best.force();
+        })?;
     }
 }
