@@ -394,10 +394,7 @@ fn key<DB: DrawingBackend>(figure: &Rates, canvas: &Canvas<DB>, y: f64) -> Drawn
     if dots.any(|(_, dot)| dot.hollow) {
         canvas.mark(Shape::Square, (x + 4.0, y), 4.2, PAPER, LOOKS[1].color)?;
         canvas.mark(Shape::Triangle, (x + 18.0, y), 4.2, PAPER, LOOKS[2].color)?;
-        x = say(
-            "in some run all labels became one: in part the balance of labels",
-            x + 30.0,
-        )?;
+        x = say("in some run all labels became one", x + 30.0)?;
     }
     let mut curves = figure.panels.iter().flat_map(|panel| &panel.curves);
     if curves.any(|curve| !curve.printed.is_empty()) {
