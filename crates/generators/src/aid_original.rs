@@ -160,7 +160,10 @@ mod tests {
         ] {
             edge.keep(&images(x), &losses).unwrap();
             let points = edge.kept(&images(x)).unwrap();
-            assert_eq!(points.flatten_all().unwrap().to_vec1::<f32>().unwrap(), kept);
+            assert_eq!(
+                points.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
+                kept
+            );
         }
     }
 
