@@ -344,7 +344,9 @@ impl<'a> Frame<'a> {
         for ((curve, x, y), height) in ends.into_iter().zip(heights) {
             let Look { color, shape, .. } = curve.look();
             let label = self.right + 12.0;
-            canvas.line((x + 7.0, y), (label - 2.0, height), *color, 0.75)?;
+            // Dotted: where a curve ends early, a line would look like more of it.
+            let leader = [(x + 7.0, y), (label - 2.0, height)];
+            canvas.path(&leader, *color, 1.0, &[1.5, 4.0])?;
             let radius = if curve.single { 2.4 } else { 3.6 };
             canvas.mark(*shape, (label + 5.0, height), radius, *color, *color)?;
             canvas.text(
