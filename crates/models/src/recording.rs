@@ -18,7 +18,7 @@ pub struct Recording {
     logits: Tensor,
     coverage: Option<Coverage>,
     strands: Vec<Strand>,
-    /// Whether its network does.
+    /// Whether the network is a trainable one.
     learns: bool,
 }
 

@@ -15,10 +15,9 @@ use verify::{Rate, control};
 
 use crate::figure::{Figure, Rates};
 use crate::paper::{Kinship, Measure, Paper, Setting as Printed};
-use crate::pool::{
-    Block, GENERATORS, Point, REDUCED, Series, Setting, fields, rank, title, variants,
-};
+use crate::pool::{Block, GENERATORS, Point, REDUCED, Series, Setting, rank, title};
 use crate::study::Study;
+use crate::variants::{fields, variants};
 use crate::{Cell, Column, Document, Records, Row, Source, Table};
 
 /// Part of a grid that was not computed.

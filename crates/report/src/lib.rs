@@ -26,6 +26,7 @@ mod study;
 mod table;
 mod targets;
 mod timing;
+mod variants;
 
 use std::collections::BTreeMap;
 use std::fs;

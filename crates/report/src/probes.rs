@@ -4,7 +4,8 @@
 use store::{ProbeRecord, TargetRecord};
 
 use crate::long::{Fields, of_target};
-use crate::pool::{fields, network, targets, variants};
+use crate::pool::{network, targets};
+use crate::variants::{fields, variants};
 use crate::{Cell, Records};
 
 /// The probes of one target under one specification.
