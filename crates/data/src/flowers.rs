@@ -1,7 +1,7 @@
 //! Flowers-102's official files: `jpg/image_<number>.jpg`, and two MATLAB files with the labels and with the three splits.
 //!
 //! The official training split has ten images a class, the validation split ten more. Twenty are few enough: both are training
-//! images here, those of the first split before those of the second, and [`Split::hold_out`] makes a validation set of any size.
+//! images here, those of the first split before those of the second, and [`Split::hold_out`] makes a validation set out of them.
 
 use std::fs;
 use std::path::Path;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use spec::Stream;
-use spec::checked::UnitInterval;
+use spec::checked::Minority;
 
 use crate::Split;
 
@@ -11,7 +11,7 @@ impl Split {
     /// A random `share` of every class is held out: returns the rest and what is held out, each in the order it has here.
     /// Groups stay whole; so the number that a class gives is its share to within half of its largest group. Without groups
     /// every image is one of its own. A group of several classes counts as of that of its first image.
-    pub fn hold_out(&self, share: UnitInterval, stream: &mut Stream) -> (Self, Self) {
+    pub fn hold_out(&self, share: Minority, stream: &mut Stream) -> (Self, Self) {
         let mut held: Vec<usize> = Vec::new();
         for mut groups in self.groups_of_classes() {
             stream.shuffle(&mut groups);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use data::{Dataset, Id, Presence, Split, binary_records, find, open};
 use spec::Stream;
-use spec::checked::UnitInterval;
+use spec::checked::Minority;
 
 /// The data folder, if it is named and holds the set; else a line says what is skipped.
 fn root(id: Id) -> Option<PathBuf> {
@@ -149,7 +149,7 @@ fn thinned_gtsrb_has_its_pixels_and_its_tracks() {
     assert_eq!(all.len(), 1307);
     assert!(all.values().all(|&(_, frames)| frames == 15));
 
-    let share = UnitInterval::literal(0.1);
+    let share = Minority::literal(0.1);
     let (rest, held) = set.train.hold_out(share, &mut Stream::new(1));
     let in_rest: HashSet<u32> = tracks(&rest).into_keys().collect();
     assert!(tracks(&held).keys().all(|track| !in_rest.contains(track)));

@@ -18,7 +18,7 @@ pub use pixels::{PixelOptimizer, Start};
 use data::Split;
 use models::{Job, Network, Result};
 use spec::Stream;
-use verify::{SecretKey, SensitiveSet};
+use verify::{Layout, SecretKey, SensitiveSet};
 
 /// What a generator may use.
 #[derive(Clone)]
@@ -58,6 +58,11 @@ pub trait Generator {
     /// `sample_sets`.
     fn is_random(&self, _train: usize, _held_out: usize) -> bool {
         true
+    }
+
+    /// Whether the set is of pairs, one member on either side of the boundary, or of single samples.
+    fn layout(&self) -> Layout {
+        Layout::Singles
     }
 }
 

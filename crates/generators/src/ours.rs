@@ -49,6 +49,10 @@ impl Generator for Ours {
         self.stage1.start.fits(self.samples.get(), held_out)
     }
 
+    fn layout(&self) -> Layout {
+        Layout::Pairs
+    }
+
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
         let outputs = |space| Outputs::new(space, context.key, context.model_id, context.target);
         let objective = Objective {

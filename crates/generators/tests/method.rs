@@ -32,10 +32,10 @@ static OWNER: LazyLock<Owner> = LazyLock::new(|| {
     let fresh = Weights::draw(model, 10, &stream.split("weights")).unwrap();
     let training = Training {
         epochs: Count::literal(1),
-        images: Some(Count::literal(640)),
         ..Training::default()
     };
-    let trainer = Trainer::new(model, 10, &fresh, None, &data.train, &training, &stream).unwrap();
+    let images = data.train.subset(640, &mut stream.split("subset")).unwrap();
+    let trainer = Trainer::new(model, 10, &fresh, None, &images, &training, &stream).unwrap();
     let weights = job::run(Box::new(trainer)).unwrap();
     Owner {
         target: Network::frozen(model, 10, &weights, None).unwrap(),
@@ -603,6 +603,28 @@ fn either_label_space_works() {
         assert_eq!(set.label_space, space);
         assert_eq!(set.key_check.is_some(), space == LabelSpace::Head);
         set.check().unwrap();
+    }
+}
+
+#[test]
+fn every_generator_makes_sets_of_the_layout_that_it_announces() {
+    for entry in generators::REGISTRY {
+        let mut fields = (entry.defaults)();
+        fields["samples"] = 3.into();
+        let few = [
+            ("/iterations", 2.0),
+            ("/stage1/iterations", 2.0),
+            ("/stage2/alpha", 1e-2),
+        ];
+        for (path, value) in few {
+            if let Some(field) = fields.pointer_mut(path) {
+                *field = value.into();
+            }
+        }
+        let spec: Spec = serde_json::from_value(serde_json::json!({ entry.name: fields })).unwrap();
+        let generator = spec.generator();
+        let set = generate(generator).set;
+        assert_eq!(set.layout, generator.layout(), "{}", entry.name);
     }
 }
 

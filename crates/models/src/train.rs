@@ -7,7 +7,7 @@ use crate::{
 use data::{Augment, Batches, Split};
 use serde::{Deserialize, Serialize};
 use spec::Stream;
-use spec::checked::{Count, NonNegative, Positive, UnitInterval};
+use spec::checked::{Count, Minority, NonNegative, Positive, UnitInterval};
 use std::num::NonZeroUsize;
 
 /// How a target is trained from scratch.
@@ -27,6 +27,10 @@ pub struct Training {
     pub momentum: UnitInterval,
     /// L2 penalty on all parameters.
     pub weight_decay: NonNegative,
+    /// Hold out this share of the training images of every class (whole tracks where they are frames of tracks) and measure accuracy on
+    /// them, too: to choose settings by, without a look at the test images. Every image is trained on if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Minority>,
     /// Use only so many training images, class-balanced; all if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<Count>,
@@ -43,9 +47,39 @@ impl Default for Training {
             max_lr: Positive::literal(0.1),
             momentum: UnitInterval::literal(0.9),
             weight_decay: NonNegative::literal(5e-4),
+            validation: None,
             images: None,
             augment: Augment::default(),
         }
+    }
+}
+
+impl Training {
+    /// Of `all` images those to train on and those held out, which `stream` chooses: `None` stands for all of them and for none.
+    ///
+    /// # Errors
+    /// Never, as no more are asked for than there are.
+    pub fn choose(
+        &self,
+        all: &Split,
+        stream: &Stream,
+    ) -> std::result::Result<(Option<Split>, Option<Split>), data::Error> {
+        let (rest, held) = self
+            .validation
+            .map(|share| all.hold_out(share, &mut stream.split("validation")))
+            .unzip();
+        let left = rest.as_ref().unwrap_or(all);
+        let fewer = self.images.filter(|images| images.get() < left.len());
+        let fewer = fewer.map(|images| left.subset(images.get(), &mut stream.split("subset")));
+        Ok((fewer.transpose()?.or(rest), held))
+    }
+
+    /// How many of `all` images are trained on, before they are known: as [`Training::choose`] has it to within what keeping tracks whole
+    /// and rounding in every class make.
+    pub fn count(&self, all: usize) -> usize {
+        let share = self.validation.map_or(0.0, Minority::get);
+        let left = all - (share * all as f64).round() as usize;
+        self.images.map_or(left, |images| images.get().min(left))
     }
 }
 
@@ -76,8 +110,7 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Trains `weights` on `split`, or on as many of its images as are asked for; which, their order and augmentation come from
-    /// `stream`.
+    /// Trains `weights` on all of `split`, which [`Training::choose`] makes; the order of the images and their augmentation come from `stream`.
     ///
     /// # Errors
     /// If the weights do not fit the model.
@@ -91,12 +124,6 @@ impl Trainer {
         stream: &Stream,
     ) -> Result<Self> {
         let network = Trainable::new(model, classes, weights, normalize)?;
-        let split = match training.images {
-            Some(n) if n.get() < split.len() => {
-                split.subset(n.get(), &mut stream.split("subset"))?
-            }
-            _ => split.clone(),
-        };
         let momentum = training.momentum.get();
         let weight_decay = training.weight_decay.get();
         let rule = match training.optimizer {
@@ -113,7 +140,7 @@ impl Trainer {
         Ok(Self {
             learner: Learner::new(network, rule, total)?.with_dropout(stream.split("dropout")),
             schedule: OneCycle::new(training.max_lr.get(), total),
-            split,
+            split: split.clone(),
             batches,
             augment: (training.augment, stream.split("augment")),
         })

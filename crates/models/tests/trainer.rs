@@ -8,7 +8,7 @@ use data::{Augment, Split};
 use models::train::{Optimizer, Trainer, Training};
 use models::{Job, Model, Network, Weights, job};
 use spec::Stream;
-use spec::checked::{Count, Positive};
+use spec::checked::{Count, Minority, Positive};
 
 const CLASSES: usize = 3;
 const EPOCHS: usize = 2;
@@ -104,6 +104,55 @@ fn resumes(trainer: impl Fn() -> Box<Trainer>) {
             );
         }
     }
+}
+
+/// Tracks of three frames, five of either class; frames are told apart by their pixel.
+#[test]
+fn what_is_held_out_is_not_trained_on_and_keeps_tracks_whole() {
+    let numbers = 0..30;
+    let all = Split::new(
+        [1, 1, 1],
+        numbers.clone().collect(),
+        numbers.clone().map(|i| u16::from(i / 3 % 2)).collect(),
+    )
+    .with_groups(numbers.map(|i| u32::from(i / 3)).collect());
+    let choose = |validation: Option<f64>, images: Option<usize>| {
+        let training = Training {
+            validation: validation.map(Minority::literal),
+            images: images.map(Count::literal),
+            ..training()
+        };
+        let (rest, held) = training.choose(&all, &Stream::new(3)).unwrap();
+        let frames = |split: Option<Split>| split.map(|split| split.pixels().to_vec());
+        let (rest, held) = (frames(rest), frames(held));
+        let left = rest.as_ref().map_or(all.len(), Vec::len);
+        assert_eq!(training.count(all.len()), left);
+        (rest, held)
+    };
+    assert_eq!(choose(None, None), (None, None));
+    assert_eq!(choose(None, Some(30)), (None, None));
+    assert_eq!(choose(None, Some(8)).0.unwrap().len(), 8);
+
+    let (rest, held) = choose(Some(0.2), None);
+    let (rest, held) = (rest.unwrap(), held.unwrap());
+    assert_eq!((rest.len(), held.len()), (24, 6));
+    let track = |frame: &u8| frame / 3;
+    assert!(
+        held.iter()
+            .all(|a| rest.iter().all(|b| track(a) != track(b)))
+    );
+    // Fewer images to train on are chosen of the rest, and what is held out stays.
+    let (fewer, again) = choose(Some(0.2), Some(8));
+    assert_eq!(again.unwrap(), held);
+    assert_eq!(
+        fewer
+            .unwrap()
+            .iter()
+            .filter(|frame| rest.contains(frame))
+            .count(),
+        8
+    );
+    assert_eq!(choose(Some(0.2), Some(24)).0.unwrap(), rest);
 }
 
 /// A ResNet-18 leaves one value a channel of an image of eight pixels a side.

@@ -19,7 +19,7 @@ pub fn build(records: &Records, scale: Scale, not_run: &[NotRun]) -> Document {
 }
 
 fn table(targets: &[(String, &TargetRecord)], scale: Scale, not_run: &[NotRun]) -> Table {
-    let columns = vec![
+    let mut columns = vec![
         Column::left("data set"),
         Column::left("network"),
         Column::right("", "input"),
@@ -31,6 +31,13 @@ fn table(targets: &[(String, &TargetRecord)], scale: Scale, not_run: &[NotRun]) 
         Column::right("top-1 %", "95 %"),
         Column::paper("top-1 %"),
     ];
+    // A column only where there is something to see in it.
+    let validated = targets
+        .iter()
+        .any(|(_, target)| target.validation.is_some());
+    if validated {
+        columns.push(Column::right("top-1 %", "validation"));
+    }
     let mut rows: Vec<_> = targets
         .iter()
         .map(|(variant, target)| row(variant, target))
@@ -56,6 +63,7 @@ fn table(targets: &[(String, &TargetRecord)], scale: Scale, not_run: &[NotRun]) 
                 Cell::Blank,
                 Cell::Blank,
                 Cell::text(setting.top1),
+                Cell::Blank,
             ],
         });
     }
@@ -76,6 +84,9 @@ fn table(targets: &[(String, &TargetRecord)], scale: Scale, not_run: &[NotRun]) 
                 network(target)
             ));
         }
+    }
+    for row in rows.iter_mut().filter(|_| !validated) {
+        row.cells.pop();
     }
     Table {
         title: format!("Table I: the models{}", scale.title_suffix()),
@@ -119,6 +130,9 @@ fn row(variant: &str, target: &TargetRecord) -> Row {
             Cell::number(100.0 * target.accuracy.value(), 2).resting_on(source),
             Cell::text(format!("{:.1} to {:.1}", 100.0 * low, 100.0 * high)),
             Cell::maybe(beside, |setting| Cell::text(setting.top1)),
+            Cell::maybe(target.validation, |rate| {
+                Cell::number(100.0 * rate.value(), 2)
+            }),
         ],
     }
 }
@@ -153,6 +167,12 @@ fn data(targets: &[(String, &TargetRecord)], scale: Scale, not_run: &[NotRun]) -
                 ),
             ),
         ]);
+        if let Some(validation) = target.validation {
+            row.extend([
+                ("validation_hits", Cell::Count(validation.hits())),
+                ("validation_of", Cell::Count(validation.of())),
+            ]);
+        }
         rows.push(row);
     }
     rows.extend(not_run.iter().map(|missing| skipped(missing, scale)));

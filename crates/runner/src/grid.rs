@@ -135,10 +135,10 @@ impl Target {
         }
     }
 
-    /// Images that it is trained on, of those that its data set has.
+    /// About how many images it is trained on, of those that its data set has.
     pub fn train_images(&self) -> usize {
-        let some = self.train.as_ref().and_then(|train| train.images);
-        some.map_or(self.dataset.info().train, Count::get)
+        let all = self.dataset.info().train;
+        self.train.as_ref().map_or(all, |train| train.count(all))
     }
 
     /// The network, as wide as it is.

@@ -147,7 +147,7 @@ impl<'a> Findings<'a> {
                 let about = match report.subject() {
                     subject @ Subject::Probe("slice") if self.session.grid.slice.is_some() => {
                         format!(
-                            "{subject} goes through a pair, and no target has the generator `ours`"
+                            "{subject} goes through a pair, and no target has a generator of pairs, such as `ours`"
                         )
                     }
                     subject => format!("the grid has no {subject}"),

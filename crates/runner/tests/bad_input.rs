@@ -62,6 +62,7 @@ fn a_value_out_of_range() {
 fn more_than_a_data_set_has() {
     insta::assert_snapshot!(changed("test_images: 100", "test_images: 200000"));
     insta::assert_snapshot!(changed("images: 300", "images: 64000"));
+    insta::assert_snapshot!(changed("images: 300", "images: 9000, validation: 0.2"));
     insta::assert_snapshot!(changed(
         "validset: {samples: 6}",
         "validset: {samples: 5000}"

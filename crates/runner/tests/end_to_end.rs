@@ -236,6 +236,26 @@ fn what_goes_into_a_step_changes_its_id_and_what_does_not_does_not() {
 }
 
 #[test]
+fn accuracy_on_a_validation_set_stands_beside_that_on_the_test_images() {
+    let grid = GRID
+        .replace("images: 300", "images: 300, validation: 0.2")
+        .replace("table3", "table1");
+    let place = Place::new(&grid);
+    let answer = place.succeed(&["grid.yaml", "--only", "fashion-mnist/resnet20"]);
+    let (_, target) = &place.records()[0];
+    // A fifth of the 10,000 embedded training images, of the rest 300 to train on.
+    assert_eq!(target["validation"]["of"], 2000);
+    assert_eq!(target["train_images"], 300);
+    let hits = target["validation"]["hits"].as_u64().unwrap();
+    assert!(answer.stderr.contains(&format!(", validation {hits}/2000")));
+    let percent = format!("{:.2}", hits as f64 / 20.0);
+    let table = fs::read_to_string(place.results().join("mini/table1.md")).unwrap();
+    let mut lines = table.lines().filter(|line| line.starts_with('|'));
+    assert!(lines.next().unwrap().ends_with("validation |"), "{table}");
+    assert!(table.contains(&format!("| {percent} |")), "{table}");
+}
+
+#[test]
 fn another_key_takes_the_place_of_the_grids() {
     let place = Place::new(GRID);
     let plan = place.succeed(&["plan", "grid.yaml"]).stdout;

@@ -57,7 +57,10 @@ pub struct TargetRecord {
     pub seed: u64,
     /// Top-1 accuracy on the test images used.
     pub accuracy: Rate,
-    /// Number of training images.
+    /// Top-1 accuracy on the training images that were held out to choose settings by, if any were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Rate>,
+    /// Number of images trained on.
     pub train_images: u64,
     /// Epochs trained; 0 for loaded weights.
     pub epochs: f64,

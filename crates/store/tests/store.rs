@@ -37,6 +37,7 @@ fn target() -> TargetRecord {
         spec: json!({"epochs": 3, "lr": 0.1}),
         seed: 1,
         accuracy: Rate::new(1_712, 2_000),
+        validation: Some(Rate::new(812, 1_000)),
         train_images: 10_000,
         epochs: 3.0,
         weights_sha256: None,

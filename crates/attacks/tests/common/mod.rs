@@ -29,10 +29,10 @@ pub static OWNER: LazyLock<Owner> = LazyLock::new(|| {
     let training = Training {
         epochs: Count::literal(2),
         batch: Count::literal(32),
-        images: Some(Count::literal(640)),
         ..Training::default()
     };
-    let trainer = Trainer::new(model, 10, &fresh, None, &data.train, &training, &stream).unwrap();
+    let images = data.train.subset(640, &mut stream.split("subset")).unwrap();
+    let trainer = Trainer::new(model, 10, &fresh, None, &images, &training, &stream).unwrap();
     Owner {
         weights: job::run(Box::new(trainer)).unwrap(),
         data,

@@ -32,6 +32,7 @@ pub fn fashion() -> TargetRecord {
         spec: json!({"init": "random", "epochs": 4}),
         seed: 0,
         accuracy: Rate::new(1_712, 2_000),
+        validation: None,
         train_images: 10_000,
         epochs: 4.0,
         weights_sha256: None,

@@ -6,6 +6,7 @@ use models::Network;
 use store::{Answers, FORMAT, RunRecord};
 use verify::Rate;
 
+use super::images;
 use super::question::Question;
 use super::target::Subject;
 use super::{Bench, Failures};
@@ -88,7 +89,7 @@ impl Bench<'_> {
         let change = Change::between(&subject.weights, &modified.weights)?;
         let network = modified.network(&victim)?;
         line.note("testing");
-        let accuracy = subject.images.accuracy(&network)?;
+        let accuracy = images::accuracy(&network, subject.images.tested())?;
         let success = |network: &Network| {
             let held_out = subject.images.tested();
             let count = attack.attack.attack().success(network, held_out)?;

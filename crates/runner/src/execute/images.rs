@@ -13,7 +13,9 @@ use crate::grid::Target;
 pub struct Images {
     dataset: Rc<Dataset>,
     /// The training images used, unless all.
-    subset: Option<Split>,
+    trained: Option<Split>,
+    /// Those of them that were held out to choose settings by.
+    validation: Option<Split>,
     /// The test images used, unless all.
     tested: Option<Split>,
 }
@@ -28,15 +30,10 @@ impl Images {
         dataset: Rc<Dataset>,
         stream: &Stream,
     ) -> Result<Self, data::Error> {
-        let limit = target.train.as_ref().and_then(|train| train.images);
-        let subset = limit
-            .filter(|limit| limit.get() < dataset.train.len())
-            .map(|limit| {
-                dataset
-                    .train
-                    .subset(limit.get(), &mut stream.split("subset"))
-            })
-            .transpose()?;
+        let (trained, validation) = match &target.train {
+            Some(training) => training.choose(&dataset.train, stream)?,
+            None => (None, None),
+        };
         let tested = target
             .test_images
             .filter(|limit| limit.get() < dataset.test.len())
@@ -44,14 +41,15 @@ impl Images {
             .transpose()?;
         Ok(Self {
             dataset,
-            subset,
+            trained,
+            validation,
             tested,
         })
     }
 
     /// Those it is trained on.
     pub fn train(&self) -> &Split {
-        self.subset.as_ref().unwrap_or(&self.dataset.train)
+        self.trained.as_ref().unwrap_or(&self.dataset.train)
     }
 
     /// Those it has not seen.
@@ -64,13 +62,18 @@ impl Images {
         self.tested.as_ref().unwrap_or(&self.dataset.test)
     }
 
-    /// Top-1 accuracy of `network` on them.
-    ///
-    /// # Errors
-    /// If the images do not fit the network.
-    pub fn accuracy(&self, network: &Network) -> models::Result<Rate> {
-        let all: Vec<usize> = (0..self.tested().len()).collect();
-        let count = models::accuracy(network, self.tested(), &all)?;
-        Ok(Rate::new(count.hits as u64, count.of as u64))
+    /// Those that settings may be chosen by, if any were held out.
+    pub fn validation(&self) -> Option<&Split> {
+        self.validation.as_ref()
     }
+}
+
+/// Top-1 accuracy of `network` on all of `images`.
+///
+/// # Errors
+/// If they do not fit the network.
+pub fn accuracy(network: &Network, images: &Split) -> models::Result<Rate> {
+    let all: Vec<usize> = (0..images.len()).collect();
+    let count = models::accuracy(network, images, &all)?;
+    Ok(Rate::new(count.hits as u64, count.of as u64))
 }

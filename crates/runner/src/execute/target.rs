@@ -15,7 +15,7 @@ use store::{FORMAT, TargetRecord};
 use verify::Rate;
 
 use super::Bench;
-use super::images::Images;
+use super::images::{self, Images};
 use crate::grid::{Head, Sha256, Target};
 use crate::plan::TargetStep;
 use crate::progress::{Line, Progress};
@@ -120,7 +120,10 @@ impl Bench<'_> {
         let weights = self.weights(step, images.train(), stream, &mut clock, &mut line)?;
         line.note("testing");
         let mut subject = self.subject(step, weights, images)?;
-        subject.accuracy = subject.images.accuracy(&subject.network)?;
+        subject.accuracy = images::accuracy(&subject.network, subject.images.tested())?;
+        let validation = subject.images.validation();
+        let validation = validation.map(|held| images::accuracy(&subject.network, held));
+        let validation = validation.transpose()?;
 
         let target = &step.target;
         let info = target.dataset.info();
@@ -140,6 +143,7 @@ impl Bench<'_> {
             })?,
             seed: self.seed,
             accuracy: subject.accuracy,
+            validation,
             train_images: subject.images.train().len() as u64,
             epochs: target
                 .train
@@ -150,7 +154,11 @@ impl Bench<'_> {
         };
         self.store
             .put_target(&record, |path| Ok(std::fs::write(path, &bytes)?))?;
-        progress.end(line, &format!("accuracy {}", subject.accuracy));
+        let mut result = format!("accuracy {}", subject.accuracy);
+        if let Some(validation) = validation {
+            result += &format!(", validation {validation}");
+        }
+        progress.end(line, &result);
         Ok(subject)
     }
 

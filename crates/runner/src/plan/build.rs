@@ -6,7 +6,7 @@ use generators::probe;
 use serde::Serialize;
 use spec::Id;
 use spec::checked::{Count, Minority};
-use verify::{KeyCheck, SecretKey};
+use verify::{KeyCheck, Layout, SecretKey};
 
 use super::absent::{self, Paths};
 use super::{AttackStep, Plan, ProbeStep, RunStep, SetStep, SliceStep, TargetStep, fits, label};
@@ -144,7 +144,8 @@ impl Common<'_> {
 
     /// The slice of a target, through the first pair of its first set of pairs.
     fn slice(&self, target: Id, sets: &[(SetStep, String)]) -> anyhow::Result<Option<SliceStep>> {
-        let pairs = |(set, _): &&(SetStep, String)| set.generator.name() == "ours";
+        let pairs =
+            |(set, _): &&(SetStep, String)| set.generator.generator().layout() == Layout::Pairs;
         let Some(((set, _), slice)) = sets.iter().find(pairs).zip(self.grid.slice.as_ref()) else {
             return Ok(None);
         };

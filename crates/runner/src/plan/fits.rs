@@ -27,9 +27,19 @@ pub fn check(target: &Target, grid: &Grid) -> anyhow::Result<()> {
             info.title
         );
     }
-    let some = target.train.as_ref().and_then(|train| train.images);
-    enough("train.images", some, info.train)?;
     let train = target.train_images();
+    if let Some(training) = &target.train {
+        enough("train.images", training.images, info.train)?;
+        if let Some((asked, share)) = training.images.zip(training.validation)
+            && train < asked.get()
+        {
+            bail!(
+                "train.images: {asked} images are asked for, and {share} of the {} of {} are held out, which leaves {train}; lower either",
+                info.train,
+                info.title
+            );
+        }
+    }
     for spec in target.generators.as_ref().unwrap_or(&grid.generators) {
         let generator = spec.generator();
         let fits = generator.fits(train, info.test);
