@@ -132,3 +132,11 @@ pub enum Error {
         samples: usize,
     },
 }
+
+impl Error {
+    /// Whether the model did answer, with what no sound model answers: too few or too many logits, or no numbers. That is a reason for alarm;
+    /// any other error is one to ask again, or to correct.
+    pub fn is_an_answer(&self) -> bool {
+        matches!(self, Self::Answer { .. } | Self::Nan { .. })
+    }
+}

@@ -1,7 +1,7 @@
 //! The user's secret, and what is derived from it (paper, section III-A: the weights of the last layer come from a key).
 //!
 //! HKDF-SHA256 turns secret and model id into 32-byte keys, one per purpose: the head of that model, and a check value
-//! that can be published with a set so that a wrong key is refused instead of giving random verdicts.
+//! that stands in the file of a set so that a wrong key is refused instead of giving random verdicts.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ const SALT: &[u8] = b"brink fragile watermark, version 1";
 
 /// A secret that only the verifier knows. `Debug` does not show it.
 ///
-/// The key check of a published set lets anyone try guesses offline: take at least 16 random bytes, not a word.
+/// The key check in the file of a set lets whoever has the file try guesses offline: take at least 16 random bytes, not a word.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretKey(Vec<u8>);
 
@@ -75,7 +75,7 @@ impl SecretKey {
         )
     }
 
-    /// What may be published so that this key can be recognised beside `model_id`.
+    /// What lets this key be recognised beside `model_id` and does not tell it.
     pub fn check(&self, model_id: &str) -> KeyCheck {
         let mut check = [0; 16];
         check.copy_from_slice(&self.derive("check", model_id)[..16]);

@@ -4,6 +4,65 @@
 //! it was delivered, with the labels that model gave them. It asks the model as it is now, through an [`Oracle`] and
 //! nothing else, and [`verify()`] counts how many labels flipped. Paper: Gao et al., ICME 2024 (arXiv 2404.07572),
 //! section III.
+//!
+//! ```
+//! use verify::{Images, LabelSpace, Layout, Oracle, OracleError, Pairing, SecretKey, SensitiveSet, Stream, verify};
+//!
+//! /// The deployed model, here in place of a query over the network: two logits of images of three pixels.
+//! struct Deployed([[f32; 3]; 2]);
+//!
+//! impl Oracle for Deployed {
+//!     fn classes(&self) -> usize {
+//!         2
+//!     }
+//!
+//!     fn logits(&self, images: &Images) -> Result<Vec<f32>, OracleError> {
+//!         let of = |image: &[f32], row: &[f32; 3]| image.iter().zip(row).map(|(x, w)| x * w).sum();
+//!         let images = (0..images.len()).map(|i| images.image(i));
+//!         Ok(images.flat_map(|image| self.0.each_ref().map(|row| of(image, row))).collect())
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let key = SecretKey::from_hex("00112233445566778899aabbccddeeff")?;
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("set.safetensors");
+//! # let delivered = Deployed([[1.0, 0.0, 0.2], [0.0, 1.0, 0.1]]);
+//! # let images = Images::new([3, 1, 1], (0..48).map(|i| (i * i % 7) as f32 / 7.0).collect())?;
+//! # let head = key.head("mine", 2);
+//! # SensitiveSet {
+//! #     labels: verify::labels(&delivered, &images, LabelSpace::Head, Some(&head))?,
+//! #     images,
+//! #     layout: Layout::Singles,
+//! #     label_space: LabelSpace::Head,
+//! #     model_id: "mine".to_owned(),
+//! #     generator: "by hand".to_owned(),
+//! #     key_check: Some(key.check("mine")),
+//! # }
+//! # .save(&path)?;
+//! // The file that the owner keeps; a run of the bench leaves one for each set in its store.
+//! let set = SensitiveSet::load(&path)?;
+//! // How many logits the delivered model has is for the owner to know, not for the deployed one to say.
+//! let head = set.head(&key, 2)?;
+//! let pairs = Pairing::of(&set, &mut Stream::new(1))?;
+//! let ask = |model: &Deployed| verify(model, &set, head.as_ref(), &pairs);
+//!
+//! assert!(!ask(&delivered)?.tampered);
+//! let changed = ask(&Deployed([[-1.0, 0.0, -0.2], [0.0, 2.0, 0.1]]))?;
+//! assert!(changed.tampered, "{} of its labels changed", changed.single);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What a service has to see to
+//!
+//! - **The samples lie at the boundary to the last bits of f32**, so whatever changes the arithmetic may flip them on an untouched model: another
+//!   library or device, softmax outputs, images sent as 8 bit. The [`Oracle`] must pass on pixels and logits in f32 and do the model's own
+//!   normalisation. Before the first alarm is believed, ask the model in the place where it is deployed: [`control::reask`] counts what flips
+//!   between batches and orders, and [`labels`] taken there may replace [`SensitiveSet::labels`].
+//! - **The file is to be kept like the key.** Its checksum finds damage, not an attacker, who could put robust images in their place; and who
+//!   has the images can change a model around them. A query shows them to whoever runs the model: make several sets, and use each once.
+//! - **Not every error is an outage**: see [`Error::is_an_answer`].
 
 pub mod control;
 pub mod stats;
@@ -27,5 +86,6 @@ pub use oracle::{LabelSpace, Oracle, labels};
 pub use pairing::{Pairing, all_pairs_expectation};
 pub use pixels::{Difference, Pixels};
 pub use set::{FileError, Layout, SensitiveSet};
+pub use spec::Stream;
 pub use stats::Rate;
 pub use verdict::{Verdict, verify};

@@ -14,6 +14,17 @@ pub enum Pairing {
 }
 
 impl Pairing {
+    /// The pairs by which `set` is judged: its own or, of single samples, as many as there are samples, drawn as the paper does.
+    ///
+    /// # Errors
+    /// If there are fewer than two single samples.
+    pub fn of(set: &SensitiveSet, stream: &mut Stream) -> Result<Self, Error> {
+        match set.layout {
+            Layout::Pairs => Ok(Self::Own),
+            Layout::Singles => Self::random(set.samples(), set.samples(), stream),
+        }
+    }
+
     /// `pairs` pairs, each of two distinct samples out of `samples`, drawn independently of each other.
     ///
     /// # Errors

@@ -133,7 +133,8 @@ impl SensitiveSet {
         }
     }
 
-    /// The keyed head of this set for a model of `classes` logits; nothing in [`LabelSpace::Classes`].
+    /// The keyed head of this set for a model of `classes` logits; nothing in [`LabelSpace::Classes`], where no key is looked at: who relies on
+    /// the key asks for [`LabelSpace::Head`] first. `classes` is the delivered model's: with another number the head is another.
     ///
     /// # Errors
     /// If `key` is not the key that the set was made with.

@@ -11,7 +11,7 @@ pub struct Verdict {
     pub pair: Rate,
     /// Pairs of which both members flipped.
     pub both: u64,
-    /// Whether any sample flipped: the model is not the one that the set was made for.
+    /// Whether any sample flipped: the model, or the arithmetic it runs on, is not the one that the set was labelled with.
     pub tampered: bool,
     /// The labels now, one per image.
     pub labels: Vec<u32>,

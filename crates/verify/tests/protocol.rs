@@ -170,6 +170,7 @@ fn nan_is_an_error_wherever_it_stands() {
             matches!(error, Error::Nan { image: 0, logit: at } if at == logit),
             "{error}"
         );
+        assert!(error.is_an_answer());
         assert!(matches!(
             label(&logits, LabelSpace::Head, Some(&head())),
             Err(Error::Nan { image: 0, .. })
@@ -208,6 +209,7 @@ fn a_missing_or_unfitting_head_and_a_broken_promise_are_errors() {
             matches!(error, Error::Answer { images: 1, got, .. } if got == logits),
             "{error}"
         );
+        assert!(error.is_an_answer() && !Error::NoHead.is_an_answer());
     }
 }
 

@@ -3,8 +3,8 @@
 use rayon::ThreadPoolBuilder;
 use spec::{Id, Stream};
 use verify::{
-    Control, Error, Head, Images, LabelSpace, Layout, Oracle, OracleError, Pairing, SensitiveSet,
-    Verdict, control,
+    Control, Error, Head, Images, LabelSpace, Oracle, OracleError, Pairing, SensitiveSet, Verdict,
+    control,
 };
 
 use crate::plan::SetStep;
@@ -40,11 +40,7 @@ impl Question {
         untouched: &impl Oracle,
         stream: &Stream,
     ) -> anyhow::Result<Self> {
-        let samples = set.samples();
-        let pairing = match set.layout {
-            Layout::Pairs => Pairing::Own,
-            Layout::Singles => Pairing::random(samples, samples, &mut stream.split("pairs"))?,
-        };
+        let pairing = Pairing::of(&set, &mut stream.split("pairs"))?;
         let by_class = match head {
             Some(_) => Some(SensitiveSet {
                 labels: verify::labels(untouched, &set.images, LabelSpace::Classes, None)?,
