@@ -64,6 +64,18 @@ pub enum Error {
         /// Images in the split.
         have: usize,
     },
+    /// A share cannot be held out of every class.
+    #[error(
+        "with a share of {share} held out, class {class} has no image to {what}; hold out another share, or train on all (`validation`)"
+    )]
+    HoldOut {
+        /// The share.
+        share: f64,
+        /// The first class of which there is nothing.
+        class: u32,
+        /// For what: `train on` or `validate with`.
+        what: &'static str,
+    },
     /// The set has no archive to be downloaded.
     #[error("{title} (`{name}`) cannot be downloaded by this program. {how_to_get}")]
     NoArchive {

@@ -1,5 +1,6 @@
 //! Images with labels in memory, one byte a pixel, in the set's own order.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use spec::Stream;
@@ -111,6 +112,11 @@ impl Split {
     /// The label of one image.
     pub fn label(&self, index: usize) -> u32 {
         self.labels[index].into()
+    }
+
+    /// The labels that there are.
+    pub fn classes(&self) -> BTreeSet<u32> {
+        self.labels.iter().map(|&label| label.into()).collect()
     }
 
     /// The group of one image; `None` if the set has no groups.

@@ -9,6 +9,7 @@ use generators::{
 };
 use models::train::{Trainer, Training};
 use models::{Model, Network, Weights, job};
+use serde_json::json;
 use spec::Stream;
 use spec::checked::{Count, NonNegative, Positive};
 use spec::registry::Entry;
@@ -312,7 +313,7 @@ fn every_generator_resumes_to_the_same_bits() {
                 _ => {}
             }
         }
-        serde_json::from_value(serde_json::json!({ entry.name: fields })).unwrap()
+        serde_json::from_value(json!({ entry.name: fields })).unwrap()
     };
     for entry in generators::REGISTRY {
         resumes_to_the_same_bits(small(entry).generator(), entry.name);
@@ -610,18 +611,18 @@ fn either_label_space_works() {
 fn every_generator_makes_sets_of_the_layout_that_it_announces() {
     for entry in generators::REGISTRY {
         let mut fields = (entry.defaults)();
-        fields["samples"] = 3.into();
         let few = [
-            ("/iterations", 2.0),
-            ("/stage1/iterations", 2.0),
-            ("/stage2/alpha", 1e-2),
+            ("/samples", json!(3)),
+            ("/iterations", json!(2)),
+            ("/stage1/iterations", json!(2)),
+            ("/stage2/alpha", json!(1e-2)),
         ];
         for (path, value) in few {
             if let Some(field) = fields.pointer_mut(path) {
-                *field = value.into();
+                *field = value;
             }
         }
-        let spec: Spec = serde_json::from_value(serde_json::json!({ entry.name: fields })).unwrap();
+        let spec: Spec = serde_json::from_value(json!({ entry.name: fields })).unwrap();
         let generator = spec.generator();
         let set = generate(generator).set;
         assert_eq!(set.layout, generator.layout(), "{}", entry.name);
@@ -631,14 +632,13 @@ fn every_generator_makes_sets_of_the_layout_that_it_announces() {
 #[test]
 fn an_entry_without_fields_has_the_defaults_of_the_registry() {
     for entry in generators::REGISTRY {
-        let empty = serde_json::json!({ entry.name: {} });
+        let empty = json!({ entry.name: {} });
         let spec: Spec = serde_json::from_value(empty).unwrap();
-        let defaults = serde_json::json!({ entry.name: (entry.defaults)() });
+        let defaults = json!({ entry.name: (entry.defaults)() });
         assert_eq!(serde_json::to_value(spec).unwrap(), defaults);
-        assert_eq!(
-            (entry.defaults)()["samples"],
-            150,
-            "the paper's number of samples"
-        );
+        let paper = ["validset", "dbi", "aid", "ours"];
+        if paper.contains(&entry.name) {
+            assert_eq!((entry.defaults)()["samples"], 150, "the paper's number");
+        }
     }
 }

@@ -126,8 +126,11 @@ impl Model {
         (self.architecture.build)(builder, classes)
     }
 
-    /// The names of the classifier's tensors, which come last.
-    pub(crate) fn head(self, classes: usize) -> Result<Vec<String>> {
+    /// The names of the tensors, weight and bias, of the linear layer that gives the logits of so many classes.
+    ///
+    /// # Errors
+    /// If the network cannot have so many.
+    pub fn head(self, classes: usize) -> Result<Vec<String>> {
         let mut names: Vec<String> = self.slots(classes)?.into_iter().map(|s| s.name).collect();
         Ok(names.split_off(names.len() - 2))
     }

@@ -31,7 +31,7 @@ pub struct Training {
     /// them, too: to choose settings by, without a look at the test images. Every image is trained on if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<Minority>,
-    /// Use only so many training images, class-balanced; all if absent.
+    /// Train on only so many images, class-balanced; on all (that are not held out) if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<Count>,
     /// Random changes to the images.
@@ -58,7 +58,7 @@ impl Training {
     /// Of `all` images those to train on and those held out, which `stream` chooses: `None` stands for all of them and for none.
     ///
     /// # Errors
-    /// Never, as no more are asked for than there are.
+    /// If more are asked for than are left, or if a class of `all` has none to train on, or none held out where some are to be.
     pub fn choose(
         &self,
         all: &Split,
@@ -69,12 +69,21 @@ impl Training {
             .map(|share| all.hold_out(share, &mut stream.split("validation")))
             .unzip();
         let left = rest.as_ref().unwrap_or(all);
-        let fewer = self.images.filter(|images| images.get() < left.len());
+        if let Some((share, held)) = self.validation.zip(held.as_ref()) {
+            let share = share.get();
+            for (what, part) in [("train on", left), ("validate with", held)] {
+                let has = part.classes();
+                if let Some(&class) = all.classes().difference(&has).next() {
+                    return Err(data::Error::HoldOut { share, class, what });
+                }
+            }
+        }
+        let fewer = self.images.filter(|images| images.get() != left.len());
         let fewer = fewer.map(|images| left.subset(images.get(), &mut stream.split("subset")));
         Ok((fewer.transpose()?.or(rest), held))
     }
 
-    /// How many of `all` images are trained on, before they are known: as [`Training::choose`] has it to within what keeping tracks whole
+    /// How many of `all` images are trained on, before the images are there: what [`Training::choose`] gives but for what keeping tracks whole
     /// and rounding in every class make.
     pub fn count(&self, all: usize) -> usize {
         let share = self.validation.map_or(0.0, Minority::get);
@@ -110,7 +119,7 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Trains `weights` on all of `split`, which [`Training::choose`] makes; the order of the images and their augmentation come from `stream`.
+    /// Trains `weights` on all of `split`: `validation` and `images` are [`Training::choose`]'s, which makes it. The order of the images and their augmentation come from `stream`.
     ///
     /// # Errors
     /// If the weights do not fit the model.

@@ -155,6 +155,29 @@ fn what_is_held_out_is_not_trained_on_and_keeps_tracks_whole() {
     assert_eq!(choose(Some(0.2), Some(24)).0.unwrap(), rest);
 }
 
+/// Five tracks a class: a tenth of a class is half a track, the least that holds one out.
+#[test]
+fn a_class_without_an_image_on_either_side_is_an_error() {
+    let labels = |tracks: usize| (0..6 * tracks).map(|i| u16::from(i / 3 % 2 == 1)).collect();
+    let tracks = |tracks: usize| {
+        Split::new([1, 1, 1], vec![0; 6 * tracks], labels(tracks))
+            .with_groups((0..6 * tracks as u32).map(|i| i / 3).collect())
+    };
+    let refused = |all: &Split, validation: f64, images: Option<usize>| {
+        let training = Training {
+            validation: Some(Minority::literal(validation)),
+            images: images.map(Count::literal),
+            ..training()
+        };
+        let error = training.choose(all, &Stream::new(3)).err();
+        error.map(|error| error.to_string()).unwrap_or_default()
+    };
+    assert_eq!(refused(&tracks(5), 0.1, None), "");
+    assert!(refused(&tracks(5), 0.09, None).contains("no image to validate with"));
+    assert!(refused(&tracks(1), 0.5, None).contains("no image to train on"));
+    assert!(refused(&tracks(5), 0.1, Some(25)).contains("at most 24"));
+}
+
 /// A ResNet-18 leaves one value a channel of an image of eight pixels a side.
 #[test]
 fn batch_normalisation_of_a_single_value_is_refused() {

@@ -2,6 +2,7 @@
 
 use spec::Scale;
 use store::TargetRecord;
+use verify::Rate;
 
 use crate::long::{Fields, align, done, of_target, skipped};
 use crate::paper::{self, Kinship, SETTINGS};
@@ -76,6 +77,11 @@ fn table(targets: &[(String, &TargetRecord)], scale: Scale, not_run: &[NotRun]) 
                 .to_owned(),
         );
     }
+    if validated {
+        notes.push(
+            "validation: on training images that were held out, to choose settings by.".to_owned(),
+        );
+    }
     for (_, target) in targets {
         if let Kinship::Akin(setting) = Kinship::of(target) {
             notes.push(format!(
@@ -96,6 +102,20 @@ fn table(targets: &[(String, &TargetRecord)], scale: Scale, not_run: &[NotRun]) 
         rows,
         notes,
     }
+}
+
+/// What the accuracy on held-out training images rests on.
+fn validation(target: &TargetRecord, rate: Rate) -> Source {
+    let (low, high) = rate.wilson95();
+    let what = format!(
+        "{}, {}: top-1 on the validation images",
+        target.dataset_title,
+        network(target)
+    );
+    Source::new(what, [target.id])
+        .fact("counted", rate.to_string())
+        .fact("95 %", format!("{:.1} to {:.1}", 100.0 * low, 100.0 * high))
+        .fact("specification", target.spec.to_string())
 }
 
 fn row(variant: &str, target: &TargetRecord) -> Row {
@@ -131,7 +151,7 @@ fn row(variant: &str, target: &TargetRecord) -> Row {
             Cell::text(format!("{:.1} to {:.1}", 100.0 * low, 100.0 * high)),
             Cell::maybe(beside, |setting| Cell::text(setting.top1)),
             Cell::maybe(target.validation, |rate| {
-                Cell::number(100.0 * rate.value(), 2)
+                Cell::number(100.0 * rate.value(), 2).resting_on(validation(target, rate))
             }),
         ],
     }
@@ -171,6 +191,7 @@ fn data(targets: &[(String, &TargetRecord)], scale: Scale, not_run: &[NotRun]) -
             row.extend([
                 ("validation_hits", Cell::Count(validation.hits())),
                 ("validation_of", Cell::Count(validation.of())),
+                ("validation_rate", Cell::number(validation.value(), 4)),
             ]);
         }
         rows.push(row);
