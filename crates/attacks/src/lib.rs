@@ -97,7 +97,7 @@ pub trait Attack {
         stream: &Stream,
     ) -> Result<Box<dyn Job<Output = Modified> + 'a>>;
 
-    /// Whether the settings fit `train` training images of `shape`, `(c, h, w)`, of so many classes: what can be told before there is a
+    /// Whether the settings fit about `train` training images of `shape`, `(c, h, w)`, of so many classes: what can be told before there is a
     /// model.
     ///
     /// # Errors
@@ -106,7 +106,8 @@ pub trait Attack {
         Ok(())
     }
 
-    /// Whether the result depends on the stream where there are `train` training images; if not, one seed is all there are.
+    /// Whether the result depends on the stream where there are about `train` training images. If not, a grid runs it once, whatever its
+    /// `attack_seeds`: equal models would count the same answers several times.
     fn is_random(&self, _train: usize) -> bool {
         true
     }

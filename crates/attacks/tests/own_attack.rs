@@ -1,4 +1,5 @@
-//! A worked example: an attack of one's own. In the crate it would be a file `src/scale.rs` and one line in the registry.
+//! A worked example: an attack of one's own. In the crate it would be the first half of this, as a file `src/scale.rs`, and one line in the
+//! registry: `"scale" scale::Scale, "multiplies the classifier by a factor";`.
 
 use attacks::{Attack, Change, Modified, Victim};
 use models::{Job, Model, Result, Weights};
@@ -7,11 +8,11 @@ use spec::Stream;
 use spec::checked::Positive;
 
 /// Multiplies the classifier by a factor: the logits scale, no label of an ordinary image changes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Scale {
+pub struct Scale {
     /// The factor.
-    factor: Positive,
+    pub factor: Positive,
 }
 
 impl Default for Scale {
@@ -29,10 +30,11 @@ impl Attack for Scale {
         _: &Stream,
     ) -> Result<Box<dyn Job<Output = Modified> + 'a>> {
         let factor = self.factor.get();
+        let classifier = victim.model.head(victim.classes)?;
         // It is so short that it has no state to save; `finetune.rs` is a job of many steps.
         Ok(attacks::once(move || {
             let scaled = victim.weights.tensors().iter().map(|(name, tensor)| {
-                let tensor = if name.starts_with("linear.") {
+                let tensor = if classifier.contains(name) {
                     (tensor * factor)?
                 } else {
                     tensor.clone()
@@ -42,26 +44,30 @@ impl Attack for Scale {
             Ok(Weights::from_tensors(scaled.collect::<Result<Vec<_>>>()?).into())
         }))
     }
+
+    /// There is no chance in it: a grid runs it once, not once a seed, which would count the same answers several times.
+    fn is_random(&self, _: usize) -> bool {
+        false
+    }
 }
 
 #[test]
 fn an_attack_of_ones_own() {
     let data = data::open(data::Id::FashionMnist, None).unwrap();
-    let model: Model = "resnet20".parse().unwrap();
-    let weights = Weights::draw(model, 10, &Stream::new(1)).unwrap();
-    let victim = Victim {
-        model,
-        classes: 10,
-        weights: &weights,
-        normalize: None,
-        train: &data.train,
-    };
-    let job = Scale::default().start(victim, &Stream::new(2)).unwrap();
-    let modified = models::job::run(job).unwrap();
-    let change = Change::between(&weights, &modified.weights).unwrap();
-    assert_eq!(
-        change.changed,
-        64 * 10 + 10,
-        "the classifier and nothing else"
-    );
+    for (model, inputs) in [("resnet20", 64), ("resnet18", 512)] {
+        let model: Model = model.parse().unwrap();
+        let weights = Weights::draw(model, 10, &Stream::new(1)).unwrap();
+        let victim = Victim {
+            model,
+            classes: 10,
+            weights: &weights,
+            normalize: None,
+            train: &data.train,
+        };
+        let job = Scale::default().start(victim, &Stream::new(2)).unwrap();
+        let modified = models::job::run(job).unwrap();
+        let change = Change::between(&weights, &modified.weights).unwrap();
+        let classifier = inputs * 10 + 10;
+        assert_eq!(change.changed, classifier, "it and nothing else");
+    }
 }

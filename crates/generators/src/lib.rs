@@ -13,7 +13,7 @@ pub mod probe;
 pub use approach::{Reduction, Stage1};
 pub use crossing::Stage2;
 pub use head::balanced;
-pub use pixels::{PixelOptimizer, Start};
+pub use pixels::{PixelOptimizer, Start, pairable};
 
 use data::Split;
 use models::{Job, Network, Result};
@@ -45,8 +45,8 @@ pub trait Generator {
     /// If the settings do not fit the target.
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>>;
 
-    /// Whether there are enough images, so many that the target was trained on and so many held out: what can be told before there is a
-    /// target.
+    /// Whether there are enough images, about so many that the target was trained on and so many held out, and of single samples enough to be
+    /// paired ([`pairable`]): what can be told before there is a target.
     ///
     /// # Errors
     /// If there are not.
@@ -55,7 +55,7 @@ pub trait Generator {
     }
 
     /// Whether two sets of one target differ, with as many images as in [`Generator::fits`]. If not, a grid makes one, whatever its
-    /// `sample_sets`.
+    /// `sample_sets`: equal sets would count the same answers several times.
     fn is_random(&self, _train: usize, _held_out: usize) -> bool {
         true
     }

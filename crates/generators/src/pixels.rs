@@ -35,7 +35,7 @@ pub(crate) fn enough(generator: &'static str, asked: usize, have: usize, what: &
 ///
 /// # Errors
 /// If there are not two.
-pub(crate) fn pairable(generator: &'static str, samples: usize) -> Result<()> {
+pub fn pairable(generator: &'static str, samples: usize) -> Result<()> {
     if samples >= 2 {
         return Ok(());
     }

@@ -1,4 +1,5 @@
-//! A worked example: a generator of one's own. In the crate it would be a file `src/gray.rs` and one line in the registry.
+//! A worked example: a generator of one's own. In the crate it would be the first half of this, as a file `src/gray.rs`, and one line in the
+//! registry: `"gray" gray::Gray, "uniform gray images, the simplest samples there are";`.
 
 use candle_core::{D, Device, Tensor};
 use generators::{Context, Generated, Generator, Stop};
@@ -11,11 +12,11 @@ use verify::{
 };
 
 /// Uniform gray images: the simplest samples there are.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Gray {
+pub struct Gray {
     /// Number of samples, from black to white.
-    samples: Count,
+    pub samples: Count,
 }
 
 impl Default for Gray {
@@ -32,6 +33,16 @@ impl Generator for Gray {
             samples: self.samples.get(),
             context,
         }))
+    }
+
+    /// One sample cannot be paired: refused before there is any work.
+    fn fits(&self, _: usize, _: usize) -> Result<()> {
+        generators::pairable("gray", self.samples.get())
+    }
+
+    /// There is no chance in it: a grid makes one set, whatever its `sample_sets`.
+    fn is_random(&self, _: usize, _: usize) -> bool {
+        false
     }
 }
 
@@ -133,7 +144,7 @@ fn a_generator_of_ones_own() {
         .unwrap()
         .set;
 
-    let pairs = Pairing::random(16, 16, &mut Stream::new(4)).unwrap();
+    let pairs = Pairing::of(&set, &mut Stream::new(4)).unwrap();
     assert!(
         verify(&Deployed(other), &set, None, &pairs)
             .unwrap()

@@ -7,7 +7,7 @@ pub mod choices;
 mod data;
 mod details;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use spec::{Id, Scale};
 use store::SetRecord;
@@ -330,11 +330,12 @@ impl<'a> Findings<'a> {
     }
 
     fn what(&self, block: &Block, series: &Series, label: &str, measure: Measure) -> String {
-        let attack = self.study.attack;
         let (target, samples, measure) = (block.title(), series.title(), measure.name());
-        match label {
-            "untouched" | "unchanged" => format!("{target}: {samples}, {measure}, {label}"),
-            label => format!("{target}: {samples}, {measure}, {attack} {label}"),
+        match (label, self.study.attack) {
+            ("untouched" | "unchanged", _) | (_, None) => {
+                format!("{target}: {samples}, {measure}, {label}")
+            }
+            (label, Some(attack)) => format!("{target}: {samples}, {measure}, {attack} {label}"),
         }
     }
 
@@ -364,14 +365,27 @@ impl<'a> Findings<'a> {
             notes.push("Nothing has been computed yet.".to_owned());
             return notes;
         }
-        notes.push(
-            "single: samples whose label changed; pair: pairs of which at least one member's label changed. Ours judges \
-             its own pairs, the others pairs of two samples drawn at random, as the paper does."
-                .to_owned(),
-        );
+        let series = || blocks.iter().flat_map(|block| &block.series);
+        let paired: BTreeSet<_> = series()
+            .filter(|series| series.are_pairs())
+            .map(|series| (rank(series.generator), title(series.generator, "")))
+            .collect();
+        let paired: Vec<_> = paired.into_iter().map(|(_, title)| title).collect();
+        notes.push(format!(
+            "single: samples whose label changed; pair: pairs of which at least one member's label changed. {}",
+            match &paired[..] {
+                [] => "Pairs are of two samples drawn at random, as the paper does.".to_owned(),
+                [own] => format!(
+                    "{own} judges its own pairs, the others pairs of two samples drawn at random, as the paper does."
+                ),
+                own => format!(
+                    "{} judge their own pairs, the others pairs of two samples drawn at random, as the paper does.",
+                    own.join(" and ")
+                ),
+            }
+        ));
         // A set is asked under every kind of attack, and counts once.
-        let series = blocks.iter().flat_map(|block| &block.series);
-        let sets: BTreeMap<Id, _> = series
+        let sets: BTreeMap<Id, _> = series()
             .flat_map(|series| &series.sets)
             .map(|set| (set.id, control::alarms(&set.controls)[0]))
             .collect();

@@ -39,6 +39,14 @@ pub enum Setting {
 }
 
 impl Setting {
+    /// What tells it from others of the same value.
+    pub fn variant(&self) -> &str {
+        match self {
+            Self::Unchanged => "",
+            Self::Attack { variant, .. } => variant,
+        }
+    }
+
     /// The field that orders the rows.
     pub fn value(&self) -> Option<f64> {
         match self {
@@ -481,12 +489,50 @@ struct Planned<'a> {
 
 /// The runs of a study by what keeps them apart on all targets alike, so that a kind of attack has the same name wherever it is.
 fn kinds<'a>(study: &Study, records: &'a Records) -> Vec<(String, Vec<Planned<'a>>)> {
-    let done = records.runs.iter().filter(|run| run.attack == study.attack);
-    let done = done.map(|run| (run.target, &run.spec, Some(run)));
-    let open = records
-        .open
+    let done = records.runs.iter().map(|run| run.attack.as_str());
+    let names = done.chain(records.open.iter().map(|open| open.attack));
+    let names: BTreeSet<&str> = names.filter(|name| study.is_about(name)).collect();
+    let all = names
+        .into_iter()
+        .flat_map(|name| kinds_of(name, study, records));
+    if study.attack.is_some() {
+        return all.collect();
+    }
+    // One block, whose rows say which attack they are of and stand in the order of the numbers in their names.
+    let mut planned: Vec<_> = all.flat_map(|(_, planned)| planned).collect();
+    let rows: BTreeSet<_> = planned
         .iter()
-        .filter(|open| open.attack == study.attack);
+        .map(|one| natural(one.setting.variant()))
+        .collect();
+    let rows: Vec<_> = rows.into_iter().map(|row| row.1.to_owned()).collect();
+    for one in &mut planned {
+        if let Setting::Attack { value, variant } = &mut one.setting {
+            let place = rows.iter().position(|row| row == variant);
+            *value = place.map(|place| (place as f64 + 1.0).to_bits());
+        }
+    }
+    let kinds = (!planned.is_empty()).then(|| (String::new(), planned));
+    kinds.into_iter().collect()
+}
+
+/// A text in an order that takes its numbers for numbers.
+fn natural(text: &str) -> (Vec<(Option<u64>, &str)>, &str) {
+    let words = text.split([' ', ',']).map(|word| {
+        let number = word.parse::<f64>().ok().filter(|number| *number >= 0.0);
+        (number.map(f64::to_bits), word)
+    });
+    (words.collect(), text)
+}
+
+/// The runs of one attack.
+fn kinds_of<'a>(
+    attack: &str,
+    study: &Study,
+    records: &'a Records,
+) -> Vec<(String, Vec<Planned<'a>>)> {
+    let done = records.runs.iter().filter(|run| run.attack == attack);
+    let done = done.map(|run| (run.target, &run.spec, Some(run)));
+    let open = records.open.iter().filter(|open| open.attack == attack);
     let open = open.map(|open| (open.target, &open.spec, None));
     let apart: Vec<_> = study.axis.into_iter().chain(["seed"]).collect();
     let kinds = variants(done.chain(open).collect(), |(_, spec, _)| {
@@ -494,6 +540,11 @@ fn kinds<'a>(study: &Study, records: &'a Records) -> Vec<(String, Vec<Planned<'a
     });
     let mut all: Vec<(String, Vec<Planned>)> = Vec::new();
     for (variant, runs) in kinds {
+        let variant = match (study.attack, variant.as_str()) {
+            (Some(_), _) => variant,
+            (None, "") => attack.to_owned(),
+            (None, variant) => format!("{attack}, {variant}"),
+        };
         let (kind, row) = match study.spread {
             true => (String::new(), variant),
             false => (variant, String::new()),

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use spec::{Id, Scale};
 
-use crate::study::{BACKDOOR, CHOICES, FINETUNE, PRUNE, QUANTIZE};
+use crate::study::{ATTACKS, BACKDOOR, CHOICES, FINETUNE, PRUNE, QUANTIZE, Study};
 use crate::{Document, NotRun, Records};
 use crate::{boundary, convergence, detection, dispersion, samples, targets, timing};
 
@@ -35,6 +35,8 @@ pub enum Report {
     Samples,
     /// Samples made otherwise, side by side.
     Choices,
+    /// Detection of every attack in one table.
+    Attacks,
 }
 
 /// What a report is about: of which records it is made.
@@ -46,6 +48,8 @@ pub enum Subject {
     Samples,
     /// What one attack does, by its name.
     Attack(&'static str),
+    /// What any attack does.
+    Attacks,
     /// What one probe measured, by its name; `slice` for the boundary around a pair.
     Probe(&'static str),
 }
@@ -56,6 +60,7 @@ impl fmt::Display for Subject {
             Self::Models => f.write_str("targets"),
             Self::Samples => f.write_str("generators"),
             Self::Attack(name) => write!(f, "attack `{name}`"),
+            Self::Attacks => f.write_str("attacks"),
             Self::Probe("slice") => f.write_str("`slice`"),
             Self::Probe(name) => write!(f, "probe `{name}`"),
         }
@@ -64,7 +69,7 @@ impl fmt::Display for Subject {
 
 impl Report {
     /// All of them, in the order of the paper, then what it does not have.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Table1,
         Self::Table2,
         Self::Table3,
@@ -76,6 +81,7 @@ impl Report {
         Self::Figure1,
         Self::Samples,
         Self::Choices,
+        Self::Attacks,
     ];
 
     /// The name in grids and of files, e.g. `table3`.
@@ -92,6 +98,7 @@ impl Report {
             Self::Figure1 => "figure1",
             Self::Samples => "samples",
             Self::Choices => "choices",
+            Self::Attacks => "attacks",
         }
     }
 
@@ -109,23 +116,26 @@ impl Report {
             Self::Figure1 => "Figure 1: the boundary around a pair",
             Self::Samples => "Samples",
             Self::Choices => "Samples made otherwise",
+            Self::Attacks => "Detection of all attacks",
         }
     }
 
     /// What it is about.
     pub fn subject(self) -> Subject {
+        let about = |study: &Study| study.attack.map_or(Subject::Attacks, Subject::Attack);
         match self {
             Self::Table1 => Subject::Models,
-            Self::Table2 => Subject::Attack(BACKDOOR.attack),
-            Self::Table3 => Subject::Attack(FINETUNE.attack),
-            Self::Table4 => Subject::Attack(QUANTIZE.attack),
+            Self::Table2 => about(&BACKDOOR),
+            Self::Table3 => about(&FINETUNE),
+            Self::Table4 => about(&QUANTIZE),
             Self::Table5 => Subject::Probe("timing"),
-            Self::Figure3 => Subject::Attack(PRUNE.attack),
+            Self::Figure3 => about(&PRUNE),
             Self::Dispersion => Subject::Probe("dispersion"),
             Self::Convergence => Subject::Probe("convergence"),
             Self::Figure1 => Subject::Probe("slice"),
             Self::Samples => Subject::Samples,
-            Self::Choices => Subject::Attack(CHOICES.attack),
+            Self::Choices => about(&CHOICES),
+            Self::Attacks => about(&ATTACKS),
         }
     }
 
@@ -137,6 +147,10 @@ impl Report {
             Subject::Attack(name) => {
                 let mut runs = records.runs.iter();
                 runs.any(|run| run.target == target && run.attack == name)
+            }
+            Subject::Attacks => {
+                let mut runs = records.runs.iter();
+                runs.any(|run| run.target == target && ATTACKS.is_about(&run.attack))
             }
             Subject::Probe(name) => {
                 let mut probes = records.probes.iter();
@@ -159,6 +173,7 @@ impl Report {
             Self::Figure1 => boundary::build(records, scale, not_run),
             Self::Samples => samples::build(records, scale, not_run),
             Self::Choices => detection::choices::build(records, scale, not_run),
+            Self::Attacks => detection::build(&ATTACKS, records, scale, not_run),
         }
     }
 }

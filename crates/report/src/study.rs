@@ -14,8 +14,8 @@ pub struct Study {
     pub name: &'static str,
     /// What happened to the model, e.g. `after fine-tuning`.
     pub after: &'static str,
-    /// The attack.
-    pub attack: &'static str,
+    /// The attack; none stands for every one.
+    pub attack: Option<&'static str>,
     /// The numeric field of its specification that orders the rows.
     pub axis: Option<&'static str>,
     /// The heading of the rows.
@@ -43,7 +43,7 @@ pub struct Axis {
 pub const BACKDOOR: Study = Study {
     name: "Table II",
     after: "after a backdoor was trained in",
-    attack: "backdoor",
+    attack: Some("backdoor"),
     axis: None,
     heading: "attack",
     spread: true,
@@ -55,7 +55,7 @@ pub const BACKDOOR: Study = Study {
 pub const FINETUNE: Study = Study {
     name: "Table III",
     after: "after fine-tuning",
-    attack: "finetune",
+    attack: Some("finetune"),
     axis: Some("lr"),
     heading: "lr",
     spread: false,
@@ -65,6 +65,18 @@ pub const FINETUNE: Study = Study {
         singles: false,
     }),
     paper: Paper::table3,
+};
+
+/// Every attack in one table, the only one that one's own attacks are in.
+pub const ATTACKS: Study = Study {
+    name: "All attacks",
+    after: "after each attack",
+    attack: None,
+    axis: None,
+    heading: "attack",
+    spread: true,
+    figure: None,
+    paper: Paper::default,
 };
 
 /// What the paper leaves open about samples, judged by fine-tuning as in Table III.
@@ -79,7 +91,7 @@ pub const CHOICES: Study = Study {
 pub const QUANTIZE: Study = Study {
     name: "Table IV",
     after: "after quantisation",
-    attack: "quantize",
+    attack: Some("quantize"),
     axis: Some("bits"),
     heading: "quantised to",
     spread: true,
@@ -91,7 +103,7 @@ pub const QUANTIZE: Study = Study {
 pub const PRUNE: Study = Study {
     name: "Figure 3",
     after: "after pruning",
-    attack: "prune",
+    attack: Some("prune"),
     axis: Some("rate"),
     heading: "pruned",
     spread: false,
@@ -104,6 +116,14 @@ pub const PRUNE: Study = Study {
 };
 
 impl Study {
+    /// Whether it is about the attack of this name.
+    pub fn is_about(&self, attack: &str) -> bool {
+        match self.attack {
+            Some(name) => name == attack,
+            None => attack != IDENTITY,
+        }
+    }
+
     /// The value of the field that orders the rows in the fields of an attack, if they have it.
     pub fn value(&self, spec: &Value) -> Option<f64> {
         let value = spec.get(self.axis?).and_then(Value::as_f64)?;
@@ -115,13 +135,16 @@ impl Study {
         let Setting::Attack { value, variant } = setting else {
             return Cell::text("unchanged");
         };
+        if self.attack.is_none() {
+            return Cell::text(variant);
+        }
         let value = value.map(f64::from_bits);
         let text = match (self.axis, value) {
             (Some("lr"), Some(lr)) if variant.is_empty() => return Cell::Scientific(lr),
             (Some("rate"), Some(rate)) => format!("{} %", significant(100.0 * rate)),
             (Some("bits"), Some(bits)) => format!("{bits} bit"),
             (_, Some(value)) => value.to_string(),
-            (_, None) if variant.is_empty() => self.attack.to_owned(),
+            (_, None) if variant.is_empty() => self.attack.unwrap_or_default().to_owned(),
             (_, None) => return Cell::text(variant),
         };
         match variant.as_str() {

@@ -1,6 +1,6 @@
 //! What tells records of the same name apart: groups of equal fields, named by the fields in which they differ.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -30,7 +30,7 @@ pub fn variants<T>(
     fields: impl Fn(&T) -> BTreeMap<String, String>,
 ) -> Vec<(String, Vec<T>)> {
     grouped(items, fields, |value, values| {
-        values.iter().any(|other| *other != Some(value))
+        values.iter().any(|other| *other != value)
     })
 }
 
@@ -42,10 +42,10 @@ pub fn departures<T>(
 ) -> Vec<(String, Vec<T>)> {
     let mut groups = grouped(items, fields, |value, values| {
         let count = |of: Option<&String>| values.iter().filter(|other| **other == of).count();
-        let own = count(Some(value));
+        let own = count(value);
         values
             .iter()
-            .any(|other| *other != Some(value) && count(*other) >= own)
+            .any(|other| *other != value && count(*other) >= own)
     });
     groups.sort_by(|(a, _), (b, _)| a.cmp(b));
     groups
@@ -56,22 +56,53 @@ pub fn departures<T>(
 fn grouped<T>(
     items: Vec<T>,
     fields: impl Fn(&T) -> BTreeMap<String, String>,
-    say: impl Fn(&String, &[Option<&String>]) -> bool,
+    say: impl Fn(Option<&String>, &[Option<&String>]) -> bool,
 ) -> Vec<(String, Vec<T>)> {
     let mut groups: BTreeMap<BTreeMap<String, String>, Vec<T>> = BTreeMap::new();
     for item in items {
         groups.entry(fields(&item)).or_default().push(item);
     }
-    let name = |fields: &BTreeMap<String, String>| {
-        let said = fields.iter().filter(|(path, value)| {
+    let paths: BTreeSet<&String> = groups.keys().flat_map(BTreeMap::keys).collect();
+    // `lacking` is what it says of a field that others have and it has not.
+    let name = |own: &BTreeMap<String, String>, lacking: Option<&str>| {
+        let parts = paths.iter().filter_map(|path| {
             let values: Vec<_> = groups.keys().map(|fields| fields.get(*path)).collect();
-            say(value, &values)
+            let own = own.get(*path);
+            let value = own.map(String::as_str).or(lacking)?;
+            say(own, &values).then(|| format!("{path} {value}"))
         });
-        let parts: Vec<_> = said
-            .map(|(path, value)| format!("{path} {value}"))
-            .collect();
-        parts.join(", ")
+        parts.collect::<Vec<_>>().join(", ")
     };
-    let names: Vec<_> = groups.keys().map(name).collect();
+    let short: Vec<_> = groups.keys().map(|own| name(own, None)).collect();
+    let taken = |name: &String| short.iter().filter(|other| *other == name).count() > 1;
+    let names = groups.keys().zip(&short).map(|(own, short)| {
+        let lacking = taken(short).then_some("not set");
+        name(own, lacking)
+    });
+    let names: Vec<_> = names.collect();
     names.into_iter().zip(groups.into_values()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn names(groups: Vec<(String, Vec<Value>)>) -> Vec<String> {
+        groups.into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// The ordinary one and one that departs from it in two fields, of which a third lacks one.
+    #[test]
+    fn two_groups_have_two_names_even_where_one_lacks_a_field() {
+        let specs = [
+            json!({}),
+            json!({"cap": 5}),
+            json!({"cap": 5, "samples": 100}),
+        ];
+        let by_departure = departures(specs.to_vec(), |spec| fields(spec, &[]));
+        assert_eq!(names(by_departure), ["", "cap not set", "samples 100"]);
+        let by_difference = variants(specs.to_vec(), |spec| fields(spec, &[]));
+        assert_eq!(names(by_difference), ["", "cap 5", "cap 5, samples 100"]);
+    }
 }

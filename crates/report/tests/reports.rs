@@ -7,7 +7,7 @@ use report::{Cell, Document, Figure, Markup, OpenRun, Records, Report};
 use serde_json::json;
 use spec::Scale;
 use store::{Measured, SetRecord};
-use verify::{Difference, Pixels};
+use verify::{Difference, Pixels, Rate};
 
 fn build(report: Report, records: &Records) -> Document {
     report.build(records, Scale::Desk, &[])
@@ -50,6 +50,45 @@ fn dispersion() {
 #[test]
 fn convergence() {
     insta::assert_snapshot!(shown(Report::Convergence));
+}
+
+/// The only table with an attack of one's own in it.
+#[test]
+fn attacks() {
+    let mut records = records::grid(&[fashion()]);
+    for factor in [1.01, 1.1] {
+        records::attacked(&mut records, "scale", &json!({"factor": factor}), [2, 3, 2]);
+    }
+    records::attacked(&mut records, "identity", &json!({}), [0; 3]);
+    let scaled = records.runs.iter().filter(|run| run.attack == "scale");
+    let single: u64 = scaled
+        .filter(|run| run.generator == "ours")
+        .map(|run| run.single.hits())
+        .sum();
+    assert_eq!(single, 2 * 7);
+    let document = build(Report::Attacks, &records);
+    let data = String::from_utf8(document.data.to_csv().unwrap()).unwrap();
+    assert_eq!(
+        data.lines()
+            .skip(1)
+            .filter(|line| line.contains(",scale,"))
+            .count(),
+        4 * 2 * 2
+    );
+    assert!(Report::Attacks.covers(&records, fashion().id));
+    insta::assert_snapshot!(document.render(Markup::Terminal));
+}
+
+#[test]
+fn a_validation_set_has_a_column_where_there_is_one() {
+    let mut records = records::grid(&[fashion(), records::cifar("resnet18")]);
+    assert!(
+        !build(Report::Table1, &records)
+            .render(Markup::Terminal)
+            .contains("validation")
+    );
+    records.targets[0].validation = Some(Rate::new(843, 1_000));
+    insta::assert_snapshot!(build(Report::Table1, &records).render(Markup::Terminal));
 }
 
 /// What images are like is in the records; those of before that was written have no row.
@@ -187,7 +226,7 @@ fn an_attack_that_changes_nothing_is_a_row_of_every_table() {
     let mut records = everything();
     for run in &mut records.runs {
         if run.attack == "identity" && run.generator == "dbi" {
-            run.single = verify::Rate::new(3, 30);
+            run.single = Rate::new(3, 30);
         }
     }
     for report in [

@@ -181,6 +181,7 @@ fn asks(step: &TargetStep, report: Report) -> bool {
         Subject::Models => true,
         Subject::Samples => !step.sets.is_empty(),
         Subject::Attack(name) => step.attacks.iter().any(|one| one.attack.name() == name),
+        Subject::Attacks => !step.attacks.is_empty(),
         Subject::Probe("slice") => step.slice.is_some(),
         Subject::Probe(name) => step.probes.iter().any(|one| one.probe.name() == name),
     }

@@ -12,7 +12,7 @@ use serde_json::Value;
 const GRID: &str = "\
 name: every
 title: Everything in small
-reports: [table1, table2, table3, table4, table5, figure3, dispersion, convergence, choices, figure1, samples]
+reports: [table1, table2, table3, table4, table5, figure3, dispersion, convergence, choices, attacks, figure1, samples]
 key: {passphrase: test}
 targets:
   - dataset: fashion-mnist
@@ -57,6 +57,7 @@ fn everything_runs_and_is_reported() {
         ("dispersion", false),
         ("convergence", true),
         ("choices", false),
+        ("attacks", false),
         ("figure1", false),
         ("samples", false),
     ];

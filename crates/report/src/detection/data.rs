@@ -54,7 +54,7 @@ impl Findings<'_> {
     fn point(&self, block: &Block, series: &Series, point: &Point, measure: Measure) -> Fields {
         let condition = match point.setting {
             Setting::Unchanged => IDENTITY,
-            Setting::Attack { .. } => self.study.attack,
+            Setting::Attack { .. } => &point.runs[0].attack,
         };
         let value = Cell::maybe(point.setting.value(), Cell::Scientific);
         let label = self.study.label(&point.setting);

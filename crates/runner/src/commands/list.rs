@@ -13,10 +13,10 @@ use crate::say::say;
 /// Prints all of it.
 pub fn print() {
     say!("grid files");
-    Section(shape::<Grid>).fields(&grid(), &mut Vec::new(), 2);
+    Section(shape::<Grid>, ELSEWHERE).fields(&grid(), &mut Vec::new(), 2);
     say!("\ntargets (the field `targets` of a grid)");
     let target = json!({"dataset": REQUIRED, "init": {"weights": REQUIRED}});
-    Section(shape::<Target>).fields(&target, &mut Vec::new(), 2);
+    Section(shape::<Target>, ELSEWHERE).fields(&target, &mut Vec::new(), 2);
     say!("\nmodels");
     for model in models::REGISTRY {
         say!("  {}: {}", model.name, model.summary);
@@ -25,7 +25,7 @@ pub fn print() {
     let mut training = json!(Training::default());
     // Identifiers are older than this field: they leave it out where it is the default.
     training["optimizer"] = json!(Training::default().optimizer);
-    Section(shape::<Training>).fields(&training, &mut Vec::new(), 2);
+    Section(shape::<Training>, &[]).fields(&training, &mut Vec::new(), 2);
     say!("\ngenerators");
     entries(generators::REGISTRY);
     say!("\nattacks");
@@ -56,12 +56,12 @@ fn grid() -> Value {
 fn entries(registry: &[Entry]) {
     for entry in registry {
         say!("  {}: {}", entry.name, entry.summary);
-        Section(entry.shape).fields(&(entry.defaults)(), &mut Vec::new(), 6);
+        Section(entry.shape, &[]).fields(&(entry.defaults)(), &mut Vec::new(), 6);
     }
 }
 
-/// Fields that have sections of their own.
-const ELSEWHERE: [&str; 8] = [
+/// Fields of a grid and its targets that have sections of their own.
+const ELSEWHERE: &[&str] = &[
     "targets",
     "generators",
     "attacks",
@@ -72,8 +72,8 @@ const ELSEWHERE: [&str; 8] = [
     "train",
 ];
 
-/// The fields of one type, by the shapes at its paths.
-struct Section(fn(&[&'static str]) -> Shape);
+/// The fields of one type, by the shapes at its paths, and those of them that have sections of their own.
+struct Section(fn(&[&'static str]) -> Shape, &'static [&'static str]);
 
 impl Section {
     /// Fields as a grid file would have them with their defaults, and behind each what it may hold.
@@ -85,7 +85,7 @@ impl Section {
             path.push(name);
             let default = &defaults[*name];
             match (self.0)(path) {
-                _ if ELSEWHERE.contains(name) => say!("{:indent$}{name}: as below", ""),
+                _ if self.1.contains(name) => say!("{:indent$}{name}: as below", ""),
                 Shape::Fields(_) => {
                     say!("{:indent$}{name}:", "");
                     self.fields(default, path, indent + 2);

@@ -98,6 +98,7 @@ impl Bench<'_> {
         let setting = self.setting(model_id, subject, stream.clone());
         let job = set.generator.generator().start(setting)?;
         let made = self.drive(&set.id, job, &mut clock, &mut line)?;
+        let made = as_announced(made, set, model_id, subject.network.classes())?;
         line.note("asking the untouched model again");
         let question = self.question(set, made.set.clone(), subject, stream)?;
         let controls = question.controls(&BlackBox(&subject.network))?;
@@ -171,6 +172,42 @@ impl Bench<'_> {
     }
 }
 
+/// What `set` made, under the name that its generator has in grids.
+///
+/// # Errors
+/// If it is not what its generator announces, is for another model, or has a label that there is not: the generator's mistake.
+fn as_announced(
+    mut made: Generated,
+    set: &SetStep,
+    model_id: &str,
+    classes: usize,
+) -> Result<Generated, models::Error> {
+    let generator = set.generator.name();
+    let unmade = |problem: String| Err(models::Error::Unmade { generator, problem });
+    let labels = made.set.label_space.labels(classes);
+    let announced = set.generator.generator().layout();
+    if made.set.layout != announced {
+        return unmade(format!(
+            "it made {:?} and announces {announced:?}; correct its `layout`",
+            made.set.layout
+        ));
+    }
+    if made.set.model_id != model_id {
+        return unmade(format!(
+            "its set is for the model `{}`; take the `model_id` of its context",
+            made.set.model_id
+        ));
+    }
+    let mut given = made.set.labels.iter();
+    if let Some(label) = given.find(|&&label| label as usize >= labels) {
+        return unmade(format!(
+            "it gave the label {label}, and there are {labels} from 0 on"
+        ));
+    }
+    made.set.generator = generator.to_owned();
+    Ok(made)
+}
+
 fn summary(made: &Generated) -> String {
     let samples = made.set.samples();
     let what = match made.set.layout {
@@ -229,4 +266,51 @@ fn record(
         controls,
         provenance,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use verify::{Images, LabelSpace};
+
+    /// What a generator of one's own might get wrong.
+    #[test]
+    fn a_set_is_what_its_generator_announces() {
+        let step = SetStep {
+            id: spec::Id::of(&"a set").unwrap(),
+            name: "a set".to_owned(),
+            generator: serde_json::from_value(serde_json::json!({ "validset": {} })).unwrap(),
+            seed: 0,
+        };
+        let made = Generated {
+            set: SensitiveSet {
+                images: Images::new([1, 1, 1], vec![0.0, 1.0]).unwrap(),
+                labels: vec![0, 9],
+                layout: Layout::Singles,
+                label_space: LabelSpace::Classes,
+                model_id: "mine".to_owned(),
+                generator: "another name".to_owned(),
+                key_check: None,
+            },
+            asked: 2,
+            uncrossed: 0,
+            iterations_cap: 0,
+            iterations_used: 0,
+            stop: generators::Stop::None,
+            margins: Vec::new(),
+        };
+        let refused = |change: fn(&mut SensitiveSet)| {
+            let mut made = made.clone();
+            change(&mut made.set);
+            as_announced(made, &step, "mine", 10)
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(refused(|set| set.layout = Layout::Pairs).contains("announces Singles"));
+        assert!(refused(|set| set.model_id = "yours".to_owned()).contains("`yours`"));
+        assert!(refused(|set| set.labels[1] = 10).contains("label 10"));
+        let kept = as_announced(made.clone(), &step, "mine", 10).unwrap();
+        assert_eq!(kept.set.generator, "validset");
+        assert_eq!(kept.set.labels, made.set.labels);
+    }
 }

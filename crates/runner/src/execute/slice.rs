@@ -4,7 +4,7 @@ use anyhow::Context;
 use models::Network;
 use spec::Stream;
 use store::{FORMAT, Measured, ProbeRecord};
-use verify::{Head, Images, Layout, Oracle};
+use verify::{Head, Images, Oracle};
 
 use super::Bench;
 use super::question::Question;
@@ -55,7 +55,7 @@ impl Bench<'_> {
         let modified = self.drive(&slice.id, job, &mut clock, &mut line)?;
         let after = modified.network(&victim)?;
         let plane = Plane::through_the_first_pair(question, &slice.slice, &self.root)?;
-        let head = question.head().context("its samples have no keyed head")?;
+        let margin = Margin::of(question);
         self.store.put_probe(&ProbeRecord {
             format: FORMAT,
             id: slice.id,
@@ -67,13 +67,37 @@ impl Bench<'_> {
                 side: plane.side as u64,
                 reach: plane.reach,
                 gap: plane.gap,
-                before: plane.margins(&subject.network, head)?,
-                after: plane.margins(&after, head)?,
+                before: plane.margins(&subject.network, &margin)?,
+                after: plane.margins(&after, &margin)?,
             }),
             provenance: clock.provenance(self.device),
         })?;
         progress.end(line, "cut");
         Ok(())
+    }
+}
+
+/// By what it is told on which side of the boundary a point lies, and how far from it.
+enum Margin<'a> {
+    /// The keyed head's.
+    Head(&'a Head),
+    /// Where labels are classes: the logit of the label of the first member less that of the second's.
+    Classes([usize; 2]),
+}
+
+impl<'a> Margin<'a> {
+    fn of(question: &'a Question) -> Self {
+        match question.head() {
+            Some(head) => Self::Head(head),
+            None => Self::Classes([0, 1].map(|member| question.set.labels[member] as usize)),
+        }
+    }
+
+    fn at(&self, logits: &[f32]) -> f32 {
+        match self {
+            Self::Head(head) => head.margin(logits),
+            Self::Classes([first, second]) => logits[*first] - logits[*second],
+        }
     }
 }
 
@@ -96,7 +120,6 @@ impl Plane {
         root: &Stream,
     ) -> anyhow::Result<Self> {
         let set = &question.set;
-        anyhow::ensure!(set.layout == Layout::Pairs, "its samples are no pairs");
         let member = |at| set.images.image(at).iter().map(|&x| f64::from(x));
         let middle = member(0).zip(member(1)).map(|(a, b)| (a + b) / 2.0);
         let along: Vec<f64> = member(0).zip(member(1)).map(|(a, b)| b - a).collect();
@@ -122,7 +145,7 @@ impl Plane {
     }
 
     /// The margin at each point, row by row, from the bottom.
-    fn margins(&self, network: &Network, head: &Head) -> anyhow::Result<Vec<f32>> {
+    fn margins(&self, network: &Network, margin: &Margin) -> anyhow::Result<Vec<f32>> {
         let place =
             |at: usize| self.reach * (2.0 * at as f64 / (self.side - 1).max(1) as f64 - 1.0);
         let mut margins = Vec::with_capacity(self.side * self.side);
@@ -139,7 +162,7 @@ impl Plane {
                 .logits(&images)
                 .map_err(|error| anyhow::anyhow!("{error}"))?;
             let rows = logits.chunks_exact(network.classes());
-            margins.extend(rows.map(|row| head.margin(row)));
+            margins.extend(rows.map(|row| margin.at(row)));
         }
         Ok(margins)
     }
@@ -147,4 +170,16 @@ impl Plane {
 
 fn length(v: &[f64]) -> f64 {
     v.iter().map(|x| x * x).sum::<f64>().sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_labels_are_classes_the_margin_is_between_those_of_the_pair() {
+        let margin = Margin::Classes([2, 0]);
+        assert_eq!(margin.at(&[1.0, 9.0, 3.5]), 2.5);
+        assert_eq!(margin.at(&[3.5, 9.0, 1.0]), -2.5);
+    }
 }
