@@ -6,20 +6,7 @@ use serde_json::Value;
 
 /// The leaves of a specification by dotted path, without the fields named.
 pub fn fields(spec: &Value, without: &[&str]) -> BTreeMap<String, String> {
-    fn walk(value: &Value, path: &str, out: &mut BTreeMap<String, String>) {
-        match value {
-            Value::Object(fields) => {
-                for (name, value) in fields {
-                    let dot = if path.is_empty() { "" } else { "." };
-                    walk(value, &format!("{path}{dot}{name}"), out);
-                }
-            }
-            Value::String(text) => drop(out.insert(path.to_owned(), text.clone())),
-            value => drop(out.insert(path.to_owned(), value.to_string())),
-        }
-    }
-    let mut out = BTreeMap::new();
-    walk(spec, "", &mut out);
+    let mut out = spec::leaves(spec);
     out.retain(|path, _| !without.contains(&path.as_str()));
     out
 }

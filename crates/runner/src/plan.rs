@@ -19,7 +19,6 @@ use spec::Id;
 use store::Store;
 
 pub use absent::{Paths, obstacle};
-pub use label::plain;
 
 use crate::grid::{Slice, Target};
 

@@ -2,12 +2,12 @@
 
 use models::train::Training;
 use serde_json::{Value, json};
+use spec::plain;
 use spec::registry::Entry;
 use spec::schema::{Shape, shape};
 use spec::yaml;
 
 use crate::grid::{Grid, Target};
-use crate::plan::plain;
 use crate::say::say;
 
 /// Prints all of it.

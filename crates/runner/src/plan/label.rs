@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 use spec::checked::Count;
+use spec::leaves;
 
 use crate::grid::{Init, Target};
 
@@ -134,37 +135,6 @@ fn usual(path: &String, value: Option<&String>, peers: &[&Leaves]) -> bool {
     let own = count(value);
     let mut others = peers.iter().map(|peer| peer.get(path));
     others.all(|other| other == value || count(other) < own)
-}
-
-/// The leaves of a specification by dotted path.
-fn leaves(fields: &Value) -> Leaves {
-    fn walk(value: &Value, path: String, out: &mut Leaves) {
-        let leaf = match value {
-            Value::Object(fields) => {
-                for (name, value) in fields {
-                    let dot = if path.is_empty() { "" } else { "." };
-                    walk(value, format!("{path}{dot}{name}"), out);
-                }
-                return;
-            }
-            Value::Number(number) => plain(number.as_f64().unwrap_or_default()),
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        out.insert(path, leaf);
-    }
-    let mut out = Leaves::new();
-    walk(fields, String::new(), &mut out);
-    out
-}
-
-/// A number as people write it in a grid: `0`, `0.25`, `1e-10`.
-pub fn plain(number: f64) -> String {
-    if number == 0.0 || (1e-2..1e6).contains(&number.abs()) {
-        number.to_string()
-    } else {
-        format!("{number:e}")
-    }
 }
 
 #[cfg(test)]
