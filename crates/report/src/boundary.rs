@@ -5,7 +5,7 @@ use store::{Measured, Slice};
 
 use crate::figure::{self, Field, Figure};
 use crate::long::{Fields, align, done, skipped};
-use crate::pool::stem;
+use crate::names::stem;
 use crate::probes::Asked;
 use crate::{Cell, Column, Document, NotRun, Records, Row, Source, Table};
 

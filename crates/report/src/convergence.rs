@@ -7,7 +7,7 @@ use store::{Measured, Progress};
 
 use crate::figure::{Figure, Line, Lines, Plot};
 use crate::long::{Fields, align, done, skipped};
-use crate::pool::{GENERATORS, rank, title};
+use crate::names::{GENERATORS, rank, title};
 use crate::probes::Asked;
 use crate::{Cell, Column, Document, NotRun, Records, Row, Source, Table};
 

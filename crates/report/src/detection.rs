@@ -14,8 +14,9 @@ use store::SetRecord;
 use verify::{Rate, control};
 
 use crate::figure::{Figure, Rates};
+use crate::names::{GENERATORS, rank, title};
 use crate::paper::{Kinship, Measure, Paper, Setting as Printed};
-use crate::pool::{Block, GENERATORS, Point, REDUCED, Series, Setting, rank, title};
+use crate::pool::{Block, Point, REDUCED, Series, Setting};
 use crate::study::Study;
 use crate::variants::{fields, variants};
 use crate::{Cell, Column, Document, Records, Row, Source, Table};

@@ -8,8 +8,8 @@ use store::{Dispersion, Measured};
 use verify::LabelSpace;
 
 use crate::long::{Fields, align, done, skipped};
+use crate::numbers::{mean, median};
 use crate::paper;
-use crate::pool::{mean, median};
 use crate::probes::Asked;
 use crate::{Cell, Column, Document, NotRun, Records, Row, Source, Table};
 

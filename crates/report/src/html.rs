@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use spec::{Id, Scale};
 use store::Provenance;
 
-use crate::pool::network;
+use crate::names::network;
 use crate::{Align, Cell, Document, Error, Records, Report, Row, Source, Table};
 
 /// A report on the page.

@@ -5,24 +5,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
 use spec::{Id, Scale, Stream};
 use store::{RunRecord, SetRecord, TargetRecord};
-use verify::stats::{bootstrap95, crossed95};
+use verify::stats::crossed95;
 use verify::{Layout, Rate, control};
 
+use crate::kinds::kinds;
+use crate::names::{network, rank, title};
+use crate::numbers::{distinct, range};
 use crate::paper::{ITERATIONS, SAMPLES};
 use crate::study::{IDENTITY, Study};
 use crate::variants::{departures, fields, variants};
 use crate::{Kinship, Measure, Records};
-
-/// The paper's generators in the order of its columns, with their titles; others follow by name.
-pub const GENERATORS: [(&str, &str); 4] = [
-    ("validset", "Validset"),
-    ("dbi", "DBI"),
-    ("aid", "AID"),
-    ("ours", "Ours"),
-];
 
 /// One setting of an attack: a row of a table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -454,168 +448,4 @@ pub fn targets(records: &Records) -> Vec<(String, &TargetRecord)> {
         }
     }
     all
-}
-
-/// The mean of some values with its 95 % bootstrap interval, which is the same whenever it is asked for.
-pub fn mean(values: &[f64]) -> Option<(f64, Option<(f64, f64)>)> {
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    let stream = Stream::new(0).split("bootstrap");
-    (!values.is_empty()).then(|| (mean, bootstrap95(values, stream)))
-}
-
-/// The middle of some numbers, or the mean of the two in the middle.
-pub fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    let upper = *values.get(middle)?;
-    if values.len() % 2 == 1 {
-        return Some(upper);
-    }
-    Some((values[middle - 1] + upper) / 2.0)
-}
-
-/// How many different ones there are.
-pub fn distinct<T: Ord>(items: impl Iterator<Item = T>) -> usize {
-    items.collect::<BTreeSet<_>>().len()
-}
-
-/// A run that the grid asks for, done or not.
-struct Planned<'a> {
-    target: Id,
-    setting: Setting,
-    run: Option<&'a RunRecord>,
-}
-
-/// The runs of a study by what keeps them apart on all targets alike, so that a kind of attack has the same name wherever it is.
-fn kinds<'a>(study: &Study, records: &'a Records) -> Vec<(String, Vec<Planned<'a>>)> {
-    let done = records.runs.iter().map(|run| run.attack.as_str());
-    let names = done.chain(records.open.iter().map(|open| open.attack));
-    let names: BTreeSet<&str> = names.filter(|name| study.is_about(name)).collect();
-    let all = names
-        .into_iter()
-        .flat_map(|name| kinds_of(name, study, records));
-    if study.attack.is_some() {
-        return all.collect();
-    }
-    // One block, whose rows say which attack they are of and stand in the order of the numbers in their names.
-    let mut planned: Vec<_> = all.flat_map(|(_, planned)| planned).collect();
-    let rows: BTreeSet<_> = planned
-        .iter()
-        .map(|one| natural(one.setting.variant()))
-        .collect();
-    let rows: Vec<_> = rows.into_iter().map(|row| row.1.to_owned()).collect();
-    for one in &mut planned {
-        if let Setting::Attack { value, variant } = &mut one.setting {
-            let place = rows.iter().position(|row| row == variant);
-            *value = place.map(|place| (place as f64 + 1.0).to_bits());
-        }
-    }
-    let kinds = (!planned.is_empty()).then(|| (String::new(), planned));
-    kinds.into_iter().collect()
-}
-
-/// A text in an order that takes its numbers for numbers.
-fn natural(text: &str) -> (Vec<(Option<u64>, &str)>, &str) {
-    let words = text.split([' ', ',']).map(|word| {
-        let number = word.parse::<f64>().ok().filter(|number| *number >= 0.0);
-        (number.map(f64::to_bits), word)
-    });
-    (words.collect(), text)
-}
-
-/// The runs of one attack.
-fn kinds_of<'a>(
-    attack: &str,
-    study: &Study,
-    records: &'a Records,
-) -> Vec<(String, Vec<Planned<'a>>)> {
-    let done = records.runs.iter().filter(|run| run.attack == attack);
-    let done = done.map(|run| (run.target, &run.spec, Some(run)));
-    let open = records.open.iter().filter(|open| open.attack == attack);
-    let open = open.map(|open| (open.target, &open.spec, None));
-    let apart: Vec<_> = study.axis.into_iter().chain(["seed"]).collect();
-    let kinds = variants(done.chain(open).collect(), |(_, spec, _)| {
-        fields(spec, &apart)
-    });
-    let mut all: Vec<(String, Vec<Planned>)> = Vec::new();
-    for (variant, runs) in kinds {
-        let variant = match (study.attack, variant.as_str()) {
-            (Some(_), _) => variant,
-            (None, "") => attack.to_owned(),
-            (None, variant) => format!("{attack}, {variant}"),
-        };
-        let (kind, row) = match study.spread {
-            true => (String::new(), variant),
-            false => (variant, String::new()),
-        };
-        let planned = runs.into_iter().map(|(target, spec, run)| Planned {
-            target,
-            setting: Setting::Attack {
-                value: study.value(spec).map(f64::to_bits),
-                variant: row.clone(),
-            },
-            run,
-        });
-        match all.last_mut().filter(|(last, _)| *last == kind) {
-            Some((_, known)) => known.extend(planned),
-            None => all.push((kind, planned.collect())),
-        }
-    }
-    all
-}
-
-/// Where a generator stands among the columns.
-pub fn rank(generator: &str) -> usize {
-    let known = GENERATORS.iter().position(|(name, _)| *name == generator);
-    known.unwrap_or(GENERATORS.len())
-}
-
-/// The title of a generator, or of one of its variants.
-pub fn title(generator: &str, variant: &str) -> String {
-    let known = GENERATORS.iter().find(|(name, _)| *name == generator);
-    let (base, suffix) = generator.split_once('-').unwrap_or((generator, ""));
-    let base = GENERATORS.iter().find(|(name, _)| *name == base);
-    let title = match (known, base) {
-        (Some((_, title)), _) => (*title).to_owned(),
-        (None, Some((_, title))) => format!("{title} {suffix}"),
-        (None, None) => generator.to_owned(),
-    };
-    if variant.is_empty() {
-        title
-    } else {
-        format!("{title} ({variant})")
-    }
-}
-
-/// A network's name as papers write it, and its width if that is not theirs: `resnet18` is `ResNet18`.
-pub fn network(target: &TargetRecord) -> String {
-    let families = [("resnet", "ResNet"), ("vgg", "VGG")];
-    let title = families.into_iter().find_map(|(name, title)| {
-        let rest = target.model.strip_prefix(name)?;
-        Some(format!("{title}{rest}"))
-    });
-    let title = title.unwrap_or_else(|| target.model.clone());
-    match &target.spec["width"] {
-        Value::Null => title,
-        width => format!("{title} (width {width})"),
-    }
-}
-
-/// What the names of files about a target begin with: its data set and network, and its width if that is not the paper's.
-pub fn stem(target: &TargetRecord) -> String {
-    let stem = format!("{}-{}", target.dataset, target.model);
-    match &target.spec["width"] {
-        Value::Null => stem,
-        width => format!("{stem}-width{width}"),
-    }
-}
-
-/// `3`, or `2–3` if they differ.
-pub fn range(values: impl Iterator<Item = u64> + Clone) -> String {
-    match (values.clone().min(), values.max()) {
-        (Some(low), Some(high)) if low == high => low.to_string(),
-        (Some(low), Some(high)) => format!("{low}–{high}"),
-        _ => "0".to_owned(),
-    }
 }

@@ -4,7 +4,8 @@
 use store::{ProbeRecord, TargetRecord};
 
 use crate::long::{Fields, of_target};
-use crate::pool::{network, targets};
+use crate::names::network;
+use crate::pool::targets;
 use crate::variants::{fields, variants};
 use crate::{Cell, Records};
 

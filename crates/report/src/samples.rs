@@ -8,7 +8,8 @@ use verify::{Pixels, SensitiveSet};
 
 use crate::figure::{self, Figure};
 use crate::long::{Fields, align, done, of_target, skipped};
-use crate::pool::{network, rank, stem, targets, title};
+use crate::names::{network, rank, stem, title};
+use crate::pool::targets;
 use crate::variants::{departures, fields};
 use crate::{Cell, Column, Document, NotRun, Records, Row, Source, Table};
 

@@ -5,8 +5,9 @@ use store::TargetRecord;
 use verify::Rate;
 
 use crate::long::{Fields, align, done, of_target, skipped};
+use crate::names::network;
 use crate::paper::{self, Kinship, SETTINGS};
-use crate::pool::{network, targets};
+use crate::pool::targets;
 use crate::{Cell, Column, Document, NotRun, Records, Row, Source, Table};
 
 /// Table I.

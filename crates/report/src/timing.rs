@@ -7,8 +7,9 @@ use spec::{Id, Scale};
 use store::{Measured, ProbeRecord, Timing};
 
 use crate::long::{Fields, align, done, skipped};
+use crate::names::{rank, title};
+use crate::numbers::{mean, median};
 use crate::paper;
-use crate::pool::{mean, median, rank, title};
 use crate::probes::Asked;
 use crate::{Cell, Column, Document, NotRun, Records, Row, Source, Table};
 

@@ -126,10 +126,7 @@ fn a_column_says_that_its_samples_were_made_otherwise_elsewhere() {
     set.spec["alpha"] = json!(1e-4);
     let said = said(&records).unwrap();
     assert!(said.starts_with("Ours is not of the same making everywhere: "));
-    for part in [
-        "ResNet18 with alpha 1e-4",
-        "ResNet18 without these fields",
-    ] {
+    for part in ["ResNet18 with alpha 1e-4", "ResNet18 without these fields"] {
         assert!(said.contains(part), "{said}");
     }
 }

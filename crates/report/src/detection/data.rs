@@ -7,8 +7,9 @@ use verify::Rate;
 use super::details::answers;
 use super::{Findings, NotRun};
 use crate::long::{Fields, align, done, of_target, skipped};
+use crate::numbers::median;
 use crate::paper::{Kinship, Measure};
-use crate::pool::{Block, Point, Series, Setting, median, top1_after};
+use crate::pool::{Block, Point, Series, Setting, top1_after};
 use crate::study::IDENTITY;
 use crate::{Cell, Table};
 

@@ -4,8 +4,10 @@ use store::{RunRecord, SetRecord, Stop};
 use verify::Rate;
 
 use super::{Findings, MARK, marked, measures, percent, push};
+use crate::names::title;
+use crate::numbers::{median, range};
 use crate::paper::Measure;
-use crate::pool::{Block, Point, Series, is_balance, median, range, title, top1_after};
+use crate::pool::{Block, Point, Series, is_balance, top1_after};
 use crate::{Cell, Column, Table};
 
 impl Findings<'_> {

@@ -6,8 +6,9 @@ mod draw;
 use spec::Scale;
 use verify::Rate;
 
+use crate::names::GENERATORS;
 use crate::paper::{Kinship, Measure, Paper};
-use crate::pool::{Block, GENERATORS, REDUCED, Series};
+use crate::pool::{Block, REDUCED, Series};
 use crate::study::{Axis, Study};
 
 /// Detection rates of one attack.
