@@ -53,12 +53,12 @@ def name_all(sets):
     the seed must not be pooled."""
     for generator in {one["generator"] for one in sets}:
         kin = [one for one in sets if one["generator"] == generator]
-        kinds = [dict(leaves(one["spec"])) for one in kin]
+        kinds = [dict(leaves(one["spec"])) | {"head_balance": one.get("head_balance")} for one in kin]
         telling = sorted({path for kind in kinds for path in kind if any(other.get(path) != kind[path] for other in kinds)})
         if generator == "aid" and not telling and kinds[0]["stage1.lr"] != 1e-3:
             telling = ["stage1.lr"]
         for one, kind in zip(kin, kinds):
-            said = {path: kind.get(path) for path in telling}
+            said = {path: kind.get(path) for path in telling if path != "head_balance" or kind[path]}
             if generator == "ours" and set(said) == {"activation_weight"}:
                 name = "ours" if said["activation_weight"] else "ours without the magnitude term"
             elif generator == "aid" and set(said) == {"stage1.lr"}:

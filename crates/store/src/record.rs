@@ -96,6 +96,9 @@ pub struct SetRecord {
     pub generator: String,
     /// The resolved specification.
     pub spec: Value,
+    /// The least share of noise images that the keyed head gives either label, if one was asked for; records of before this field do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_balance: Option<f64>,
     /// Seed of the starting points.
     pub seed: u64,
     /// Whose labels are compared: the keyed head's two or the model's own.

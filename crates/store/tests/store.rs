@@ -55,6 +55,7 @@ fn set() -> SetRecord {
         target: id("target"),
         generator: "ours".into(),
         spec: json!({"alpha": 1e-6}),
+        head_balance: Some(0.3),
         seed: 2,
         label_space: LabelSpace::Head,
         layout: Layout::Pairs,

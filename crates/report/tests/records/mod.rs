@@ -73,6 +73,7 @@ pub fn asked(
         target: target.id,
         generator: generator.into(),
         spec,
+        head_balance: None,
         seed: 7,
         label_space: LabelSpace::Head,
         layout: if own { Layout::Pairs } else { Layout::Singles },

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Context;
 use generators::{Context as Setting, Generated};
 use spec::Stream;
+use spec::checked::Minority;
 use store::{FORMAT, SetRecord, Stop};
 use verify::{Control, Layout, Pixels, Rate, SensitiveSet};
 
@@ -110,14 +111,11 @@ impl Bench<'_> {
             ));
         }
         let result = summary(&made);
-        let record = record(
-            step,
-            set,
-            subject,
-            made,
-            controls,
-            clock.provenance(self.device),
-        )?;
+        let provenance = clock.provenance(self.device);
+        let record = SetRecord {
+            head_balance: self.head_balance.map(Minority::get),
+            ..record(step, set, subject, made, controls, provenance)?
+        };
         let bytes = question.set.to_bytes()?;
         self.store
             .put_set(&record, |path| Ok(std::fs::write(path, &bytes)?))?;
@@ -247,6 +245,7 @@ fn record(
         target: step.id,
         generator: set.generator.name().to_owned(),
         spec: plan::fields(&set.generator)?,
+        head_balance: None,
         seed: set.seed,
         label_space: made.set.label_space,
         layout: made.set.layout,
