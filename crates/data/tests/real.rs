@@ -154,6 +154,7 @@ fn thinned_gtsrb_has_its_pixels_and_its_tracks() {
     let in_rest: HashSet<u32> = tracks(&rest).into_keys().collect();
     assert!(tracks(&held).keys().all(|track| !in_rest.contains(track)));
     assert_eq!(rest.len() + held.len(), set.train.len());
+    assert_eq!(held.classes(), set.train.classes());
     for (had, have) in counts(&set.train).iter().zip(counts(&held)) {
         assert!((have as f64 - 0.1 * *had as f64).abs() <= 7.5);
     }
