@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use spec::{Id, Scale, Stream};
+use spec::{Id, Scale, Stream, plain};
 use store::{RunRecord, SetRecord, TargetRecord};
 use verify::stats::crossed95;
 use verify::{Layout, Rate, control};
@@ -226,7 +226,8 @@ impl<'a> Block<'a> {
             let approach = sets().filter(|set| !set.spec["stage1"].is_null());
             let approach = approach.filter(|set| set.iterations_cap < ITERATIONS);
             let approach = approach.map(|set| {
-                let (cap, lr) = (set.iterations_cap, &set.spec["stage1"]["lr"]);
+                let cap = set.iterations_cap;
+                let lr = plain(set.spec["stage1"]["lr"].as_f64().unwrap_or_default());
                 format!("{cap} of {ITERATIONS} iterations of stage 1 at steps of {lr}")
             });
             for part in samples.chain(approach).collect::<BTreeSet<_>>() {
