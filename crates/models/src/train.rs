@@ -119,7 +119,8 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Trains `weights` on all of `split`: `validation` and `images` are [`Training::choose`]'s, which makes it. The order of the images and their augmentation come from `stream`.
+    /// Trains `weights` on all of `split`, which [`Training::choose`] has picked by `validation` and `images`; the order of the images and their
+    /// augmentation come from `stream`.
     ///
     /// # Errors
     /// If the weights do not fit the model.
