@@ -212,7 +212,7 @@ fn grid(table: &Table, sources: &mut Vec<Arc<Source>>) -> Grid {
             .enumerate()
             .skip(hidden)
             .map(|(nth, cell)| Shape {
-                text: number(cell),
+                text: cell.plain(),
                 mark: cell.mark(),
                 class: class(nth, grouped && first.contains(&nth)),
                 head: nth < table.heads && *cell != Cell::Blank,
@@ -258,30 +258,6 @@ fn grid(table: &Table, sources: &mut Vec<Arc<Source>>) -> Grid {
         heads,
         notes: table.notes.iter().map(|note| typed(note)).collect(),
     }
-}
-
-/// A cell's text; powers of ten as such.
-fn number(cell: &Cell) -> String {
-    let text = cell.plain();
-    match (cell.bare(), text.split_once('e')) {
-        (Cell::Scientific(_), Some(("1", exponent))) => format!("10{}", raised(exponent)),
-        (Cell::Scientific(_), Some((digits, exponent))) => {
-            format!("{digits}·10{}", raised(exponent))
-        }
-        _ => text,
-    }
-}
-
-/// `⁻⁷` for `-7`.
-pub(crate) fn raised(exponent: &str) -> String {
-    let raise = |c| match c {
-        '-' => '⁻',
-        '1' => '¹',
-        '2' => '²',
-        '3' => '³',
-        digit => char::from_u32(0x2070 + (digit as u32 - '0' as u32)).unwrap_or(digit),
-    };
-    exponent.chars().map(raise).collect()
 }
 
 /// The pieces of a note, each with whether it is something to type.

@@ -9,7 +9,6 @@ use plotters::style::{FontStyle, RGBColor, register_font};
 
 use super::canvas::{At, Canvas, Drawn, FAMILY, FINE, Shape, Type};
 use crate::Error;
-use crate::html::raised;
 
 /// DejaVu Sans 2.37; its licence lies beside it.
 static FONT: &[u8] = include_bytes!("../../fonts/DejaVuSans.ttf");
@@ -238,9 +237,12 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
-/// `10⁻⁷`.
+/// `1e-7`, or `100`: not raised, as a font without a raised minus would show another number.
 pub fn power(exponent: i32) -> String {
-    format!("10{}", raised(&exponent.to_string()))
+    match exponent {
+        0..=2 => 10_u32.pow(exponent.unsigned_abs()).to_string(),
+        _ => format!("1e{exponent}"),
+    }
 }
 
 /// `0.1 %`: a power of ten as a share.
@@ -300,9 +302,11 @@ mod tests {
     }
 
     #[test]
-    fn powers_are_raised() {
-        assert_eq!(power(-10), "10⁻¹⁰");
-        assert_eq!(power(4), "10⁴");
+    fn powers_are_written_as_in_tables() {
+        assert_eq!(power(-10), "1e-10");
+        assert_eq!(power(0), "1");
+        assert_eq!(power(2), "100");
+        assert_eq!(power(4), "1e4");
     }
 
     #[test]
