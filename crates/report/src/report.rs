@@ -54,6 +54,17 @@ pub enum Subject {
     Probe(&'static str),
 }
 
+impl Subject {
+    /// Whether it is about what the attack of this name does.
+    pub fn takes(self, attack: &str) -> bool {
+        match self {
+            Self::Attack(name) => name == attack,
+            Self::Attacks => ATTACKS.is_about(attack),
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -144,13 +155,9 @@ impl Report {
         match self.subject() {
             Subject::Models => records.targets.iter().any(|record| record.id == target),
             Subject::Samples => records.sets.iter().any(|set| set.target == target),
-            Subject::Attack(name) => {
+            subject @ (Subject::Attack(_) | Subject::Attacks) => {
                 let mut runs = records.runs.iter();
-                runs.any(|run| run.target == target && run.attack == name)
-            }
-            Subject::Attacks => {
-                let mut runs = records.runs.iter();
-                runs.any(|run| run.target == target && ATTACKS.is_about(&run.attack))
+                runs.any(|run| run.target == target && subject.takes(&run.attack))
             }
             Subject::Probe(name) => {
                 let mut probes = records.probes.iter();

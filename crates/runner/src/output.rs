@@ -180,8 +180,10 @@ fn asks(step: &TargetStep, report: Report) -> bool {
     match report.subject() {
         Subject::Models => true,
         Subject::Samples => !step.sets.is_empty(),
-        Subject::Attack(name) => step.attacks.iter().any(|one| one.attack.name() == name),
-        Subject::Attacks => !step.attacks.is_empty(),
+        subject @ (Subject::Attack(_) | Subject::Attacks) => {
+            let mut attacks = step.attacks.iter();
+            attacks.any(|one| subject.takes(one.attack.name()))
+        }
         Subject::Probe("slice") => step.slice.is_some(),
         Subject::Probe(name) => step.probes.iter().any(|one| one.probe.name() == name),
     }

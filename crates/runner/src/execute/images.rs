@@ -24,7 +24,7 @@ impl Images {
     /// As many as `target` wants of `dataset`, chosen by `stream`.
     ///
     /// # Errors
-    /// Never, as no more are asked for than there are.
+    /// If a validation set cannot be held out, or leaves fewer images than are asked for.
     pub fn new(
         target: &Target,
         dataset: Rc<Dataset>,

@@ -62,7 +62,8 @@ impl Bench<'_> {
         progress: &mut Progress,
     ) -> anyhow::Result<Subject> {
         let stream = self.root.split("target");
-        let images = Images::new(&step.target, dataset, &stream)?;
+        let images =
+            Images::new(&step.target, dataset, &stream).with_context(|| step.name.clone())?;
         match self.store.target(&step.id)? {
             Some(record) => self.finished(step, &record, images, &stream),
             None => self.prepare(step, images, &stream, progress),
