@@ -71,7 +71,7 @@ impl fmt::Display for Subject {
             Self::Models => f.write_str("targets"),
             Self::Samples => f.write_str("generators"),
             Self::Attack(name) => write!(f, "attack `{name}`"),
-            Self::Attacks => f.write_str("attacks"),
+            Self::Attacks => f.write_str("attack that changes anything"),
             Self::Probe("slice") => f.write_str("`slice`"),
             Self::Probe(name) => write!(f, "probe `{name}`"),
         }
