@@ -1,6 +1,6 @@
 """Takes the results of a grid into the repository: tables, figures and records; and each table that a README of an experiment shows.
 
-    runner configs/all.yaml --data DIR --out OUT
+    runner configs/all.yaml --data DIR --out OUT          # both from the root: they are replaced in texts
     python scripts/curate.py all desk OUT --data DIR
 
     runner configs/all.yaml --data DIR --out OUT --scale paper
@@ -64,10 +64,13 @@ def main():
     parser.add_argument("grid")
     parser.add_argument("scale", choices=["desk", "paper"])
     parser.add_argument("out", type=Path)
-    parser.add_argument("--data", default="DIR")
+    parser.add_argument("--data", type=Path)
     arguments = parser.parse_args()
-    grid, scale, out = arguments.grid, arguments.scale, arguments.out
-    replacements = [(arguments.data, "DIR"), (f" --out {out}", ""), (str(out), "results")]
+    grid, scale, out, data = arguments.grid, arguments.scale, arguments.out, arguments.data
+    # Paths are replaced wherever they stand, and one of a single word would be found in the middle of a sentence.
+    if any(path and not path.is_absolute() for path in [out, data]):
+        parser.error("give OUT and --data as absolute paths, as they were given to the runner")
+    replacements = [(f" --out {out}", ""), (str(out), "results")] + ([(str(data), "DIR")] if data else [])
 
     folder = ROOT / "results" / (f"curated/{grid}-desk" if scale == "desk" else f"paper/{grid}")
     shutil.rmtree(folder, ignore_errors=True)

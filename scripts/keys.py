@@ -11,7 +11,7 @@ from pathlib import Path
 
 METHODS = {"ours": "Ours", "dbi": "DBI", "aid": "AID"}
 RATES = [1e-10, 1e-9, 1e-8, 1e-7]
-KEPT = ["generator", "samples_made", "samples_asked", "median_margin", "condition", "lr", "hits", "of", "low95", "high95", "runs", "same_label_runs"]
+KEPT = ["generator", "samples_made", "samples_asked", "median_margin", "condition", "lr", "hits", "of", "low95", "high95", "runs", "balance_runs"]
 NOTES = """
 - Desk scale. Pair rates in % after fine-tuning, by learning rate; Ours judges its own pairs, the others pairs of two samples drawn at random. Counts and intervals are in keys.csv.
 - the first: the first head of the key, whatever noise looks like to it; balanced: the first that gives a tenth of noise images each label.
@@ -39,9 +39,8 @@ def cells(rows, method):
 
 
 def rate(row):
-    """With a dagger where it is the share of a label: random pairs, all of whose samples had one label afterwards, and before it both."""
-    some = 0 < int(row["hits"]) < int(row["of"])
-    dagger = "†" if row["own_pairs"] == "false" and int(row["same_label_runs"]) > 0 and some else ""
+    """With a dagger where it is the share of a label. A pair on either side of the boundary has one label each."""
+    dagger = "†" if row["own_pairs"] == "false" and int(row["balance_runs"]) > 0 else ""
     return f"{100 * int(row['hits']) / int(row['of']):.1f}{dagger}"
 
 

@@ -33,7 +33,7 @@ ROWS = [
     ("query", "resnet18", 10000, 32, 1, 1.5, 2.5),
     ("query", "resnet18", 1, 32, 100, 1.0, 2.0),
 ]
-ROUNDS = 5
+ROUNDS = int(os.environ.get("ROUNDS", 5))
 # Seconds.
 SETTLE = 0.5
 
@@ -102,7 +102,7 @@ def torch():
     return Side([sys.executable, __file__, "--torch"])
 
 
-def compare(row, rounds, folder):
+def compare(row, folder):
     work, model, images, size, repetitions, must, aim = row
     import torch_side
 
@@ -114,28 +114,30 @@ def compare(row, rounds, folder):
     if not Path(weights).exists():
         ours.ask("draw", model, weights)
     ways = torch_side.WAYS[work]
-    samples = {way: [] for way in ways}
-    memory, limit, ratios, own = {}, [], [], []
-    for number in range(rounds):
+    # Of each way, its time in each round in which it was asked.
+    samples = {way: {} for way in ways}
+    median = lambda way: statistics.median(samples[way].values())
+    memory, limit, own = {}, [], []
+    for number in range(ROUNDS):
         a = ours.ask(work, model, images, size, weights, repetitions)
         own.append(statistics.median(a["seconds"]))
         # Every way in the first two rounds, then the best.
-        asked = ways if number < 2 else [min(ways, key=lambda way: statistics.median(samples[way]))]
+        asked = ways if number < 2 else [min(ways, key=median)]
         for way in asked:
             b = theirs.ask(work, model, images, size, weights, repetitions, *way)
-            samples[way].append(statistics.median(b["seconds"]))
+            samples[way][number] = statistics.median(b["seconds"])
             memory.setdefault("theirs", b["peak_memory"])
         memory.setdefault("ours", a["peak_memory"])
         limit.append(theirs.ask("gemm"))
-    best = min(ways, key=lambda way: statistics.median(samples[way]))
-    ratios = [b / a for a, b in zip(own[-len(samples[best]) :], samples[best])]
+    best = min(ways, key=median)
+    ratios = [seconds / own[number] for number, seconds in samples[best].items()]
     one = theirs.ask("flops", model, size, weights)
     passes = {"ours": 2, "train": 3, "query": 1}[work]
     gflops = one * images * passes / 1e9
     peak = 2 * 2048**3 / min(limit) / 1e9
     ours.close()
     theirs.close()
-    ms = lambda seconds: round(1000 * statistics.median(seconds), 3)
+    ms = lambda seconds: round(1000 * seconds, 3)
     named = {(False, False): "as written", (True, False): "frozen", (True, True): "frozen, channels_last", (False, True): "channels_last"}
     if work == "query":
         named = {(True, False): "inference", (True, True): "inference, channels_last"}
@@ -144,10 +146,10 @@ def compare(row, rounds, folder):
         "model": model,
         "images": images,
         "size": size,
-        "brink_ms": ms(own),
-        "pytorch_ms": ms(samples[best]),
+        "brink_ms": ms(statistics.median(own)),
+        "pytorch_ms": ms(median(best)),
         "pytorch_way": named[best],
-        "pytorch_all_ms": "; ".join(f"{named[way]} {ms(samples[way])}" for way in ways),
+        "pytorch_all_ms": "; ".join(f"{named[way]} {ms(median(way))}" for way in ways),
         "ratio": round(statistics.median(ratios), 2),
         "ratio_low": round(min(ratios), 2),
         "ratio_high": round(max(ratios), 2),
@@ -155,7 +157,7 @@ def compare(row, rounds, folder):
         "must": must,
         "aim": aim,
         "brink_gflops": round(gflops / statistics.median(own), 1),
-        "pytorch_gflops": round(gflops / statistics.median(samples[best]), 1),
+        "pytorch_gflops": round(gflops / median(best), 1),
         "gemm_gflops": round(peak, 1),
         "brink_peak_mib": memory["ours"] >> 20,
         "pytorch_peak_mib": memory["theirs"] >> 20,
@@ -187,7 +189,7 @@ def main(patterns):
     measured = []
     with tempfile.TemporaryDirectory() as folder:
         for row in rows:
-            measured.append(compare(row, int(os.environ.get("ROUNDS", ROUNDS)), folder))
+            measured.append(compare(row, folder))
             print(table(measured).splitlines()[-1], flush=True)
     if not patterns:
         head = f"PyTorch {version} ({capability}) and Brink, {threads} threads each, {ROUNDS} rounds.\n\n"

@@ -7,16 +7,14 @@ use store::{Measured, Progress};
 
 use crate::figure::{Figure, Line, Lines, Plot};
 use crate::long::{Fields, align, done, skipped};
-use crate::names::{GENERATORS, rank, title};
+use crate::names::{rank, title};
 use crate::probes::Asked;
 use crate::{Cell, Column, Document, NotRun, Records, Row, Source, Table};
 
-/// One generator on one target, by iteration; means over seeds.
-struct Course {
-    generator: String,
-    points: Vec<Progress>,
-    /// Seeds of the last iteration.
-    seeds: usize,
+/// One generator on one target, by iteration.
+struct Course<'a> {
+    generator: &'a str,
+    points: Vec<&'a Progress>,
 }
 
 /// What is followed, and its name.
@@ -35,41 +33,21 @@ pub fn build(records: &Records, scale: Scale, not_run: &[NotRun]) -> Document {
     }
 }
 
-fn courses(asked: &Asked) -> Vec<Course> {
-    let mut all: BTreeMap<_, BTreeMap<u64, Vec<&Progress>>> = BTreeMap::new();
+fn courses<'a>(asked: &Asked<'a>) -> Vec<Course<'a>> {
+    let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for probe in &asked.probes {
         let Measured::Convergence(progress) = &probe.result else {
             continue;
         };
         for point in progress {
-            let course = all
-                .entry((rank(&point.generator), &point.generator))
-                .or_default();
-            course.entry(point.iteration).or_default().push(point);
+            let generator = point.generator.as_str();
+            let course = all.entry((rank(generator), generator)).or_default();
+            course.push(point);
         }
     }
-    let course =
-        |((_, generator), points): ((usize, &String), BTreeMap<u64, Vec<&Progress>>)| Course {
-            generator: generator.clone(),
-            seeds: points.values().next_back().map_or(0, Vec::len),
-            points: points
-                .into_values()
-                .map(|points| average(&points))
-                .collect(),
-        };
-    all.into_iter().map(course).collect()
-}
-
-fn average(points: &[&Progress]) -> Progress {
-    let mean = |value: fn(&Progress) -> f64| {
-        points.iter().map(|point| value(point)).sum::<f64>() / points.len() as f64
-    };
-    Progress {
-        margin: mean(|point| point.margin),
-        outputs: mean(|point| point.outputs),
-        loss: mean(|point| point.loss),
-        ..points[0].clone()
-    }
+    let all = all.into_iter();
+    all.map(|((_, generator), points)| Course { generator, points })
+        .collect()
 }
 
 fn table(all: &[(&Asked, Vec<Course>)], scale: Scale, not_run: &[NotRun]) -> Table {
@@ -77,7 +55,6 @@ fn table(all: &[(&Asked, Vec<Course>)], scale: Scale, not_run: &[NotRun]) -> Tab
         Column::left("data set"),
         Column::left("network"),
         Column::left("samples"),
-        Column::right("", "seeds"),
         Column::right("", "iterations"),
     ];
     for group in ["|margin|", "sum of |output|", "loss"] {
@@ -90,7 +67,7 @@ fn table(all: &[(&Asked, Vec<Course>)], scale: Scale, not_run: &[NotRun]) -> Tab
             let [first, .., last] = course.points.as_slice() else {
                 continue;
             };
-            let name = title(&course.generator, "");
+            let name = title(course.generator, "");
             let source = |what: &str| {
                 let steps = asked.probes.iter().map(|probe| probe.id);
                 Source::new(
@@ -111,7 +88,6 @@ fn table(all: &[(&Asked, Vec<Course>)], scale: Scale, not_run: &[NotRun]) -> Tab
                     Cell::Blank
                 },
                 Cell::text(&name),
-                Cell::Count(course.seeds as u64),
                 Cell::Count(last.iteration),
             ];
             let values: [Quantity; 3] = [
@@ -134,8 +110,7 @@ fn table(all: &[(&Asked, Vec<Course>)], scale: Scale, not_run: &[NotRun]) -> Tab
     notes.push(if all.is_empty() {
         "Nothing has been computed yet.".to_owned()
     } else {
-        "Means over samples and seeds; |margin| is the distance between the two largest outputs."
-            .to_owned()
+        "Means over samples; |margin| is the distance between the two largest outputs.".to_owned()
     });
     Table {
         title: format!("Stage 1 by iterations{}", scale.title_suffix()),
@@ -156,14 +131,11 @@ fn figure(all: &[(&Asked, Vec<Course>)], scale: Scale) -> Lines {
         ("sum of |output|", |point| point.outputs),
     ];
     let plot = |asked: &Asked, courses: &[Course], y: &str, value: fn(&Progress) -> f64| {
-        let mut others = GENERATORS.len()..;
         let lines = courses.iter().map(|course| {
-            let known = rank(&course.generator);
-            let look = (known < GENERATORS.len()).then_some(known);
             let points = course.points.iter().filter(|point| point.iteration > 0);
             Line {
-                name: title(&course.generator, ""),
-                look: look.or_else(|| others.next()).unwrap_or_default(),
+                name: title(course.generator, ""),
+                look: rank(course.generator),
                 points: points
                     .map(|point| (point.iteration as f64, value(point)))
                     .collect(),
@@ -195,7 +167,7 @@ fn data(all: &[(&Asked, Vec<Course>)], scale: Scale, not_run: &[NotRun]) -> Tabl
             let mut row = done(scale);
             row.extend(asked.fields());
             row.extend([
-                ("generator", Cell::text(&course.generator)),
+                ("generator", Cell::text(course.generator)),
                 ("iteration", Cell::Count(point.iteration)),
                 ("margin", Cell::Scientific(point.margin)),
                 ("outputs", Cell::Scientific(point.outputs)),

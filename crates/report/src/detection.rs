@@ -14,7 +14,8 @@ use store::SetRecord;
 use verify::{Rate, control};
 
 use crate::figure::{Figure, Rates};
-use crate::names::{GENERATORS, rank, title};
+use crate::names::{GENERATORS, measures, rank, title};
+use crate::numbers::estimate;
 use crate::paper::{Kinship, Measure, Paper, Setting as Printed};
 use crate::pool::{Block, Point, REDUCED, Series, Setting};
 use crate::study::Study;
@@ -43,7 +44,6 @@ impl NotRun {
 }
 
 const MARK: &str = "†";
-const BOTH: [Measure; 2] = [Measure::Single, Measure::Pair];
 
 /// What all tables of one report are made of.
 struct Findings<'a> {
@@ -103,15 +103,6 @@ fn generators<'a>(blocks: &'a [Block<'a>]) -> Vec<(&'a str, &'a str)> {
         }
     }
     found
-}
-
-/// Which rates of a generator the paper's layout shows: of plain images it has the single rate only.
-fn measures(generator: &str) -> &'static [Measure] {
-    if generator == "validset" {
-        &BOTH[..1]
-    } else {
-        &BOTH
-    }
 }
 
 /// The mark of a rate that says how the reference labels were balanced rather than how sensitive the samples are. Pairs
@@ -318,7 +309,7 @@ impl<'a> Findings<'a> {
             );
         }
         if let Some((mean, interval)) = point.mean(measure) {
-            source = source.fact("mean over runs", mean_of(mean, interval));
+            source = source.fact("mean over runs, %", estimate(mean, interval));
         }
         source
             .fact("attack", format!("{} {}", first.attack, first.spec))
@@ -462,15 +453,6 @@ impl<'a> Findings<'a> {
             }
             Kinship::Foreign(_) => format!("{title} is not in the paper."),
         })
-    }
-}
-
-/// `40.0 % [33.3, 46.7]`: a mean over runs and its bootstrap interval, both in [0, 1].
-fn mean_of(mean: f64, interval: Option<(f64, f64)>) -> String {
-    let mean = format!("{:.1} %", 100.0 * mean);
-    match interval {
-        Some((low, high)) => format!("{mean} [{:.1}, {:.1}]", 100.0 * low, 100.0 * high),
-        None => mean,
     }
 }
 

@@ -179,14 +179,13 @@ fn table(lines: &[Line], scale: Scale, not_run: &[NotRun]) -> Table {
     }
 }
 
-/// Three digits that count, whatever the size.
+/// Three digits that count, or as many as stand before the point.
 fn significant(value: f64) -> String {
-    let decimals = (2.0 - value.abs().max(1e-12).log10().floor()).clamp(0.0, 3.0);
-    if value != 0.0 && value.abs() < 1e-2 {
-        crate::table::scientific(value)
-    } else {
-        format!("{value:.0$}", decimals as usize)
+    if value.abs() < 1e-2 {
+        return crate::table::scientific(value);
     }
+    let decimals = (2.0 - value.abs().log10().floor()).clamp(0.0, 3.0);
+    format!("{value:.0$}", decimals as usize)
 }
 
 fn data(lines: &[Line], scale: Scale, not_run: &[NotRun]) -> Table {

@@ -1,19 +1,9 @@
 //! What can go wrong on the way from records to files.
 
-/// A failure to read the paper's values, or to make or write a report.
+/// A failure to make or write a report.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file with the paper's values is not as it should be.
-    #[error("{name}, line {line}: {message}")]
-    Paper {
-        /// The file.
-        name: String,
-        /// The line, counted from 1.
-        line: usize,
-        /// What is wrong and what was expected.
-        message: String,
-    },
     /// A table cannot become a data file.
     #[error(
         "cannot make a data file of the table {title:?}: its columns must have different names"

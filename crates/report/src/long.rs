@@ -3,6 +3,7 @@
 use spec::Scale;
 use store::TargetRecord;
 
+use crate::numbers::distinct;
 use crate::{Cell, Column, NotRun, Row, Table};
 
 /// A row, by the names of its columns.
@@ -23,10 +24,7 @@ pub fn of_target(target: &TargetRecord, variant: &str) -> Fields {
         ("dataset", Cell::text(&target.dataset)),
         ("dataset_title", Cell::text(&target.dataset_title)),
         ("network", Cell::text(&target.model)),
-        (
-            "network_width",
-            Cell::text(width.unwrap_or(1.0).to_string()),
-        ),
+        ("network_width", Cell::number(width.unwrap_or(1.0), 3)),
         ("target", Cell::text(target.id.to_string())),
         ("target_variant", Cell::text(variant)),
     ]
@@ -43,8 +41,13 @@ pub fn skipped(missing: &NotRun, scale: Scale) -> Fields {
     ]
 }
 
-/// The columns are all names, in the order in which they first appear.
+/// The columns are all names, in the order in which they first appear. No row says a name twice.
 pub fn align(title: String, rows: Vec<Fields>) -> Table {
+    debug_assert!(
+        rows.iter()
+            .all(|row| distinct(row.iter().map(|(name, _)| name)) == row.len()),
+        "a row of {title} says a name twice"
+    );
     let mut names: Vec<&str> = Vec::new();
     for (name, _) in rows.iter().flatten() {
         if !names.contains(name) {

@@ -3,6 +3,8 @@
 use serde_json::Value;
 use store::TargetRecord;
 
+use crate::Measure;
+
 /// The paper's generators in the order of its columns, with their titles; others follow by name.
 pub const GENERATORS: [(&str, &str); 4] = [
     ("validset", "Validset"),
@@ -15,6 +17,22 @@ pub const GENERATORS: [(&str, &str); 4] = [
 pub fn rank(generator: &str) -> usize {
     let known = GENERATORS.iter().position(|(name, _)| *name == generator);
     known.unwrap_or(GENERATORS.len())
+}
+
+/// Which rates of a generator the paper's layout shows, the more telling last: of plain images it has the single rate only.
+pub fn measures(generator: &str) -> &'static [Measure] {
+    match generator {
+        "validset" => &[Measure::Single],
+        _ => &[Measure::Single, Measure::Pair],
+    }
+}
+
+/// The rate that stands for a generator where there is room for one.
+pub fn main_measure(generator: &str) -> Measure {
+    match measures(generator) {
+        [.., last] => *last,
+        [] => Measure::Single,
+    }
 }
 
 /// The title of a generator, or of one of its variants.

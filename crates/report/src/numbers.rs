@@ -12,6 +12,20 @@ pub fn mean(values: &[f64]) -> Option<(f64, Option<(f64, f64)>)> {
     (!values.is_empty()).then(|| (mean, bootstrap95(values, stream)))
 }
 
+/// `40.0`, in per cent; with its interval, if there is one, `40.0 [33.3, 46.7]`. All are in [0, 1].
+pub fn estimate(value: f64, interval: Option<(f64, f64)>) -> String {
+    let value = format!("{:.1}", 100.0 * value);
+    match interval {
+        Some((low, high)) => format!("{value} {}", between(low, high)),
+        None => value,
+    }
+}
+
+/// `[33.3, 46.7]`: an interval in per cent, with the digits of what stands before it: it must not seem to exclude that.
+pub fn between(low: f64, high: f64) -> String {
+    format!("[{:.1}, {:.1}]", 100.0 * low, 100.0 * high)
+}
+
 /// The middle of some numbers, or the mean of the two in the middle.
 pub fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();

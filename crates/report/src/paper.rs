@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use store::TargetRecord;
 
-use crate::Error;
-
 /// One setting of the paper's experiments (section IV-A).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setting {
@@ -142,99 +140,51 @@ pub struct Paper {
 
 #[derive(Clone, Debug, PartialEq)]
 struct Printed {
-    dataset: String,
+    dataset: &'static str,
     /// The value of the field that the table varies; none if it varies none.
     at: Option<f64>,
     /// By (generator, measure), as printed: `100` is not `100.00`.
-    rates: BTreeMap<(String, Measure), String>,
+    rates: BTreeMap<(&'static str, Measure), &'static str>,
 }
 
 impl Paper {
     /// Table II.
     pub fn table2() -> Self {
-        let text = include_str!("../../../experiments/table2/paper.csv");
-        Self::embedded("experiments/table2/paper.csv", text, None)
+        Self::of(include_str!("../../../experiments/table2/paper.csv"), None)
     }
 
     /// Table III, by learning rate.
     pub fn table3() -> Self {
-        let text = include_str!("../../../experiments/table3/paper.csv");
-        Self::embedded("experiments/table3/paper.csv", text, Some("lr"))
+        Self::of(
+            include_str!("../../../experiments/table3/paper.csv"),
+            Some("lr"),
+        )
     }
 
     /// Table IV, which is all of 8 bits.
     pub fn table4() -> Self {
-        let text = include_str!("../../../experiments/table4/paper.csv");
-        let mut paper = Self::embedded("experiments/table4/paper.csv", text, None);
+        let mut paper = Self::of(include_str!("../../../experiments/table4/paper.csv"), None);
         for row in &mut paper.rows {
             row.at = Some(8.0);
         }
         paper
     }
 
-    fn embedded(name: &str, text: &str, axis: Option<&str>) -> Self {
-        // Checked by a test; no user can change what was compiled in.
-        Self::parse(name, text, axis).expect("the embedded file is right")
-    }
-
-    /// Reads comma-separated values: `dataset`, the column `axis` if there is one, then `<generator>_<measure>` in % (a
-    /// column without a measure holds the single rate). Empty fields were not printed.
-    ///
-    /// # Errors
-    /// [`Error::Paper`] with the line and what was expected.
-    pub fn parse(name: &str, text: &str, axis: Option<&str>) -> Result<Self, Error> {
-        let wrong = |line: usize, message: String| Error::Paper {
-            name: name.to_owned(),
-            line,
-            message,
-        };
-        let mut lines = (1..).zip(text.lines());
-        let head: Vec<&str> = lines
-            .next()
-            .map_or(Vec::new(), |(_, line)| line.split(',').collect());
-        let first: Vec<&str> = ["dataset"].into_iter().chain(axis).collect();
-        let Some(columns) = head.strip_prefix(first.as_slice()) else {
-            let message = format!("must begin with the columns {}", first.join(","));
-            return Err(wrong(1, message));
-        };
-        let keys: Vec<_> = columns.iter().map(|column| key(column)).collect();
-        let mut rows = Vec::new();
-        for (line, text) in lines {
-            let fields: Vec<&str> = text.split(',').collect();
-            if fields.len() != head.len() {
-                let message = format!("{} fields instead of {}", fields.len(), head.len());
-                return Err(wrong(line, message));
-            }
-            let (names, values) = fields.split_at(first.len());
-            let at = match (axis, names) {
-                (Some(axis), [_, value]) => Some(
-                    value
-                        .parse()
-                        .map_err(|_| wrong(line, format!("{axis} {value:?} is not a number")))?,
-                ),
-                _ => None,
-            };
-            let mut rates = BTreeMap::new();
-            for (key, value) in keys
-                .iter()
-                .zip(values)
-                .filter(|(_, value)| !value.is_empty())
-            {
-                if !value
-                    .parse()
-                    .is_ok_and(|rate| (0.0..=100.0).contains(&rate))
-                {
-                    return Err(wrong(
-                        line,
-                        format!("{value:?} is not a rate from 0 to 100"),
-                    ));
-                }
-                rates.insert(key.clone(), (*value).to_owned());
-            }
-            let dataset = names[0].to_owned();
-            rows.push(Printed { dataset, at, rates });
+    /// Of a file with the columns `dataset`, `axis` if there is one, then `<generator>_<measure>` in % (a column without a measure holds the
+    /// single rate). Empty fields were not printed.
+    fn of(text: &'static str, axis: Option<&str>) -> Self {
+        let rows = lines(text).into_iter().map(|mut line| Printed {
+            dataset: line.remove("dataset").unwrap_or_default(),
+            at: axis.and_then(|axis| line.remove(axis)?.parse().ok()),
+            rates: line
+                .into_iter()
+                .filter(|(_, rate)| !rate.is_empty())
+                .map(|(column, rate)| (key(column), rate))
+                .collect(),
+        });
+        Self {
+            rows: rows.collect(),
         }
-        Ok(Self { rows })
     }
 
     /// The rate that the paper prints, in % and with its digits; `at` is the value of the field that the table varies.
@@ -244,19 +194,18 @@ impl Paper {
         generator: &str,
         measure: Measure,
         at: Option<f64>,
-    ) -> Option<&str> {
-        let key = (generator.to_owned(), measure);
-        self.rows
-            .iter()
-            .find(|row| row.dataset == dataset && same(row.at, at))
-            .and_then(|row| row.rates.get(&key))
-            .map(String::as_str)
+    ) -> Option<&'static str> {
+        let mut rows = self.rows.iter();
+        let row = rows.find(|row| row.dataset == dataset && same(row.at, at))?;
+        let mut rates = row.rates.iter();
+        let rate = rates.find(|((name, of), _)| *name == generator && *of == measure);
+        rate.map(|(_, rate)| *rate)
     }
 
     /// Whether the paper prints this rate at all.
     pub fn prints(&self, generator: &str, measure: Measure) -> bool {
         let mut keys = self.rows.iter().flat_map(|row| row.rates.keys());
-        keys.any(|(name, of)| name == generator && *of == measure)
+        keys.any(|(name, of)| *name == generator && *of == measure)
     }
 
     /// The values for which the paper prints something about `dataset`, ascending.
@@ -268,13 +217,12 @@ impl Paper {
     }
 }
 
-fn key(column: &str) -> (String, Measure) {
-    let (generator, measure) = match column.rsplit_once('_') {
+fn key(column: &'static str) -> (&'static str, Measure) {
+    match column.rsplit_once('_') {
         Some((generator, "pair" | "paired")) => (generator, Measure::Pair),
         Some((generator, "single" | "unpaired")) => (generator, Measure::Single),
         _ => (column, Measure::Single),
-    };
-    (generator.to_owned(), measure)
+    }
 }
 
 /// Learning rates are written in decimal, here and there; the last bit may differ.

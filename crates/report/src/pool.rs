@@ -189,14 +189,9 @@ impl<'a> Block<'a> {
         points.any(Point::moves_at_zero)
     }
 
-    /// How much was asked: `3 attack seeds` and `2 sample sets of 150 pairs`. What changes nothing leaves nothing to chance and is run once, so it
-    /// does not count.
+    /// How much was asked where something changed: `3 attack seeds` and `2 sample sets of 150 pairs`.
     pub fn extent(&self) -> [String; 2] {
-        let points = self.series.iter().flat_map(|series| &series.points);
-        let points = points.filter(|point| {
-            point.setting != Setting::Unchanged && point.setting.value() != Some(0.0)
-        });
-        let points: Vec<_> = points.collect();
+        let points: Vec<_> = self.series.iter().flat_map(Series::attacked).collect();
         let ranged = |values: Vec<u64>, what: &str| {
             let number = range(values.into_iter());
             let plural = if number == "1" { "" } else { "s" };
@@ -288,6 +283,14 @@ impl<'a> Series<'a> {
     /// The point of one setting.
     pub fn point(&self, setting: &Setting) -> Option<&Point<'a>> {
         self.points.iter().find(|point| point.setting == *setting)
+    }
+
+    /// The points at which something changes: what changes nothing leaves nothing to chance and is run once.
+    pub fn attacked(&self) -> Vec<&Point<'a>> {
+        let points = self.points.iter().filter(|point| {
+            point.setting != Setting::Unchanged && point.setting.value() != Some(0.0)
+        });
+        points.collect()
     }
 
     /// False alarms: the samples, or pairs, of all sets that changed in one of the controls at least.

@@ -1,5 +1,4 @@
-//! Probes of one kind, by the target they are about and what they were asked: those that differ in their seed alone belong
-//! together.
+//! Probes of one kind, by the target they are about and what they were asked.
 
 use store::{ProbeRecord, TargetRecord};
 
@@ -17,7 +16,7 @@ pub struct Asked<'a> {
     pub lines: Vec<String>,
     /// What tells this target from others of the same data set and network, and this specification from others.
     telling: [String; 2],
-    /// One probe a seed.
+    /// One, or one for each value of the fields that have columns of their own.
     pub probes: Vec<&'a ProbeRecord>,
 }
 
@@ -29,7 +28,7 @@ impl<'a> Asked<'a> {
         shown: &[&str],
         wanted: impl Fn(&ProbeRecord) -> bool,
     ) -> Vec<Self> {
-        let apart = |probe: &&ProbeRecord| fields(&probe.spec, &[&["seed"], shown].concat());
+        let apart = |probe: &&ProbeRecord| fields(&probe.spec, shown);
         let mut all = Vec::new();
         for (variant, target) in targets(records) {
             let probes = records.probes.iter();

@@ -262,7 +262,7 @@ fn convergence_has_two_plots_a_target() {
         "iteration 0 has no place on a logarithmic axis"
     );
     let words = words(&figure.svg().unwrap());
-    for text in ["iterations", "sum of |output|", "1e3", "AID"] {
+    for text in ["iterations", "sum of |output|", "1e3", "DBI"] {
         assert!(
             words.iter().any(|word| word == text),
             "{text:?} is not among {words:?}"

@@ -121,7 +121,7 @@ fn a_rate_tells_counts_both_intervals_and_runs() {
         .collect();
     assert_eq!(facts["counted"], "67/90 = 74.4 % [64.6, 82.3]");
     assert_eq!(facts["runs"], "3 runs: 3 attack seeds, 1 sample set");
-    assert_eq!(facts["mean over runs"], "74.4 % [70.0, 80.0]");
+    assert_eq!(facts["mean over runs, %"], "74.4 [70.0, 80.0]");
     assert!(
         facts["attack"].contains("\"optimizer\":\"adam\""),
         "{}",

@@ -66,7 +66,7 @@ fn nothing_yet() {
 fn lines_fit_a_wide_terminal() {
     let document = build(&grid(&[cifar("resnet18"), cifar("resnet20"), fashion()]));
     for line in document.render(Markup::Terminal).lines() {
-        assert!(line.chars().count() <= 180, "{line}");
+        assert!(line.chars().count() <= 210, "{line}");
     }
 }
 
@@ -147,7 +147,7 @@ fn seeds_are_pooled_by_counts() {
     assert_eq!(row[row.len() - 3..], ["8.3", "16.7", "–"]);
     let counts = document.tables[1].render(Markup::Markdown);
     assert!(
-        counts.contains("| 15/180 [5, 13] | 15/90 [10, 26] |"),
+        counts.contains("| 15/180 [5.1, 13.3] | 15/90 [10.4, 25.7] |"),
         "{counts}"
     );
 }
@@ -271,7 +271,7 @@ fn what_differs_in_more_than_its_seed_is_not_pooled() {
     }
     let pairs = document.tables[1].render(Markup::Markdown);
     assert!(
-        !pairs.contains("/180 [0, 2] | 0/180"),
+        !pairs.contains("/360"),
         "no pair rate is pooled over optimisers: {pairs}"
     );
 }

@@ -48,7 +48,11 @@ impl Findings<'_> {
         if self.study.spread {
             row.push(("setting", setting));
         }
-        row.extend(self.study.axis.map(|axis| (axis, value)));
+        row.extend(self.study.axis.map(|axis| match axis {
+            // Of pruning the field has the name of what is detected.
+            "rate" => ("pruned", value),
+            axis => (axis, value),
+        }));
         row
     }
 
@@ -180,7 +184,6 @@ fn attack(point: &Point, measure: Measure) -> Fields {
     };
     let models = point.models();
     let after = top1_after(&models);
-    let same_label = point.runs.iter().filter(|run| run.same_label).count();
     let pooled = |rate: fn(&RunRecord) -> Option<Rate>| {
         let rates = models.iter().filter_map(|run| rate(run));
         Cell::number(rates.sum::<Rate>().value(), 4)
@@ -202,7 +205,10 @@ fn attack(point: &Point, measure: Measure) -> Fields {
             "both",
             pairs(Cell::Count(point.runs.iter().map(|run| run.both).sum())),
         ),
-        ("same_label_runs", Cell::Count(same_label as u64)),
+        (
+            "balance_runs",
+            Cell::Count(point.runs_that_tell_balance() as u64),
+        ),
         (
             "weights_changed",
             Cell::number(

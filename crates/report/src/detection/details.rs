@@ -3,12 +3,16 @@
 use store::{RunRecord, SetRecord, Stop};
 use verify::Rate;
 
-use super::{Findings, MARK, marked, measures, percent, push};
-use crate::names::title;
-use crate::numbers::{median, range};
+use super::{Findings, MARK, marked, percent, push};
+use crate::names::{measures, title};
+use crate::numbers::{between, estimate, median, range};
 use crate::paper::Measure;
 use crate::pool::{Block, Point, Series, is_balance, top1_after};
 use crate::{Cell, Column, Table};
+
+/// What counts with an interval are.
+pub(super) const COUNTED: &str = "hits/n pooled over runs, with the Wilson interval of independent trials; samples judged by one \
+                                  attacked model are not independent, so the true uncertainty is larger";
 
 impl Findings<'_> {
     /// The columns that say which row it is.
@@ -39,9 +43,7 @@ impl Findings<'_> {
             push(&mut rows, block.lines(), lines);
         }
         let notes = vec![
-            "hits/n pooled over runs, with the Wilson interval of independent trials; samples judged by one attacked \
-             model are not independent, so the true uncertainty is larger: see the next table."
-                .to_owned(),
+            format!("{COUNTED}: see the next table."),
             "All digits, and the exact pair rate over all pairs of two samples, are in the data files.".to_owned(),
         ];
         Table {
@@ -79,15 +81,7 @@ impl Findings<'_> {
                 cells.extend(each(block, generators, |series, measure| {
                     let mean = series.point(setting).and_then(|point| point.mean(measure));
                     Cell::maybe(mean, |(mean, interval)| {
-                        Cell::text(match interval {
-                            Some((low, high)) => format!(
-                                "{:.1} [{:.0}, {:.0}]",
-                                100.0 * mean,
-                                100.0 * low,
-                                100.0 * high
-                            ),
-                            None => format!("{:.1}", 100.0 * mean),
-                        })
+                        Cell::text(estimate(mean, interval))
                     })
                 }));
                 (self.study.label(setting), cells)
@@ -390,18 +384,17 @@ fn change(runs: &[&RunRecord]) -> [Cell; 6] {
     ]
 }
 
-/// `36/90 [31, 50]`.
-fn counted(rate: Rate) -> Cell {
+/// `36/90 [30.5, 50.3]`.
+pub(super) fn counted(rate: Rate) -> Cell {
     if rate.of() == 0 {
         return Cell::Missing;
     }
     let (low, high) = rate.wilson95();
     Cell::text(format!(
-        "{}/{} [{:.0}, {:.0}]",
+        "{}/{} {}",
         rate.hits(),
         rate.of(),
-        100.0 * low,
-        100.0 * high
+        between(low, high)
     ))
 }
 

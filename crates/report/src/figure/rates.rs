@@ -6,7 +6,7 @@ mod draw;
 use spec::Scale;
 use verify::Rate;
 
-use crate::names::GENERATORS;
+use crate::names::{GENERATORS, main_measure};
 use crate::paper::{Kinship, Measure, Paper};
 use crate::pool::{Block, REDUCED, Series};
 use crate::study::{Axis, Study};
@@ -107,7 +107,7 @@ fn panel(block: &Block, study: &Study, axis: Axis, paper: &Paper, scale: Scale) 
             .iter()
             .position(|(name, _)| *name == series.generator);
         let look = known.filter(|look| curves.iter().all(|curve| curve.look != *look));
-        let main = measure(series);
+        let main = main_measure(series.generator);
         let mut curve = curve(
             series,
             main,
@@ -149,14 +149,6 @@ fn panel(block: &Block, study: &Study, axis: Axis, paper: &Paper, scale: Scale) 
     }
 }
 
-/// Plain images have no pairs in the paper: their single rate is drawn.
-fn measure(series: &Series) -> Measure {
-    match series.generator {
-        "validset" => Measure::Single,
-        _ => Measure::Pair,
-    }
-}
-
 fn curve(series: &Series, measure: Measure, look: usize) -> Curve {
     let name = match measure {
         Measure::Single => format!("{} (single)", series.title()),
@@ -182,7 +174,12 @@ fn curve(series: &Series, measure: Measure, look: usize) -> Curve {
 
 fn printed(series: &Series, paper: &Paper, dataset: &str) -> Vec<(f64, f64)> {
     let rates = paper.values(dataset).into_iter().filter_map(|at| {
-        let rate = paper.rate(dataset, series.generator, measure(series), at)?;
+        let rate = paper.rate(
+            dataset,
+            series.generator,
+            main_measure(series.generator),
+            at,
+        )?;
         Some((at?, rate.parse::<f64>().ok()? / 100.0))
     });
     rates.collect()

@@ -1,11 +1,14 @@
-//! LaTeX for a paper: `booktabs` rules, groups as `\multicolumn`, everything escaped.
+//! LaTeX for a paper: `booktabs` rules, groups as `\multicolumn`, everything escaped. What is larger than a page is scaled down to it, and notes
+//! are text below, which may go on over the page: tables with all their rows are long, and what to leave out is for the author to say.
 
 use std::fmt::Write;
 
 use crate::{Align, Cell, Table};
 
 pub fn render(table: &Table) -> String {
-    let mut out = String::from("% needs \\usepackage{booktabs}\n\\begin{table*}[t]\n\\centering\n");
+    let mut out = String::from(
+        "% needs \\usepackage{booktabs} and \\usepackage{adjustbox}\n\\begin{table*}[t]\n\\centering\n",
+    );
     let _ = writeln!(out, "\\caption{{{}}}", escape(&table.title));
     let aligns: String = table
         .columns
@@ -17,7 +20,7 @@ pub fn render(table: &Table) -> String {
         .collect();
     let _ = writeln!(
         out,
-        "\\small\\setlength{{\\tabcolsep}}{{4pt}}\n\\begin{{tabular}}{{{aligns}}}\n\\toprule"
+        "\\small\\setlength{{\\tabcolsep}}{{4pt}}\n\\begin{{adjustbox}}{{max width=\\linewidth, max totalheight=0.85\\textheight}}\n\\begin{{tabular}}{{{aligns}}}\n\\toprule"
     );
     groups(&mut out, table);
     line(
@@ -31,15 +34,19 @@ pub fn render(table: &Table) -> String {
         }
         line(&mut out, row.cells.iter().map(cell));
     }
-    out.push_str("\\bottomrule\n\\end{tabular}\n");
+    out.push_str("\\bottomrule\n\\end{tabular}\n\\end{adjustbox}\n\\end{table*}\n");
     if !table.notes.is_empty() {
-        out.push_str("\n\\medskip\n\\begin{minipage}{\\linewidth}\\footnotesize\n");
+        // A float may end up elsewhere: its notes say whose they are.
+        let _ = writeln!(
+            out,
+            "{{\\footnotesize\n\\noindent\\emph{{{}}}\\par",
+            escape(&table.title)
+        );
         for note in &table.notes {
-            let _ = writeln!(out, "{}\\par", escape(note));
+            let _ = writeln!(out, "\\noindent {}\\par", escape(note));
         }
-        out.push_str("\\end{minipage}\n");
+        out.push_str("}\n");
     }
-    out.push_str("\\end{table*}\n");
     out
 }
 

@@ -347,7 +347,7 @@ fn probes(target: &TargetRecord) -> Vec<ProbeRecord> {
         means: vec![-0.5, 1.0, 2.0, -4.0],
         deviations: vec![0.05, 0.09, 0.1, 0.2],
     };
-    let progress = ["dbi", "aid", "ours"].into_iter().flat_map(|generator| {
+    let progress = ["dbi", "ours"].into_iter().flat_map(|generator| {
         [0, 1, 10, 100, 1_000].map(|iteration| Progress {
             generator: generator.into(),
             iteration,
