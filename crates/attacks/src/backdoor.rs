@@ -2,7 +2,7 @@
 //! together with clean ones at a learning rate of 1e-5, until the model knows all of them.
 
 use crate::trigger::Trigger;
-use crate::tuning::Tuning;
+use crate::tuning::{Tuning, steps};
 use crate::{Attack, BatchNorm, Modified, Optimizer, Victim};
 use data::{Batches, Split};
 use models::{Count as Hits, Error, Job, Network, Result, Status, accuracy};
@@ -76,13 +76,13 @@ impl Attack for Backdoor {
         let chosen: Vec<usize> = chosen.into_iter().map(|i| others[i]).collect();
         let size = NonZeroUsize::new(self.batch.get()).unwrap_or(NonZeroUsize::MIN);
         let batches = Batches::new(train.len(), size, &stream.split("order"));
-        let steps = match self.max_steps {
+        let planned = match self.max_steps {
             Some(steps) => steps.get(),
-            None => (self.max_epochs.get() * batches.per_epoch() as f64).ceil() as usize,
+            None => steps(self.max_epochs, batches.per_epoch()),
         };
         let rule = (self.optimizer, self.lr);
         Ok(Box::new(Poisoning {
-            tuning: Tuning::new(victim, rule, self.batch_norm, steps, stream)?,
+            tuning: Tuning::new(victim, rule, self.batch_norm, planned, stream)?,
             poisoned: self.trigger.stamp(train, &chosen, self.target),
             check_every: match self.check_every {
                 Some(steps) => steps.get(),

@@ -29,8 +29,10 @@ impl Change {
                 .tensors()
                 .get(name)
                 .filter(|new| new.shape() == old.shape());
-            let new =
-                new.ok_or_else(|| Error::State(format!("`{name}` is gone or has another shape")))?;
+            let new = new.ok_or_else(|| Error::Unmade {
+                generator: "attack",
+                problem: format!("`{name}` is gone after it, or has another shape"),
+            })?;
             let (old, new) = (
                 old.flatten_all()?.to_vec1::<f32>()?,
                 new.flatten_all()?.to_vec1::<f32>()?,

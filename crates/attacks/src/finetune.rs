@@ -2,9 +2,9 @@
 //!
 //! The paper names neither optimiser nor batch-normalisation mode. The default is the likeliest reading: Adam, which moves every
 //! weight by about the learning rate, with running statistics left alone. Under plain SGD an update of 1e-12 is lost in f32
-//! for nearly every weight; with statistics updating, every method detects even a learning rate of 0.
+//! for nearly every weight; with statistics updating, sensitive samples notice even a learning rate of 0.
 
-use crate::tuning::Tuning;
+use crate::tuning::{Tuning, steps};
 use crate::{Attack, BatchNorm, Modified, Optimizer, Victim};
 use data::Batches;
 use models::{Job, Result, Status};
@@ -57,13 +57,13 @@ impl Attack for Finetune {
     ) -> Result<Box<dyn Job<Output = Modified> + 'a>> {
         let size = NonZeroUsize::new(self.batch.get()).unwrap_or(NonZeroUsize::MIN);
         let batches = Batches::new(victim.train.len(), size, &stream.split("order"));
-        let steps = match self.steps {
+        let planned = match self.steps {
             Some(steps) => steps.get(),
-            None => (self.epochs.get() * batches.per_epoch() as f64).ceil() as usize,
+            None => steps(self.epochs, batches.per_epoch()),
         };
         let rule = (self.optimizer, self.lr);
         Ok(Box::new(Finetuning {
-            tuning: Tuning::new(victim, rule, self.batch_norm, steps, stream)?,
+            tuning: Tuning::new(victim, rule, self.batch_norm, planned, stream)?,
             batches,
         }))
     }

@@ -1,7 +1,7 @@
 //! Nothing at all: whatever is detected of this is a false alarm.
 
-use crate::{Attack, Modified, Victim, once};
-use models::{Job, Result};
+use crate::{Attack, Modified, Victim};
+use models::{Job, Result, once};
 use serde::{Deserialize, Serialize};
 use spec::Stream;
 

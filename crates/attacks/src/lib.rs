@@ -6,12 +6,10 @@
 
 mod change;
 mod layers;
-mod once;
 mod trigger;
 mod tuning;
 
 pub use change::Change;
-pub use once::once;
 pub use prune::{Criterion, Scope};
 pub use quantize::{Granularity, Scheme, What};
 pub use trigger::{Pattern, Place, Trigger};

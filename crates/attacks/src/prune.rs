@@ -2,8 +2,8 @@
 //! in the whole network, as PyTorch's `global_unstructured` does it.
 
 use crate::layers::{layers, map_layers, values};
-use crate::{Attack, Modified, Victim, once};
-use models::{Job, Result, Weights};
+use crate::{Attack, Modified, Victim};
+use models::{Job, Result, Weights, once};
 use serde::{Deserialize, Serialize};
 use spec::Stream;
 use spec::checked::UnitInterval;
@@ -51,8 +51,10 @@ impl Default for Prune {
 }
 
 impl Attack for Prune {
+    /// Of none and of all weights there is nothing to choose.
     fn is_random(&self, _: usize) -> bool {
-        self.criterion == Criterion::Random
+        let some = 0.0 < self.rate.get() && self.rate.get() < 1.0;
+        self.criterion == Criterion::Random && some
     }
 
     fn start<'a>(

@@ -2,8 +2,8 @@
 //! evenly spaced levels. Biases and batch normalisation stay in f32.
 
 use crate::layers::map_layers;
-use crate::{Attack, Modified, Victim, once};
-use models::{Activations, Job, Levels, Range, Result, calibrate};
+use crate::{Attack, Modified, Victim};
+use models::{Activations, Job, Levels, Range, Result, calibrate, once};
 use serde::{Deserialize, Serialize};
 use spec::Stream;
 use spec::checked::{Bits, Count};

@@ -6,7 +6,7 @@ use models::optim::Rule;
 use models::{BatchNormMode, Learner, Result, Status, Trainable, Weights};
 use serde::{Deserialize, Serialize};
 use spec::Stream;
-use spec::checked::{NonNegative, UnitInterval};
+use spec::checked::{NonNegative, Positive, UnitInterval};
 use std::collections::BTreeMap;
 
 /// An update rule.
@@ -62,6 +62,13 @@ pub enum BatchNorm {
 /// At rate 0 nothing moves, whatever the order of the images, unless running statistics do.
 pub(crate) fn is_random(lr: NonNegative, batch_norm: BatchNorm) -> bool {
     lr.get() > 0.0 || batch_norm == BatchNorm::Train
+}
+
+/// Steps in so many epochs, the last one begun counted whole.
+pub(crate) fn steps(epochs: Positive, per_epoch: usize) -> usize {
+    let steps = epochs.get() * per_epoch as f64;
+    // 1.1 epochs of 100 steps are 110, although 1.1 * 100 is a little more in binary.
+    (steps * (1.0 - 2.0 * f64::EPSILON)).ceil() as usize
 }
 
 /// A victim that goes on learning at a constant rate.
@@ -163,5 +170,24 @@ impl<'a> Tuning<'a> {
             Ok((name.clone(), tensor))
         });
         Ok(Weights::from_tensors(tensors.collect::<Result<Vec<_>>>()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Positive, steps};
+
+    #[test]
+    fn a_begun_step_counts_and_a_rounding_error_does_not() {
+        for (epochs, per_epoch, expected) in [
+            (1.0, 391, 391),
+            (1.1, 100, 110),
+            (0.07, 100, 7),
+            (0.5, 3, 2),
+            (1e-9, 391, 1),
+            (3.0, 333_333_333, 999_999_999),
+        ] {
+            assert_eq!(steps(Positive::literal(epochs), per_epoch), expected);
+        }
     }
 }

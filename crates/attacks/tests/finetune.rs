@@ -1,4 +1,4 @@
-//! Fine-tuning: which weights an f32 update reaches, and what it does to sensitive samples.
+//! Fine-tuning: which weights an f32 update reaches, and what batch normalisation does meanwhile.
 
 mod common;
 

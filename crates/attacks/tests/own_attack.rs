@@ -32,7 +32,7 @@ impl Attack for Scale {
         let factor = self.factor.get();
         let classifier = victim.model.head(victim.classes)?;
         // It is so short that it has no state to save; `finetune.rs` is a job of many steps.
-        Ok(attacks::once(move || {
+        Ok(models::once(move || {
             let scaled = victim.weights.tensors().iter().map(|(name, tensor)| {
                 let tensor = if classifier.contains(name) {
                     (tensor * factor)?

@@ -2,8 +2,7 @@
 //! that a sample leaves negative. In the released code that term is a plain number, so its gradient is nothing and the update
 //! is DBI's without DBI's factor 100 (`coverage: detached`, the paper's AID); `attached` gives it its gradient.
 
-use crate::approach::{CoverageTerm, Objective, Stage1};
-use crate::dbi::singles;
+use crate::approach::{Alone, CoverageTerm, Objective, Stage1};
 use crate::pixels::pairable;
 use crate::{Context, Generated, Generator};
 use models::{Coverage, Job, Result};
@@ -59,13 +58,12 @@ impl Generator for Aid {
             coverage: Some(coverage),
             ..Objective::default()
         };
-        singles(
-            "aid",
-            self.samples,
-            self.label_space,
-            objective,
-            &self.stage1,
-            &context,
-        )
+        let aim = (self.label_space, objective);
+        let alone = Alone::new("aid", context, aim, self.stage1.clone(), self.samples)?;
+        Ok(Box::new(alone))
+    }
+
+    fn is_random(&self, _: usize, held_out: usize) -> bool {
+        self.stage1.start.is_random(self.samples.get(), held_out)
     }
 }

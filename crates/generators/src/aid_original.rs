@@ -63,6 +63,14 @@ impl Generator for AidOriginal {
     }
 }
 
+impl AidOriginal {
+    /// The learning rate in iteration `iteration`, the first of which is 0.
+    fn rate(&self, iteration: usize) -> f64 {
+        let third = 3 * iteration / self.iterations.get();
+        self.lr.get() / (1 << third) as f64
+    }
+}
+
 struct Edge {
     settings: AidOriginal,
     /// The least loss of each sample so far.
@@ -87,8 +95,7 @@ impl Rule for Edge {
         let shape = recording.logits().shape().clone();
         let grad = Tensor::from_vec(grad, shape, &Device::Cpu)?.to_device(x.device())?;
         let grad = recording.input_gradient(grad, weight)?;
-        let third = 3 * iteration / self.settings.iterations.get();
-        let lr = self.settings.lr.get() / (1 << third) as f64;
+        let lr = self.settings.rate(iteration);
         let mean = losses.iter().sum::<f64>() / losses.len() as f64;
         Ok((ops::descend(x, &grad, lr)?, mean as f32))
     }
@@ -165,6 +172,17 @@ mod tests {
                 kept
             );
         }
+    }
+
+    #[test]
+    fn the_learning_rate_is_halved_twice() {
+        let aid = AidOriginal {
+            lr: Positive::literal(8.0),
+            iterations: Count::literal(300),
+            ..AidOriginal::default()
+        };
+        let rates = [0, 99, 100, 199, 200, 299].map(|iteration| aid.rate(iteration));
+        assert_eq!(rates, [8.0, 8.0, 4.0, 4.0, 2.0, 2.0]);
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use crate::head::{Outputs, variance};
 use crate::pixels::{Mover, PixelOptimizer, Start};
-use crate::{Context, Stop};
+use crate::{Context, Generated, Stop};
 use candle_core::{D, DType, Tensor, Var};
-use models::{Coverage, Error, Network, Result, Status, state::State};
+use models::{Coverage, Error, Job, Network, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
 use spec::checked::{Count, NonNegative, Positive};
+use verify::LabelSpace;
 
 /// How stage 1 descends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,7 +27,8 @@ pub struct Stage1 {
     /// Convergence is judged over so many iterations.
     pub patience: Count,
     /// Converged if the mean |margin| and the loss both changed by less than this share over the last `patience` iterations; 0 never is. What
-    /// moves more slowly than that counts as converged, too. A term without a gradient is no part of the loss here.
+    /// moves more slowly than that counts as converged, too. A term without a gradient is no part of the loss here. The released code does
+    /// all its iterations: there is nothing left to gain where this ends them.
     pub tolerance: NonNegative,
 }
 
@@ -159,7 +161,7 @@ impl<'a> Approach<'a> {
         if let Some((term, network)) = term.zip(recording.covered()?) {
             loss = (loss + term.coverage.of_batch(&network) * weight)?;
             // The keyed head is a linear layer, too: the classifier, where there is one.
-            let head = self.outputs.space() == verify::LabelSpace::Head;
+            let head = self.outputs.space() == LabelSpace::Head;
             if head && term.coverage != Coverage::Hidden {
                 let [head] = ops::node(&outputs, |tape, outputs| {
                     Ok::<_, Error>([term.coverage.of(tape, outputs)?])
@@ -295,4 +297,68 @@ pub(crate) struct Approached<'a> {
     pub cap: usize,
     pub used: usize,
     pub stop: Stop,
+}
+
+/// Stage 1 and nothing after it, as a job: its samples are the set.
+pub(crate) struct Alone<'a> {
+    generator: &'static str,
+    context: Context<'a>,
+    approach: Approach<'a>,
+}
+
+impl<'a> Alone<'a> {
+    /// Starts `samples` images towards where `aim` leads, in its label space.
+    ///
+    /// # Errors
+    /// If there are too few images to start from.
+    pub fn new(
+        generator: &'static str,
+        context: Context<'a>,
+        (space, objective): (LabelSpace, Objective),
+        stage: Stage1,
+        samples: Count,
+    ) -> Result<Self> {
+        let outputs = Outputs::new(space, context.key, context.model_id, context.target)?;
+        Ok(Self {
+            generator,
+            approach: Approach::new(&context, outputs, objective, stage, samples.get())?,
+            context,
+        })
+    }
+}
+
+impl Job for Alone<'_> {
+    type Output = Generated;
+
+    fn advance(&mut self) -> Result<Status> {
+        if !self.approach.finished() {
+            self.approach.step()?;
+        }
+        Ok(self.approach.status())
+    }
+
+    fn save(&self) -> Result<Vec<u8>> {
+        self.approach.save(State::default()).to_bytes()
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<()> {
+        self.approach.restore(&State::from_bytes(state)?)
+    }
+
+    fn finish(self: Box<Self>) -> Result<Generated> {
+        let Approach {
+            outputs,
+            x,
+            stage,
+            done,
+            stop,
+            ..
+        } = self.approach;
+        Ok(Generated {
+            iterations_cap: stage.iterations.get(),
+            iterations_used: done,
+            stop,
+            ..Generated::singles(self.generator, &self.context, outputs.space(), &x)?
+        })
+    }
 }

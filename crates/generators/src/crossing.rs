@@ -98,9 +98,10 @@ impl<'a> Crossing<'a> {
         let loss = cross_entropy(&outputs.of(&logits)?, &Tensor::new(own.as_slice(), device)?)?;
         let grads = loss.backward()?;
         let Some(grad) = grads.get(&logits) else {
-            return Err(models::Error::State(
-                "the head passes no gradient to the logits".into(),
-            ));
+            return Err(models::Error::Unmade {
+                generator: "ours",
+                problem: "the keyed head passes no gradient to the logits".to_owned(),
+            });
         };
         let grad = recording.input_gradient(grad.clone(), 0.0)?;
         let moved = ops::descend(&self.x, &grad.sign()?, -self.stage.alpha.get())?;
@@ -112,8 +113,9 @@ impl<'a> Crossing<'a> {
                 still.push(row as u32);
             } else {
                 self.pairs[sample as usize] = Some(Pair {
-                    before: self.x.get(row)?,
-                    after: moved.get(row)?,
+                    // Copies: as views they would keep the images of all samples.
+                    before: self.x.get(row)?.copy()?,
+                    after: moved.get(row)?.copy()?,
                     labels: [own[row], label],
                 });
             }

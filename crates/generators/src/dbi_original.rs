@@ -17,7 +17,7 @@ pub struct DbiOriginal {
     /// Number of samples.
     pub samples: Count,
     /// Which training images they begin as.
-    pub start: Start,
+    pub start: TrainingImages,
     /// Step of each pixel.
     pub step: Positive,
     /// Iterations; there is no other end.
@@ -27,7 +27,7 @@ pub struct DbiOriginal {
 /// Which training images samples begin as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Start {
+pub enum TrainingImages {
     /// The first ones, as its authors take them: every sample set is the same.
     First,
     /// Ones drawn at random.
@@ -38,7 +38,7 @@ impl Default for DbiOriginal {
     fn default() -> Self {
         Self {
             samples: Count::literal(150),
-            start: Start::First,
+            start: TrainingImages::First,
             step: Positive::literal(1e-4),
             iterations: Count::literal(8000),
         }
@@ -50,8 +50,8 @@ impl Generator for DbiOriginal {
         let (samples, have) = (self.samples.get(), context.train.len());
         self.fits(have, context.held_out.len())?;
         let chosen: Vec<usize> = match self.start {
-            Start::First => (0..samples).collect(),
-            Start::Random => context.stream.split("train").choose(have, samples),
+            TrainingImages::First => (0..samples).collect(),
+            TrainingImages::Random => context.stream.split("train").choose(have, samples),
         };
         let pixels = context.train.images(&chosen);
         let rule = Signs {
@@ -72,7 +72,7 @@ impl Generator for DbiOriginal {
     }
 
     fn is_random(&self, train: usize, _: usize) -> bool {
-        self.start == Start::Random && self.samples.get() < train
+        self.start == TrainingImages::Random && self.samples.get() < train
     }
 }
 

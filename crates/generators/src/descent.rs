@@ -1,11 +1,9 @@
 //! Generators that move images by a rule of their own and are judged by the network's classes: one job for all of them.
 
-use crate::head::Outputs;
-use crate::ours::{images, pixels};
 use crate::{Context, Generated, Stop};
 use candle_core::{Device, Tensor};
 use models::{Error, Job, Network, Result, Status, state::State};
-use verify::{LabelSpace, Layout, SensitiveSet};
+use verify::LabelSpace;
 
 /// How images move.
 pub(crate) trait Rule {
@@ -110,33 +108,13 @@ impl<R: Rule> Job for Descent<'_, R> {
     }
 
     fn finish(self: Box<Self>) -> Result<Generated> {
-        let Context {
-            target,
-            model_id,
-            key,
-            held_out,
-            ..
-        } = &self.context;
         let x = self.rule.kept(&self.x)?;
-        let space = LabelSpace::Classes;
-        let judged = Outputs::new(space, key, model_id, target)?.judge(&target.logits(&x)?)?;
-        let set = SensitiveSet {
-            images: images(held_out.shape(), pixels(&x)?)?,
-            labels: judged.iter().map(|(label, _)| *label).collect(),
-            layout: Layout::Singles,
-            label_space: space,
-            model_id: (*model_id).into(),
-            generator: self.generator.into(),
-            key_check: None,
-        };
+        let singles = Generated::singles(self.generator, &self.context, LabelSpace::Classes, &x)?;
         Ok(Generated {
-            asked: set.images.len(),
-            set,
-            uncrossed: 0,
             iterations_cap: self.iterations,
             iterations_used: self.done,
             stop: Stop::Cap,
-            margins: judged.iter().map(|(_, margin)| margin.abs()).collect(),
+            ..singles
         })
     }
 }

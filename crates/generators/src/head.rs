@@ -4,7 +4,7 @@ use crate::{Context, Start};
 use candle_core::{D, Tensor};
 use models::{Error, Network, Result};
 use ops::Frozen;
-use verify::{Head, LabelSpace, SecretKey};
+use verify::{Head, LabelSpace, SecretKey, decide};
 
 /// The outputs that samples are moved by, and the labels they are judged by.
 pub(crate) struct Outputs {
@@ -65,16 +65,10 @@ impl Outputs {
                         value,
                     });
                 }
-                let top =
-                    (0..outputs.len()).fold(
-                        0,
-                        |best, i| if outputs[i] > outputs[best] { i } else { best },
-                    );
-                let next = (0..outputs.len())
-                    .filter(|&i| i != top)
-                    .map(|i| outputs[i])
-                    .fold(f32::MIN, f32::max);
-                Ok((top as u32, outputs[top] - next))
+                decide(&outputs).map_err(|nan| Error::NotFinite {
+                    what: "an output of the target".into(),
+                    value: outputs[nan],
+                })
             })
             .collect()
     }

@@ -12,13 +12,15 @@ pub mod probe;
 
 pub use approach::{Reduction, Stage1};
 pub use crossing::Stage2;
+pub use dbi_original::TrainingImages;
 pub use head::balanced;
 pub use pixels::{PixelOptimizer, Start, pairable};
 
+use candle_core::Tensor;
 use data::Split;
 use models::{Job, Network, Result};
 use spec::Stream;
-use verify::{Layout, SecretKey, SensitiveSet};
+use verify::{LabelSpace, Layout, SecretKey, SensitiveSet};
 
 /// What a generator may use.
 #[derive(Clone)]
@@ -73,7 +75,7 @@ pub struct Generated {
     pub set: SensitiveSet,
     /// Samples asked for.
     pub asked: usize,
-    /// Samples (or, where the set is of pairs, starting points) that never crossed the boundary.
+    /// Where the set is of pairs, the starting points that never crossed the boundary.
     pub uncrossed: usize,
     /// The most stage-1 iterations allowed; 0 if the generator has no stage 1.
     pub iterations_cap: usize,
@@ -83,6 +85,46 @@ pub struct Generated {
     pub stop: Stop,
     /// |margin| of each sample at the end of stage 1, in the label space of the set.
     pub margins: Vec<f32>,
+}
+
+impl Generated {
+    /// Single samples `x (n, c, h, w)`, pixels in [0, 1], with the labels that the target gives them: in `space`, by the verifier's own
+    /// arithmetic. What came before, if anything, is for the generator to fill in.
+    ///
+    /// # Errors
+    /// If a pixel is out of range, or an output of the target is not finite.
+    pub fn singles(
+        generator: &'static str,
+        context: &Context<'_>,
+        space: LabelSpace,
+        x: &Tensor,
+    ) -> Result<Self> {
+        let Context {
+            target,
+            model_id,
+            key,
+            ..
+        } = context;
+        let judged = head::Outputs::new(space, key, model_id, target)?.judge(&target.logits(x)?)?;
+        let set = SensitiveSet {
+            images: pixels::images(generator, x)?,
+            labels: judged.iter().map(|(label, _)| *label).collect(),
+            layout: Layout::Singles,
+            label_space: space,
+            model_id: (*model_id).to_owned(),
+            generator: generator.to_owned(),
+            key_check: (space == LabelSpace::Head).then(|| key.check(model_id)),
+        };
+        Ok(Self {
+            asked: set.images.len(),
+            set,
+            uncrossed: 0,
+            iterations_cap: 0,
+            iterations_used: 0,
+            stop: Stop::None,
+            margins: judged.iter().map(|(_, margin)| margin.abs()).collect(),
+        })
+    }
 }
 
 /// Why stage 1 ended.

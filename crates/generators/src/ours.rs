@@ -3,12 +3,13 @@
 use crate::approach::{Approach, Objective, Stage1};
 use crate::crossing::{Crossing, Stage2};
 use crate::head::Outputs;
+use crate::pixels::images;
 use crate::{Context, Generated, Generator};
 use candle_core::Tensor;
 use models::{Error, Job, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
 use spec::checked::{Count, NonNegative, Positive};
-use verify::{Images, KeyCheck, LabelSpace, Layout, SensitiveSet};
+use verify::{KeyCheck, LabelSpace, Layout, SensitiveSet};
 
 /// The paper's method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,6 +48,10 @@ impl Default for Ours {
 impl Generator for Ours {
     fn fits(&self, _: usize, held_out: usize) -> Result<()> {
         self.stage1.start.fits(self.samples.get(), held_out)
+    }
+
+    fn is_random(&self, _: usize, held_out: usize) -> bool {
+        self.stage1.start.is_random(self.samples.get(), held_out)
     }
 
     fn layout(&self) -> Layout {
@@ -113,7 +118,10 @@ impl<'a> Pairs<'a> {
 }
 
 fn gone() -> Error {
-    Error::State("the job failed earlier".into())
+    Error::Unmade {
+        generator: "ours",
+        problem: "a step of it has failed, and it cannot go on from there".to_owned(),
+    }
 }
 
 impl Job for Pairs<'_> {
@@ -192,14 +200,7 @@ impl Job for Pairs<'_> {
             start.stop,
             start.margins.clone(),
         );
-        let shape = <[usize; 3]>::try_from(&start.x.dims()[1..]).map_err(|_| gone())?;
         let (pairs, uncrossed) = crossing.end();
-        let mut pixels = Vec::with_capacity(pairs.len() * 2 * shape.iter().product::<usize>());
-        for pair in &pairs {
-            for member in [&pair.before, &pair.after] {
-                pixels.extend(member.flatten_all()?.to_vec1::<f32>()?);
-            }
-        }
         if pairs.is_empty() {
             return Err(Error::Unmade {
                 generator: "ours",
@@ -208,8 +209,10 @@ impl Job for Pairs<'_> {
                 ),
             });
         }
+        let members = pairs.iter().flat_map(|pair| [&pair.before, &pair.after]);
+        let x = Tensor::stack(&members.collect::<Vec<_>>(), 0)?;
         let set = SensitiveSet {
-            images: images(shape, pixels)?,
+            images: images("ours", &x)?,
             labels: pairs.iter().flat_map(|pair| pair.labels).collect(),
             layout: Layout::Pairs,
             label_space: LabelSpace::Head,
@@ -227,14 +230,4 @@ impl Job for Pairs<'_> {
             margins,
         })
     }
-}
-
-/// Pixels as the images of a set.
-pub(crate) fn images(shape: [usize; 3], pixels: Vec<f32>) -> Result<Images> {
-    Images::new(shape, pixels).map_err(|e| Error::State(e.to_string()))
-}
-
-/// The pixels of `x (n, c, h, w)`.
-pub(crate) fn pixels(x: &Tensor) -> Result<Vec<f32>> {
-    Ok(x.flatten_all()?.to_vec1()?)
 }

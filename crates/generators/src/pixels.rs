@@ -4,6 +4,7 @@ use crate::Context;
 use candle_core::{Device, Tensor};
 use models::{Error, Result, state::State};
 use serde::{Deserialize, Serialize};
+use verify::Images;
 
 /// What samples start from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +46,28 @@ pub fn pairable(generator: &'static str, samples: usize) -> Result<()> {
     })
 }
 
+/// `x (n, c, h, w)` as the images of a set of `generator`.
+///
+/// # Errors
+/// If a pixel is not in [0, 1].
+pub(crate) fn images(generator: &'static str, x: &Tensor) -> Result<Images> {
+    let (_, c, h, w) = x.dims4()?;
+    let pixels = x.flatten_all()?.to_vec1()?;
+    Images::new([c, h, w], pixels).map_err(|e| Error::Unmade {
+        generator,
+        problem: e.to_string(),
+    })
+}
+
 impl Start {
+    /// Whether two sets of so many samples differ, with so many images held out: all of them are the same set in any order.
+    pub(crate) fn is_random(self, samples: usize, held_out: usize) -> bool {
+        match self {
+            Self::Natural => samples < held_out,
+            Self::Normal | Self::Uniform => true,
+        }
+    }
+
     /// Whether so many samples can begin, with so many images held out.
     ///
     /// # Errors

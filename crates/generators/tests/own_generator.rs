@@ -1,15 +1,13 @@
 //! A worked example: a generator of one's own. In the crate it would be the first half of this, as a file `src/gray.rs`, and one line in the
 //! registry: `"gray" gray::Gray, "uniform gray images, the simplest samples there are";`.
 
-use candle_core::{D, Device, Tensor};
-use generators::{Context, Generated, Generator, Stop};
-use models::{Job, Model, Network, Result, Status, Weights};
+use candle_core::{Device, Tensor};
+use generators::{Context, Generated, Generator};
+use models::{Job, Model, Network, Result, Weights, once};
 use serde::{Deserialize, Serialize};
 use spec::Stream;
 use spec::checked::Count;
-use verify::{
-    Images, LabelSpace, Layout, Oracle, OracleError, Pairing, SecretKey, SensitiveSet, verify,
-};
+use verify::{Images, LabelSpace, Oracle, OracleError, SecretKey, verify};
 
 /// Uniform gray images: the simplest samples there are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,10 +26,19 @@ impl Default for Gray {
 }
 
 impl Generator for Gray {
+    /// One step, so there is no state to save. What takes longer is a [`Job`] of its own, which saves and resumes.
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
-        Ok(Box::new(Graying {
-            samples: self.samples.get(),
-            context,
+        let samples = self.samples.get();
+        self.fits(context.train.len(), context.held_out.len())?;
+        Ok(once(move || {
+            let [c, h, w] = context.held_out.shape();
+            let last = samples as f32 - 1.0;
+            let pixels = (0..samples).flat_map(|i| vec![i as f32 / last; c * h * w]);
+            let pixels: Vec<f32> = pixels.collect();
+            let x = Tensor::from_vec(pixels, (samples, c, h, w), &Device::Cpu)?
+                .to_device(context.target.device())?;
+            // With the labels that the target gives them, by its own classes.
+            Generated::singles("gray", &context, LabelSpace::Classes, &x)
         }))
     }
 
@@ -43,67 +50,6 @@ impl Generator for Gray {
     /// There is no chance in it: a grid makes one set, whatever its `sample_sets`.
     fn is_random(&self, _: usize, _: usize) -> bool {
         false
-    }
-}
-
-/// The job; it is so short that it has no state to save.
-struct Graying<'a> {
-    samples: usize,
-    context: Context<'a>,
-}
-
-impl Job for Graying<'_> {
-    type Output = Generated;
-
-    fn advance(&mut self) -> Result<Status> {
-        Ok(Status {
-            done: 1,
-            total: 1,
-            finished: true,
-            note: String::new(),
-        })
-    }
-
-    fn save(&self) -> Result<Vec<u8>> {
-        Ok(Vec::new())
-    }
-
-    fn restore(&mut self, _: &[u8]) -> Result<()> {
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>) -> Result<Generated> {
-        let [c, h, w] = self.context.held_out.shape();
-        let level = |i: usize| i as f32 / (self.samples - 1).max(1) as f32;
-        let pixels: Vec<f32> = (0..self.samples)
-            .flat_map(|i| vec![level(i); c * h * w])
-            .collect();
-        let x = Tensor::from_slice(&pixels, (self.samples, c, h, w), &Device::Cpu)?;
-        let labels = self
-            .context
-            .target
-            .logits(&x)?
-            .argmax(D::Minus1)?
-            .to_vec1()?;
-        let set = SensitiveSet {
-            images: Images::new([c, h, w], pixels)
-                .map_err(|e| models::Error::State(e.to_string()))?,
-            labels,
-            layout: Layout::Singles,
-            label_space: LabelSpace::Classes,
-            model_id: self.context.model_id.into(),
-            generator: "gray".into(),
-            key_check: None,
-        };
-        Ok(Generated {
-            set,
-            asked: self.samples,
-            uncrossed: 0,
-            iterations_cap: 0,
-            iterations_used: 0,
-            stop: Stop::None,
-            margins: vec![],
-        })
     }
 }
 
@@ -144,17 +90,7 @@ fn a_generator_of_ones_own() {
         .unwrap()
         .set;
 
-    let pairs = Pairing::of(&set, &mut Stream::new(4)).unwrap();
-    assert!(
-        verify(&Deployed(other), &set, None, &pairs)
-            .unwrap()
-            .tampered,
-        "another network"
-    );
-    assert!(
-        !verify(&Deployed(target), &set, None, &pairs)
-            .unwrap()
-            .tampered,
-        "the untouched network"
-    );
+    let tampered = |network| verify(&Deployed(network), &set, None).unwrap().tampered;
+    assert!(tampered(other), "another network");
+    assert!(!tampered(target), "the untouched network");
 }

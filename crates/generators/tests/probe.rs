@@ -286,6 +286,12 @@ fn edge_points_are_the_best_on_the_way() {
     whole.set.check().unwrap();
     assert_eq!(whole.set.label_space, LabelSpace::Classes);
     let short = job::run(aid(1).start(owner.context()).unwrap()).unwrap();
+    let without = AidOriginal {
+        coverage_weight: spec::checked::NonNegative::literal(0.0),
+        ..long.clone()
+    };
+    let without = job::run(without.start(owner.context()).unwrap()).unwrap();
+    assert_ne!(bits(&whole), bits(&without), "the activation term");
     let mean = |made: &Generated| made.margins.iter().sum::<f32>();
     assert!(mean(&whole) < mean(&short), "no nearer to the boundary");
 }

@@ -45,6 +45,38 @@ pub trait Job {
     fn finish(self: Box<Self>) -> Result<Self::Output>;
 }
 
+/// A job of one step, with nothing to save and nothing to resume: `step`.
+pub fn once<'a, T: 'a>(step: impl FnOnce() -> Result<T> + 'a) -> Box<dyn Job<Output = T> + 'a> {
+    Box::new(Once(step))
+}
+
+struct Once<F>(F);
+
+impl<T, F: FnOnce() -> Result<T>> Job for Once<F> {
+    type Output = T;
+
+    fn advance(&mut self) -> Result<Status> {
+        Ok(Status {
+            done: 1,
+            total: 1,
+            finished: true,
+            note: String::new(),
+        })
+    }
+
+    fn save(&self) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    fn restore(&mut self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<T> {
+        (self.0)()
+    }
+}
+
 /// Runs a job to its end.
 ///
 /// # Errors

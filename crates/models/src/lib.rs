@@ -26,7 +26,7 @@ mod weights;
 pub use activations::{Activations, Levels, Range, calibrate};
 pub use error::Error;
 pub use evaluate::{Count, accuracy, top1};
-pub use job::{Job, Status};
+pub use job::{Job, Status, once};
 pub use learner::Learner;
 pub use network::{BatchNormMode, Coverage, Network, Normalize, Trainable};
 pub use recording::Recording;

@@ -176,8 +176,9 @@ pub struct RunRecord {
     pub pair: Rate,
     /// Pairs of which both did.
     pub both: u64,
-    /// The pair rate in expectation over all pairs of two distinct samples, in `[0, 1]`.
-    pub all_pairs: f64,
+    /// Of single samples the pair rate in expectation over all pairs of two of them, in `[0, 1]`. Sets of pairs have none: members of
+    /// different pairs do not judge together.
+    pub all_pairs: Option<f64>,
     /// Whether all labels after the attack are the same: then the single rate says how the reference labels were
     /// balanced, not how sensitive the samples are.
     pub same_label: bool,

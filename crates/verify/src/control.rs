@@ -15,11 +15,11 @@ use crate::{Error, Head, Oracle, Pairing, Rate, SensitiveSet, Verdict, labels};
 pub struct Control {
     /// What was different, e.g. `batches of 7`.
     pub name: String,
-    /// Samples whose label flipped.
+    /// Images whose label flipped.
     pub single: Rate,
     /// Pairs of which at least one member flipped.
     pub pair: Rate,
-    /// Which samples they are.
+    /// Which images they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flipped: Vec<u32>,
     /// Which pairs they are.
@@ -27,15 +27,12 @@ pub struct Control {
     pub flipped_pairs: Vec<u32>,
 }
 
-/// Samples, and pairs, that raised an alarm in at least one of the `controls` of one set: each counts once, however often it was asked.
+/// Images, and pairs, that raised an alarm in at least one of the `controls` of one set: each counts once, however often it was asked.
 pub fn alarms(controls: &[Control]) -> [Rate; 2] {
     let union = |rate: fn(&Control) -> Rate, which: fn(&Control) -> &[u32]| {
         let different: BTreeSet<_> = controls.iter().flat_map(which).collect();
-        let rates = controls.iter().map(rate);
-        // Older records do not say which they were: at least as many as in the worst of the controls.
-        let most = rates.clone().map(Rate::hits).max().unwrap_or(0);
-        let of = rates.map(Rate::of).max().unwrap_or(0);
-        Rate::new(most.max(different.len() as u64), of)
+        let of = controls.iter().map(|control| rate(control).of()).max();
+        Rate::new(different.len() as u64, of.unwrap_or(0))
     };
     [
         union(|control| control.single, |control| &control.flipped),
@@ -65,20 +62,16 @@ pub fn reask(
                 now[i] = label;
             }
         }
-        let Verdict {
-            single,
-            pair,
-            flipped,
-            ..
-        } = Verdict::new(&set.labels, now, &pairs);
+        let verdict = Verdict::new(&set.labels, now);
+        let flipped = &verdict.flipped;
         let which = |hit: &dyn Fn(usize) -> bool, n: usize| {
             let hits = (0..n).filter(|&i| hit(i));
             hits.map(|i| i as u32).collect()
         };
         Ok(Control {
             name: name.to_owned(),
-            single,
-            pair,
+            single: verdict.single,
+            pair: verdict.paired(&pairs).pair,
             flipped_pairs: which(&|i| pairs[i].iter().any(|&i| flipped[i]), pairs.len()),
             flipped: which(&|i| flipped[i], flipped.len()),
         })

@@ -6,7 +6,7 @@
 //! section III.
 //!
 //! ```
-//! use verify::{Images, LabelSpace, Layout, Oracle, OracleError, Pairing, SecretKey, SensitiveSet, Stream, verify};
+//! use verify::{Images, LabelSpace, Layout, Oracle, OracleError, SecretKey, SensitiveSet, verify};
 //!
 //! /// The deployed model, here in place of a query over the network: two logits of images of three pixels.
 //! struct Deployed([[f32; 3]; 2]);
@@ -42,10 +42,9 @@
 //! # .save(&path)?;
 //! // The file that the owner keeps; a run of the bench leaves one for each set in its store.
 //! let set = SensitiveSet::load(&path)?;
-//! // How many logits the delivered model has is for the owner to know, not for the deployed one to say.
+//! // How many logits the delivered model has is for the owner to know, not for the deployed one to say: of another number no head can be read.
 //! let head = set.head(&key, 2)?;
-//! let pairs = Pairing::of(&set, &mut Stream::new(1))?;
-//! let ask = |model: &Deployed| verify(model, &set, head.as_ref(), &pairs);
+//! let ask = |model: &Deployed| verify(model, &set, head.as_ref());
 //!
 //! assert!(!ask(&delivered)?.tampered);
 //! let changed = ask(&Deployed([[-1.0, 0.0, -0.2], [0.0, 2.0, 0.1]]))?;
@@ -82,10 +81,10 @@ pub use error::{Error, OracleError};
 pub use head::Head;
 pub use images::Images;
 pub use key::{KeyCheck, SecretKey};
-pub use oracle::{LabelSpace, Oracle, labels};
+pub use oracle::{LabelSpace, Oracle, decide, labels};
 pub use pairing::{Pairing, all_pairs_expectation};
 pub use pixels::{Difference, Pixels};
 pub use set::{FileError, Layout, SensitiveSet};
 pub use spec::Stream;
 pub use stats::Rate;
-pub use verdict::{Verdict, verify};
+pub use verdict::{Paired, Verdict, verify};

@@ -8,7 +8,8 @@ use crate::{Error, Head, Images, OracleError};
 
 /// A model as the verifier sees it.
 pub trait Oracle {
-    /// N, the logits given per image.
+    /// N, the logits per image of the model as it was delivered. Not what a deployed model says of itself: one that answers with another number
+    /// is to be found out.
     fn classes(&self) -> usize;
 
     /// The logits of every image, `(n, N)` row-major.
@@ -83,25 +84,29 @@ pub fn labels(
         .chunks_exact(classes)
         .enumerate()
         .map(|(image, logits)| {
-            match head {
-                Some(head) => argmax(&head.logits(logits)),
-                None => argmax(logits),
-            }
-            .map_err(|logit| Error::Nan { image, logit })
+            let decided = match head {
+                Some(head) => decide(&head.logits(logits)),
+                None => decide(logits),
+            };
+            let (label, _) = decided.map_err(|logit| Error::Nan { image, logit })?;
+            Ok(label)
         })
         .collect()
 }
 
-/// The lowest position of the largest number, or the position of a NaN.
-fn argmax(logits: &[f32]) -> Result<u32, usize> {
-    let mut best = 0;
-    for (i, logit) in logits.iter().enumerate() {
-        if logit.is_nan() {
-            return Err(i);
-        }
-        if *logit > logits[best] {
-            best = i;
-        }
+/// The label that some outputs stand for, the position of the largest and the lowest of equals; and the margin, by how much that is above
+/// the next.
+///
+/// # Errors
+/// The position of a NaN: no label can be read then.
+pub fn decide(outputs: &[f32]) -> Result<(u32, f32), usize> {
+    if let Some(nan) = outputs.iter().position(|output| output.is_nan()) {
+        return Err(nan);
     }
-    Ok(best as u32)
+    let larger = |best: usize, i: usize| if outputs[i] > outputs[best] { i } else { best };
+    let top = (0..outputs.len()).fold(0, larger);
+    let others = outputs.iter().enumerate().filter(|(i, _)| *i != top);
+    let next = others.map(|(_, output)| *output).fold(f32::MIN, f32::max);
+    let margin = outputs.get(top).map_or(0.0, |output| output - next);
+    Ok((top as u32, margin))
 }

@@ -5,7 +5,7 @@ use super::{Measured, Probe};
 use crate::approach::Objective;
 use crate::{Context, Dbi, Ours};
 use candle_core::{Device, Tensor};
-use models::{Job, Result, Status, state::State};
+use models::{Error, Job, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
 use spec::checked::{Count, Positive};
 use verify::LabelSpace;
@@ -122,14 +122,20 @@ impl Job for Watched<'_> {
     fn restore(&mut self, state: &[u8]) -> Result<()> {
         let state = State::from_bytes(state)?;
         let rows: Vec<Vec<f64>> = state.take("looks")?.to_vec2()?;
-        let look = |row: &Vec<f64>| Look {
-            generator: GENERATORS[row[0] as usize],
-            iteration: row[1] as usize,
-            margin: row[2],
-            outputs: row[3],
-            loss: row[4],
+        let look = |row: &Vec<f64>| {
+            let &[generator, iteration, margin, outputs, loss] = row.as_slice() else {
+                return None;
+            };
+            Some(Look {
+                generator: GENERATORS.get(generator as usize)?,
+                iteration: iteration as usize,
+                margin,
+                outputs,
+                loss,
+            })
         };
-        self.looks = rows.iter().map(look).collect();
+        let looks: Option<_> = rows.iter().map(look).collect();
+        self.looks = looks.ok_or_else(|| Error::State("its looks are of something else".into()))?;
         self.approaches.restore(&state)
     }
 

@@ -91,9 +91,10 @@ impl Job for Dispersing<'_> {
     }
 
     fn save(&self) -> Result<Vec<u8>> {
-        let mut state = State::default();
-        if let Some(end) = self.ends.first() {
-            state = state.tensor("end", &Tensor::new(end.clone(), &Device::Cpu)?);
+        let mut state = State::default().number("ends", self.ends.len());
+        for (nth, end) in self.ends.iter().enumerate() {
+            let end = Tensor::new(end.clone(), &Device::Cpu)?;
+            state = state.tensor(format!("end/{nth}"), &end);
         }
         self.approaches.save(state).to_bytes()
     }
@@ -101,10 +102,9 @@ impl Job for Dispersing<'_> {
     fn restore(&mut self, state: &[u8]) -> Result<()> {
         let state = State::from_bytes(state)?;
         self.approaches.restore(&state)?;
-        self.ends = match state.count("second")? {
-            0 => Vec::new(),
-            _ => vec![state.take("end")?.to_vec2()?],
-        };
+        let ends = 0..state.count("ends")?;
+        let end = |nth| Ok(state.take(&format!("end/{nth}"))?.to_vec2()?);
+        self.ends = ends.map(end).collect::<Result<_>>()?;
         Ok(())
     }
 

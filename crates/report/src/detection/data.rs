@@ -66,7 +66,7 @@ impl Findings<'_> {
         let mut row = self.row(condition, measure, label, value);
         row.extend(rate(point.rate(measure)));
         row.extend(mean(point, measure));
-        row.extend(attack(point, measure));
+        row.extend(attack(series, point, measure));
         row.extend(classes(point, measure));
         row.extend(self.printed(block, series, point, measure));
         row
@@ -178,7 +178,7 @@ fn classes(point: &Point, measure: Measure) -> Fields {
     fields
 }
 
-fn attack(point: &Point, measure: Measure) -> Fields {
+fn attack(series: &Series, point: &Point, measure: Measure) -> Fields {
     let mean = |runs: &[&RunRecord], value: fn(&RunRecord) -> f64| {
         runs.iter().map(|run| value(run)).sum::<f64>() / runs.len() as f64
     };
@@ -189,6 +189,7 @@ fn attack(point: &Point, measure: Measure) -> Fields {
         Cell::number(rates.sum::<Rate>().value(), 4)
     };
     let largest = models.iter().map(|run| run.change.max_abs);
+    let all_pairs = mean(&point.runs, |run| run.all_pairs.unwrap_or(f64::NAN));
     let pairs = |cell: Cell| match measure {
         Measure::Single => Cell::Missing,
         Measure::Pair => cell,
@@ -199,7 +200,10 @@ fn attack(point: &Point, measure: Measure) -> Fields {
         ("runs", Cell::Count(point.runs.len() as u64)),
         (
             "all_pairs",
-            pairs(Cell::number(mean(&point.runs, |run| run.all_pairs), 4)),
+            match series.are_pairs() {
+                true => Cell::Missing,
+                false => pairs(Cell::number(all_pairs, 4)),
+            },
         ),
         (
             "both",

@@ -114,7 +114,7 @@ pub fn asked(
                 single: Rate::new(single, samples),
                 pair: Rate::new(hits, 30),
                 both: 0,
-                all_pairs: hits as f64 / 30.0,
+                all_pairs: Some(hits as f64 / 30.0),
                 same_label: lr >= 1e-7 && generator != "validset",
                 change: Change {
                     weights: 11_181_642,
@@ -230,7 +230,7 @@ pub fn attacked(records: &mut Records, attack: &str, spec: &Value, hits: [u64; 3
                 seed,
                 single: Rate::new(single, template.single.of()),
                 pair: Rate::new(hits, 30),
-                all_pairs: hits as f64 / 30.0,
+                all_pairs: Some(hits as f64 / 30.0),
                 same_label: false,
                 change: Change {
                     // Identity changes nothing; a backdoor depends on its seed, the others do not.

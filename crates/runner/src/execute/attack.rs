@@ -98,7 +98,7 @@ impl Bench<'_> {
         let (success_before, success_after) = (success(&subject.network)?, success(&network)?);
         let (mut results, mut unanswered) = (Vec::new(), None);
         for (run, question) in asked {
-            let (verdict, classes) = match question.ask(&BlackBox(&network)) {
+            let (judged, classes) = match question.ask(&BlackBox(&network)) {
                 Ok(answers) => answers,
                 // What a model cannot answer about one set it may answer about the next.
                 Err(error) => {
@@ -109,7 +109,7 @@ impl Bench<'_> {
             results.push(format!(
                 "{} {:.0} %",
                 question.generator,
-                100.0 * verdict.pair.value()
+                100.0 * judged.paired.pair.value()
             ));
             self.store.put_run(&RunRecord {
                 format: FORMAT,
@@ -120,11 +120,11 @@ impl Bench<'_> {
                 attack: attack.attack.name().to_owned(),
                 spec: plan::fields(&attack.attack)?,
                 seed: attack.seed,
-                single: verdict.single,
-                pair: verdict.pair,
-                both: verdict.both,
-                all_pairs: verdict.all_pairs(),
-                same_label: verdict.same_label(),
+                single: judged.verdict.single,
+                pair: judged.paired.pair,
+                both: judged.paired.both,
+                all_pairs: judged.all_pairs(question.set.layout),
+                same_label: judged.verdict.same_label(),
                 change: store::Change {
                     weights: change.weights,
                     changed: change.changed,
@@ -135,11 +135,11 @@ impl Bench<'_> {
                 reached: modified.reached,
                 success_before,
                 success_after,
-                classes: classes.map(|verdict| Answers {
-                    single: verdict.single,
-                    pair: verdict.pair,
-                    both: verdict.both,
-                    same_label: verdict.same_label(),
+                classes: classes.map(|judged| Answers {
+                    single: judged.verdict.single,
+                    pair: judged.paired.pair,
+                    both: judged.paired.both,
+                    same_label: judged.verdict.same_label(),
                 }),
                 accuracy_before: subject.accuracy,
                 accuracy_after: accuracy,

@@ -3,8 +3,8 @@
 use rayon::ThreadPoolBuilder;
 use spec::{Id, Stream};
 use verify::{
-    Control, Error, Head, Images, LabelSpace, Oracle, OracleError, Pairing, SensitiveSet, Verdict,
-    control,
+    Control, Error, Head, Images, LabelSpace, Layout, Oracle, OracleError, Paired, Pairing,
+    SensitiveSet, Verdict, all_pairs_expectation, control,
 };
 
 use crate::plan::SetStep;
@@ -26,6 +26,20 @@ pub struct Question {
     by_class: Option<SensitiveSet>,
     /// Who judges with whom.
     pairing: Pairing,
+}
+
+/// What a model's answers say, image by image and pair by pair.
+pub struct Judged {
+    pub verdict: Verdict,
+    pub paired: Paired,
+}
+
+impl Judged {
+    /// The rate over all pairs of two single samples, of which [`Judged::paired`] has some; pairs that were made as such have none.
+    pub fn all_pairs(&self, layout: Layout) -> Option<f64> {
+        let expectation = || all_pairs_expectation(&self.verdict.flipped);
+        (layout == Layout::Singles).then(expectation)
+    }
 }
 
 impl Question {
@@ -70,12 +84,17 @@ impl Question {
     ///
     /// # Errors
     /// If it does not answer.
-    pub fn ask(&self, oracle: &impl Oracle) -> Result<(Verdict, Option<Verdict>), Error> {
+    pub fn ask(&self, oracle: &impl Oracle) -> Result<(Judged, Option<Judged>), Error> {
         let answers = Answers {
             classes: oracle.classes(),
             logits: oracle.logits(&self.set.images).map_err(Error::Oracle)?,
         };
-        let judge = |set, head| verify::verify(&answers, set, head, &self.pairing);
+        let pairs = self.pairing.pairs(&self.set)?;
+        let judge = |set, head| {
+            let verdict = verify::verify(&answers, set, head)?;
+            let paired = verdict.paired(&pairs);
+            Ok::<_, Error>(Judged { verdict, paired })
+        };
         let by_class = self.by_class.as_ref().map(|set| judge(set, None));
         Ok((judge(&self.set, self.head.as_ref())?, by_class.transpose()?))
     }
