@@ -11,6 +11,7 @@ pub mod html;
 pub mod markup;
 pub mod paper;
 
+mod attacked;
 mod boundary;
 mod convergence;
 mod detection;

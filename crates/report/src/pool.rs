@@ -415,15 +415,6 @@ fn by_seed<'a>(runs: impl Iterator<Item = &'a RunRecord>) -> Vec<&'a RunRecord> 
     runs.into_values().collect()
 }
 
-/// Top-1 of attacked models, its mean over them on the images of one: they were asked about the same ones, and more models are no more
-/// images.
-pub fn top1_after(models: &[&RunRecord]) -> Rate {
-    let mean: Rate = models.iter().map(|run| run.accuracy_after).sum();
-    let images = models.iter().map(|run| run.accuracy_after.of()).max();
-    let images = images.unwrap_or_default();
-    Rate::new((mean.value() * images as f64).round() as u64, images)
-}
-
 /// A text, unless it is empty.
 fn said(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())

@@ -1,15 +1,15 @@
 //! Everything in long form, for data files: one row for each target, generator, setting and measure, nothing rounded.
 //! Rates are in [0, 1], but for the paper's, which are in % as printed.
 
-use store::RunRecord;
 use verify::Rate;
 
 use super::details::answers;
 use super::{Findings, NotRun};
+use crate::attacked::Attacked;
 use crate::long::{Fields, align, done, of_target, skipped};
 use crate::numbers::median;
 use crate::paper::{Kinship, Measure};
-use crate::pool::{Block, Point, Series, Setting, top1_after};
+use crate::pool::{Block, Point, Series, Setting};
 use crate::study::IDENTITY;
 use crate::{Cell, Table};
 
@@ -179,17 +179,9 @@ fn classes(point: &Point, measure: Measure) -> Fields {
 }
 
 fn attack(series: &Series, point: &Point, measure: Measure) -> Fields {
-    let mean = |runs: &[&RunRecord], value: fn(&RunRecord) -> f64| {
-        runs.iter().map(|run| value(run)).sum::<f64>() / runs.len() as f64
-    };
-    let models = point.models();
-    let after = top1_after(&models);
-    let pooled = |rate: fn(&RunRecord) -> Option<Rate>| {
-        let rates = models.iter().filter_map(|run| rate(run));
-        Cell::number(rates.sum::<Rate>().value(), 4)
-    };
-    let largest = models.iter().map(|run| run.change.max_abs);
-    let all_pairs = mean(&point.runs, |run| run.all_pairs.unwrap_or(f64::NAN));
+    let attacked = Attacked::of(&point.models());
+    let all_pairs = point.runs.iter().filter_map(|run| run.all_pairs);
+    let all_pairs = all_pairs.sum::<f64>() / point.runs.len() as f64;
     let pairs = |cell: Cell| match measure {
         Measure::Single => Cell::Missing,
         Measure::Pair => cell,
@@ -213,26 +205,18 @@ fn attack(series: &Series, point: &Point, measure: Measure) -> Fields {
             "balance_runs",
             Cell::Count(point.runs_that_tell_balance() as u64),
         ),
+        ("weights_changed", Cell::number(attacked.changed, 4)),
+        ("mean_abs_change", Cell::Scientific(attacked.mean_abs)),
+        ("max_abs_change", Cell::Scientific(attacked.max_abs)),
+        ("top1_after_hits", Cell::Count(attacked.top1.hits())),
+        ("top1_after_of", Cell::Count(attacked.top1.of())),
         (
-            "weights_changed",
-            Cell::number(
-                mean(&models, |run| {
-                    run.change.changed as f64 / run.change.weights as f64
-                }),
-                4,
-            ),
+            "success_before",
+            Cell::number(attacked.success_before.value(), 4),
         ),
         (
-            "mean_abs_change",
-            Cell::Scientific(mean(&models, |run| run.change.mean_abs)),
+            "success_after",
+            Cell::number(attacked.success_after.value(), 4),
         ),
-        (
-            "max_abs_change",
-            Cell::Scientific(largest.fold(0.0, f64::max)),
-        ),
-        ("top1_after_hits", Cell::Count(after.hits())),
-        ("top1_after_of", Cell::Count(after.of())),
-        ("success_before", pooled(|run| run.success_before)),
-        ("success_after", pooled(|run| run.success_after)),
     ]
 }

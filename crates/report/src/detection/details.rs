@@ -1,13 +1,14 @@
 //! What the paper does not print: counts and intervals, what the attack did to the model, what the samples are.
 
-use store::{RunRecord, SetRecord, Stop};
+use store::{SetRecord, Stop};
 use verify::Rate;
 
 use super::{Findings, MARK, marked, percent, push};
+use crate::attacked::Attacked;
 use crate::names::{measures, title};
 use crate::numbers::{between, estimate, median, range};
 use crate::paper::Measure;
-use crate::pool::{Block, Point, Series, is_balance, top1_after};
+use crate::pool::{Block, Point, Series, is_balance};
 use crate::{Cell, Column, Table};
 
 /// What counts with an interval are.
@@ -179,23 +180,17 @@ impl Findings<'_> {
         for block in &self.blocks {
             let lines = block.settings().into_iter().map(|setting| {
                 let runs = block.attacks(setting);
+                let attacked = Attacked::of(&runs);
                 let mut cells = vec![Cell::Count(runs.len() as u64)];
                 cells.extend(steps.then(|| Cell::text(range(runs.iter().map(|run| run.steps)))));
-                cells.extend(change(&runs));
-                cells.extend(reached.then(|| {
-                    let reached = runs.iter().filter_map(|run| run.reached);
-                    let rate = Rate::count(reached);
-                    Cell::maybe((rate.of() > 0).then_some(rate), |rate| {
-                        Cell::text(format!("{}/{}", rate.hits(), rate.of()))
-                    })
+                cells.extend(change(&attacked));
+                cells.extend(reached.then(|| match attacked.reached {
+                    rate if rate.of() == 0 => Cell::Missing,
+                    rate => Cell::text(format!("{}/{}", rate.hits(), rate.of())),
                 }));
                 if success {
-                    let pooled = |rate: fn(&RunRecord) -> Option<Rate>| {
-                        let rate: Rate = runs.iter().filter_map(|run| rate(run)).sum();
-                        Cell::number(percent(rate), 1)
-                    };
-                    cells.push(pooled(|run| run.success_before));
-                    cells.push(pooled(|run| run.success_after));
+                    let rates = [attacked.success_before, attacked.success_after];
+                    cells.extend(rates.map(|rate| Cell::number(percent(rate), 1)));
                 }
                 (self.study.label(setting), cells)
             });
@@ -363,23 +358,14 @@ pub fn answers(point: &Point) -> Option<ByClasses> {
 }
 
 /// How far the weights moved, and the accuracy before and after.
-fn change(runs: &[&RunRecord]) -> [Cell; 6] {
-    let mean = |value: fn(&RunRecord) -> f64| {
-        runs.iter().map(|run| value(run)).sum::<f64>() / runs.len() as f64
-    };
-    let largest = runs.iter().map(|run| run.change.max_abs);
-    let before: Rate = runs.iter().map(|run| run.accuracy_before).sum();
-    let after: Rate = runs.iter().map(|run| run.accuracy_after).sum();
-    let (low, high) = top1_after(runs).wilson95();
+fn change(attacked: &Attacked) -> [Cell; 6] {
+    let (low, high) = attacked.top1.wilson95();
     [
-        Cell::number(
-            mean(|run| 100.0 * run.change.changed as f64 / run.change.weights as f64),
-            2,
-        ),
-        Cell::Scientific(mean(|run| run.change.mean_abs)),
-        Cell::Scientific(largest.fold(0.0, f64::max)),
-        Cell::number(percent(before), 2),
-        Cell::number(percent(after), 2),
+        Cell::number(100.0 * attacked.changed, 2),
+        Cell::Scientific(attacked.mean_abs),
+        Cell::Scientific(attacked.max_abs),
+        Cell::number(percent(attacked.before), 2),
+        Cell::number(percent(attacked.after), 2),
         Cell::text(format!("{:.1} to {:.1}", 100.0 * low, 100.0 * high)),
     ]
 }
