@@ -65,7 +65,8 @@ fn list(root: Option<PathBuf>) {
             info.licence
         );
         match data::find(info.id, root.as_deref()) {
-            Presence::NotFound { reason } => say!("    not found: {reason}"),
+            absent @ Presence::NotFound { .. } => say!("    not found: {absent}"),
+            Presence::Unusable { reason } => say!("    cannot be used: {reason}"),
             found => say!("    found: {found}"),
         }
     }

@@ -76,7 +76,7 @@ fn nothing_at(init: &Init, path: &Path, paths: &Paths) -> String {
     format!("there is no file {}{place}", path.display())
 }
 
-/// Why `step` cannot be computed here, if so. A target that `store` has finished does without the file of its initial weights.
+/// What `step` needs that is not here, if so. What is here and damaged is none of it. A target that `store` has finished does without the file of its initial weights.
 pub fn obstacle(step: &TargetStep, paths: &Paths, store: Option<&Store>) -> Option<NotRun> {
     let target = &step.target;
     let kept = store.is_some_and(|store| {
@@ -90,31 +90,23 @@ pub fn obstacle(step: &TargetStep, paths: &Paths, store: Option<&Store>) -> Opti
         return Some(paths.without_weights(step, init));
     }
     match data::find(target.dataset, paths.data.as_deref()) {
-        Presence::NotFound { .. } => Some(paths.without_images(step)),
-        Presence::Embedded | Presence::Found { .. } => None,
+        Presence::NotFound { reason, how_to_get } => {
+            Some(paths.without_images(step, reason, how_to_get))
+        }
+        Presence::Embedded | Presence::Found { .. } | Presence::Unusable { .. } => None,
     }
 }
 
 impl Paths {
-    fn without_images(&self, step: &TargetStep) -> NotRun {
+    fn without_images(&self, step: &TargetStep, reason: String, how_to_get: &str) -> NotRun {
         let info = step.target.dataset.info();
-        let folder = self.folder();
-        let place = match self.data {
-            Some(_) => format!("its images are not in {folder}"),
-            None => "no data folder is named".to_owned(),
-        };
         let (reason, command) = match info.archives {
-            [_, ..] => (
-                place,
-                format!("runner data fetch {} --data {}", info.name, quoted(&folder)),
-            ),
-            [] => {
-                let how = info.how_to_get.trim_start_matches("To get it, ");
-                (
-                    format!("{place}; {}", how.trim_end_matches('.')),
-                    self.again.clone(),
-                )
+            [_, ..] => {
+                let folder = quoted(&self.folder());
+                let fetch = format!("runner data fetch {} --data {folder}", info.name);
+                (reason, fetch)
             }
+            [] => (format!("{reason}; {how_to_get}"), self.again.clone()),
         };
         NotRun {
             dataset_title: step.title(),
