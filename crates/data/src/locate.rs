@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::checksum::sha256;
 use crate::{
-    Absence, Codec, Dataset, Error, Fault, Id, Info, Layout, Part, REGISTRY, Split, Summed, encoded,
-    fashion, flowers, gtsrb, records,
+    Absence, Codec, Dataset, Error, Fault, Id, Info, Layout, Part, REGISTRY, Split, Summed,
+    encoded, fashion, flowers, gtsrb, records,
 };
 
 /// Whether a set can be opened.
@@ -40,7 +40,9 @@ impl fmt::Display for Presence {
         match self {
             Self::Embedded => Layout::Embedded.fmt(f),
             Self::Found { folder, layout } => write!(f, "{} ({layout})", folder.display()),
-            Self::NotFound { reason, how_to_get } => write!(f, "{reason}. To get it, {how_to_get}."),
+            Self::NotFound { reason, how_to_get } => {
+                write!(f, "{reason}. To get it, {how_to_get}.")
+            }
             Self::Unusable { reason } => f.write_str(reason),
         }
     }
