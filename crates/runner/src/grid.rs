@@ -15,7 +15,8 @@ use anyhow::{Context, anyhow};
 use generators::probe;
 use models::{Model, train::Training};
 use report::Report;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use spec::checked::{Count, Minority, NonEmpty, Positive, Share};
 use spec::{
     Scale,
@@ -36,7 +37,7 @@ pub struct Grid {
     /// What it shows, in a line.
     pub title: String,
     /// The tables and figures to make of its records.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "distinct")]
     pub reports: Vec<Report>,
     /// The seed of everything: initial weights, data order, starting points, attacks.
     #[serde(default)]
@@ -163,10 +164,29 @@ impl Target {
 /// The most sample sets, and the most attack seeds: every one is a step of the plan.
 const MOST: usize = 1000;
 
-/// `:line` of an item in the text of its file; none where it is not written as it reads.
-fn line_of(text: &str, item: &str) -> Option<String> {
-    let at = text.lines().position(|line| line.contains(item))?;
-    Some(format!(":{}", at + 1))
+/// What of a grid file says how to read the rest of it.
+#[derive(Deserialize)]
+struct Desk {
+    #[serde(default)]
+    desk: Vec<String>,
+}
+
+/// Reports, each once: a second one would be written over the first.
+fn distinct<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Report>, D::Error> {
+    let reports = Vec::<Report>::deserialize(deserializer)?;
+    for (nth, report) in reports.iter().enumerate() {
+        if reports[..nth].contains(report) {
+            let problem = format!("`{report}` is there twice; delete one");
+            return Err(Error::custom(problem));
+        }
+    }
+    Ok(reports)
+}
+
+/// The field of the grid that a change, `path=value`, is about.
+fn first_part(change: &str) -> &str {
+    let (path, _) = change.split_once('=').unwrap_or((change, ""));
+    path.split('.').next().unwrap_or_default().trim()
 }
 
 /// What some entries stand for, in their order.
@@ -200,19 +220,29 @@ impl Grid {
         let text = fs::read_to_string(path).with_context(|| format!("{name}: cannot be read"))?;
         let desk = match scale {
             Scale::Paper => Vec::new(),
-            Scale::Desk => yaml::parse::<Self>(&name, &text)?.desk,
+            Scale::Desk => yaml::parse::<Desk>(&name, &text)?.desk,
+        };
+        let place = |change: &String| match desk.iter().position(|item| item == change) {
+            Some(nth) => {
+                let line = yaml::line(&text, &format!("desk.{nth}"));
+                let line = line.map_or_else(String::new, |line| format!(":{line}"));
+                format!("{name}{line}: desk: {change}")
+            }
+            None => format!("--set {change}"),
         };
         let all: Vec<&String> = desk.iter().chain(overrides).collect();
+        if let Some(change) = all.iter().find(|change| first_part(change) == "desk") {
+            return Err(anyhow!(
+                "{}: `desk` is read before anything is changed, so this would have no effect; change the field that is meant, or choose --scale paper",
+                place(change)
+            ));
+        }
         let mut grid: Self =
             yaml::parse_with(&name, &text, &all).map_err(|error| match error.place() {
-                yaml::Place::Argument(argument) if desk.contains(argument) => {
+                yaml::Place::Argument(change) if desk.contains(change) => {
                     let hint = error.hint().map(|hint| format!("\n  = {hint}"));
                     let message = error.message();
-                    anyhow!(
-                        "{name}{}: desk: {argument}: {message}{}",
-                        line_of(&text, argument).unwrap_or_default(),
-                        hint.unwrap_or_default()
-                    )
+                    anyhow!("{}: {message}{}", place(change), hint.unwrap_or_default())
                 }
                 _ => error.into(),
             })?;
@@ -231,14 +261,6 @@ impl Grid {
             if count.get() > MOST {
                 return Err(anyhow!(
                     "{name}: {field}: {count} are more than anybody computes; write at most {MOST}"
-                ));
-            }
-        }
-        for (nth, report) in grid.reports.iter().enumerate() {
-            if grid.reports[..nth].contains(report) {
-                return Err(anyhow!(
-                    "{name}{}: reports: `{report}` is there twice; delete one",
-                    line_of(&text, "reports:").unwrap_or_default()
                 ));
             }
         }

@@ -462,7 +462,11 @@ fn no_file_has_the_secret() {
             "fashion-mnist/resnet20",
         ]
     };
-    for change in ["key.passphrase=lantern", "key={passphrase: lantern}"] {
+    for change in [
+        "key.passphrase=lantern",
+        "key={passphrase: lantern}",
+        "key .passphrase=lantern",
+    ] {
         place.succeed(&set(change));
         place.succeed(&["report", "grid.yaml", "--set", change]);
         let page = fs::read_to_string(place.results().join("report.html")).unwrap();

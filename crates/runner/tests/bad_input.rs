@@ -116,10 +116,9 @@ fn an_entry_twice() {
 
 #[test]
 fn a_report_twice() {
-    assert_eq!(
-        changed("[table3]", "[table3, table1, table3]"),
-        "error: grid.yaml:3: reports: `table3` is there twice; delete one\n"
-    );
+    insta::assert_snapshot!(changed("[table3]", "[table3, table1, table3]"));
+    let twice = "reports=[table3, table3]";
+    insta::assert_snapshot!(refused(GRID, &["--set", twice]));
 }
 
 #[test]
@@ -139,8 +138,27 @@ fn a_bad_override() {
 
 #[test]
 fn a_bad_desk_override() {
-    let grid = format!("{GRID}desk:\n  - generators.ours.samplez=3\n");
+    // A line that only speaks of it is not the one.
+    let said = "# not generators.ours.samplez=3";
+    let grid = format!("{GRID}desk:\n  {said}\n  - seed=1\n  - generators.ours.samplez=3 {said}\n");
     insta::assert_snapshot!(refused(&grid, &[]));
+}
+
+/// They are read before any other change is, so one of them would have no effect.
+#[test]
+fn a_change_of_what_desk_scale_changes() {
+    insta::assert_snapshot!(refused(GRID, &["--set", "desk=[]"]));
+    let grid = format!("{GRID}desk: [desk.0=seed=1]\n");
+    insta::assert_snapshot!(refused(&grid, &[]));
+}
+
+#[test]
+fn a_grid_may_get_its_key_from_the_command_line_at_any_scale() {
+    let place = Place::new(&GRID.replace("key: {passphrase: test}\n", "desk: [seed=1]\n"));
+    for scale in ["desk", "paper"] {
+        let key = ["--set", "key.passphrase=lantern", "--scale", scale];
+        place.succeed(&[&["plan", "grid.yaml"], &key[..]].concat());
+    }
 }
 
 #[test]

@@ -7,15 +7,15 @@ use anyhow::Context;
 use serde::Deserialize;
 use verify::SecretKey;
 
+use super::first_part;
+
 /// The environment variable that takes the place of the grid's key.
 pub const VARIABLE: &str = "BRINK_KEY";
 
 /// A change of a field of the grid (`path=value`) as others may see it: `KEY` stands for the secret.
 pub fn without_secret(change: &str) -> String {
     match change.split_once('=') {
-        Some((path, _)) if path.trim() == "key" || path.trim().starts_with("key.") => {
-            format!("{path}=KEY")
-        }
+        Some((path, _)) if first_part(change) == "key" => format!("{path}=KEY"),
         _ => change.to_owned(),
     }
 }
