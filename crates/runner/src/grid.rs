@@ -17,7 +17,7 @@ use models::{Model, train::Training};
 use report::Report;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
-use spec::checked::{Count, Minority, NonEmpty, Positive, Share};
+use spec::checked::{Count, Minority, NonEmpty, Positive, Repeats, Share, Side};
 use spec::{
     Scale,
     yaml::{self, Sweep},
@@ -66,10 +66,10 @@ pub struct Grid {
     pub slice: Option<Slice>,
     /// Sample sets a generator makes for each target, each from its own starting points.
     #[serde(default = "one")]
-    pub sample_sets: Count,
+    pub sample_sets: Repeats,
     /// Times that each attack is run, each with its own data order.
     #[serde(default = "five")]
-    pub attack_seeds: Count,
+    pub attack_seeds: Repeats,
     /// What is different at desk scale, each as `path=value`; `--set` comes after it.
     #[serde(default)]
     pub desk: Vec<String>,
@@ -112,7 +112,7 @@ pub struct Slice {
     pub attack: attacks::Spec,
     /// Points a side.
     #[serde(default = "forty_one")]
-    pub side: Count,
+    pub side: Side,
     /// From the middle to the rim, in distances between the two members.
     #[serde(default = "four")]
     pub reach: Positive,
@@ -161,9 +161,6 @@ impl Target {
     }
 }
 
-/// The most sample sets, and the most attack seeds: every one is a step of the plan.
-const MOST: usize = 1000;
-
 /// What of a grid file says how to read the rest of it.
 #[derive(Deserialize)]
 struct Desk {
@@ -194,20 +191,20 @@ fn each<S: Clone>(sweeps: &[Sweep<S>]) -> Vec<S> {
     sweeps.iter().flat_map(Sweep::each).cloned().collect()
 }
 
-fn forty_one() -> Count {
-    Count::literal(41)
+fn forty_one() -> Side {
+    Side::literal(41)
 }
 
 fn four() -> Positive {
     Positive::literal(4.0)
 }
 
-fn one() -> Count {
-    Count::literal(1)
+fn one() -> Repeats {
+    Repeats::literal(1)
 }
 
-fn five() -> Count {
-    Count::literal(5)
+fn five() -> Repeats {
+    Repeats::literal(5)
 }
 
 impl Grid {
@@ -246,24 +243,6 @@ impl Grid {
                 }
                 _ => error.into(),
             })?;
-        if let Some(slice) = &grid.slice
-            && (slice.side.get() < 3 || slice.side.get() % 2 == 0)
-        {
-            return Err(anyhow!(
-                "{name}: slice.side: `{}` points have no middle row for the pair to lie on; write an odd number from 3 on",
-                slice.side
-            ));
-        }
-        for (field, count) in [
-            ("sample_sets", grid.sample_sets),
-            ("attack_seeds", grid.attack_seeds),
-        ] {
-            if count.get() > MOST {
-                return Err(anyhow!(
-                    "{name}: {field}: {count} are more than anybody computes; write at most {MOST}"
-                ));
-            }
-        }
         grid.targets = grid.targets.map(Target::resolved);
         // What is left of it is shown.
         grid.desk = grid

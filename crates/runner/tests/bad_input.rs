@@ -56,6 +56,17 @@ fn a_value_out_of_range() {
     // The pair lies on the middle row.
     let slice = "slice={side: 40, attack: identity}";
     insta::assert_snapshot!(refused(GRID, &["--set", slice]));
+    // The first of a size that ends in another one, were it multiplied with itself.
+    let slice = "slice={side: 4294967297, attack: identity}";
+    insta::assert_snapshot!(refused(GRID, &["--set", slice]));
+    insta::assert_snapshot!(changed("attack_seeds: 2", "attack_seeds: 0"));
+    insta::assert_snapshot!(changed("attack_seeds: 2", "attack_seeds: 1001"));
+    for many in [
+        "generators.ours.samples=1000000000000",
+        "probes=[timing: {samples: [20, 1000000000000]}]",
+    ] {
+        insta::assert_snapshot!(refused(GRID, &["--set", many]));
+    }
 }
 
 #[test]
@@ -77,7 +88,7 @@ fn more_than_a_data_set_has() {
     for backdoor in backdoors.map(|backdoor| format!("attacks=[backdoor: {backdoor}]")) {
         insta::assert_snapshot!(refused(GRID, &["--set", &backdoor]));
     }
-    insta::assert_snapshot!(refused(GRID, &["--set", "attack_seeds=100000000"]));
+    insta::assert_snapshot!(refused(GRID, &["--set", "sample_sets=100000000"]));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use candle_core::Device;
 use generators::probe;
 use serde::Serialize;
 use spec::Id;
-use spec::checked::{Count, Minority};
+use spec::checked::{Minority, Repeats};
 use verify::{KeyCheck, Layout, SecretKey};
 
 use super::absent::{self, Paths};
@@ -202,7 +202,7 @@ impl Common<'_> {
             };
             let count = match generator.generator().is_random(train, held_out) {
                 true => self.grid.sample_sets,
-                false => Count::literal(1),
+                false => Repeats::literal(1),
             };
             for (seed, label) in label::seeded(&label, "set", count) {
                 let set = SetStep {
