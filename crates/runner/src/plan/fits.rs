@@ -28,6 +28,17 @@ pub fn check(target: &Target, grid: &Grid) -> anyhow::Result<()> {
             info.title
         );
     }
+    if let Some(share) = target.train.as_ref().and_then(|train| train.validation) {
+        let of_class = info.train as f64 / info.classes as f64;
+        if share.get() * of_class < 0.5 {
+            // Rounded up to what one would write.
+            let least = (0.5 / of_class * 1e4).ceil() / 1e4;
+            bail!(
+                "train.validation: a share of {share} of the {of_class:.0} images that a class of {} has on average is none; write at least {least}, or leave it out",
+                info.title
+            );
+        }
+    }
     let train = target.train_images();
     if let Some(training) = &target.train {
         enough("train.images", training.images, info.train)?;
