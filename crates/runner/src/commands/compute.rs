@@ -68,7 +68,8 @@ fn usable_weights(session: &Session, part: &Plan) -> anyhow::Result<()> {
     for target in &part.targets {
         let made = store.as_ref().map(|store| store.target(&target.id));
         let made = made.transpose()?.flatten().is_some();
-        let there = target.weights.as_ref().is_some_and(|path| path.is_file());
+        let file = target.weights.as_ref();
+        let there = file.is_some_and(|file| file.path.is_file());
         if there && !made {
             initial(target, &Stream::new(session.grid.seed))
                 .with_context(|| target.name.clone())?;

@@ -20,22 +20,22 @@ pub struct Paths {
     pub again: String,
 }
 
-/// The weight file of a target, if it has one.
-#[derive(Default)]
-pub struct Weights {
+/// A file of initial weights.
+#[derive(Clone)]
+pub struct WeightFile {
     /// Where it should be.
-    pub path: Option<PathBuf>,
-    /// Its checksum.
-    pub sum: Option<Sha256>,
+    pub path: PathBuf,
+    /// The checksum that is part of what its target is.
+    pub sum: Sha256,
 }
 
-/// The weight file of `target`. One whose checksum the grid tells need not be there: the target has a name all the same.
+/// The weight file of `target`, if it has one. One whose checksum the grid tells need not be there: the target has a name all the same.
 ///
 /// # Errors
 /// If the file cannot be read or is another one than expected.
-pub fn weights(target: &Target, paths: &Paths) -> anyhow::Result<Weights> {
+pub fn weights(target: &Target, paths: &Paths) -> anyhow::Result<Option<WeightFile>> {
     let Some(init) = &target.init else {
-        return Ok(Weights::default());
+        return Ok(None);
     };
     let path = init.path(paths.data.as_deref());
     let sum = if path.is_file() {
@@ -57,10 +57,7 @@ pub fn weights(target: &Target, paths: &Paths) -> anyhow::Result<Weights> {
             None => bail!("init.weights: {}", nothing_at(init, &path, paths)),
         }
     };
-    Ok(Weights {
-        path: Some(path),
-        sum: Some(sum),
-    })
+    Ok(Some(WeightFile { path, sum }))
 }
 
 /// What is wrong with the path of a weight file that is not one.
@@ -83,8 +80,8 @@ pub fn obstacle(step: &TargetStep, paths: &Paths, store: Option<&Store>) -> Opti
         let finished = matches!(store.target(&step.id), Ok(Some(_)));
         finished && store.weights(&step.id).is_file()
     });
-    if let (Some(init), Some(path)) = (&target.init, &step.weights)
-        && !path.is_file()
+    if let (Some(init), Some(file)) = (&target.init, &step.weights)
+        && !file.path.is_file()
         && !kept
     {
         return Some(paths.without_weights(step, init));

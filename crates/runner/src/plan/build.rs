@@ -9,7 +9,8 @@ use spec::checked::{Minority, Repeats};
 use verify::{KeyCheck, Layout, SecretKey};
 
 use super::absent::{self, Paths};
-use super::{AttackStep, Plan, ProbeStep, RunStep, SetStep, SliceStep, TargetStep, fits, label};
+use super::{AttackStep, Plan, ProbeStep, RunStep, SetStep, SliceStep, TargetStep, WeightFile};
+use super::{fits, label};
 use crate::device;
 use crate::grid::{Grid, Head, Target};
 
@@ -113,11 +114,11 @@ impl Common<'_> {
         &self,
         target: &Target,
         name: String,
-        weights: absent::Weights,
+        weights: Option<WeightFile>,
     ) -> anyhow::Result<TargetStep> {
         let content = TargetContent {
             target: &target.itself(),
-            weights: weights.sum.as_ref().map(|sum| sum.as_str()),
+            weights: weights.as_ref().map(|file| file.sum.as_str()),
             head: target.init.as_ref().and_then(|init| init.head),
             device: device::name(self.device),
         };
@@ -134,7 +135,7 @@ impl Common<'_> {
             id,
             name,
             target: target.clone(),
-            weights: weights.path,
+            weights,
             sets: sets.into_iter().map(|(set, _)| set).collect(),
             attacks,
             probes,
