@@ -17,7 +17,7 @@ use crate::say::say;
 pub fn run(command: Data) -> anyhow::Result<()> {
     match command {
         Data::List(folder) => {
-            list(folder.path);
+            list(folder.path());
             Ok(())
         }
         Data::Fetch {
@@ -26,7 +26,7 @@ pub fn run(command: Data) -> anyhow::Result<()> {
             url,
         } => {
             let path = folder
-                .path
+                .path()
                 .ok_or_else(|| {
                     anyhow!("name the data folder: `runner data fetch {dataset} --data DIR`")
                 })
