@@ -74,6 +74,7 @@ fn more_than_a_data_set_has() {
     insta::assert_snapshot!(changed("test_images: 100", "test_images: 200000"));
     insta::assert_snapshot!(changed("images: 300", "images: 64000"));
     insta::assert_snapshot!(changed("images: 300", "images: 9000, validation: 0.2"));
+    insta::assert_snapshot!(changed("images: 300", "validation: 0.0004"));
     insta::assert_snapshot!(changed(
         "validset: {samples: 6}",
         "validset: {samples: 5000}"
@@ -177,6 +178,25 @@ fn a_pattern_that_matches_nothing() {
     insta::assert_snapshot!(refused(GRID, &["--only", "cifar10/*"]));
 }
 
+/// Of which the message shows nothing.
+#[test]
+fn a_key_that_is_none() {
+    insta::assert_snapshot!(changed("passphrase: test", "hex: zz"));
+    let change = ["--set", "key.hex=00112233445566778899aabbccddeeff"];
+    insta::assert_snapshot!(refused(GRID, &change));
+}
+
+#[test]
+fn a_target_twice_with_other_generators() {
+    let twice = "  - dataset: fashion-mnist
+    model: resnet20
+    train: {epochs: 1, images: 300, batch: 50}
+    test_images: 100
+    generators: [dbi]
+generators:";
+    insta::assert_snapshot!(changed("generators:", twice));
+}
+
 #[test]
 fn a_short_key() {
     let place = Place::new(GRID);
@@ -236,8 +256,11 @@ fn a_data_folder_that_is_not_there() {
         assert!(answer.stderr.starts_with(said), "{}", answer.stderr);
     }
     // A variable without a value is none.
-    let mut plan = place.command(&["plan", "grid.yaml"]);
-    assert!(plan.env("BRINK_DATA", "").status().unwrap().success());
+    for command in [&["plan", "grid.yaml"], &["data", "list"]] {
+        let mut command = place.command(command);
+        let answer = command.env("BRINK_DATA", "").output().unwrap();
+        assert!(answer.status.success());
+    }
 }
 
 #[test]

@@ -98,6 +98,17 @@ impl Plan {
     }
 
     fn require_distinct(&self) -> anyhow::Result<()> {
+        for (nth, step) in self.targets.iter().enumerate() {
+            let mut before = self.targets[..nth].iter();
+            if let Some(twin) = before.find(|twin| twin.id == step.id)
+                && twin.target.generators != step.target.generators
+            {
+                bail!(
+                    "`{}` is in the grid twice, each time with other `generators`; make it one target with the generators of both",
+                    step.name
+                );
+            }
+        }
         let mut steps: Vec<(Id, &str)> = self.steps().map(|step| (step.id, step.name)).collect();
         steps.sort();
         match steps.windows(2).find(|pair| pair[0].0 == pair[1].0) {
