@@ -7,7 +7,8 @@
 
 use std::io::Cursor;
 
-use image::{ImageFormat, ImageReader};
+use image::error::DecodingError;
+use image::{ImageError, ImageFormat, ImageReader};
 
 use crate::{Codec, Fault, resize};
 
@@ -27,6 +28,11 @@ pub(crate) fn decode(
     let image = image::load_from_memory_with_format(bytes, format(expected))
         .map_err(|reason| Fault::Decode { index, reason })?
         .into_rgb8();
+    if expected == Codec::Jpeg && !has_an_end(bytes) {
+        let reason = DecodingError::new(ImageFormat::Jpeg.into(), "it is cut short");
+        let reason = ImageError::Decoding(reason);
+        return Err(Fault::Decode { index, reason });
+    }
     let (width, height) = image.dimensions();
     let found = [height as usize, width as usize];
     if let Some(expected) = stored.filter(|&expected| expected != found) {
@@ -50,6 +56,31 @@ pub(crate) fn decode(
         }
     }
     Ok(())
+}
+
+/// Whether a JPEG image goes on up to its end-of-image marker; what comes after that is padding. The decoder fills up with grey what a cut
+/// has taken, and says nothing.
+fn has_an_end(jpeg: &[u8]) -> bool {
+    const START: usize = 2;
+    let mut rest = jpeg.get(START..).unwrap_or_default();
+    loop {
+        rest = match rest {
+            [0xff, 0xd9, ..] => return true,
+            // A byte of the image that is 0xff, or a restart within the image: no length follows.
+            [0xff, 0x00 | 0x01 | 0xd0..=0xd7, after @ ..] => after,
+            [0xff, 0xff, ..] => &rest[1..],
+            // A segment, which may hold a small image with an end of its own; its length counts itself.
+            [0xff, _, length @ ..] => match length {
+                [high, low, ..] => {
+                    let length = u16::from_be_bytes([*high, *low]);
+                    rest.get(2 + usize::from(length)..).unwrap_or_default()
+                }
+                _ => return false,
+            },
+            [_, after @ ..] => after,
+            [] => return false,
+        };
+    }
 }
 
 /// The encoding of an image of the size `(h, w)`, told by its first bytes; `None` if it has another size or one that we do not
@@ -79,5 +110,64 @@ fn format(codec: Codec) -> ImageFormat {
         Codec::Png => ImageFormat::Png,
         Codec::Jpeg => ImageFormat::Jpeg,
         Codec::Ppm => ImageFormat::Pnm,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::RgbImage;
+
+    use super::*;
+
+    const SIDE: usize = 64;
+
+    fn jpeg() -> Vec<u8> {
+        let side = SIDE as u32;
+        let shade = |x: u32, y: u32, c: u32| (x * (3 + c) + y * y / (2 + c)) as u8;
+        let image = RgbImage::from_fn(side, side, |x, y| {
+            image::Rgb([0, 1, 2].map(|c| shade(x, y, c)))
+        });
+        let mut out = Cursor::new(Vec::new());
+        image.write_to(&mut out, ImageFormat::Jpeg).unwrap();
+        out.into_inner()
+    }
+
+    fn decoded(bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+        let mut out = vec![0; 3 * SIDE * SIDE];
+        decode(bytes, Codec::Jpeg, 7, None, [3, SIDE, SIDE], &mut out).map(|()| out)
+    }
+
+    #[test]
+    fn an_image_that_was_cut_is_refused() {
+        let whole = jpeg();
+        let half = &whole[..whole.len() / 2];
+        // Else the check would be for nothing.
+        assert!(image::load_from_memory_with_format(half, ImageFormat::Jpeg).is_ok());
+        let message = decoded(half).unwrap_err().to_string();
+        assert!(
+            message.starts_with("image 7 cannot be decoded"),
+            "{message}"
+        );
+        assert!(message.contains("it is cut short"), "{message}");
+        for length in 0..whole.len() {
+            assert!(decoded(&whole[..length]).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn padding_after_the_end_is_no_fault() {
+        let whole = jpeg();
+        let padded = [&whole[..], &[0, 0, 7]].concat();
+        assert_eq!(decoded(&padded).unwrap(), decoded(&whole).unwrap());
+    }
+
+    #[test]
+    fn the_end_of_a_small_image_within_is_not_the_end() {
+        let whole = jpeg();
+        // A segment for applications, of six bytes with its length.
+        let thumbnail = [0xff, 0xe5, 0, 6, 0xff, 0xd8, 0xff, 0xd9];
+        let image = [&whole[..2], &thumbnail, &whole[2..]].concat();
+        assert_eq!(decoded(&image).unwrap(), decoded(&whole).unwrap());
+        assert!(decoded(&image[..image.len() - 2]).is_err());
     }
 }

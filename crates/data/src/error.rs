@@ -14,33 +14,11 @@ use crate::fetch::Problem;
 /// Why a data set cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The set is read from a folder and none was named.
-    #[error(
-        "{title} is read from a data folder and none was given (`--data DIR` or BRINK_DATA). {how_to_get}"
-    )]
-    NoRoot {
-        /// Title of the set.
-        title: &'static str,
-        /// The way to get the set.
-        how_to_get: &'static str,
-    },
-    /// The data folder is not a folder.
-    #[error("data folder {}: no such folder; create it, or name another with `--data DIR` or BRINK_DATA", root.display())]
-    BadRoot {
-        /// The folder that was named.
-        root: PathBuf,
-    },
-    /// No layout of the set lies under the data folder.
-    #[error("{title} (`{name}`) is not in {}{}. {how_to_get}", root.display(), seen.as_deref().unwrap_or_default())]
+    /// The set is not there.
+    #[error("{absence}. To get it, {how_to_get}.")]
     NotFound {
-        /// Title of the set.
-        title: &'static str,
-        /// Identifier of the set.
-        name: &'static str,
-        /// The data folder.
-        root: PathBuf,
-        /// What lies there instead, if it resembles the set; starts with a colon.
-        seen: Option<String>,
+        /// Where it was missed.
+        absence: Absence,
         /// The way to get the set.
         how_to_get: &'static str,
     },
@@ -77,7 +55,7 @@ pub enum Error {
         what: &'static str,
     },
     /// The set has no archive to be downloaded.
-    #[error("{title} (`{name}`) cannot be downloaded by this program. {how_to_get}")]
+    #[error("{title} (`{name}`) cannot be downloaded by this program. To get it, {how_to_get}.")]
     NoArchive {
         /// Title of the set.
         title: &'static str,
@@ -103,6 +81,35 @@ pub enum Error {
         path: PathBuf,
         /// The system's reason.
         reason: io::Error,
+    },
+}
+
+/// Where a data set was missed.
+#[derive(Debug, thiserror::Error)]
+pub enum Absence {
+    /// It is read from a folder and none was named.
+    #[error("{title} is read from a data folder and none was given (`--data DIR` or BRINK_DATA)")]
+    NoRoot {
+        /// Title of the set.
+        title: &'static str,
+    },
+    /// The data folder is not a folder.
+    #[error("data folder {}: no such folder; create it, or name another with `--data DIR` or BRINK_DATA", root.display())]
+    BadRoot {
+        /// The folder that was named.
+        root: PathBuf,
+    },
+    /// No layout of the set lies under the data folder.
+    #[error("{title} (`{name}`) is not in {}{}", root.display(), seen.as_deref().unwrap_or_default())]
+    Elsewhere {
+        /// Title of the set.
+        title: &'static str,
+        /// Identifier of the set.
+        name: &'static str,
+        /// The data folder.
+        root: PathBuf,
+        /// What lies there instead, if it resembles the set; starts with a colon.
+        seen: Option<String>,
     },
 }
 

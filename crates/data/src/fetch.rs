@@ -79,7 +79,7 @@ pub enum Problem {
         expected: &'static str,
     },
     /// Another process is at it.
-    #[error("another process is downloading this; wait for it")]
+    #[error("another process is downloading or unpacking this; wait for it")]
     Busy,
 }
 
@@ -157,6 +157,7 @@ impl Archive {
         for archive in archives {
             let by_hand = root.join(archive.file);
             if by_hand.exists() {
+                locks.push(archive.lock(&by_hand)?);
                 archive.verify(&by_hand)?;
                 packed.push(by_hand);
             } else {
@@ -177,6 +178,20 @@ impl Archive {
         }
         let mut ours = packed.iter().filter(|file| is_part(file));
         ours.try_for_each(|file| fs::remove_file(file).map_err(|reason| write_error(file, reason)))
+    }
+
+    /// The lock on `file`, which was put there by hand.
+    fn lock(&self, file: &Path) -> Result<File, Error> {
+        let lock = File::open(file).map_err(|error| self.file_error(file, error.into()))?;
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(Error::Download {
+                url: self.url.into(),
+                problem: Box::new(Problem::Busy),
+                by_hand: self.by_hand(file),
+            }),
+            // Where the file system knows no locks, go without.
+            _ => Ok(lock),
+        }
     }
 
     /// Whether `file`, put there by hand, is the archive.
@@ -321,8 +336,17 @@ impl Archive {
     /// Unpacks the archive's folder out of `file` to its place under `root`.
     fn unpack(&self, file: &Path, root: &Path) -> Result<(), Error> {
         let broken = |error| self.file_error(file, Fault::Unpack(error));
-        let temporary = tempfile::Builder::new().prefix(".unpack-").tempdir_in(root);
-        let temporary = temporary.map_err(|reason| write_error(root, reason))?;
+        // Of a fixed name, so that what a killed process left is found; whoever holds the archive's lock is alone here.
+        let name = format!(".unpack-{}", self.file);
+        let left = root.join(&name);
+        if left.exists() {
+            fs::remove_dir_all(&left).map_err(|reason| write_error(&left, reason))?;
+        }
+        let temporary = tempfile::Builder::new()
+            .prefix(&name)
+            .rand_bytes(0)
+            .tempdir_in(root);
+        let temporary = temporary.map_err(|reason| write_error(&left, reason))?;
         let fresh = temporary.path().join("folder");
 
         let mut names = Vec::new();

@@ -36,7 +36,7 @@ mod unpack;
 
 pub use augment::Augment;
 pub use batches::Batches;
-pub use error::{Error, Fault};
+pub use error::{Absence, Error, Fault};
 pub use fetch::fetch;
 pub use locate::{Presence, find, open};
 pub use records::binary_records;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::checksum::sha256;
 use crate::{
-    Codec, Dataset, Error, Fault, Id, Info, Layout, Part, REGISTRY, Split, Summed, encoded,
-    fashion, flowers, gtsrb, records,
+    Absence, Codec, Dataset, Error, Fault, Id, Info, Layout, Part, REGISTRY, Split, Summed,
+    encoded, fashion, flowers, gtsrb, records,
 };
 
 /// Whether a set can be opened.
@@ -23,7 +23,14 @@ pub enum Presence {
     },
     /// It is not there.
     NotFound {
-        /// What was missed, and what to do.
+        /// What was missed.
+        reason: String,
+        /// The way to get it, as in [`Info`].
+        how_to_get: &'static str,
+    },
+    /// What is there is damaged, or no file of this set.
+    Unusable {
+        /// What is wrong with which file, and what to do.
         reason: String,
     },
 }
@@ -33,7 +40,10 @@ impl fmt::Display for Presence {
         match self {
             Self::Embedded => Layout::Embedded.fmt(f),
             Self::Found { folder, layout } => write!(f, "{} ({layout})", folder.display()),
-            Self::NotFound { reason } => f.write_str(reason),
+            Self::NotFound { reason, how_to_get } => {
+                write!(f, "{reason}. To get it, {how_to_get}.")
+            }
+            Self::Unusable { reason } => f.write_str(reason),
         }
     }
 }
@@ -43,7 +53,14 @@ pub fn find(id: Id, root: Option<&Path>) -> Presence {
     match locate(id.info(), root) {
         Ok((_, Layout::Embedded)) => Presence::Embedded,
         Ok((folder, layout)) => Presence::Found { folder, layout },
-        Err(error) => Presence::NotFound {
+        Err(Error::NotFound {
+            absence,
+            how_to_get,
+        }) => Presence::NotFound {
+            reason: absence.to_string(),
+            how_to_get,
+        },
+        Err(error) => Presence::Unusable {
             reason: error.to_string(),
         },
     }
@@ -139,12 +156,14 @@ fn locate(info: &Info, root: Option<&Path>) -> Result<(PathBuf, Layout), Error> 
     if info.layouts.contains(&Layout::Embedded) {
         return Ok((PathBuf::new(), Layout::Embedded));
     }
-    let root = root.ok_or(Error::NoRoot {
-        title: info.title,
+    let absent = |absence| Error::NotFound {
+        absence,
         how_to_get: info.how_to_get,
-    })?;
+    };
+    let title = info.title;
+    let root = root.ok_or_else(|| absent(Absence::NoRoot { title }))?;
     if !root.is_dir() {
-        return Err(Error::BadRoot { root: root.into() });
+        return Err(absent(Absence::BadRoot { root: root.into() }));
     }
     let mut seen = None;
     for &layout in info.layouts {
@@ -169,13 +188,12 @@ fn locate(info: &Info, root: Option<&Path>) -> Result<(PathBuf, Layout), Error> 
             }
         }
     }
-    Err(Error::NotFound {
-        title: info.title,
+    Err(absent(Absence::Elsewhere {
+        title,
         name: info.name,
         root: root.into(),
         seen,
-        how_to_get: info.how_to_get,
-    })
+    }))
 }
 
 /// The encoding of the images of the Parquet shards in `folder`, if there are any of the set's size.

@@ -96,7 +96,7 @@ pub struct Info {
     pub origin: &'static str,
     /// Its licence.
     pub licence: &'static str,
-    /// The way to get it, as sentences for a message.
+    /// The way to get it, as a message that begins `To get it,` goes on.
     pub how_to_get: &'static str,
     /// Whether the training images come in groups of near-duplicates (the frames of a track), which
     /// [`Split::hold_out`](crate::Split::hold_out) keeps whole.
@@ -138,7 +138,7 @@ impl Info {
         Error::File {
             path: path.into(),
             fault: Box::new(fault),
-            how_to_get: self.how_to_get.into(),
+            how_to_get: format!("To get it, {}.", self.how_to_get),
         }
     }
 

@@ -220,7 +220,7 @@ fn jpeg_in_parquet_is_another_set() {
         message.contains("JPEG-encoded") && message.contains("`cifar10-jpeg`"),
         "{message}"
     );
-    assert!(message.ends_with("THE WAY TO GET IT"), "{message}");
+    assert!(message.ends_with("THE WAY TO GET IT."), "{message}");
 }
 
 #[test]
@@ -385,6 +385,22 @@ fn a_fault_in_the_parquet_files_is_told_with_its_file() {
     }
 }
 
+/// Somebody who has the set is not told to get it.
+#[test]
+fn a_damaged_set_is_not_an_absent_one() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("cifar10");
+    write_parquet(&folder, "img", ImageFormat::Png);
+    let shard = folder.join("train-00000-of-00002.parquet");
+    let whole = fs::read(&shard).unwrap();
+    fs::write(&shard, &whole[..whole.len() / 2]).unwrap();
+    let Presence::Unusable { reason } = find(Id::Cifar10, Some(root.path())) else {
+        panic!("not unusable");
+    };
+    let said = format!("{}: truncated or not readable", shard.display());
+    assert!(reason.starts_with(&said), "{reason}");
+}
+
 #[test]
 fn a_parquet_file_cut_anywhere_is_an_error() {
     let root = tempfile::tempdir().unwrap();
@@ -502,7 +518,9 @@ fn an_absent_set_says_where_it_was_looked_for_and_how_to_get_it() {
                 .unwrap_err()
                 .to_string();
             assert!(named.iter().all(|part| message.contains(part)), "{message}");
-            assert_eq!(find(info.id, root), Presence::NotFound { reason: message });
+            let found = find(info.id, root);
+            assert!(matches!(found, Presence::NotFound { .. }), "{found:?}");
+            assert_eq!(found.to_string(), message);
         }
     }
     assert_eq!(find(Id::FashionMnist, Some(&absent)), Presence::Embedded);

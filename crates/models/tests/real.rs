@@ -6,20 +6,27 @@ mod common;
 
 use data::{Id, Presence, Split, binary_records};
 use models::{Network, Normalize, Weights, accuracy};
+use std::io::Write;
 use std::path::PathBuf;
+
+/// Says what is skipped. Tests that pass have what they print swallowed, but not what they write.
+fn skipped(what: &str) {
+    let line = format!("skipped: {what}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+}
 
 /// The data folder and the network that its checkpoint makes, if both are there; else a line says what is skipped.
 fn network() -> Option<(PathBuf, Network)> {
     let Some(root) = std::env::var_os("BRINK_DATA").map(PathBuf::from) else {
-        println!("skipped: real weights on real images. Name the data folder with BRINK_DATA");
+        skipped("real weights on real images. Name the data folder with BRINK_DATA");
         return None;
     };
     let path = root.join("weights/cifar10_resnet20_akamaster.safetensors");
     if !path.exists() {
-        println!(
-            "skipped: real weights on real images. {} is missing",
+        skipped(&format!(
+            "real weights on real images. {} is missing",
             path.display()
-        );
+        ));
         return None;
     }
     let weights = Weights::read(&path).unwrap();
@@ -48,8 +55,9 @@ fn resnet20_has_its_accuracy_on_jpeg_images() {
     let Some((root, network)) = network() else {
         return;
     };
-    if let Presence::NotFound { reason } = data::find(Id::Cifar10Jpeg, Some(&root)) {
-        println!("skipped: accuracy on JPEG images. {reason}");
+    let found = data::find(Id::Cifar10Jpeg, Some(&root));
+    if let Presence::NotFound { .. } = found {
+        skipped(&format!("accuracy on JPEG images. {found}"));
         return;
     }
     let set = data::open(Id::Cifar10Jpeg, Some(&root)).unwrap();
@@ -65,10 +73,10 @@ fn resnet20_knows_its_training_images() {
     };
     let path = root.join("cifar10/lossless_train_first4000.bin.xz");
     let Ok(packed) = std::fs::read(&path) else {
-        println!(
-            "skipped: accuracy on original pixels. {} is missing",
+        skipped(&format!(
+            "accuracy on original pixels. {} is missing",
             path.display()
-        );
+        ));
         return;
     };
     let mut bytes = Vec::new();

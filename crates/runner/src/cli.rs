@@ -79,9 +79,23 @@ pub enum Data {
 /// The data folder.
 #[derive(Args)]
 pub struct Folder {
-    /// The folder that holds data sets and weight files.
-    #[arg(long = "data", value_name = "DIR", env = "BRINK_DATA")]
-    pub path: Option<PathBuf>,
+    /// The folder that holds data sets and weight files; else that of BRINK_DATA.
+    // Not clap's `env`, to which an empty variable is an error.
+    #[arg(long = "data", value_name = "DIR")]
+    named: Option<PathBuf>,
+}
+
+impl Folder {
+    /// The data folder, if there is one.
+    pub fn path(&self) -> Option<PathBuf> {
+        data_folder(self.named.as_ref())
+    }
+}
+
+/// The folder that is named, else that of the environment.
+fn data_folder(named: Option<&PathBuf>) -> Option<PathBuf> {
+    let usual = || std::env::var_os("BRINK_DATA").filter(|folder| !folder.is_empty());
+    named.cloned().or_else(|| usual().map(PathBuf::from))
 }
 
 /// A grid, and what its steps depend on.
@@ -97,7 +111,8 @@ pub struct Chosen {
     #[arg(long, value_name = "PATH=VALUE")]
     pub set: Vec<String>,
     /// The folder that holds data sets and weight files; else that of BRINK_DATA.
-    // Not clap's `env`: a grid's option that is always there would forbid all other commands.
+    // Not clap's `env`: a grid's option that is always there would forbid all other commands. Not `Folder` either: clap would not see a grid
+    // where a part of it is flattened into it.
     #[arg(long = "data", value_name = "DIR")]
     named_data: Option<PathBuf>,
     /// The results folder.
@@ -141,9 +156,7 @@ impl Chosen {
 
     /// The data folder, if there is one.
     pub fn data(&self) -> Option<PathBuf> {
-        let named = self.named_data.clone();
-        let usual = || std::env::var_os("BRINK_DATA").filter(|folder| !folder.is_empty());
-        named.or_else(|| usual().map(PathBuf::from))
+        data_folder(self.named_data.as_ref())
     }
 }
 

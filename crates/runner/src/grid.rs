@@ -15,8 +15,9 @@ use anyhow::{Context, anyhow};
 use generators::probe;
 use models::{Model, train::Training};
 use report::Report;
-use serde::{Deserialize, Serialize};
-use spec::checked::{Count, Minority, NonEmpty, Positive, Share};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use spec::checked::{Count, Minority, NonEmpty, Positive, Repeats, Share, Side};
 use spec::{
     Scale,
     yaml::{self, Sweep},
@@ -36,7 +37,7 @@ pub struct Grid {
     /// What it shows, in a line.
     pub title: String,
     /// The tables and figures to make of its records.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "distinct")]
     pub reports: Vec<Report>,
     /// The seed of everything: initial weights, data order, starting points, attacks.
     #[serde(default)]
@@ -65,10 +66,10 @@ pub struct Grid {
     pub slice: Option<Slice>,
     /// Sample sets a generator makes for each target, each from its own starting points.
     #[serde(default = "one")]
-    pub sample_sets: Count,
+    pub sample_sets: Repeats,
     /// Times that each attack is run, each with its own data order.
     #[serde(default = "five")]
-    pub attack_seeds: Count,
+    pub attack_seeds: Repeats,
     /// What is different at desk scale, each as `path=value`; `--set` comes after it.
     #[serde(default)]
     pub desk: Vec<String>,
@@ -111,7 +112,7 @@ pub struct Slice {
     pub attack: attacks::Spec,
     /// Points a side.
     #[serde(default = "forty_one")]
-    pub side: Count,
+    pub side: Side,
     /// From the middle to the rim, in distances between the two members.
     #[serde(default = "four")]
     pub reach: Positive,
@@ -160,13 +161,29 @@ impl Target {
     }
 }
 
-/// The most sample sets, and the most attack seeds: every one is a step of the plan.
-const MOST: usize = 1000;
+/// What of a grid file says how to read the rest of it.
+#[derive(Deserialize)]
+struct Desk {
+    #[serde(default)]
+    desk: Vec<String>,
+}
 
-/// `:line` of an item in the text of its file; none where it is not written as it reads.
-fn line_of(text: &str, item: &str) -> Option<String> {
-    let at = text.lines().position(|line| line.contains(item))?;
-    Some(format!(":{}", at + 1))
+/// Reports, each once: a second one would be written over the first.
+fn distinct<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Report>, D::Error> {
+    let reports = Vec::<Report>::deserialize(deserializer)?;
+    for (nth, report) in reports.iter().enumerate() {
+        if reports[..nth].contains(report) {
+            let problem = format!("`{report}` is there twice; delete one");
+            return Err(Error::custom(problem));
+        }
+    }
+    Ok(reports)
+}
+
+/// The field of the grid that a change, `path=value`, is about.
+fn first_part(change: &str) -> &str {
+    let (path, _) = change.split_once('=').unwrap_or((change, ""));
+    path.split('.').next().unwrap_or_default().trim()
 }
 
 /// What some entries stand for, in their order.
@@ -174,20 +191,20 @@ fn each<S: Clone>(sweeps: &[Sweep<S>]) -> Vec<S> {
     sweeps.iter().flat_map(Sweep::each).cloned().collect()
 }
 
-fn forty_one() -> Count {
-    Count::literal(41)
+fn forty_one() -> Side {
+    Side::literal(41)
 }
 
 fn four() -> Positive {
     Positive::literal(4.0)
 }
 
-fn one() -> Count {
-    Count::literal(1)
+fn one() -> Repeats {
+    Repeats::literal(1)
 }
 
-fn five() -> Count {
-    Count::literal(5)
+fn five() -> Repeats {
+    Repeats::literal(5)
 }
 
 impl Grid {
@@ -200,48 +217,32 @@ impl Grid {
         let text = fs::read_to_string(path).with_context(|| format!("{name}: cannot be read"))?;
         let desk = match scale {
             Scale::Paper => Vec::new(),
-            Scale::Desk => yaml::parse::<Self>(&name, &text)?.desk,
+            Scale::Desk => yaml::parse::<Desk>(&name, &text)?.desk,
+        };
+        let place = |change: &String| match desk.iter().position(|item| item == change) {
+            Some(nth) => {
+                let line = yaml::line(&text, &format!("desk.{nth}"));
+                let line = line.map_or_else(String::new, |line| format!(":{line}"));
+                format!("{name}{line}: desk: {change}")
+            }
+            None => format!("--set {change}"),
         };
         let all: Vec<&String> = desk.iter().chain(overrides).collect();
+        if let Some(change) = all.iter().find(|change| first_part(change) == "desk") {
+            return Err(anyhow!(
+                "{}: `desk` is read before anything is changed, so this would have no effect; change the field that is meant, or choose --scale paper",
+                place(change)
+            ));
+        }
         let mut grid: Self =
             yaml::parse_with(&name, &text, &all).map_err(|error| match error.place() {
-                yaml::Place::Argument(argument) if desk.contains(argument) => {
+                yaml::Place::Argument(change) if desk.contains(change) => {
                     let hint = error.hint().map(|hint| format!("\n  = {hint}"));
                     let message = error.message();
-                    anyhow!(
-                        "{name}{}: desk: {argument}: {message}{}",
-                        line_of(&text, argument).unwrap_or_default(),
-                        hint.unwrap_or_default()
-                    )
+                    anyhow!("{}: {message}{}", place(change), hint.unwrap_or_default())
                 }
                 _ => error.into(),
             })?;
-        if let Some(slice) = &grid.slice
-            && (slice.side.get() < 3 || slice.side.get() % 2 == 0)
-        {
-            return Err(anyhow!(
-                "{name}: slice.side: `{}` points have no middle row for the pair to lie on; write an odd number from 3 on",
-                slice.side
-            ));
-        }
-        for (field, count) in [
-            ("sample_sets", grid.sample_sets),
-            ("attack_seeds", grid.attack_seeds),
-        ] {
-            if count.get() > MOST {
-                return Err(anyhow!(
-                    "{name}: {field}: {count} are more than anybody computes; write at most {MOST}"
-                ));
-            }
-        }
-        for (nth, report) in grid.reports.iter().enumerate() {
-            if grid.reports[..nth].contains(report) {
-                return Err(anyhow!(
-                    "{name}{}: reports: `{report}` is there twice; delete one",
-                    line_of(&text, "reports:").unwrap_or_default()
-                ));
-            }
-        }
         grid.targets = grid.targets.map(Target::resolved);
         // What is left of it is shown.
         grid.desk = grid

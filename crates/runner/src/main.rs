@@ -10,7 +10,7 @@
 //! |---|---|
 //! | 0 | all that was asked for is done |
 //! | 1 | a step failed; what does not need it is done and kept, and the same command tries it again |
-//! | 2 | refused before any work: command line, grid file, key, device, results folder or disk |
+//! | 2 | refused before any work: command line, grid file, key, data, device, results folder or disk |
 //! | 130 | interrupted; the same command goes on from there |
 
 mod cli;

@@ -10,15 +10,13 @@ mod fits;
 mod label;
 mod only;
 
-use std::path::PathBuf;
-
 use generators::probe;
 use serde::Serialize;
 use serde_json::Value;
 use spec::Id;
 use store::Store;
 
-pub use absent::{Paths, obstacle};
+pub use absent::{Paths, WeightFile, obstacle};
 
 use crate::grid::{Slice, Target};
 
@@ -38,8 +36,8 @@ pub struct TargetStep {
     pub name: String,
     /// The target.
     pub target: Target,
-    /// Where its initial weights are, if it has a file.
-    pub weights: Option<PathBuf>,
+    /// Its initial weights, if it has a file.
+    pub weights: Option<WeightFile>,
     /// The sets made for it.
     pub sets: Vec<SetStep>,
     /// The modifications made to it.

@@ -49,9 +49,11 @@ impl Session {
                 key::VARIABLE
             ),
         };
-        let (key, key_from) = grid
-            .key
-            .in_force(chosen.key_file.as_deref(), variable.as_deref())?;
+        let (key, key_from) = grid.key.in_force(
+            &chosen.config,
+            chosen.key_file.as_deref(),
+            variable.as_deref(),
+        )?;
         let device = chosen.device.open()?;
         let data = chosen.data();
         if let Some(folder) = data.as_deref().filter(|folder| !folder.is_dir()) {

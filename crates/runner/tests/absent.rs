@@ -54,6 +54,29 @@ fn rows_that_were_not_run_say_why() {
     );
 }
 
+/// To say of it that it is not there would send people to get what they have.
+#[test]
+fn a_damaged_data_file_is_refused_and_not_reported_as_absent() {
+    let place = Place::new(&grid("  - {dataset: cifar10-jpeg, model: resnet18}\n"));
+    let folder = place.path().join("data/cifar10");
+    fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("train-00000-of-00001.parquet");
+    fs::write(&file, "PAR1 and then nothing").unwrap();
+    let answer = place.run(&["grid.yaml", "--data", "data"]);
+    assert_eq!(answer.code, Some(2), "{}", answer.stderr);
+    insta::assert_snapshot!(answer.stderr);
+    assert!(!place.results().exists());
+    let list = place.succeed(&["data", "list", "--data", "data"]).stdout;
+    let said = "cannot be used: data/cifar10/train-00000-of-00001.parquet: truncated";
+    assert!(list.contains(said), "{list}");
+    // Where nothing of it is asked for it is nobody's concern.
+    place.succeed(&["grid.yaml", "--data", "data", "--only", "fashion-mnist/*"]);
+    fs::remove_file(file).unwrap();
+    let plan = place.succeed(&["plan", "grid.yaml", "--data", "data"]);
+    let said = "CIFAR-10 (JPEG q75) (`cifar10-jpeg`) is not in data; put train-";
+    assert!(plan.stdout.contains(said), "{}", plan.stdout);
+}
+
 #[test]
 fn a_part_that_cannot_be_done_is_refused() {
     let place = Place::new(&absent());
@@ -439,7 +462,11 @@ fn no_file_has_the_secret() {
             "fashion-mnist/resnet20",
         ]
     };
-    for change in ["key.passphrase=lantern", "key={passphrase: lantern}"] {
+    for change in [
+        "key.passphrase=lantern",
+        "key={passphrase: lantern}",
+        "key .passphrase=lantern",
+    ] {
         place.succeed(&set(change));
         place.succeed(&["report", "grid.yaml", "--set", change]);
         let page = fs::read_to_string(place.results().join("report.html")).unwrap();

@@ -56,6 +56,17 @@ fn a_value_out_of_range() {
     // The pair lies on the middle row.
     let slice = "slice={side: 40, attack: identity}";
     insta::assert_snapshot!(refused(GRID, &["--set", slice]));
+    // The first of a size that ends in another one, were it multiplied with itself.
+    let slice = "slice={side: 4294967297, attack: identity}";
+    insta::assert_snapshot!(refused(GRID, &["--set", slice]));
+    insta::assert_snapshot!(changed("attack_seeds: 2", "attack_seeds: 0"));
+    insta::assert_snapshot!(changed("attack_seeds: 2", "attack_seeds: 1001"));
+    for many in [
+        "generators.ours.samples=1000000000000",
+        "probes=[timing: {samples: [20, 1000000000000]}]",
+    ] {
+        insta::assert_snapshot!(refused(GRID, &["--set", many]));
+    }
 }
 
 #[test]
@@ -63,6 +74,7 @@ fn more_than_a_data_set_has() {
     insta::assert_snapshot!(changed("test_images: 100", "test_images: 200000"));
     insta::assert_snapshot!(changed("images: 300", "images: 64000"));
     insta::assert_snapshot!(changed("images: 300", "images: 9000, validation: 0.2"));
+    insta::assert_snapshot!(changed("images: 300", "validation: 0.0004"));
     insta::assert_snapshot!(changed(
         "validset: {samples: 6}",
         "validset: {samples: 5000}"
@@ -77,7 +89,7 @@ fn more_than_a_data_set_has() {
     for backdoor in backdoors.map(|backdoor| format!("attacks=[backdoor: {backdoor}]")) {
         insta::assert_snapshot!(refused(GRID, &["--set", &backdoor]));
     }
-    insta::assert_snapshot!(refused(GRID, &["--set", "attack_seeds=100000000"]));
+    insta::assert_snapshot!(refused(GRID, &["--set", "sample_sets=100000000"]));
 }
 
 #[test]
@@ -116,10 +128,9 @@ fn an_entry_twice() {
 
 #[test]
 fn a_report_twice() {
-    assert_eq!(
-        changed("[table3]", "[table3, table1, table3]"),
-        "error: grid.yaml:3: reports: `table3` is there twice; delete one\n"
-    );
+    insta::assert_snapshot!(changed("[table3]", "[table3, table1, table3]"));
+    let twice = "reports=[table3, table3]";
+    insta::assert_snapshot!(refused(GRID, &["--set", twice]));
 }
 
 #[test]
@@ -139,13 +150,51 @@ fn a_bad_override() {
 
 #[test]
 fn a_bad_desk_override() {
-    let grid = format!("{GRID}desk:\n  - generators.ours.samplez=3\n");
+    // A line that only speaks of it is not the one.
+    let said = "# not generators.ours.samplez=3";
+    let grid = format!("{GRID}desk:\n  {said}\n  - seed=1\n  - generators.ours.samplez=3 {said}\n");
     insta::assert_snapshot!(refused(&grid, &[]));
+}
+
+/// They are read before any other change is, so one of them would have no effect.
+#[test]
+fn a_change_of_what_desk_scale_changes() {
+    insta::assert_snapshot!(refused(GRID, &["--set", "desk=[]"]));
+    let grid = format!("{GRID}desk: [desk.0=seed=1]\n");
+    insta::assert_snapshot!(refused(&grid, &[]));
+}
+
+#[test]
+fn a_grid_may_get_its_key_from_the_command_line_at_any_scale() {
+    let place = Place::new(&GRID.replace("key: {passphrase: test}\n", "desk: [seed=1]\n"));
+    for scale in ["desk", "paper"] {
+        let key = ["--set", "key.passphrase=lantern", "--scale", scale];
+        place.succeed(&[&["plan", "grid.yaml"], &key[..]].concat());
+    }
 }
 
 #[test]
 fn a_pattern_that_matches_nothing() {
     insta::assert_snapshot!(refused(GRID, &["--only", "cifar10/*"]));
+}
+
+/// Of which the message shows nothing.
+#[test]
+fn a_key_that_is_none() {
+    insta::assert_snapshot!(changed("passphrase: test", "hex: zz"));
+    let change = ["--set", "key.hex=00112233445566778899aabbccddeeff"];
+    insta::assert_snapshot!(refused(GRID, &change));
+}
+
+#[test]
+fn a_target_twice_with_other_generators() {
+    let twice = "  - dataset: fashion-mnist
+    model: resnet20
+    train: {epochs: 1, images: 300, batch: 50}
+    test_images: 100
+    generators: [dbi]
+generators:";
+    insta::assert_snapshot!(changed("generators:", twice));
 }
 
 #[test]
@@ -207,8 +256,11 @@ fn a_data_folder_that_is_not_there() {
         assert!(answer.stderr.starts_with(said), "{}", answer.stderr);
     }
     // A variable without a value is none.
-    let mut plan = place.command(&["plan", "grid.yaml"]);
-    assert!(plan.env("BRINK_DATA", "").status().unwrap().success());
+    for command in [&["plan", "grid.yaml"], &["data", "list"]] {
+        let mut command = place.command(command);
+        let answer = command.env("BRINK_DATA", "").output().unwrap();
+        assert!(answer.status.success());
+    }
 }
 
 #[test]

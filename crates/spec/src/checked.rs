@@ -19,7 +19,7 @@ pub struct OutOfBounds {
 }
 
 macro_rules! checked {
-    ($(#[$doc:meta])* $name:ident($number:ty), $expected:literal, |$value:ident| $within:expr) => {
+    ($(#[$doc:meta])* $name:ident($number:ty), $expected:literal, |$value:ident| $within:expr $(, kept as $kept:expr)?) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
         #[serde(transparent)]
@@ -57,7 +57,12 @@ macro_rules! checked {
             }
 
             const fn check($value: $number) -> Option<Self> {
-                if $within { Some(Self($value)) } else { None }
+                if $within {
+                    $(let $value = $kept;)?
+                    Some(Self($value))
+                } else {
+                    None
+                }
             }
         }
 
@@ -98,14 +103,15 @@ checked! {
     Positive(f64), "a number above 0", |value| value > 0.0 && value.is_finite()
 }
 
+// The sum with 0 is the number itself, but for -0: what is equal is then written, and hashed, as equal.
 checked! {
     /// A finite number, 0 or above: a learning rate (0 is the control row), a weight decay.
-    NonNegative(f64), "a number, 0 or above", |value| value >= 0.0 && value.is_finite()
+    NonNegative(f64), "a number, 0 or above", |value| value >= 0.0 && value.is_finite(), kept as value + 0.0
 }
 
 checked! {
     /// A number from 0 to 1: a share, a momentum, a pixel.
-    UnitInterval(f64), "a number from 0 to 1", |value| value >= 0.0 && value <= 1.0
+    UnitInterval(f64), "a number from 0 to 1", |value| value >= 0.0 && value <= 1.0, kept as value + 0.0
 }
 
 checked! {
@@ -122,6 +128,18 @@ checked! {
     /// A whole number above 0: of samples, iterations, epochs.
     #[derive(Eq, Ord, Hash)]
     Count(usize), "a whole number above 0", |value| value > 0
+}
+
+checked! {
+    /// How often something is done that each time is a step of its own.
+    #[derive(Eq)]
+    Repeats(usize), "a whole number from 1 to 1000", |value| value >= 1 && value <= 1000
+}
+
+checked! {
+    /// Points on a side of a square that has a middle row.
+    #[derive(Eq)]
+    Side(usize), "an odd whole number from 3 to 999", |value| value >= 3 && value <= 999 && value % 2 == 1
 }
 
 checked! {

@@ -63,3 +63,17 @@ pub fn parse_with<T: DeserializeOwned>(
     };
     tree().map_err(|fault: Fault| sources.explain(fault))
 }
+
+/// The line of `text`, from 1, on which the value at `path` begins: for mistakes that show only after all is read. The path is one of an
+/// override, with indices for list items.
+///
+/// ```
+/// let grid = "name: a\ndesk:\n  # first\n  - seed=1\n  - seed=2\n";
+/// assert_eq!(spec::yaml::line(grid, "desk.1"), Some(5));
+/// assert_eq!(spec::yaml::line(grid, "desk.2"), None);
+/// ```
+pub fn line(text: &str, path: &str) -> Option<usize> {
+    let root = tree::Node::parse(text, tree::FILE).ok()?;
+    let path: Vec<&str> = path.split('.').collect();
+    root.get(&path).map(|node| node.spot.line)
+}

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use spec::{
     Id, Scale,
-    checked::{Count, NonEmpty, NonNegative, Positive, UnitInterval},
+    checked::{Count, NonEmpty, NonNegative, Positive, Repeats, Side, UnitInterval},
     nearest,
 };
 
@@ -36,6 +36,29 @@ fn an_id_is_known_and_ignores_the_order_of_fields_only() {
 fn an_id_of_something_that_is_no_json_is_refused() {
     let map = std::collections::BTreeMap::from([(vec![1], 2)]);
     assert!(Id::of(&map).unwrap_err().to_string().contains("text keys"));
+}
+
+/// Steps are named by what they are written as.
+#[test]
+fn a_zero_below_zero_is_the_same_zero() {
+    let zero = json!(0.0).to_string();
+    let read = |text| {
+        let rate: NonNegative = serde_json::from_str(text).unwrap();
+        let share: UnitInterval = serde_json::from_str(text).unwrap();
+        [json!(rate).to_string(), json!(share).to_string()]
+    };
+    assert_eq!(read("-0.0"), [zero.as_str(); 2]);
+    assert_eq!(read("0"), [zero.as_str(); 2]);
+}
+
+#[test]
+fn what_is_done_over_and_over_has_an_upper_bound() {
+    assert!(Repeats::new(0).is_err() && Repeats::new(1001).is_err());
+    assert!(Repeats::new(1).is_ok() && Repeats::new(1000).is_ok());
+    for side in [1, 4, 1001, (1 << 32) + 1] {
+        assert!(Side::new(side).is_err(), "{side}");
+    }
+    assert!(Side::new(3).is_ok() && Side::new(999).is_ok());
 }
 
 #[test]

@@ -434,6 +434,10 @@ fn a_wrong_override_is_named_instead_of_a_line() {
             "`generators` has 2 items `ours`\n  = name one by its index from 0, e.g. generators.0.ours",
         ),
         ("generators.dbi=5", "`5` is not a mapping"),
+        (
+            "generators.2.dbi=5",
+            "`dbi` stands beside `ours`, where one name is wanted\n  = to have it instead of `ours`, set all of the value: {dbi: ...}",
+        ),
     ];
     for (argument, expected) in cases {
         let error = yaml::parse_with::<Grid>("grid.yaml", text, &["quick=true", argument])

@@ -143,44 +143,12 @@ impl Store {
         self.read(id)
     }
 
-    /// All targets, in the order of their ids.
-    ///
-    /// # Errors
-    /// The first record that cannot be read.
-    pub fn targets(&self) -> Result<Vec<TargetRecord>> {
-        self.read_all()
-    }
-
-    /// All sample sets, in the order of their ids.
-    ///
-    /// # Errors
-    /// The first record that cannot be read.
-    pub fn sets(&self) -> Result<Vec<SetRecord>> {
-        self.read_all()
-    }
-
-    /// All runs, in the order of their ids.
-    ///
-    /// # Errors
-    /// The first record that cannot be read.
-    pub fn runs(&self) -> Result<Vec<RunRecord>> {
-        self.read_all()
-    }
-
     /// The record of a probe, if it is done.
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::Future`], [`Error::Misplaced`], [`Error::Io`].
     pub fn probe(&self, id: &Id) -> Result<Option<ProbeRecord>> {
         self.read(id)
-    }
-
-    /// All probes' records, by id.
-    ///
-    /// # Errors
-    /// As for [`Store::probe`].
-    pub fn probes(&self) -> Result<Vec<ProbeRecord>> {
-        self.read_all()
     }
 
     /// Where the weights of target `id` lie once [`Store::put_target`] has put them.
@@ -309,25 +277,6 @@ impl Store {
             }),
             record => Ok(record),
         }
-    }
-
-    fn read_all<R: Record>(&self) -> Result<Vec<R>> {
-        let folder = self.root.join(R::FOLDER);
-        let mut ids: Vec<Id> = file::names(&folder)?
-            .iter()
-            .filter_map(|name| {
-                if R::ALONE {
-                    name.strip_suffix(".json")
-                } else {
-                    Some(name.as_str())
-                }
-            })
-            .filter_map(|name| name.parse().ok())
-            .collect();
-        ids.sort_unstable();
-        ids.iter()
-            .filter_map(|id| self.read(id).transpose())
-            .collect()
     }
 
     fn put<R: Record, F>(&self, record: &R, payload: Option<(PathBuf, F)>) -> Result<()>

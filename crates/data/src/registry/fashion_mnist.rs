@@ -26,7 +26,7 @@ pub(super) const EMBEDDED: Info = Info {
     origin: "Xiao, Rasul and Vollgraf 2017 (Zalando SE); the first 1,000 training and 200 test images of each class, \
              padded from 28x28 to 32x32 with zeros, grey repeated to three channels",
     licence: "MIT",
-    how_to_get: "It is part of the program: there is nothing to get.",
+    how_to_get: "do nothing: it is part of the program",
     tracks: false,
     layouts: &[Layout::Embedded],
     folders: &[],

@@ -135,10 +135,10 @@ pub(super) const ORIGINAL: Info = Info {
     origin: "Nilsback and Zisserman 2008 (University of Oxford), by number; the official training and validation splits are \
              the training images; whole images resized to 128x128",
     licence: "none stated; the photographs belong to their owners, its authors ask to be cited",
-    how_to_get: "To get it, run `runner data fetch flowers102`, or download 102flowers.tgz, imagelabels.mat and setid.mat \
+    how_to_get: "run `runner data fetch flowers102`, or download 102flowers.tgz, imagelabels.mat and setid.mat \
                  from https://www.robots.ox.ac.uk/~vgg/data/flowers/102/ by hand into the folder flowers-102 of the data \
                  folder and unpack the first there, so that this holds flowers-102/jpg/image_00001.jpg; datasets.md tells \
-                 more.",
+                 more",
     tracks: false,
     layouts: &[Layout::Flowers],
     folders: &[],
@@ -185,9 +185,9 @@ pub(super) const SMALL: Info = Info {
     origin: "Flowers-102 (Nilsback and Zisserman 2008) out of JPEG images of 64x64 (quality 75) by \
              github.com/Shmaltalk/colorization-tf, enlarged to 128x128; splits and order as in flowers102",
     licence: "none stated; the photographs belong to their owners, Flowers-102's authors ask to be cited",
-    how_to_get: "To get it, put train-00000-of-00001.parquet, validation-00000-of-00001.parquet and \
+    how_to_get: "put train-00000-of-00001.parquet, validation-00000-of-00001.parquet and \
                  test-00000-of-00001.parquet into the folder flowers102-64 (or flowers102) of the data folder; datasets.md \
-                 tells what they hold and how they were made.",
+                 tells what they hold and how they were made",
     tracks: false,
     layouts: &[Layout::Parquet(Codec::Jpeg)],
     folders: &["flowers102-64", "flowers102", ""],

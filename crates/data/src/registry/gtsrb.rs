@@ -69,9 +69,9 @@ pub(super) const ORIGINAL: Info = Info {
     origin: "Stallkamp, Schlipsing, Salmen and Igel 2012 (INI, Ruhr-Universitaet Bochum), training images by class, track and \
              frame, test images in official order; whole images resized to 40x40",
     licence: "none stated; free for research, its authors ask to be cited",
-    how_to_get: "To get it, run `runner data fetch gtsrb`, or download GTSRB_Final_Training_Images.zip, \
+    how_to_get: "run `runner data fetch gtsrb`, or download GTSRB_Final_Training_Images.zip, \
                  GTSRB_Final_Test_Images.zip and GTSRB_Final_Test_GT.zip by hand and unpack them in the data folder, so that \
-                 this holds GTSRB/Final_Training, GTSRB/Final_Test and GT-final_test.csv; datasets.md tells more.",
+                 this holds GTSRB/Final_Training, GTSRB/Final_Test and GT-final_test.csv; datasets.md tells more",
     tracks: true,
     layouts: &[Layout::Gtsrb],
     folders: &[],
@@ -125,9 +125,9 @@ pub(super) const THINNED: Info = Info {
     origin: "GTSRB (Stallkamp et al. 2012), whole images already resized to 40x40 (lossless), of the training images every \
              second frame of each track, all test images",
     licence: "none stated; free for research, its authors ask to be cited",
-    how_to_get: "To get it, put train-00000-of-00002.parquet, train-00001-of-00002.parquet and test-00000-of-00001.parquet \
+    how_to_get: "put train-00000-of-00002.parquet, train-00001-of-00002.parquet and test-00000-of-00001.parquet \
                  into the folder gtsrb-thinned (or gtsrb) of the data folder; datasets.md tells what they hold and how they \
-                 were made.",
+                 were made",
     tracks: true,
     layouts: &[Layout::Parquet(Codec::Png)],
     folders: &["gtsrb-thinned", "gtsrb", ""],

@@ -285,6 +285,34 @@ fn an_archive_put_there_by_hand_is_unpacked_and_kept() {
     assert_eq!(names(&root.path().join("set")), ["a.bin", "readme.html"]);
 }
 
+/// A process that was killed while it unpacked leaves a folder behind, which is large.
+#[test]
+fn what_a_killed_process_has_unpacked_is_removed() {
+    let (packed, archive) = sample();
+    let root = tempfile::tempdir().unwrap();
+    let left = root.path().join(".unpack-set.tar.gz/folder");
+    fs::create_dir_all(&left).unwrap();
+    fs::write(left.join("b.bin"), "half").unwrap();
+    let (url, _) = serve(&packed, &[Reply::Right]);
+    get(&archive, root.path(), &url).unwrap();
+    assert_complete(root.path());
+}
+
+/// Two at once would unpack into the same folder.
+#[test]
+fn an_archive_that_another_process_unpacks_is_left_to_it() {
+    let (packed, archive) = sample();
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join(archive.file);
+    fs::write(&path, &packed).unwrap();
+    let other = fs::File::open(&path).unwrap();
+    other.try_lock().unwrap();
+    let busy = problem(get(&archive, root.path(), archive.url));
+    assert!(matches!(busy, Problem::Busy), "{busy}");
+    drop(other);
+    get(&archive, root.path(), archive.url).unwrap();
+}
+
 #[test]
 fn a_truncated_archive_put_there_by_hand_is_named() {
     let (packed, archive) = sample();

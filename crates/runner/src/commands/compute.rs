@@ -1,6 +1,7 @@
 //! A grid: computes what is missing of it, and reports.
 
 use anyhow::{Context, bail};
+use data::Presence;
 use spec::Stream;
 
 use super::outline;
@@ -19,6 +20,7 @@ pub fn run(selected: &Selected, how: &How) -> anyhow::Result<()> {
     let clock = Clock::start();
     let (session, part) = Session::select(selected).or_refuse()?;
     something_to_do(&session, &part).or_refuse()?;
+    usable_images(&session, &part).or_refuse()?;
     usable_weights(&session, &part).or_refuse()?;
     let store = session.writer(&part, how).or_refuse()?;
     session.make_folder().or_refuse()?;
@@ -46,13 +48,28 @@ pub fn run(selected: &Selected, how: &How) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Refuses images that are there and damaged, of targets of which something is still to be made.
+fn usable_images(session: &Session, part: &Plan) -> anyhow::Result<()> {
+    let store = session.records()?;
+    for target in &part.targets {
+        if let Presence::Unusable { reason } =
+            data::find(target.target.dataset, session.paths.data.as_deref())
+            && outline::open(store.as_ref(), target)?
+        {
+            bail!("{}: {reason}", target.name);
+        }
+    }
+    Ok(())
+}
+
 /// Refuses weight files that cannot be what they are named for, of targets that are still to be made.
 fn usable_weights(session: &Session, part: &Plan) -> anyhow::Result<()> {
     let store = session.records()?;
     for target in &part.targets {
         let made = store.as_ref().map(|store| store.target(&target.id));
         let made = made.transpose()?.flatten().is_some();
-        let there = target.weights.as_ref().is_some_and(|path| path.is_file());
+        let file = target.weights.as_ref();
+        let there = file.is_some_and(|file| file.path.is_file());
         if there && !made {
             initial(target, &Stream::new(session.grid.seed))
                 .with_context(|| target.name.clone())?;
@@ -67,10 +84,7 @@ fn something_to_do(session: &Session, part: &Plan) -> anyhow::Result<()> {
     let store = session.records()?;
     let mut left_out = Vec::new();
     for target in &part.targets {
-        let mut open = false;
-        for step in target.steps() {
-            open |= !outline::done(store.as_ref(), step)?;
-        }
+        let open = outline::open(store.as_ref(), target)?;
         match plan::obstacle(target, &session.paths, store.as_ref()) {
             Some(obstacle) if open => left_out.push(format!(
                 "{}: {}; to get it: `{}`",

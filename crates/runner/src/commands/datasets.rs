@@ -17,7 +17,7 @@ use crate::say::say;
 pub fn run(command: Data) -> anyhow::Result<()> {
     match command {
         Data::List(folder) => {
-            list(folder.path);
+            list(folder.path());
             Ok(())
         }
         Data::Fetch {
@@ -26,7 +26,7 @@ pub fn run(command: Data) -> anyhow::Result<()> {
             url,
         } => {
             let path = folder
-                .path
+                .path()
                 .ok_or_else(|| {
                     anyhow!("name the data folder: `runner data fetch {dataset} --data DIR`")
                 })
@@ -65,7 +65,8 @@ fn list(root: Option<PathBuf>) {
             info.licence
         );
         match data::find(info.id, root.as_deref()) {
-            Presence::NotFound { reason } => say!("    not found: {reason}"),
+            absent @ Presence::NotFound { .. } => say!("    not found: {absent}"),
+            Presence::Unusable { reason } => say!("    cannot be used: {reason}"),
             found => say!("    found: {found}"),
         }
     }

@@ -7,7 +7,7 @@ use store::Store;
 
 use crate::cli::Selected;
 use crate::exit::Refuse;
-use crate::plan::{self, Step};
+use crate::plan::{self, Step, TargetStep};
 use crate::say::say;
 use crate::session::Session;
 
@@ -68,6 +68,16 @@ pub fn status(selected: &Selected) -> anyhow::Result<()> {
 /// Whether there is a record of `step`.
 pub fn done(store: Option<&Store>, step: Step) -> store::Result<bool> {
     store.map_or(Ok(false), |store| step.done(store))
+}
+
+/// Whether anything of `target` is still to be done.
+pub fn open(store: Option<&Store>, target: &TargetStep) -> store::Result<bool> {
+    for step in target.steps() {
+        if !done(store, step)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn explain(missing: &NotRun) {

@@ -17,7 +17,7 @@ use verify::Rate;
 use super::Bench;
 use super::images::{self, Images};
 use crate::grid::{Head, Sha256, Target};
-use crate::plan::TargetStep;
+use crate::plan::{TargetStep, WeightFile};
 use crate::progress::{Line, Progress};
 use crate::provenance::Clock;
 
@@ -217,15 +217,26 @@ impl Bench<'_> {
 /// The weights of a target before any training: drawn, or those of its file.
 ///
 /// # Errors
-/// If the file cannot be read, or is of another network.
+/// If the file cannot be read, is not the one that was planned with, or is of another network.
 pub fn initial(step: &TargetStep, stream: &Stream) -> anyhow::Result<Weights> {
     let target = &step.target;
     let (model, classes) = (target.network(), target.dataset.info().classes);
     let stream = stream.split("weights");
-    let Some(path) = &step.weights else {
+    let Some(WeightFile { path, sum }) = &step.weights else {
         return Ok(Weights::draw(model, classes, &stream)?);
     };
     let weights = Weights::read(path)?;
+    // The plan may be hours old, and the target has its name of what the file was then.
+    let found = Sha256::of_file(path).with_context(|| path.display().to_string())?;
+    if found != *sum {
+        let problem = format!(
+            "its sha256 is {} and was {} when the steps were planned; leave the file alone, and run the same command again",
+            found.as_str(),
+            sum.as_str()
+        );
+        let path = path.clone();
+        return Err(models::Error::File { path, problem }.into());
+    }
     match target.init.as_ref().and_then(|init| init.head) {
         Some(Head::New) => weights.with_new_head(model, classes, &stream),
         None => weights.check(model, classes).map(|()| weights),
@@ -241,4 +252,42 @@ fn stale(path: PathBuf, problem: &str) -> anyhow::Error {
         record.display()
     );
     models::Error::File { path, problem }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use spec::Id;
+
+    use super::*;
+
+    #[test]
+    fn a_weight_file_that_has_changed_since_the_plan_is_refused() {
+        let text = "{dataset: fashion-mnist, model: resnet20, init: {weights: net.safetensors}}";
+        let target: Target = spec::yaml::parse("target", text).unwrap();
+        let stream = Stream::new(0);
+        let bytes = Weights::draw(target.network(), 10, &stream);
+        let bytes = bytes.unwrap().to_bytes().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("net.safetensors");
+        std::fs::write(&path, &bytes).unwrap();
+        let planned_with = |bytes: &[u8]| TargetStep {
+            id: Id::of(&0).unwrap(),
+            name: String::new(),
+            target: target.clone(),
+            weights: Some(WeightFile {
+                path: path.clone(),
+                sum: Sha256::of(bytes),
+            }),
+            sets: Vec::new(),
+            attacks: Vec::new(),
+            probes: Vec::new(),
+            slice: None,
+        };
+        assert!(initial(&planned_with(&bytes), &stream).is_ok());
+        let error = initial(&planned_with(b"other weights"), &stream);
+        let message = error.map(|_| ()).unwrap_err().to_string();
+        for said in ["net.safetensors", "when the steps were planned"] {
+            assert!(message.contains(said), "{message}");
+        }
+    }
 }

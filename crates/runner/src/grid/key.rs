@@ -7,15 +7,15 @@ use anyhow::Context;
 use serde::Deserialize;
 use verify::SecretKey;
 
+use super::first_part;
+
 /// The environment variable that takes the place of the grid's key.
 pub const VARIABLE: &str = "BRINK_KEY";
 
 /// A change of a field of the grid (`path=value`) as others may see it: `KEY` stands for the secret.
 pub fn without_secret(change: &str) -> String {
     match change.split_once('=') {
-        Some((path, _)) if path.trim() == "key" || path.trim().starts_with("key.") => {
-            format!("{path}=KEY")
-        }
+        Some((path, _)) if first_part(change) == "key" => format!("{path}=KEY"),
         _ => change.to_owned(),
     }
 }
@@ -31,12 +31,13 @@ pub enum Key {
 }
 
 impl Key {
-    /// The key in force, and where it is from: that of `file` (hexadecimal digits), else of `BRINK_KEY`, else this one.
+    /// The key in force, and where it is from: that of `file` (hexadecimal digits), else of `BRINK_KEY`, else this one, which stands in `grid`.
     ///
     /// # Errors
     /// If the one in force is no key; the message does not show it.
     pub fn in_force(
         &self,
+        grid: &Path,
         file: Option<&Path>,
         variable: Option<&str>,
     ) -> anyhow::Result<(SecretKey, &'static str)> {
@@ -53,6 +54,7 @@ impl Key {
             Self::Passphrase(text) => SecretKey::from_passphrase(text.as_bytes()),
             Self::Hex(digits) => SecretKey::from_hex(digits),
         };
-        Ok((key.context("key")?, "the grid file"))
+        let key = key.with_context(|| format!("{}: key", grid.display()))?;
+        Ok((key, "the grid file"))
     }
 }

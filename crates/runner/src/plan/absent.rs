@@ -20,22 +20,22 @@ pub struct Paths {
     pub again: String,
 }
 
-/// The weight file of a target, if it has one.
-#[derive(Default)]
-pub struct Weights {
+/// A file of initial weights.
+#[derive(Clone)]
+pub struct WeightFile {
     /// Where it should be.
-    pub path: Option<PathBuf>,
-    /// Its checksum.
-    pub sum: Option<Sha256>,
+    pub path: PathBuf,
+    /// The checksum that is part of what its target is.
+    pub sum: Sha256,
 }
 
-/// The weight file of `target`. One whose checksum the grid tells need not be there: the target has a name all the same.
+/// The weight file of `target`, if it has one. One whose checksum the grid tells need not be there: the target has a name all the same.
 ///
 /// # Errors
 /// If the file cannot be read or is another one than expected.
-pub fn weights(target: &Target, paths: &Paths) -> anyhow::Result<Weights> {
+pub fn weights(target: &Target, paths: &Paths) -> anyhow::Result<Option<WeightFile>> {
     let Some(init) = &target.init else {
-        return Ok(Weights::default());
+        return Ok(None);
     };
     let path = init.path(paths.data.as_deref());
     let sum = if path.is_file() {
@@ -57,10 +57,7 @@ pub fn weights(target: &Target, paths: &Paths) -> anyhow::Result<Weights> {
             None => bail!("init.weights: {}", nothing_at(init, &path, paths)),
         }
     };
-    Ok(Weights {
-        path: Some(path),
-        sum: Some(sum),
-    })
+    Ok(Some(WeightFile { path, sum }))
 }
 
 /// What is wrong with the path of a weight file that is not one.
@@ -76,45 +73,37 @@ fn nothing_at(init: &Init, path: &Path, paths: &Paths) -> String {
     format!("there is no file {}{place}", path.display())
 }
 
-/// Why `step` cannot be computed here, if so. A target that `store` has finished does without the file of its initial weights.
+/// What `step` needs that is not here, if so. What is here and damaged is none of it. A target that `store` has finished does without the file of its initial weights.
 pub fn obstacle(step: &TargetStep, paths: &Paths, store: Option<&Store>) -> Option<NotRun> {
     let target = &step.target;
     let kept = store.is_some_and(|store| {
         let finished = matches!(store.target(&step.id), Ok(Some(_)));
         finished && store.weights(&step.id).is_file()
     });
-    if let (Some(init), Some(path)) = (&target.init, &step.weights)
-        && !path.is_file()
+    if let (Some(init), Some(file)) = (&target.init, &step.weights)
+        && !file.path.is_file()
         && !kept
     {
         return Some(paths.without_weights(step, init));
     }
     match data::find(target.dataset, paths.data.as_deref()) {
-        Presence::NotFound { .. } => Some(paths.without_images(step)),
-        Presence::Embedded | Presence::Found { .. } => None,
+        Presence::NotFound { reason, how_to_get } => {
+            Some(paths.without_images(step, reason, how_to_get))
+        }
+        Presence::Embedded | Presence::Found { .. } | Presence::Unusable { .. } => None,
     }
 }
 
 impl Paths {
-    fn without_images(&self, step: &TargetStep) -> NotRun {
+    fn without_images(&self, step: &TargetStep, reason: String, how_to_get: &str) -> NotRun {
         let info = step.target.dataset.info();
-        let folder = self.folder();
-        let place = match self.data {
-            Some(_) => format!("its images are not in {folder}"),
-            None => "no data folder is named".to_owned(),
-        };
         let (reason, command) = match info.archives {
-            [_, ..] => (
-                place,
-                format!("runner data fetch {} --data {}", info.name, quoted(&folder)),
-            ),
-            [] => {
-                let how = info.how_to_get.trim_start_matches("To get it, ");
-                (
-                    format!("{place}; {}", how.trim_end_matches('.')),
-                    self.again.clone(),
-                )
+            [_, ..] => {
+                let folder = quoted(&self.folder());
+                let fetch = format!("runner data fetch {} --data {folder}", info.name);
+                (reason, fetch)
             }
+            [] => (format!("{reason}; {how_to_get}"), self.again.clone()),
         };
         NotRun {
             dataset_title: step.title(),

@@ -5,11 +5,12 @@ use candle_core::Device;
 use generators::probe;
 use serde::Serialize;
 use spec::Id;
-use spec::checked::{Count, Minority};
+use spec::checked::{Minority, Repeats};
 use verify::{KeyCheck, Layout, SecretKey};
 
 use super::absent::{self, Paths};
-use super::{AttackStep, Plan, ProbeStep, RunStep, SetStep, SliceStep, TargetStep, fits, label};
+use super::{AttackStep, Plan, ProbeStep, RunStep, SetStep, SliceStep, TargetStep, WeightFile};
+use super::{fits, label};
 use crate::device;
 use crate::grid::{Grid, Head, Target};
 
@@ -97,6 +98,17 @@ impl Plan {
     }
 
     fn require_distinct(&self) -> anyhow::Result<()> {
+        for (nth, step) in self.targets.iter().enumerate() {
+            let mut before = self.targets[..nth].iter();
+            if let Some(twin) = before.find(|twin| twin.id == step.id)
+                && twin.target.generators != step.target.generators
+            {
+                bail!(
+                    "`{}` is in the grid twice, each time with other `generators`; make it one target with the generators of both",
+                    step.name
+                );
+            }
+        }
         let mut steps: Vec<(Id, &str)> = self.steps().map(|step| (step.id, step.name)).collect();
         steps.sort();
         match steps.windows(2).find(|pair| pair[0].0 == pair[1].0) {
@@ -113,11 +125,11 @@ impl Common<'_> {
         &self,
         target: &Target,
         name: String,
-        weights: absent::Weights,
+        weights: Option<WeightFile>,
     ) -> anyhow::Result<TargetStep> {
         let content = TargetContent {
             target: &target.itself(),
-            weights: weights.sum.as_ref().map(|sum| sum.as_str()),
+            weights: weights.as_ref().map(|file| file.sum.as_str()),
             head: target.init.as_ref().and_then(|init| init.head),
             device: device::name(self.device),
         };
@@ -134,7 +146,7 @@ impl Common<'_> {
             id,
             name,
             target: target.clone(),
-            weights: weights.path,
+            weights,
             sets: sets.into_iter().map(|(set, _)| set).collect(),
             attacks,
             probes,
@@ -202,7 +214,7 @@ impl Common<'_> {
             };
             let count = match generator.generator().is_random(train, held_out) {
                 true => self.grid.sample_sets,
-                false => Count::literal(1),
+                false => Repeats::literal(1),
             };
             for (seed, label) in label::seeded(&label, "set", count) {
                 let set = SetStep {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
-use spec::checked::Count;
+use spec::checked::Repeats;
 use spec::leaves;
 
 use crate::grid::{Init, Target};
@@ -55,7 +55,7 @@ pub fn probes(probes: &[generators::probe::Spec]) -> Vec<String> {
 }
 
 /// `label` for each of `count` seeds; a lone one needs no number.
-pub fn seeded(label: &str, what: &str, count: Count) -> Vec<(u64, String)> {
+pub fn seeded(label: &str, what: &str, count: Repeats) -> Vec<(u64, String)> {
     let count = count.get() as u64;
     let name = |seed| {
         if count == 1 {
@@ -212,11 +212,11 @@ mod tests {
     #[test]
     fn a_lone_seed_has_no_number() {
         assert_eq!(
-            seeded("ours", "set", Count::literal(1)),
+            seeded("ours", "set", Repeats::literal(1)),
             [(0, "ours".to_owned())]
         );
         assert_eq!(
-            seeded("ours", "set", Count::literal(2))[1],
+            seeded("ours", "set", Repeats::literal(2))[1],
             (1, "ours/set1".to_owned())
         );
     }

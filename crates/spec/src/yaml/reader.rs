@@ -12,7 +12,7 @@ use serde::{
 use super::{
     error::Fault,
     sweep,
-    tree::{Name, Node, Typed, Value},
+    tree::{FILE, Name, Node, Typed, Value},
 };
 
 /// The `T` that `root` holds.
@@ -128,10 +128,16 @@ impl<'de> Deserializer<'de> for Reader<'_> {
                         second.text, first.text
                     ),
                 )
-                .hint(format!(
-                    "indent `{0}` if it belongs to `{1}`, or make it `- {0}`",
-                    second.text, first.text
-                ))),
+                .hint(match second.spot.source {
+                    FILE => format!(
+                        "indent `{0}` if it belongs to `{1}`, or make it `- {0}`",
+                        second.text, first.text
+                    ),
+                    _ => format!(
+                        "to have it instead of `{}`, set all of the value: {{{}: ...}}",
+                        first.text, second.text
+                    ),
+                })),
             },
             Value::Null | Value::List(_) => Err(Fault::new(
                 node.spot,

@@ -98,6 +98,19 @@ impl Node {
         }
     }
 
+    /// What stands at `path`: keys of mappings, and indices from 0 of list items.
+    pub fn get(&self, path: &[&str]) -> Option<&Self> {
+        let [part, rest @ ..] = path else {
+            return Some(self);
+        };
+        let inner = match &self.value {
+            Value::Map(entries) => &entries.iter().find(|(name, _)| name.text == *part)?.1,
+            Value::List(items) => items.get(part.parse::<usize>().ok()?)?,
+            _ => return None,
+        };
+        inner.get(rest)
+    }
+
     fn new(raw: Spanned<Raw>, text: &str, source: usize) -> Self {
         let typed = |value| Value::Typed(value, written(text, raw.defined).to_owned());
         let value = match raw.value {
