@@ -165,7 +165,8 @@ pub struct Network {
 }
 
 impl Network {
-    /// A frozen network: its weights are packed once, and only the input has a gradient.
+    /// A frozen network: its weights are packed once, and only the input has a gradient. Variables are copied, so that what they learn later does not
+    /// reach it; other tensors are shared, and a variable that was detached looks like one of them: [`Trainable::weights`] copies.
     ///
     /// # Errors
     /// If the weights do not fit the model.

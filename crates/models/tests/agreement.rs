@@ -282,21 +282,54 @@ fn a_frozen_network_has_no_gradients_of_parameters() {
     }
 }
 
+/// The variables of a network as weights, which share their memory.
+fn shared(network: &Trainable) -> Weights {
+    let variables = network.variables().iter();
+    Weights::from_tensors(variables.map(|(name, var)| (name.clone(), var.as_tensor().clone())))
+}
+
 /// A copy, though tensors that are variables are shared elsewhere.
 #[test]
 fn what_one_network_learns_another_of_the_same_weights_does_not() {
     let model = common::model("resnet20");
-    let first = Trainable::new(
-        model,
-        CLASSES,
-        &common::weights(model, CLASSES, DType::F32),
-        None,
-    );
-    let first = first.unwrap();
-    let variables = first.variables().iter();
-    let variables = variables.map(|(name, var)| (name.clone(), var.as_tensor().clone()));
-    let second = Trainable::new(model, CLASSES, &Weights::from_tensors(variables), None).unwrap();
+    let weights = common::weights(model, CLASSES, DType::F32);
+    let first = Trainable::new(model, CLASSES, &weights, None).unwrap();
+    let second = Trainable::new(model, CLASSES, &shared(&first), None).unwrap();
     let bias = &second.variables()["linear.bias"];
     bias.set(&bias.ones_like().unwrap()).unwrap();
     assert_ne!(flat(&first.variables()["linear.bias"]), flat(bias));
+}
+
+/// Neither what is packed at once nor what is packed when first asked for.
+#[test]
+fn what_a_network_learns_a_frozen_one_of_the_same_weights_does_not() {
+    for model in common::models() {
+        let weights = common::weights(model, CLASSES, DType::F32);
+        let teacher = Trainable::new(model, CLASSES, &weights, None).unwrap();
+        let frozen = Network::frozen(model, CLASSES, &shared(&teacher), None).unwrap();
+        for var in teacher.variables().values() {
+            var.set(&(var.as_detached_tensor() * 2.0).unwrap()).unwrap();
+        }
+        let untouched = Network::frozen(model, CLASSES, &weights, None).unwrap();
+        // The head of a VGG is packed otherwise for maps of at least half as many pixels as it has bins.
+        let sides: &[usize] = if model.name() == "vgg16" {
+            &[32, 160]
+        } else {
+            &[32]
+        };
+        for &side in sides {
+            let images = common::images([1, 3, side, side], DType::F32);
+            let answers = |network: &Network| {
+                [None, Some(Coverage::Attached)].map(|coverage| {
+                    let recording = network.record(&images, coverage).unwrap();
+                    let gradient = recording.input_gradient(recording.logits(), 0.5);
+                    [bits(&recording.logits()), bits(&gradient.unwrap())]
+                })
+            };
+            assert!(
+                answers(&frozen) == answers(&untouched),
+                "{model} learned on images of {side}x{side}"
+            );
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //!
 //! Weights are packed once, only the gradients of the activations exist, and the epilogue runs while a tile is in cache.
 //! The weights themselves are used raw, not folded into the normalisation, so that a change of one of their last bits stays a change.
+//! Variables are copied: some weights are packed later than others, and in between an optimiser may write them.
 
 use crate::batch_norm::affine;
 use crate::conv::{Sizes, as_map, pack_forward};
@@ -14,7 +15,7 @@ use crate::negative::{NegativePart, Reduction, negative_part, scaled};
 use crate::plan::{Plan, Window};
 use crate::portable;
 use crate::tape::{Gradients, Operation, Tape};
-use crate::tensor::View;
+use crate::tensor::{View, constant};
 use candle_core::{DType, Result, Shape, Tensor, bail};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -77,10 +78,11 @@ impl Frozen {
         }
         let (tensors, kind) = ([gamma, beta, mean, variance], Kind::Conv(window));
         if !weight.device().is_cpu() {
+            let [gamma, beta, mean, variance] = tensors.map(Tensor::detach);
             let scale = (gamma / (variance + eps)?.sqrt()?)?;
             let shift = (beta - (mean * &scale)?)?;
             return Ok(Self(Body::Composed {
-                weight: weight.clone(),
+                weight: constant(weight)?,
                 after: After::BatchNorm { scale, shift },
                 kind,
             }));
@@ -122,8 +124,8 @@ impl Frozen {
     fn biased(weight: &Tensor, shape: Shape, bias: &Tensor, kind: Kind) -> Result<Self> {
         Ok(Self(if !weight.device().is_cpu() {
             Body::Composed {
-                weight: weight.clone(),
-                after: After::Bias(bias.clone()),
+                weight: constant(weight)?,
+                after: After::Bias(constant(bias)?),
                 kind,
             }
         } else if weight.dtype() == DType::F32 {
@@ -224,7 +226,7 @@ impl After<Tensor> {
 type Plans = HashMap<(usize, usize), Arc<[Plan; 2]>>;
 
 struct Unit<T> {
-    /// In torchvision's layout, shared with whoever has it: the backward weights are packed from it when first asked for.
+    /// In torchvision's layout, shared with whoever has it if that is no variable: the backward weights are packed from it when first asked for.
     weight: Tensor,
     /// (o, c, kh, kw).
     shape: Shape,
@@ -251,7 +253,7 @@ impl<T: Element> Unit<T> {
                 weight.shape()
             );
         }
-        let weight = weight.detach().contiguous()?;
+        let weight = constant(weight)?.contiguous()?;
         // All taps: the maps are not known yet.
         let forward = pack_forward(View::of(&weight).elements()?, o, c, &vec![true; kh * kw]);
         Ok(Arc::new(Self {

@@ -14,7 +14,7 @@ use crate::negative::Reduction;
 use crate::parallel::{filled, for_each};
 use crate::pool::{adaptive_avg_pool2d, bin_range};
 use crate::tape::{Gradients, Operation, Tape};
-use crate::tensor::{View, by_dtype};
+use crate::tensor::{View, by_dtype, constant};
 use candle_core::{DType, Result, Tensor, bail};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -75,8 +75,8 @@ impl FrozenPooledLinear {
             );
         }
         Ok(Self(Arc::new(Layer {
-            weight: weight.detach(),
-            bias: bias.detach(),
+            weight: constant(weight)?,
+            bias: constant(bias)?,
             bins,
             whole: OnceLock::new(),
             folded: Mutex::default(),
