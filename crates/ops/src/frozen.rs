@@ -77,6 +77,14 @@ impl Frozen {
             Ok(After::BatchNorm { scale, shift })
         }
         let (tensors, kind) = ([gamma, beta, mean, variance], Kind::Conv(window));
+        let o = weight.dim(0)?;
+        if let Some(vector) = tensors.into_iter().find(|vector| vector.dims() != [o]) {
+            bail!(
+                "frozen unit: weight {:?} with normalisation {:?}",
+                weight.shape(),
+                vector.shape()
+            );
+        }
         if !weight.device().is_cpu() {
             let [gamma, beta, mean, variance] = tensors.map(Tensor::detach);
             let scale = (gamma / (variance + eps)?.sqrt()?)?;
@@ -243,11 +251,8 @@ struct Unit<T> {
 impl<T: Element> Unit<T> {
     fn new(weight: &Tensor, shape: Shape, after: After<Vec<T>>, kind: Kind) -> Result<Arc<Self>> {
         let ((o, c, kh, kw), window) = (shape.dims4()?, kind.window());
-        let fits = match &after {
-            After::Bias(bias) => bias.len() == o,
-            After::BatchNorm { scale, shift } => scale.len() == o && shift.len() == o,
-        };
-        if (kh, kw) != window.kernel || window.stride == 0 || !fits {
+        let (After::Bias(vector) | After::BatchNorm { scale: vector, .. }) = &after;
+        if (kh, kw) != window.kernel || window.stride == 0 || vector.len() != o {
             bail!(
                 "frozen unit: weight {:?} does not fit {window:?} or its vectors",
                 weight.shape()

@@ -479,4 +479,17 @@ fn wrong_shapes_are_errors() {
         let error = layer.eval(tape, &x, mean, variance).unwrap_err();
         assert!(error.to_string().contains("do not fit"), "{error}");
     }
+    // Neither too short nor too long.
+    let (weight, four) = (var(6, &[3, 2, 1, 1]), var(7, &[4]));
+    for wrong in [&two, &four] {
+        for at in 0..4 {
+            let mut vectors = [three.as_tensor(); 4];
+            vectors[at] = wrong;
+            let unit = ops::Frozen::conv_bn(&weight, vectors, 1e-5, Window::square(1, 1, 0));
+            let Err(error) = unit else {
+                panic!("vector {at} of {:?}", wrong.shape());
+            };
+            assert!(error.to_string().contains("with normalisation"), "{error}");
+        }
+    }
 }
