@@ -344,9 +344,8 @@ pub(crate) fn planned_weight_gradient<T: Element>(
     images: usize,
     a: &[T],
     dy: &[T],
-    depth: usize,
-    columns: usize,
 ) -> Vec<T> {
+    let (depth, columns) = plan.right;
     assert_eq!(
         a.len(),
         images * plan.image.0,
@@ -405,7 +404,7 @@ pub(crate) fn planned_weight_gradient<T: Element>(
                     while k < to {
                         let count = kernels.rows.min(to - k);
                         let x = a.as_ptr().wrapping_offset(run.a).wrapping_add(k - run.b);
-                        // SAFETY: as in `one_tile` for `a`; `dy` has whole panels in each row.
+                        // SAFETY: as in `one_tile` for `a`; `dy` has the plan's columns, widened to whole panels, for each of its positions.
                         unsafe {
                             kernels.outer(x, count, &pairs, dy.as_ptr(), panels, &mut result);
                         };
