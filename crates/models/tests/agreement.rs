@@ -333,3 +333,23 @@ fn what_a_network_learns_a_frozen_one_of_the_same_weights_does_not() {
         }
     }
 }
+
+#[test]
+fn images_without_pixels_and_terms_of_no_images_are_errors() {
+    for model in common::models() {
+        let weights = common::weights(model, CLASSES, DType::F32);
+        let network = Network::frozen(model, CLASSES, &weights, None).unwrap();
+        let images = |shape: [usize; 4]| Tensor::zeros(&shape, DType::F32, &Device::Cpu).unwrap();
+        let error = network.logits(&images([1, 3, 0, 0])).unwrap_err();
+        assert!(error.to_string().contains("no pixels"), "{model}: {error}");
+
+        let none = images([0, 3, 32, 32]);
+        let recording = network.record(&none, None).unwrap();
+        let gradient = recording.input_gradient(recording.logits(), 0.0).unwrap();
+        assert_eq!(gradient.dims(), none.dims());
+        let Err(error) = network.record(&none, Some(Coverage::Attached)) else {
+            panic!("{model} has a term of no images");
+        };
+        assert!(error.to_string().contains("no images"), "{model}: {error}");
+    }
+}

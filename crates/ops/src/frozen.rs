@@ -180,7 +180,7 @@ impl Frozen {
     /// back begins at both, at zeros if need be.
     ///
     /// # Errors
-    /// Those of [`Frozen::forward`].
+    /// If there are no images, and those of [`Frozen::forward`].
     pub fn forward_covered(
         &self,
         tape: &mut Tape,
@@ -189,6 +189,9 @@ impl Frozen {
         relu: bool,
         reduction: Reduction,
     ) -> Result<(Tensor, Tensor)> {
+        if x.dim(0)? == 0 {
+            bail!("frozen unit: there are no images in {:?}", x.shape());
+        }
         match &self.0 {
             Body::F32(unit) => Unit::forward_covered(unit, tape, x, residual, relu, reduction),
             Body::F64(unit) => Unit::forward_covered(unit, tape, x, residual, relu, reduction),

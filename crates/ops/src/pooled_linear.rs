@@ -33,7 +33,7 @@ pub fn pooled_linear(
     relu: bool,
 ) -> Result<Tensor> {
     let map = map_of(x)?;
-    if !folds(x, bins) {
+    if !folds(x, map, bins) {
         let pooled = adaptive_avg_pool2d(tape, x, bins)?;
         return linear(tape, &pooled, weight, bias, relu);
     }
@@ -111,9 +111,9 @@ impl FrozenPooledLinear {
 
     /// The linear unit for maps like `x`, and its inputs.
     fn unit(&self, tape: &mut Tape, x: &Tensor) -> Result<(Frozen, Tensor)> {
-        let layer = &*self.0;
-        if folds(x, layer.bins) {
-            return Ok((layer.folded(map_of(x)?)?, cast(tape, x, DType::F64)?));
+        let (layer, map) = (&*self.0, map_of(x)?);
+        if folds(x, map, layer.bins) {
+            return Ok((layer.folded(map)?, cast(tape, x, DType::F64)?));
         }
         let pooled = adaptive_avg_pool2d(tape, x, layer.bins)?;
         let unit = match layer.whole.get() {
@@ -143,13 +143,15 @@ impl Layer {
 
 fn map_of(x: &Tensor) -> Result<(usize, usize)> {
     let (_, h, w, _) = x.dims4()?;
+    if h * w == 0 {
+        bail!("pooled_linear: there are no pixels in {:?}", x.shape());
+    }
     Ok((h, w))
 }
 
 /// Whether summing the weights first saves work: f64 costs twice as much as f32.
-fn folds(x: &Tensor, bins: (usize, usize)) -> bool {
-    let pixels = x.dims()[1..x.rank() - 1].iter().product::<usize>();
-    x.device().is_cpu() && 2 * pixels <= bins.0 * bins.1
+fn folds(x: &Tensor, map: (usize, usize), bins: (usize, usize)) -> bool {
+    x.device().is_cpu() && 2 * map.0 * map.1 <= bins.0 * bins.1
 }
 
 /// `x` as elements of another type.

@@ -479,6 +479,32 @@ fn wrong_shapes_are_errors() {
         let error = layer.eval(tape, &x, mean, variance).unwrap_err();
         assert!(error.to_string().contains("do not fit"), "{error}");
     }
+    let fails = |result: Result<Tensor>, with: &str| {
+        let error = result.expect_err(with).to_string();
+        assert!(error.contains(with), "{error}");
+    };
+    for nothing in [[1, 3, 0, 0], [1, 0, 2, 2]] {
+        fails(ops::channels_last(tape, &var(8, &nothing)), "no pixels");
+    }
+    fails(ops::shortcut(tape, &x, 0, 2), "no stride");
+    let unit = ops::Frozen::conv(&var(9, &[3, 2, 1, 1]), &three, Window::square(1, 1, 0)).unwrap();
+    let none = var(10, &[0, 4, 4, 2]);
+    let covered = unit.forward_covered(tape, &none, None, true, Reduction::Sum);
+    fails(covered.map(|(y, _)| y), "no images");
+    let (weight, bins) = (var(11, &[3, 2 * 49]), (7, 7));
+    let layer = ops::FrozenPooledLinear::new(&weight, &three, bins).unwrap();
+    for (shape, with) in [
+        (&[][..], "rank"),
+        (&[2], "rank"),
+        (&[1, 0, 0, 2], "no pixels"),
+    ] {
+        let x = var(12, shape);
+        fails(layer.forward(tape, &x, false), with);
+        fails(
+            ops::pooled_linear(tape, &x, &weight, &three, bins, false),
+            with,
+        );
+    }
     // Neither too short nor too long.
     let (weight, four) = (var(6, &[3, 2, 1, 1]), var(7, &[4]));
     for wrong in [&two, &four] {
