@@ -90,7 +90,7 @@ impl Recording {
         let (mut parts, mut at) = (Vec::with_capacity(self.strands.len()), 0);
         for strand in &self.strands {
             let n = strand.images.dim(0)?;
-            parts.push((strand, grad.narrow(0, at, n)?.contiguous()?));
+            parts.push((strand, grad.narrow(0, at, n)?));
             at += n;
         }
         let covered = self.coverage.zip(Some(covered));

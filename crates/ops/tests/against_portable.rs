@@ -449,6 +449,22 @@ fn only_tracked_gradients_are_made() {
 }
 
 #[test]
+fn the_gradient_of_an_output_may_lie_in_any_order() {
+    let (x, w) = (var(1, &[2, 4, 3, 2]), var(2, &[5, 2, 3, 3]));
+    let mut tape = Tape::recording();
+    let window = Window::square(3, 1, 1);
+    let y = ops::conv2d(&mut tape, &x, &w, None, true, window).unwrap();
+    let seed = var(3, &[2, 5, 3, 4]).as_detached_tensor();
+    let seed = seed.permute((0, 3, 2, 1)).unwrap();
+    let of = |seed: Tensor| tape.backward([(&y, seed)]).unwrap();
+    let (turned, straight) = (of(seed.clone()), of(seed.contiguous().unwrap()));
+    for input in [&x, &w] {
+        let [turned, straight] = [&turned, &straight].map(|grads| grads.get(input).unwrap());
+        assert_eq!(distance(turned, straight), 0.0);
+    }
+}
+
+#[test]
 fn wrong_shapes_are_errors() {
     let (x, w) = (var(1, &[1, 4, 4, 2]), var(2, &[3, 5, 3, 3]));
     let tape = &mut Tape::off();
