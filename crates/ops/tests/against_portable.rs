@@ -448,6 +448,99 @@ fn only_tracked_gradients_are_made() {
     assert!(grads.get(&constant).is_none());
 }
 
+/// What differs as a number, with a name for NaN, which does not equal itself.
+fn seen(t: &Tensor) -> Vec<Option<f64>> {
+    let values: Vec<f64> = t.flatten_all().unwrap().to_vec1().unwrap();
+    let number = |x: f64| (!x.is_nan()).then_some(x);
+    values.into_iter().map(number).collect()
+}
+
+/// Outputs are the same, and gradients where there is no NaN.
+#[test]
+fn both_see_the_same_of_nan_and_infinities() {
+    const LOW: f64 = f64::NEG_INFINITY;
+    let map = |values: [f64; 16]| {
+        let x = Tensor::from_vec(values.to_vec(), (1, 4, 4, 1), &Device::Cpu);
+        Var::from_tensor(&x.unwrap()).unwrap()
+    };
+    // NaN behind a number, and behind an infinity; a window of nothing but what is lower than all of f32.
+    let nan = map([
+        1.0,
+        f64::NAN,
+        LOW,
+        LOW,
+        -2.0,
+        3.0,
+        LOW,
+        -1e300, //
+        f64::INFINITY,
+        0.0,
+        -1.0,
+        -0.0,
+        -3.0,
+        f64::NAN,
+        5.0,
+        LOW,
+    ]);
+    let numbers = map([
+        1.0,
+        1.0,
+        LOW,
+        LOW,
+        -2.0,
+        1.0,
+        LOW,
+        -1e300, //
+        f64::INFINITY,
+        0.0,
+        -1.0,
+        2.0,
+        -3.0,
+        LOW,
+        5.0,
+        LOW,
+    ]);
+    let constant = |value: f64| Tensor::new(&[value], &Device::Cpu).unwrap();
+    let (zero, one) = (constant(0.0), constant(1.0));
+    let relu = BatchNorm {
+        gamma: &one,
+        beta: &zero,
+        eps: 0.0,
+        residual: None,
+        relu: true,
+    };
+    for x in [&nan, &numbers] {
+        let compare = |name: &str, ours: &dyn Fn(&mut Tape) -> Tensor, theirs: Tensor| {
+            let mut tape = Tape::recording();
+            let ours = ours(&mut tape);
+            assert_eq!(seen(&ours), seen(&theirs), "{name}");
+            let [a, b] = [&ours, &theirs].map(|y| {
+                let grads = gradients(&tape, y, Tensor::sum_all).unwrap();
+                seen(grads.get(x).unwrap())
+            });
+            if name == "relu" || x.id() == numbers.id() {
+                assert_eq!(a, b, "gradient of {name}");
+            }
+        };
+        compare(
+            "relu",
+            &|tape| relu.eval(tape, x, &zero, &one).unwrap(),
+            portable::relu(x).unwrap(),
+        );
+        for window in [
+            Window::square(2, 2, 0),
+            Window::square(3, 1, 1),
+            Window::square(3, 2, 1),
+        ] {
+            compare(
+                &format!("{window:?}"),
+                &|tape| ops::max_pool2d(tape, x, window).unwrap(),
+                portable::max_pool2d(x, window).unwrap(),
+            );
+        }
+    }
+}
+
 #[test]
 fn the_gradient_of_an_output_may_lie_in_any_order() {
     let (x, w) = (var(1, &[2, 4, 3, 2]), var(2, &[5, 2, 3, 3]));
