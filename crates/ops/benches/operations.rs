@@ -161,9 +161,6 @@ fn linear(criterion: &mut Criterion) {
 
 fn elementwise(criterion: &mut Criterion) {
     let x = tensor(&[150, 16, 16, 64]);
-    both(criterion, ("relu", "150x16x16x64"), &[&x], |tape| {
-        ops::relu(tape, &x).expect("f32")
-    });
     both(
         criterion,
         ("negative_part", "150x16x16x64"),

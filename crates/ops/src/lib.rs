@@ -59,7 +59,7 @@ mod tape;
 mod tensor;
 mod update;
 
-pub use activation::{dropout, relu};
+pub use activation::dropout;
 pub use batch_norm::{BatchNorm, BatchStatistics};
 pub use conv::{conv2d, linear};
 pub use frozen::Frozen;
