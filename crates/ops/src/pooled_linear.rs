@@ -1,6 +1,6 @@
 //! Adaptive average pooling and the linear layer behind it as one product: the head of a VGG.
 //!
-//! Where the map has fewer pixels than there are bins, bins repeat pixels, and most of the layer's products are of the same inputs: for
+//! Where the map has at most half as many pixels as there are bins, bins repeat pixels, and most of the layer's products are of the same inputs: for
 //! the 1x1 maps that VGG-16 makes of small images, 25,088 inputs are 49 copies of 512. There the layer's weights are summed over
 //! the bins of each pixel first, and the product has as many inputs as the map has elements.
 //!
@@ -56,7 +56,7 @@ struct Layer {
     bins: (usize, usize),
     /// On the bins themselves.
     whole: OnceLock<Frozen>,
-    /// On maps of fewer pixels, by their size.
+    /// On maps of at most half as many pixels as bins, by their size.
     folded: Mutex<HashMap<(usize, usize), Frozen>>,
 }
 

@@ -15,7 +15,7 @@ pub enum Isa {
     Portable = 1,
     /// x86-64 with AVX2 and FMA.
     Avx2 = 2,
-    /// x86-64 with AVX-512 (F, VL, BW, DQ: every processor since Skylake-SP).
+    /// x86-64 with AVX-512 (F, VL, BW, DQ: Skylake-SP and every processor with AVX-512 since).
     Avx512 = 3,
 }
 
