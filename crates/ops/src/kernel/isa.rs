@@ -47,23 +47,21 @@ impl Isa {
 
     /// The one in use: the best available, unless [`Isa::force`] chose another.
     pub fn current() -> Self {
-        let best = || {
-            Self::ALL
-                .into_iter()
-                .rev()
-                .find(|isa| isa.is_available())
-                .unwrap_or(Self::Portable)
-        };
         match IN_USE.load(Ordering::Relaxed) {
             1 => Self::Portable,
             2 => Self::Avx2,
             3 => Self::Avx512,
-            _ => {
-                let isa = best();
-                IN_USE.store(isa as u8, Ordering::Relaxed);
-                isa
-            }
+            _ => Self::choose(),
         }
+    }
+
+    /// Takes the best available into use, unless another has been forced meanwhile.
+    #[cold]
+    fn choose() -> Self {
+        let best = Self::ALL.into_iter().rev().find(|isa| isa.is_available());
+        let best = best.unwrap_or(Self::Portable) as u8;
+        let _ = IN_USE.compare_exchange(0, best, Ordering::Relaxed, Ordering::Relaxed);
+        Self::current()
     }
 
     /// Makes the whole process use this instruction set; results keep their bits. False, and nothing done, if it is not
