@@ -339,12 +339,14 @@ impl<T: Element> Unit<T> {
         relu: bool,
         reduction: Option<Reduction>,
     ) -> Result<(Tensor, Option<NegativePart>)> {
-        let input = as_map(x.shape())?.into();
-        let sizes = Sizes::conv2d(&input, &self.shape, self.kind.window())?;
+        let sizes = match self.kind {
+            Kind::Conv(window) => Sizes::conv2d(x.shape(), &self.shape, window)?,
+            Kind::Linear(_) => Sizes::linear(x.shape(), self.weight.shape())?,
+        };
         let (n, (oh, ow), o) = (sizes.images, sizes.output, sizes.channels.1);
         let shape = match self.kind {
             Kind::Conv(_) => Shape::from((n, oh, ow, o)),
-            Kind::Linear(_) if (oh, ow) == (1, 1) => Shape::from((n, o)),
+            Kind::Linear(window) if sizes.window == window => Shape::from((n, o)),
             Kind::Linear(window) => bail!("linear: {:?} are not maps of {window:?}", x.shape()),
         };
         if let Some(residual) = residual.filter(|residual| *residual.shape() != shape) {

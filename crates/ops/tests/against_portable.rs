@@ -624,6 +624,13 @@ fn wrong_shapes_are_errors() {
             with,
         );
     }
+    let unit = ops::Frozen::linear(&var(13, &[3, 8]), &three, (2, 2)).unwrap();
+    for shape in [[1, 2, 2, 3], [1, 1, 4, 2], [1, 1, 1, 8]] {
+        fails(
+            unit.forward(tape, &var(14, &shape), None, false),
+            "linear: ",
+        );
+    }
     // Neither too short nor too long.
     let (weight, four) = (var(6, &[3, 2, 1, 1]), var(7, &[4]));
     for wrong in [&two, &four] {
