@@ -82,8 +82,7 @@ impl Optimizer {
                         weight_decay,
                         first: self.steps == 1,
                     };
-                    // Without momentum the velocity is not touched: the weight stands in for it.
-                    ops::sgd(weight, moments.first().unwrap_or(weight), grad, step)?;
+                    ops::sgd(weight, moments.first(), grad, step)?;
                 }
                 Rule::Adam { weight_decay } => {
                     let step = ops::AdamStep {

@@ -205,7 +205,7 @@ fn optimiser_steps(criterion: &mut Criterion) {
         first: false,
     };
     group.bench_function("sgd", |b| {
-        b.iter(|| ops::sgd(&weight, &first, &grad, step).expect("one shape"));
+        b.iter(|| ops::sgd(&weight, Some(&first), &grad, step).expect("one shape"));
     });
     group.finish();
 }

@@ -8,7 +8,7 @@
 use crate::batch_norm::{BatchNorm, BatchStatistics};
 use crate::plan::Window;
 use crate::update::{AdamStep, SgdStep};
-use candle_core::{DType, Result, Tensor, Var};
+use candle_core::{DType, Result, Tensor, Var, bail};
 
 /// `max(x, 0)`, with the gradient of PyTorch's at 0, which is 0; NaN stays NaN, and has none.
 ///
@@ -38,7 +38,7 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, window: Window) -> Result<Tensor> {
         .pad_with_zeros(2, padding, padding)?
         .pad_with_zeros(3, padding, padding)?;
     let Some((oh, ow)) = window.output((h, w)) else {
-        candle_core::bail!("conv2d: the {h}x{w} map is smaller than {window:?}");
+        bail!("conv2d: the {h}x{w} map is smaller than {window:?}");
     };
     let x = x
         .narrow(2, 0, (oh - 1) * stride + kernel.0)?
@@ -61,7 +61,7 @@ pub fn max_pool2d(x: &Tensor, window: Window) -> Result<Tensor> {
         padding,
     } = window;
     let Some((oh, ow)) = window.output((h, w)) else {
-        candle_core::bail!("max_pool2d: the {h}x{w} map is smaller than {window:?}");
+        bail!("max_pool2d: the {h}x{w} map is smaller than {window:?}");
     };
     // Rows enough for every window, then one strided view a tap. Padding repeats the pixels at the edge, which the window has anyway.
     let (ph, pw) = ((oh + kernel.0) * stride, (ow + kernel.1) * stride);
@@ -89,7 +89,7 @@ pub fn max_pool2d(x: &Tensor, window: Window) -> Result<Tensor> {
     }
     match best {
         Some(best) => Ok(best),
-        None => candle_core::bail!("max_pool2d: {window:?} has no size"),
+        None => bail!("max_pool2d: {window:?} has no size"),
     }
 }
 
@@ -230,12 +230,15 @@ pub fn batch_norm_train(layer: &BatchNorm<'_>, x: &Tensor) -> Result<(Tensor, Ba
 ///
 /// # Errors
 /// As candle's.
-pub fn sgd(weight: &Var, velocity: &Var, grad: &Tensor, step: SgdStep) -> Result<()> {
+pub fn sgd(weight: &Var, velocity: Option<&Var>, grad: &Tensor, step: SgdStep) -> Result<()> {
     let w = weight.as_detached_tensor();
     let grad = (grad + (&w * step.weight_decay)?)?;
     let direction = if step.momentum == 0.0 {
         grad
     } else {
+        let Some(velocity) = velocity else {
+            bail!("sgd: momentum without a velocity");
+        };
         let v = if step.first {
             grad.clone()
         } else {

@@ -624,6 +624,17 @@ fn wrong_shapes_are_errors() {
             with,
         );
     }
+    let step = ops::SgdStep {
+        lr: 1.0,
+        momentum: 0.9,
+        nesterov: false,
+        weight_decay: 0.0,
+        first: true,
+    };
+    for sgd in [ops::sgd, portable::sgd] {
+        let error = sgd(&two, None, &two, step).unwrap_err().to_string();
+        assert!(error.contains("without a velocity"), "{error}");
+    }
     let unit = ops::Frozen::linear(&var(13, &[3, 8]), &three, (2, 2)).unwrap();
     for shape in [[1, 2, 2, 3], [1, 1, 4, 2], [1, 1, 1, 8]] {
         fails(
