@@ -95,7 +95,7 @@ pub(crate) fn planned<T: Element>(
             "there is a place for each panel"
         );
     }
-    let kernels = T::kernels(Isa::current()).0;
+    let kernels = T::kernels(Isa::current());
     let tiles: Vec<usize> = plan
         .classes
         .iter()
@@ -356,7 +356,7 @@ pub(crate) fn planned_weight_gradient<T: Element>(
         images * plan.image.1,
         "the gradient has the plan's shape"
     );
-    let kernels = T::kernels(Isa::current()).0;
+    let kernels = T::kernels(Isa::current());
     // The kernels load whole panels: a gradient with another number of channels is widened once.
     let padded = columns.next_multiple_of(PANEL);
     let widened: Vec<T>;

@@ -1,6 +1,6 @@
 //! Instruction sets: which are there, which one is used, and the kernels compiled for each.
 
-use super::vector::{self, Element, KernelsOf, Vector};
+use super::vector::{self, Element, Vector};
 use super::{Finish, Kernels, PANEL, RowPair, Run, Tile};
 use crate::activation::{masked_by, relu_of};
 use candle_core::{CpuStorage, Result, bail};
@@ -428,17 +428,17 @@ macro_rules! kernels {
                 }
             }
 
-            pub(super) fn kernels() -> KernelsOf<T> {
+            pub(super) fn kernels() -> Kernels<T> {
                 const VECTORS: &[usize] = &[$($nv),*];
                 const ONE: usize = VECTORS[0];
                 const MOST: usize = VECTORS[VECTORS.len() - 1];
-                KernelsOf(Kernels {
+                Kernels {
                     rows: $full,
                     cols: VECTORS.len() * PANEL,
                     tile: [tile::<ONE>, tile::<MOST>],
                     patch,
                     outer: [outer::<ONE>, outer::<MOST>],
-                })
+                }
             }
         }
     };
@@ -456,7 +456,7 @@ kernels!(avx512_f32, #[target_feature(enable = "avx512f")] std::arch::x86_64::__
 kernels!(avx512_f64, #[target_feature(enable = "avx512f")] std::arch::x86_64::__m512d, sizes [1, 2, 4, 8] full 12, vectors [2], patch [5, 2, 1]);
 
 impl Element for f32 {
-    fn kernels(isa: Isa) -> KernelsOf<Self> {
+    fn kernels(isa: Isa) -> Kernels<Self> {
         match isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => avx512_f32::kernels(),
@@ -475,7 +475,7 @@ impl Element for f32 {
 }
 
 impl Element for f64 {
-    fn kernels(isa: Isa) -> KernelsOf<Self> {
+    fn kernels(isa: Isa) -> Kernels<Self> {
         match isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => avx512_f64::kernels(),
