@@ -4,11 +4,9 @@ use crate::state::State;
 use crate::{Result, Trainable};
 use candle_core::Var;
 use ops::Gradients;
-use serde::{Deserialize, Serialize};
 
 /// An update rule with its constants.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
     /// Stochastic gradient descent.
     Sgd {
