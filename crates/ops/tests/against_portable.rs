@@ -4,22 +4,9 @@
 mod common;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
-use common::gradients;
+use common::{gradients, values};
 use ops::{BatchNorm, Reduction, Tape, Window, portable};
 use proptest::prelude::*;
-
-/// Values in [-1, 1) from a seed; nothing near a tie.
-fn values(seed: u64, n: usize) -> Vec<f64> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    (0..n)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
-        })
-        .collect()
-}
 
 fn var(seed: u64, shape: &[usize]) -> Var {
     let t = Tensor::from_vec(values(seed, shape.iter().product()), shape, &Device::Cpu).unwrap();

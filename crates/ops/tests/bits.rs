@@ -3,7 +3,7 @@
 mod common;
 
 use candle_core::{DType, Device, Tensor, Var};
-use common::gradients;
+use common::{gradients, values};
 use ops::kernel::Isa;
 use ops::{BatchNorm, Frozen, FrozenPooledLinear, Reduction, Tape, Window};
 use proptest::prelude::*;
@@ -14,20 +14,8 @@ use std::sync::Mutex;
 /// The instruction set is a property of the process, so the tests that force one take turns.
 static TURN: Mutex<()> = Mutex::new(());
 
-fn values(seed: u64, n: usize) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    (0..n)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-        })
-        .collect()
-}
-
 fn tensor(seed: u64, shape: &[usize]) -> Tensor {
-    Tensor::from_vec(values(seed, shape.iter().product()), shape, &Device::Cpu).unwrap()
+    wide(seed, shape).to_dtype(DType::F32).unwrap()
 }
 
 fn bits(t: &Tensor) -> Vec<u32> {
@@ -53,8 +41,7 @@ fn wider(t: &Tensor) -> Vec<f64> {
 
 /// As `tensor`, with digits that f32 does not have.
 fn wide(seed: u64, shape: &[usize]) -> Tensor {
-    let fine = tensor(seed + 1, shape).to_dtype(DType::F64).unwrap();
-    (tensor(seed, shape).to_dtype(DType::F64).unwrap() + (fine * 1e-8).unwrap()).unwrap()
+    Tensor::from_vec(values(seed, shape.iter().product()), shape, &Device::Cpu).unwrap()
 }
 
 struct Net {
