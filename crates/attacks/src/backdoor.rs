@@ -95,8 +95,8 @@ impl Attack for Backdoor {
 
     fn fits(&self, train: usize, shape: [usize; 3], classes: usize) -> Result<()> {
         let unmade = |problem| {
-            let generator = "backdoor";
-            Err(Error::Unmade { generator, problem })
+            let what = "backdoor";
+            Err(Error::Unmade { what, problem })
         };
         let (target, poisoned) = (self.target, self.poisoned);
         if usize::from(target) >= classes {

@@ -69,7 +69,7 @@ impl Trigger {
         let size = self.size.get();
         if size > h.min(w) {
             return Err(Error::Unmade {
-                generator: "backdoor",
+                what: "backdoor",
                 problem: format!(
                     "a trigger of {size}x{size} pixels does not fit images of {h}x{w}; make it smaller"
                 ),

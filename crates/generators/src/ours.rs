@@ -203,7 +203,7 @@ impl Job for Pairs<'_> {
         let (pairs, uncrossed) = crossing.end();
         if pairs.is_empty() {
             return Err(Error::Unmade {
-                generator: "ours",
+                what: "ours",
                 problem: format!(
                     "none of {asked} samples crossed the boundary in stage 2; raise stage2.iterations or stage2.alpha, or stage1.iterations"
                 ),

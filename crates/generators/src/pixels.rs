@@ -27,7 +27,7 @@ pub(crate) fn enough(generator: &'static str, asked: usize, have: usize, what: &
         return Ok(());
     }
     Err(Error::Unmade {
-        generator,
+        what: generator,
         problem: format!("{asked} images asked for, {have} {what}; lower `samples`"),
     })
 }
@@ -41,7 +41,7 @@ pub fn pairable(generator: &'static str, samples: usize) -> Result<()> {
         return Ok(());
     }
     Err(Error::Unmade {
-        generator,
+        what: generator,
         problem: "a single sample has none to be paired with; raise `samples` to 2".to_owned(),
     })
 }

@@ -54,10 +54,10 @@ pub enum Error {
     )]
     SingleValue,
     /// Something cannot be made as it was asked for: a sample set, a keyed head, a backdoor or its trigger.
-    #[error("{generator}: {problem}")]
+    #[error("{what}: {problem}")]
     Unmade {
-        /// What was to make it.
-        generator: &'static str,
+        /// What cannot be made, or was to make it.
+        what: &'static str,
         /// What is wrong, and what to do.
         problem: String,
     },

@@ -41,7 +41,7 @@ pub(crate) struct Slot {
 pub(crate) enum Source<'a> {
     /// From nowhere: only the slots matter.
     Declared,
-    /// Detached, packed once.
+    /// Packed once; variables are copied.
     Frozen(&'a BTreeMap<String, Tensor>),
     /// Variables.
     Live(&'a BTreeMap<String, Var>),
@@ -73,7 +73,7 @@ impl<'a> Builder<'a> {
         let tensor = match &self.source {
             // Of its shape and without memory: a VGG-16 would take half a gigabyte.
             Source::Declared => Tensor::zeros((), DType::F32, &Device::Cpu)?.broadcast_as(shape)?,
-            Source::Frozen(tensors) => tensors.get(&name).ok_or_else(missing)?.detach(),
+            Source::Frozen(tensors) => tensors.get(&name).ok_or_else(missing)?.clone(),
             Source::Live(vars) => vars.get(&name).ok_or_else(missing)?.as_tensor().clone(),
         };
         self.slots.push(Slot {

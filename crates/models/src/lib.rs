@@ -29,7 +29,7 @@ pub use evaluate::{Count, accuracy, top1};
 pub use job::{Job, Status, once};
 pub use learner::Learner;
 pub use network::{BatchNormMode, Coverage, Network, Normalize, Trainable};
-pub use recording::Recording;
+pub use recording::{Forward, Recording};
 pub use registry::{Architecture, Model, REGISTRY};
 pub use schedule::OneCycle;
 pub use weights::{Weights, is_buffer};

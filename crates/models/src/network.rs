@@ -2,7 +2,7 @@
 
 use crate::activations::{Activations, Outputs, Range};
 use crate::layers::Source;
-use crate::recording::{self, Recording, Strand};
+use crate::recording::{self, Forward, Recording, Strand};
 use crate::state::State;
 use crate::weights::is_buffer;
 use crate::{Error, Model, Result, Weights};
@@ -165,7 +165,8 @@ pub struct Network {
 }
 
 impl Network {
-    /// A frozen network: its weights are packed once, and only the input has a gradient.
+    /// A frozen network: its weights are packed once, and only the input has a gradient. Variables are copied, so that what they learn later does not
+    /// reach it; other tensors are shared, and a variable that was detached looks like one of them: [`Trainable::weights`] copies.
     ///
     /// # Errors
     /// If the weights do not fit the model.
@@ -292,7 +293,7 @@ impl Network {
             .into_par_iter()
             .map(strand)
             .collect::<Result<Vec<_>>>()?;
-        Recording::new(strands, coverage, false)
+        Recording::new(strands, coverage)
     }
 
     fn strand(&self, images: &Tensor, coverage: Option<Coverage>) -> Result<Strand> {
@@ -387,18 +388,12 @@ impl Trainable {
         images: &Tensor,
         batch_norm: BatchNormMode,
         dropout: Option<&mut Stream>,
-    ) -> Result<Recording> {
+    ) -> Result<Forward> {
         let mut tape = Tape::recording();
         let mut pass = Pass::new(&mut tape, batch_norm);
         pass.dropout = dropout;
         let logits = self.network.forward(images, &mut pass)?;
-        let strand = Strand {
-            images: images.clone(),
-            logits,
-            terms: Vec::new(),
-            tape,
-        };
-        Recording::new(vec![strand], None, true)
+        Ok(Forward { logits, tape })
     }
 
     /// The parameters by name, buffers left out.

@@ -4,11 +4,9 @@ use crate::state::State;
 use crate::{Result, Trainable};
 use candle_core::Var;
 use ops::Gradients;
-use serde::{Deserialize, Serialize};
 
 /// An update rule with its constants.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
     /// Stochastic gradient descent.
     Sgd {
@@ -82,8 +80,7 @@ impl Optimizer {
                         weight_decay,
                         first: self.steps == 1,
                     };
-                    // Without momentum the velocity is not touched: the weight stands in for it.
-                    ops::sgd(weight, moments.first().unwrap_or(weight), grad, step)?;
+                    ops::sgd(weight, moments.first(), grad, step)?;
                 }
                 Rule::Adam { weight_decay } => {
                     let step = ops::AdamStep {

@@ -1,4 +1,4 @@
-//! A recorded forward pass: what a gradient walks back.
+//! Recorded forward passes: what a gradient walks back, to the images of a frozen network or to the parameters of one that learns.
 
 use crate::{Coverage, Result};
 use candle_core::{DType, Tensor};
@@ -13,13 +13,18 @@ pub(crate) fn strands(n: usize) -> usize {
     rayon::current_num_threads().min(n / IMAGES).max(1)
 }
 
-/// A forward pass that can be walked back.
+/// A forward pass of a [`Network`](crate::Network) that can be walked back to its images.
 pub struct Recording {
     logits: Tensor,
     coverage: Option<Coverage>,
     strands: Vec<Strand>,
-    /// Whether the network is a trainable one.
-    learns: bool,
+}
+
+/// A forward pass of a [`Trainable`](crate::Trainable) that can be walked back to its parameters.
+pub struct Forward {
+    /// On the tape.
+    pub(crate) logits: Tensor,
+    pub(crate) tape: Tape,
 }
 
 /// The pass of some of the images.
@@ -32,11 +37,7 @@ pub(crate) struct Strand {
 }
 
 impl Recording {
-    pub(crate) fn new(
-        strands: Vec<Strand>,
-        coverage: Option<Coverage>,
-        learns: bool,
-    ) -> Result<Self> {
+    pub(crate) fn new(strands: Vec<Strand>, coverage: Option<Coverage>) -> Result<Self> {
         let logits = match &strands[..] {
             [one] => one.logits.detach(),
             all => {
@@ -48,7 +49,6 @@ impl Recording {
             logits,
             coverage,
             strands,
-            learns,
         })
     }
 
@@ -79,18 +79,17 @@ impl Recording {
         Ok(Some(all))
     }
 
-    /// The gradient of the images of [`Network::record`](crate::Network::record), from that of the logits and that of each image's activation term, which
-    /// is nothing where the term is a plain number. It is all zeros where nothing comes back: behind rounded activations, and from a
-    /// network that learns and was given images that are no variable.
+    /// The gradient of the images, from that of the logits and that of each image's activation term, which is nothing where the term is a
+    /// plain number. It is all zeros behind rounded activations, where nothing comes back.
     ///
     /// # Errors
     /// If `grad` has not the shape of the logits.
     pub fn input_gradient(&self, grad: Tensor, covered: f64) -> Result<Tensor> {
-        self.require_shape(&grad)?;
+        require_shape(&grad, &self.logits)?;
         let (mut parts, mut at) = (Vec::with_capacity(self.strands.len()), 0);
         for strand in &self.strands {
             let n = strand.images.dim(0)?;
-            parts.push((strand, grad.narrow(0, at, n)?.contiguous()?));
+            parts.push((strand, grad.narrow(0, at, n)?));
             at += n;
         }
         let covered = self.coverage.zip(Some(covered));
@@ -103,30 +102,31 @@ impl Recording {
             all => Ok(Tensor::cat(all, 0)?),
         }
     }
+}
 
-    /// The gradients of the parameters, from `grad`, that of the logits.
+impl Forward {
+    /// Logits `(n, classes)`, as constants.
+    pub fn logits(&self) -> Tensor {
+        self.logits.detach()
+    }
+
+    /// The gradients of the parameters, and of the images if those are a variable, from `grad`, that of the logits.
     ///
     /// # Errors
-    /// If `grad` has not the shape of the logits, or the network is frozen.
+    /// If `grad` has not the shape of the logits.
     pub fn backward(&self, grad: Tensor) -> Result<Gradients> {
-        self.require_shape(&grad)?;
-        match &self.strands[..] {
-            [strand] if self.learns => Ok(strand.tape.backward([(&strand.logits, grad)])?),
-            _ => {
-                let problem = "only a network that learns has gradients of parameters";
-                Err(candle_core::Error::Msg(problem.into()).into())
-            }
-        }
+        require_shape(&grad, &self.logits)?;
+        Ok(self.tape.backward([(&self.logits, grad)])?)
     }
+}
 
-    fn require_shape(&self, grad: &Tensor) -> Result<()> {
-        if grad.shape() == self.logits.shape() {
-            return Ok(());
-        }
-        let (grad, logits) = (grad.shape(), self.logits.shape());
-        let problem = format!("a gradient of shape {grad:?} is none of logits of {logits:?}");
-        Err(candle_core::Error::Msg(problem).into())
+fn require_shape(grad: &Tensor, logits: &Tensor) -> Result<()> {
+    if grad.shape() == logits.shape() {
+        return Ok(());
     }
+    let (grad, logits) = (grad.shape(), logits.shape());
+    let problem = format!("a gradient of shape {grad:?} is none of logits of {logits:?}");
+    Err(candle_core::Error::Msg(problem).into())
 }
 
 impl Strand {

@@ -14,7 +14,7 @@ pub(crate) struct ResNet {
     fc: Biased,
 }
 
-/// What the first maps of images that go through the first stage together may come to, so that they stay in a second-level cache.
+/// What the first maps of images that go through the first stage together may come to, so that they stay in a processor's second-level cache.
 const BYTES: usize = 768 * 1024;
 
 /// What a network's blocks are made of.
@@ -94,7 +94,7 @@ impl ResNet {
         let (n, h, w, _) = x.dims4()?;
         // A quarter of the pixels, in 64 channels.
         let part = (BYTES / (x.dtype().size_in_bytes() * h * w * 16).max(1)).max(1);
-        if n <= part || !pass.takes_images_apart() {
+        if n <= part || !x.device().is_cpu() || !pass.takes_images_apart() {
             return self.first_stage(x, pass);
         }
         let mut parts = Vec::with_capacity(n.div_ceil(part));

@@ -19,8 +19,8 @@ pub struct Training {
     /// Images per step.
     pub batch: Count,
     /// The update rule.
-    #[serde(skip_serializing_if = "Optimizer::is_default")]
-    pub optimizer: Optimizer,
+    #[serde(skip_serializing_if = "Descent::is_default")]
+    pub optimizer: Descent,
     /// The highest learning rate of the one-cycle schedule.
     pub max_lr: Positive,
     /// Nesterov momentum, which Adam has no use for.
@@ -43,7 +43,7 @@ impl Default for Training {
         Self {
             epochs: Count::literal(30),
             batch: Count::literal(128),
-            optimizer: Optimizer::Sgd,
+            optimizer: Descent::Sgd,
             max_lr: Positive::literal(0.1),
             momentum: UnitInterval::literal(0.9),
             weight_decay: NonNegative::literal(5e-4),
@@ -92,10 +92,10 @@ impl Training {
     }
 }
 
-/// An update rule.
+/// How gradients move weights; its constants are fields of [`Training`], and a [`Rule`] has both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Optimizer {
+pub enum Descent {
     /// Stochastic gradient descent.
     #[default]
     Sgd,
@@ -103,7 +103,7 @@ pub enum Optimizer {
     Adam,
 }
 
-impl Optimizer {
+impl Descent {
     fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -137,8 +137,8 @@ impl Trainer {
         let momentum = training.momentum.get();
         let weight_decay = training.weight_decay.get();
         let rule = match training.optimizer {
-            Optimizer::Adam => Rule::Adam { weight_decay },
-            Optimizer::Sgd => Rule::Sgd {
+            Descent::Adam => Rule::Adam { weight_decay },
+            Descent::Sgd => Rule::Sgd {
                 momentum,
                 nesterov: momentum > 0.0,
                 weight_decay,

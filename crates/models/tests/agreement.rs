@@ -260,43 +260,99 @@ fn networks_have_the_known_numbers_of_parameters() {
     assert_eq!(parameters("resnet20", 10), counted);
 }
 
-/// However many images there are: few go through in one strand, as those of a network that learns do.
 #[test]
-fn a_frozen_network_has_no_gradients_of_parameters() {
+fn a_gradient_of_another_shape_than_the_logits_is_an_error() {
     let model = common::model("resnet20");
     let weights = common::weights(model, CLASSES, DType::F32);
     let frozen = Network::frozen(model, CLASSES, &weights, None).unwrap();
+    let trainable = Trainable::new(model, CLASSES, &weights, None).unwrap();
+    // In one strand and in several.
     for n in [2, 64] {
         let images = common::images([n, 3, 8, 8], DType::F32);
         let recording = frozen.record(&images, None).unwrap();
-        let Err(error) = recording.backward(recording.logits()) else {
-            panic!("{n} images");
-        };
-        assert!(
-            error.to_string().contains("only a network that learns"),
-            "{error}"
-        );
-        let tall = Tensor::cat(&[recording.logits(), recording.logits()], 0).unwrap();
-        let error = recording.input_gradient(tall, 0.0).unwrap_err();
-        assert!(error.to_string().contains("is none of logits"), "{error}");
+        let forward = trainable
+            .record(&images, BatchNormMode::Eval, None)
+            .unwrap();
+        let tall = Tensor::cat(&[recording.logits(), forward.logits()], 0).unwrap();
+        let errors = [
+            recording.input_gradient(tall.clone(), 0.0).err(),
+            forward.backward(tall).err(),
+        ];
+        for error in errors {
+            let error = error.expect("no gradient").to_string();
+            assert!(error.contains("is none of logits"), "{error}");
+        }
     }
+}
+
+/// The variables of a network as weights, which share their memory.
+fn shared(network: &Trainable) -> Weights {
+    let variables = network.variables().iter();
+    Weights::from_tensors(variables.map(|(name, var)| (name.clone(), var.as_tensor().clone())))
 }
 
 /// A copy, though tensors that are variables are shared elsewhere.
 #[test]
 fn what_one_network_learns_another_of_the_same_weights_does_not() {
     let model = common::model("resnet20");
-    let first = Trainable::new(
-        model,
-        CLASSES,
-        &common::weights(model, CLASSES, DType::F32),
-        None,
-    );
-    let first = first.unwrap();
-    let variables = first.variables().iter();
-    let variables = variables.map(|(name, var)| (name.clone(), var.as_tensor().clone()));
-    let second = Trainable::new(model, CLASSES, &Weights::from_tensors(variables), None).unwrap();
+    let weights = common::weights(model, CLASSES, DType::F32);
+    let first = Trainable::new(model, CLASSES, &weights, None).unwrap();
+    let second = Trainable::new(model, CLASSES, &shared(&first), None).unwrap();
     let bias = &second.variables()["linear.bias"];
     bias.set(&bias.ones_like().unwrap()).unwrap();
     assert_ne!(flat(&first.variables()["linear.bias"]), flat(bias));
+}
+
+/// Neither what is packed at once nor what is packed when first asked for.
+#[test]
+fn what_a_network_learns_a_frozen_one_of_the_same_weights_does_not() {
+    for model in common::models() {
+        let weights = common::weights(model, CLASSES, DType::F32);
+        let teacher = Trainable::new(model, CLASSES, &weights, None).unwrap();
+        let frozen = Network::frozen(model, CLASSES, &shared(&teacher), None).unwrap();
+        for var in teacher.variables().values() {
+            var.set(&(var.as_detached_tensor() * 2.0).unwrap()).unwrap();
+        }
+        let untouched = Network::frozen(model, CLASSES, &weights, None).unwrap();
+        // The head of a VGG is packed otherwise for maps of at least half as many pixels as it has bins.
+        let sides: &[usize] = if model.name() == "vgg16" {
+            &[32, 160]
+        } else {
+            &[32]
+        };
+        for &side in sides {
+            let images = common::images([1, 3, side, side], DType::F32);
+            let answers = |network: &Network| {
+                [None, Some(Coverage::Attached)].map(|coverage| {
+                    let recording = network.record(&images, coverage).unwrap();
+                    let gradient = recording.input_gradient(recording.logits(), 0.5);
+                    [bits(&recording.logits()), bits(&gradient.unwrap())]
+                })
+            };
+            assert!(
+                answers(&frozen) == answers(&untouched),
+                "{model} learned on images of {side}x{side}"
+            );
+        }
+    }
+}
+
+#[test]
+fn images_without_pixels_and_terms_of_no_images_are_errors() {
+    for model in common::models() {
+        let weights = common::weights(model, CLASSES, DType::F32);
+        let network = Network::frozen(model, CLASSES, &weights, None).unwrap();
+        let images = |shape: [usize; 4]| Tensor::zeros(&shape, DType::F32, &Device::Cpu).unwrap();
+        let error = network.logits(&images([1, 3, 0, 0])).unwrap_err();
+        assert!(error.to_string().contains("no pixels"), "{model}: {error}");
+
+        let none = images([0, 3, 32, 32]);
+        let recording = network.record(&none, None).unwrap();
+        let gradient = recording.input_gradient(recording.logits(), 0.0).unwrap();
+        assert_eq!(gradient.dims(), none.dims());
+        let Err(error) = network.record(&none, Some(Coverage::Attached)) else {
+            panic!("{model} has a term of no images");
+        };
+        assert!(error.to_string().contains("no images"), "{model}: {error}");
+    }
 }

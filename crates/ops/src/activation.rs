@@ -1,6 +1,6 @@
-//! ReLU with PyTorch's gradient at zero (0; candle's is 1), and dropout.
+//! ReLU, which other operations end with, with PyTorch's gradient at zero (0; candle's is 1), and dropout.
 
-use crate::elementwise::{map, zip};
+use crate::elementwise::zip;
 use crate::kernel::Element;
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::{View, by_dtype};
@@ -16,36 +16,6 @@ pub(crate) fn relu_of<T: Element>(y: T) -> T {
 #[inline(always)]
 pub(crate) fn masked_by<T: Element>(g: T, y: T) -> T {
     if y > T::ZERO { g } else { T::ZERO }
-}
-
-/// `max(x, 0)`, any shape; gradient 0 at 0, as PyTorch's.
-///
-/// # Errors
-/// If `x` is neither f32 nor f64.
-pub fn relu(tape: &mut Tape, x: &Tensor) -> Result<Tensor> {
-    if !x.device().is_cpu() {
-        return crate::portable::relu(x);
-    }
-    let x = x.contiguous()?;
-    let y = by_dtype!(x.dtype(), T => {
-        Tensor::from_vec(map(View::of(&x).elements::<T>()?, relu_of), x.shape(), x.device())?
-    });
-    Ok(tape.note(Relu, &[&x], y, true))
-}
-
-struct Relu;
-
-impl Operation for Relu {
-    fn backward(
-        &self,
-        inputs: &[Tensor],
-        _: &Tensor,
-        grad: Tensor,
-        grads: &mut Gradients,
-    ) -> Result<()> {
-        // Masked already, as every gradient is.
-        inputs.iter().try_for_each(|x| grads.add(x, grad.clone()))
-    }
 }
 
 /// `x * mask`, any shape: dropout, with a `mask` of 0 where a unit is dropped and the inverse of the share kept where it is not.

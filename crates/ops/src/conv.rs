@@ -224,7 +224,7 @@ impl Operation for Conv2d {
             let dy = View::of(&grad);
             let dy = dy.elements::<T>()?;
             if grads.wants(weight) {
-                let dw = planned_weight_gradient(&self.plan, images, View::of(x).elements()?, dy, taps * c, o);
+                let dw = planned_weight_gradient(&self.plan, images, View::of(x).elements()?, dy);
                 let dw = unpack_gradient(&dw, o, c, &self.plan.used(taps, c));
                 grads.add(weight, Tensor::from_vec(dw, weight.shape(), weight.device())?)?;
             }

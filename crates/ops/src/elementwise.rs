@@ -6,21 +6,6 @@ use crate::parallel::{Shared, filled, for_each};
 /// Elements a task works on at a time.
 pub(crate) const CHUNK: usize = 1 << 14;
 
-/// `f` of each element.
-pub(crate) fn map<T: Element>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
-    chunks(
-        x,
-        [],
-        1,
-        #[inline(always)]
-        |_, y, []| {
-            for y in y {
-                *y = f(*y);
-            }
-        },
-    )
-}
-
 /// `f` of each pair of elements.
 pub(crate) fn zip<T: Element>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) -> Vec<T> {
     chunks(

@@ -4,6 +4,7 @@
 //!
 //! Weights are packed once, only the gradients of the activations exist, and the epilogue runs while a tile is in cache.
 //! The weights themselves are used raw, not folded into the normalisation, so that a change of one of their last bits stays a change.
+//! Variables are copied: some weights are packed later than others, and in between an optimiser may write them.
 
 use crate::batch_norm::affine;
 use crate::conv::{Sizes, as_map, pack_forward};
@@ -14,7 +15,7 @@ use crate::negative::{NegativePart, Reduction, negative_part, scaled};
 use crate::plan::{Plan, Window};
 use crate::portable;
 use crate::tape::{Gradients, Operation, Tape};
-use crate::tensor::View;
+use crate::tensor::{View, constant};
 use candle_core::{DType, Result, Shape, Tensor, bail};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -76,11 +77,20 @@ impl Frozen {
             Ok(After::BatchNorm { scale, shift })
         }
         let (tensors, kind) = ([gamma, beta, mean, variance], Kind::Conv(window));
+        let o = weight.dim(0)?;
+        if let Some(vector) = tensors.into_iter().find(|vector| vector.dims() != [o]) {
+            bail!(
+                "frozen unit: weight {:?} with normalisation {:?}",
+                weight.shape(),
+                vector.shape()
+            );
+        }
         if !weight.device().is_cpu() {
+            let [gamma, beta, mean, variance] = tensors.map(Tensor::detach);
             let scale = (gamma / (variance + eps)?.sqrt()?)?;
             let shift = (beta - (mean * &scale)?)?;
             return Ok(Self(Body::Composed {
-                weight: weight.clone(),
+                weight: constant(weight)?,
                 after: After::BatchNorm { scale, shift },
                 kind,
             }));
@@ -122,8 +132,8 @@ impl Frozen {
     fn biased(weight: &Tensor, shape: Shape, bias: &Tensor, kind: Kind) -> Result<Self> {
         Ok(Self(if !weight.device().is_cpu() {
             Body::Composed {
-                weight: weight.clone(),
-                after: After::Bias(bias.clone()),
+                weight: constant(weight)?,
+                after: After::Bias(constant(bias)?),
                 kind,
             }
         } else if weight.dtype() == DType::F32 {
@@ -170,7 +180,7 @@ impl Frozen {
     /// back begins at both, at zeros if need be.
     ///
     /// # Errors
-    /// Those of [`Frozen::forward`].
+    /// If there are no images, and those of [`Frozen::forward`].
     pub fn forward_covered(
         &self,
         tape: &mut Tape,
@@ -179,6 +189,9 @@ impl Frozen {
         relu: bool,
         reduction: Reduction,
     ) -> Result<(Tensor, Tensor)> {
+        if x.dim(0)? == 0 {
+            bail!("frozen unit: there are no images in {:?}", x.shape());
+        }
         match &self.0 {
             Body::F32(unit) => Unit::forward_covered(unit, tape, x, residual, relu, reduction),
             Body::F64(unit) => Unit::forward_covered(unit, tape, x, residual, relu, reduction),
@@ -224,7 +237,7 @@ impl After<Tensor> {
 type Plans = HashMap<(usize, usize), Arc<[Plan; 2]>>;
 
 struct Unit<T> {
-    /// In torchvision's layout, shared with whoever has it: the backward weights are packed from it when first asked for.
+    /// In torchvision's layout, shared with whoever has it if that is no variable: the backward weights are packed from it when first asked for.
     weight: Tensor,
     /// (o, c, kh, kw).
     shape: Shape,
@@ -241,17 +254,14 @@ struct Unit<T> {
 impl<T: Element> Unit<T> {
     fn new(weight: &Tensor, shape: Shape, after: After<Vec<T>>, kind: Kind) -> Result<Arc<Self>> {
         let ((o, c, kh, kw), window) = (shape.dims4()?, kind.window());
-        let fits = match &after {
-            After::Bias(bias) => bias.len() == o,
-            After::BatchNorm { scale, shift } => scale.len() == o && shift.len() == o,
-        };
-        if (kh, kw) != window.kernel || window.stride == 0 || !fits {
+        let (After::Bias(vector) | After::BatchNorm { scale: vector, .. }) = &after;
+        if (kh, kw) != window.kernel || window.stride == 0 || vector.len() != o {
             bail!(
                 "frozen unit: weight {:?} does not fit {window:?} or its vectors",
                 weight.shape()
             );
         }
-        let weight = weight.detach().contiguous()?;
+        let weight = constant(weight)?.contiguous()?;
         // All taps: the maps are not known yet.
         let forward = pack_forward(View::of(&weight).elements()?, o, c, &vec![true; kh * kw]);
         Ok(Arc::new(Self {
@@ -329,12 +339,14 @@ impl<T: Element> Unit<T> {
         relu: bool,
         reduction: Option<Reduction>,
     ) -> Result<(Tensor, Option<NegativePart>)> {
-        let input = as_map(x.shape())?.into();
-        let sizes = Sizes::conv2d(&input, &self.shape, self.kind.window())?;
+        let sizes = match self.kind {
+            Kind::Conv(window) => Sizes::conv2d(x.shape(), &self.shape, window)?,
+            Kind::Linear(_) => Sizes::linear(x.shape(), self.weight.shape())?,
+        };
         let (n, (oh, ow), o) = (sizes.images, sizes.output, sizes.channels.1);
         let shape = match self.kind {
             Kind::Conv(_) => Shape::from((n, oh, ow, o)),
-            Kind::Linear(_) if (oh, ow) == (1, 1) => Shape::from((n, o)),
+            Kind::Linear(window) if sizes.window == window => Shape::from((n, o)),
             Kind::Linear(window) => bail!("linear: {:?} are not maps of {window:?}", x.shape()),
         };
         if let Some(residual) = residual.filter(|residual| *residual.shape() != shape) {

@@ -95,7 +95,7 @@ pub(crate) fn planned<T: Element>(
             "there is a place for each panel"
         );
     }
-    let kernels = T::kernels(Isa::current()).0;
+    let kernels = T::kernels(Isa::current());
     let tiles: Vec<usize> = plan
         .classes
         .iter()
@@ -344,9 +344,8 @@ pub(crate) fn planned_weight_gradient<T: Element>(
     images: usize,
     a: &[T],
     dy: &[T],
-    depth: usize,
-    columns: usize,
 ) -> Vec<T> {
+    let (depth, columns) = plan.right;
     assert_eq!(
         a.len(),
         images * plan.image.0,
@@ -357,7 +356,7 @@ pub(crate) fn planned_weight_gradient<T: Element>(
         images * plan.image.1,
         "the gradient has the plan's shape"
     );
-    let kernels = T::kernels(Isa::current()).0;
+    let kernels = T::kernels(Isa::current());
     // The kernels load whole panels: a gradient with another number of channels is widened once.
     let padded = columns.next_multiple_of(PANEL);
     let widened: Vec<T>;
@@ -405,7 +404,7 @@ pub(crate) fn planned_weight_gradient<T: Element>(
                     while k < to {
                         let count = kernels.rows.min(to - k);
                         let x = a.as_ptr().wrapping_offset(run.a).wrapping_add(k - run.b);
-                        // SAFETY: as in `one_tile` for `a`; `dy` has whole panels in each row.
+                        // SAFETY: as in `one_tile` for `a`; `dy` has the plan's columns, widened to whole panels, for each of its positions.
                         unsafe {
                             kernels.outer(x, count, &pairs, dy.as_ptr(), panels, &mut result);
                         };

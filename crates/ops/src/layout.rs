@@ -10,12 +10,15 @@ use candle_core::{Result, Tensor, bail};
 /// `(n, c, h, w)` to `(n, h, w, c)`, contiguous.
 ///
 /// # Errors
-/// If `x` has not four dimensions or is neither f32 nor f64.
+/// If `x` has not four dimensions, has no pixels, or is neither f32 nor f64.
 pub fn channels_last(tape: &mut Tape, x: &Tensor) -> Result<Tensor> {
+    let (n, c, h, w) = x.dims4()?;
+    if c * h * w == 0 {
+        bail!("channels_last: there are no pixels in {:?}", x.shape());
+    }
     if !x.device().is_cpu() {
         return x.permute((0, 2, 3, 1))?.contiguous();
     }
-    let (n, c, h, w) = x.dims4()?;
     let contiguous = x.contiguous()?;
     let y = by_dtype!(x.dtype(), T => {
         let y = transpose(View::of(&contiguous).elements::<T>()?, n, c, h * w);
@@ -55,9 +58,12 @@ impl Operation for Normalize {
 /// channels on either side: `(n, oh, ow, c + channels)`.
 ///
 /// # Errors
-/// If `x` has not four dimensions or is neither f32 nor f64.
+/// If `x` has not four dimensions, there is no stride, or the type is neither f32 nor f64.
 pub fn shortcut(tape: &mut Tape, x: &Tensor, stride: usize, channels: usize) -> Result<Tensor> {
     let (n, h, w, c) = x.dims4()?;
+    if stride == 0 {
+        bail!("shortcut: no stride");
+    }
     let (oh, ow) = (h.div_ceil(stride), w.div_ceil(stride));
     let (before, wide) = (channels / 2, c + channels);
     if !x.device().is_cpu() {

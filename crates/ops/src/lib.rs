@@ -17,7 +17,7 @@
 //! | the same with up to three input channels: `scatter` | one output pixel; the patch that it sees is the columns | output channels whose gradient is not 0 |
 //! | its weight gradient | taps times input channels | output pixels |
 //! | linear layer | images | input features |
-//! | linear layer behind more bins than pixels: [`pooled_linear`] | images | pixels times channels, weights summed over bins in f64 |
+//! | linear layer behind at least twice as many bins as pixels: [`pooled_linear`] | images | pixels times channels, weights summed over bins in f64 |
 //!
 //! No im2col is written, a 1x1 convolution is one product over all pixels, and the small maps at the end of a ResNet cost only the
 //! taps that exist. Rows that begin at the same place of a page would displace one another in the first-level cache; those, and only
@@ -59,7 +59,7 @@ mod tape;
 mod tensor;
 mod update;
 
-pub use activation::{dropout, relu};
+pub use activation::dropout;
 pub use batch_norm::{BatchNorm, BatchStatistics};
 pub use conv::{conv2d, linear};
 pub use frozen::Frozen;

@@ -28,10 +28,12 @@ impl Window {
         }
     }
 
-    /// Output height and width for an input of `(h, w)`; `None` if the padded input is smaller than the kernel.
+    /// Output height and width for an input of `(h, w)`; `None` if the padded input is smaller than the kernel, or there is no stride.
     pub fn output(&self, (h, w): (usize, usize)) -> Option<(usize, usize)> {
-        let along =
-            |n: usize, k: usize| Some((n + 2 * self.padding).checked_sub(k)? / self.stride + 1);
+        let along = |n: usize, k: usize| {
+            let steps = (n + 2 * self.padding).checked_sub(k)?;
+            Some(steps.checked_div(self.stride)? + 1)
+        };
         Some((along(h, self.kernel.0)?, along(w, self.kernel.1)?))
     }
 
@@ -242,6 +244,12 @@ mod tests {
             interior.runs.iter().map(|run| run.len).collect::<Vec<_>>(),
             [12, 12, 12]
         );
+    }
+
+    #[test]
+    fn a_window_without_stride_has_no_output() {
+        assert_eq!(Window::square(3, 0, 1).output((8, 8)), None);
+        assert_eq!(Window::square(3, 2, 1).output((8, 8)), Some((4, 4)));
     }
 
     #[test]

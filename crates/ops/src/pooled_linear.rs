@@ -1,6 +1,6 @@
 //! Adaptive average pooling and the linear layer behind it as one product: the head of a VGG.
 //!
-//! Where the map has fewer pixels than there are bins, bins repeat pixels, and most of the layer's products are of the same inputs: for
+//! Where the map has at most half as many pixels as there are bins, bins repeat pixels, and most of the layer's products are of the same inputs: for
 //! the 1x1 maps that VGG-16 makes of small images, 25,088 inputs are 49 copies of 512. There the layer's weights are summed over
 //! the bins of each pixel first, and the product has as many inputs as the map has elements.
 //!
@@ -14,7 +14,7 @@ use crate::negative::Reduction;
 use crate::parallel::{filled, for_each};
 use crate::pool::{adaptive_avg_pool2d, bin_range};
 use crate::tape::{Gradients, Operation, Tape};
-use crate::tensor::{View, by_dtype};
+use crate::tensor::{View, by_dtype, constant};
 use candle_core::{DType, Result, Tensor, bail};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -33,7 +33,7 @@ pub fn pooled_linear(
     relu: bool,
 ) -> Result<Tensor> {
     let map = map_of(x)?;
-    if !folds(x, bins) {
+    if !folds(x, map, bins) {
         let pooled = adaptive_avg_pool2d(tape, x, bins)?;
         return linear(tape, &pooled, weight, bias, relu);
     }
@@ -56,7 +56,7 @@ struct Layer {
     bins: (usize, usize),
     /// On the bins themselves.
     whole: OnceLock<Frozen>,
-    /// On maps of fewer pixels, by their size.
+    /// On maps of at most half as many pixels as bins, by their size.
     folded: Mutex<HashMap<(usize, usize), Frozen>>,
 }
 
@@ -75,8 +75,8 @@ impl FrozenPooledLinear {
             );
         }
         Ok(Self(Arc::new(Layer {
-            weight: weight.detach(),
-            bias: bias.detach(),
+            weight: constant(weight)?,
+            bias: constant(bias)?,
             bins,
             whole: OnceLock::new(),
             folded: Mutex::default(),
@@ -111,9 +111,9 @@ impl FrozenPooledLinear {
 
     /// The linear unit for maps like `x`, and its inputs.
     fn unit(&self, tape: &mut Tape, x: &Tensor) -> Result<(Frozen, Tensor)> {
-        let layer = &*self.0;
-        if folds(x, layer.bins) {
-            return Ok((layer.folded(map_of(x)?)?, cast(tape, x, DType::F64)?));
+        let (layer, map) = (&*self.0, map_of(x)?);
+        if folds(x, map, layer.bins) {
+            return Ok((layer.folded(map)?, cast(tape, x, DType::F64)?));
         }
         let pooled = adaptive_avg_pool2d(tape, x, layer.bins)?;
         let unit = match layer.whole.get() {
@@ -143,13 +143,15 @@ impl Layer {
 
 fn map_of(x: &Tensor) -> Result<(usize, usize)> {
     let (_, h, w, _) = x.dims4()?;
+    if h * w == 0 {
+        bail!("pooled_linear: there are no pixels in {:?}", x.shape());
+    }
     Ok((h, w))
 }
 
 /// Whether summing the weights first saves work: f64 costs twice as much as f32.
-fn folds(x: &Tensor, bins: (usize, usize)) -> bool {
-    let pixels = x.dims()[1..x.rank() - 1].iter().product::<usize>();
-    x.device().is_cpu() && 2 * pixels <= bins.0 * bins.1
+fn folds(x: &Tensor, map: (usize, usize), bins: (usize, usize)) -> bool {
+    x.device().is_cpu() && 2 * map.0 * map.1 <= bins.0 * bins.1
 }
 
 /// `x` as elements of another type.

@@ -2,21 +2,23 @@
 //! witness of the tests.
 //!
 //! Channels-last maps go to candle's channels-first kernels and back. The gradients are candle's, except where they are wrong:
-//! the maximum of a pooling window is gathered through its index, because candle's `max_pool2d` scales its gradient wrongly
+//! the maximum of a pooling window is chosen tap by tap, because candle's `max_pool2d` scales its gradient wrongly
 //! and has none where windows overlap; and ReLU's gradient at 0 is PyTorch's.
 
 use crate::batch_norm::{BatchNorm, BatchStatistics};
 use crate::plan::Window;
 use crate::update::{AdamStep, SgdStep};
-use candle_core::{D, DType, Result, Tensor, Var};
+use candle_core::{DType, Result, Tensor, Var, bail};
 
-/// See [`crate::relu`].
+/// `max(x, 0)`, with the gradient of PyTorch's at 0, which is 0; NaN stays NaN, and has none.
 ///
 /// # Errors
 /// As candle's.
 pub fn relu(x: &Tensor) -> Result<Tensor> {
-    let positive = x.detach().gt(0.0)?.to_dtype(x.dtype())?;
-    x.mul(&positive)
+    let fixed = x.detach();
+    // Chosen, not multiplied: the product of an infinity and 0 is NaN.
+    let rest = fixed.le(0.0)?.where_cond(&fixed.zeros_like()?, &fixed)?;
+    fixed.gt(0.0)?.where_cond(x, &rest)
 }
 
 /// See [`crate::conv2d`]. Strided gradients of candle need an input that its windows cover exactly; the rest is cut off first,
@@ -36,7 +38,7 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, window: Window) -> Result<Tensor> {
         .pad_with_zeros(2, padding, padding)?
         .pad_with_zeros(3, padding, padding)?;
     let Some((oh, ow)) = window.output((h, w)) else {
-        candle_core::bail!("conv2d: the {h}x{w} map is smaller than {window:?}");
+        bail!("conv2d: the {h}x{w} map is smaller than {window:?}");
     };
     let x = x
         .narrow(2, 0, (oh - 1) * stride + kernel.0)?
@@ -59,31 +61,16 @@ pub fn max_pool2d(x: &Tensor, window: Window) -> Result<Tensor> {
         padding,
     } = window;
     let Some((oh, ow)) = window.output((h, w)) else {
-        candle_core::bail!("max_pool2d: the {h}x{w} map is smaller than {window:?}");
+        bail!("max_pool2d: the {h}x{w} map is smaller than {window:?}");
     };
-    // Rows enough for every window, then one strided view a tap; padding is lower than every value.
+    // Rows enough for every window, then one strided view a tap. Padding repeats the pixels at the edge, which the window has anyway.
     let (ph, pw) = ((oh + kernel.0) * stride, (ow + kernel.1) * stride);
-    let lowest = |shape: &[usize]| Tensor::full(f32::MIN, shape, x.device())?.to_dtype(x.dtype());
     let below = ph.saturating_sub(h + padding);
     let right = pw.saturating_sub(w + padding);
-    let padded = Tensor::cat(
-        &[
-            &lowest(&[n, padding, w, c])?,
-            x,
-            &lowest(&[n, below, w, c])?,
-        ],
-        1,
-    )?;
-    let tall = padding + h + below;
-    let padded = Tensor::cat(
-        &[
-            &lowest(&[n, tall, padding, c])?,
-            &padded,
-            &lowest(&[n, tall, right, c])?,
-        ],
-        2,
-    )?;
-    let mut taps = Vec::with_capacity(kernel.0 * kernel.1);
+    let padded = x
+        .pad_with_same(1, padding, below)?
+        .pad_with_same(2, padding, right)?;
+    let mut best: Option<Tensor> = None;
     for ky in 0..kernel.0 {
         for kx in 0..kernel.1 {
             let view = padded
@@ -93,12 +80,23 @@ pub fn max_pool2d(x: &Tensor, window: Window) -> Result<Tensor> {
                 .reshape((n, oh, stride, ow, stride * c))?
                 .narrow(2, 0, 1)?
                 .narrow(4, 0, c)?;
-            taps.push(view.reshape((n, oh, ow, c))?);
+            let tap = view.reshape((n, oh, ow, c))?;
+            best = Some(match best {
+                None => tap,
+                Some(best) => larger(&best, &tap)?,
+            });
         }
     }
-    let taps = Tensor::stack(&taps, D::Minus1)?;
-    let first = taps.detach().argmax_keepdim(D::Minus1)?;
-    taps.gather(&first, D::Minus1)?.squeeze(D::Minus1)
+    match best {
+        Some(best) => Ok(best),
+        None => bail!("max_pool2d: {window:?} has no size"),
+    }
+}
+
+/// NaN wins, and the first of two that are equal.
+fn larger(best: &Tensor, x: &Tensor) -> Result<Tensor> {
+    let (a, b) = (best.detach(), x.detach());
+    b.gt(&a)?.maximum(&b.ne(&b)?)?.where_cond(x, best)
 }
 
 /// See [`crate::adaptive_avg_pool2d`]: a product with a matrix of means along each axis.
@@ -232,12 +230,15 @@ pub fn batch_norm_train(layer: &BatchNorm<'_>, x: &Tensor) -> Result<(Tensor, Ba
 ///
 /// # Errors
 /// As candle's.
-pub fn sgd(weight: &Var, velocity: &Var, grad: &Tensor, step: SgdStep) -> Result<()> {
+pub fn sgd(weight: &Var, velocity: Option<&Var>, grad: &Tensor, step: SgdStep) -> Result<()> {
     let w = weight.as_detached_tensor();
     let grad = (grad + (&w * step.weight_decay)?)?;
     let direction = if step.momentum == 0.0 {
         grad
     } else {
+        let Some(velocity) = velocity else {
+            bail!("sgd: momentum without a velocity");
+        };
         let v = if step.first {
             grad.clone()
         } else {

@@ -56,7 +56,7 @@ impl<T: Element> Patches<T> {
     ) -> Vec<T> {
         let (c, o) = self.channels;
         assert_eq!(dy.len(), images * oh * ow * o, "dy is (n, oh, ow, o)");
-        let kernels = T::kernels(Isa::current()).0;
+        let kernels = T::kernels(Isa::current());
         let ((kh, kw), stride) = (self.window.kernel, self.window.stride);
         let zeros = vec![T::ZERO; h * w * c];
         // SAFETY: the images hold every element, and each begins as zeros.

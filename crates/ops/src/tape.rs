@@ -115,7 +115,7 @@ impl Tape {
                 );
             }
             if output.device().is_cpu() {
-                grads.add(output, grad)?;
+                grads.add(output, grad.contiguous()?)?;
             } else {
                 let sum = (output * grad.detach())?.sum_all()?;
                 composed = Some(match composed {
@@ -283,7 +283,7 @@ impl CustomOp1 for Recorded {
         for output in &self.outputs {
             let len = output.elem_count();
             let grad = grad.narrow(0, start, len)?.reshape(output.shape())?;
-            seeds.push((output, grad.contiguous()?));
+            seeds.push((output, grad));
             start += len;
         }
         let grads = self.tape.backward(seeds)?;

@@ -41,6 +41,14 @@ pub(crate) fn elements<'a, T: Element>(
     }
 }
 
+/// `tensor`, out of an optimiser's reach: what candle tracks is a variable, or may be a view of one, and is copied.
+pub(crate) fn constant(tensor: &Tensor) -> Result<Tensor> {
+    match tensor.track_op() {
+        true => Ok(tensor.copy()?.detach()),
+        false => Ok(tensor.clone()),
+    }
+}
+
 /// A tensor on the CPU, held for reading.
 pub(crate) struct View<'a> {
     /// A read guard, whose own type candle does not export.

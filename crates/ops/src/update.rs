@@ -26,11 +26,11 @@ pub struct SgdStep {
     pub first: bool,
 }
 
-/// `g += wd * w; v = momentum * v + g; w -= lr * (g + momentum * v)` with Nesterov, else `w -= lr * v`.
+/// `g += wd * w; v = momentum * v + g; w -= lr * (g + momentum * v)` with Nesterov, else `w -= lr * v`. Without momentum there is no velocity.
 ///
 /// # Errors
-/// If the shapes differ or the type is neither f32 nor f64.
-pub fn sgd(weight: &Var, velocity: &Var, grad: &Tensor, step: SgdStep) -> Result<()> {
+/// If the shapes differ, the type is neither f32 nor f64, or there is momentum and no velocity.
+pub fn sgd(weight: &Var, velocity: Option<&Var>, grad: &Tensor, step: SgdStep) -> Result<()> {
     if !weight.device().is_cpu() {
         return crate::portable::sgd(weight, velocity, grad, step);
     }
@@ -41,6 +41,9 @@ pub fn sgd(weight: &Var, velocity: &Var, grad: &Tensor, step: SgdStep) -> Result
         if step.momentum == 0.0 {
             return with(weight, &grad, |w| in_place([w], &grad, #[inline(always)] |[w], g| *w -= lr * decayed(*w, g)));
         }
+        let Some(velocity) = velocity else {
+            bail!("sgd: momentum without a velocity");
+        };
         with(weight, &grad, |w| with(velocity, &grad, |v| in_place([w, v], &grad, #[inline(always)] |[w, v], g| {
             let g = decayed(*w, g);
             *v = if step.first { g } else { momentum * *v + g }.flushed(T::LEAST);

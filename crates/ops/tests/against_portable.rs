@@ -4,22 +4,9 @@
 mod common;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
-use common::gradients;
+use common::{gradients, values};
 use ops::{BatchNorm, Reduction, Tape, Window, portable};
 use proptest::prelude::*;
-
-/// Values in [-1, 1) from a seed; nothing near a tie.
-fn values(seed: u64, n: usize) -> Vec<f64> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    (0..n)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
-        })
-        .collect()
-}
 
 fn var(seed: u64, shape: &[usize]) -> Var {
     let t = Tensor::from_vec(values(seed, shape.iter().product()), shape, &Device::Cpu).unwrap();
@@ -296,15 +283,24 @@ fn layouts_and_activations() {
         |tape, t| ops::channels_last(tape, t[0]),
         |t| t[0].permute((0, 2, 3, 1))?.contiguous(),
     );
-    check(x, |tape, t| ops::relu(tape, t[0]), |t| portable::relu(t[0]));
     let mask = Tensor::from_vec(values(9, 120), &[3, 2, 5, 4][..], &Device::Cpu).unwrap();
     check(
         x,
+        |tape, t| ops::dropout(tape, t[0], &mask),
+        |t| t[0] * &mask,
+    );
+    // What drops units of a ReLU's output leaves its mask to be applied.
+    let (weight, point) = (
+        var(10, &[4, 4, 1, 1]).as_detached_tensor(),
+        Window::square(1, 1, 0),
+    );
+    check(
+        x,
         |tape, t| {
-            let x = ops::relu(tape, t[0])?;
-            ops::dropout(tape, &x, &mask)
+            let y = ops::conv2d(tape, t[0], &weight, None, true, point)?;
+            ops::dropout(tape, &y, &mask)
         },
-        |t| portable::relu(t[0])? * &mask,
+        |t| portable::relu(&portable::conv2d(t[0], &weight, point)?)? * &mask,
     );
     for stride in [1, 2, 3] {
         check(
@@ -407,27 +403,28 @@ fn gradients_that_meet_at_a_relu_are_masked() {
     );
 }
 
+/// Whoever applies the mask: the walk itself, or the product that makes the gradient, in panels that are full and that are not.
 #[test]
 fn the_gradient_of_relu_at_zero_is_zero() {
-    let x = Var::zeros((4,), DType::F32, &Device::Cpu).unwrap();
-    let mut tape = Tape::recording();
-    for y in [
-        ops::relu(&mut tape, &x).unwrap(),
-        portable::relu(&x).unwrap(),
-    ] {
-        let grads = gradients(&tape, &y, Tensor::sum_all).unwrap();
-        assert_eq!(grads.get(&x).unwrap().to_vec1::<f32>().unwrap(), [0.0; 4]);
+    let x = Var::zeros((2, 4), DType::F64, &Device::Cpu).unwrap();
+    for hidden in [5, 16] {
+        let [first, second] =
+            [[hidden, 4], [3, hidden]].map(|shape| var(1, &shape).as_detached_tensor());
+        let [zeros, bias] =
+            [hidden, 3].map(|o| Tensor::zeros(o, DType::F64, &Device::Cpu).unwrap());
+        for relu in [false, true] {
+            let mut tape = Tape::recording();
+            let ours = ops::linear(&mut tape, &x, &first, &zeros, relu).unwrap();
+            let theirs = portable::linear(&x, &first, &zeros, relu).unwrap();
+            let behind = ops::linear(&mut tape, &ours, &second, &bias, false).unwrap();
+            for y in [ours, behind, theirs] {
+                let grads = gradients(&tape, &y, Tensor::sum_all).unwrap();
+                let gradient = seen(grads.get(&x).unwrap());
+                let none = gradient.iter().all(|&g| g == Some(0.0));
+                assert_eq!(none, relu, "{gradient:?}");
+            }
+        }
     }
-}
-
-#[test]
-fn nan_is_seen_through_every_activation() {
-    let x = Tensor::new(&[[[[f32::NAN], [1.0]], [[2.0], [3.0]]]], &Device::Cpu).unwrap();
-    let tape = &mut Tape::off();
-    let first = |y: Tensor| y.flatten_all().unwrap().to_vec1::<f32>().unwrap()[0];
-    assert!(first(ops::relu(tape, &x).unwrap()).is_nan());
-    let pooled = ops::max_pool2d(tape, &x, Window::square(2, 2, 0)).unwrap();
-    assert!(first(pooled).is_nan());
 }
 
 #[test]
@@ -446,6 +443,115 @@ fn only_tracked_gradients_are_made() {
     let grads = gradients(&tape, &y, Tensor::sum_all).unwrap();
     assert!(grads.get(&x).is_some());
     assert!(grads.get(&constant).is_none());
+}
+
+/// What differs as a number, with a name for NaN, which does not equal itself.
+fn seen(t: &Tensor) -> Vec<Option<f64>> {
+    let values: Vec<f64> = t.flatten_all().unwrap().to_vec1().unwrap();
+    let number = |x: f64| (!x.is_nan()).then_some(x);
+    values.into_iter().map(number).collect()
+}
+
+/// Outputs are the same, and gradients where there is no NaN.
+#[test]
+fn both_see_the_same_of_nan_and_infinities() {
+    const LOW: f64 = f64::NEG_INFINITY;
+    let map = |values: [f64; 16]| {
+        let x = Tensor::from_vec(values.to_vec(), (1, 4, 4, 1), &Device::Cpu);
+        Var::from_tensor(&x.unwrap()).unwrap()
+    };
+    // NaN behind a number, and behind an infinity; a window of nothing but what is lower than all of f32.
+    let nan = map([
+        1.0,
+        f64::NAN,
+        LOW,
+        LOW,
+        -2.0,
+        3.0,
+        LOW,
+        -1e300, //
+        f64::INFINITY,
+        0.0,
+        -1.0,
+        -0.0,
+        -3.0,
+        f64::NAN,
+        5.0,
+        LOW,
+    ]);
+    let numbers = map([
+        1.0,
+        1.0,
+        LOW,
+        LOW,
+        -2.0,
+        1.0,
+        LOW,
+        -1e300, //
+        f64::INFINITY,
+        0.0,
+        -1.0,
+        2.0,
+        -3.0,
+        LOW,
+        5.0,
+        LOW,
+    ]);
+    let constant = |value: f64| Tensor::new(&[value], &Device::Cpu).unwrap();
+    let (zero, one) = (constant(0.0), constant(1.0));
+    let relu = BatchNorm {
+        gamma: &one,
+        beta: &zero,
+        eps: 0.0,
+        residual: None,
+        relu: true,
+    };
+    for x in [&nan, &numbers] {
+        let compare = |name: &str, ours: &dyn Fn(&mut Tape) -> Tensor, theirs: Tensor| {
+            let mut tape = Tape::recording();
+            let ours = ours(&mut tape);
+            assert_eq!(seen(&ours), seen(&theirs), "{name}");
+            let [a, b] = [&ours, &theirs].map(|y| {
+                let grads = gradients(&tape, y, Tensor::sum_all).unwrap();
+                seen(grads.get(x).unwrap())
+            });
+            if name == "relu" || x.id() == numbers.id() {
+                assert_eq!(a, b, "gradient of {name}");
+            }
+        };
+        compare(
+            "relu",
+            &|tape| relu.eval(tape, x, &zero, &one).unwrap(),
+            portable::relu(x).unwrap(),
+        );
+        for window in [
+            Window::square(2, 2, 0),
+            Window::square(3, 1, 1),
+            Window::square(3, 2, 1),
+        ] {
+            compare(
+                &format!("{window:?}"),
+                &|tape| ops::max_pool2d(tape, x, window).unwrap(),
+                portable::max_pool2d(x, window).unwrap(),
+            );
+        }
+    }
+}
+
+#[test]
+fn the_gradient_of_an_output_may_lie_in_any_order() {
+    let (x, w) = (var(1, &[2, 4, 3, 2]), var(2, &[5, 2, 3, 3]));
+    let mut tape = Tape::recording();
+    let window = Window::square(3, 1, 1);
+    let y = ops::conv2d(&mut tape, &x, &w, None, true, window).unwrap();
+    let seed = var(3, &[2, 5, 3, 4]).as_detached_tensor();
+    let seed = seed.permute((0, 3, 2, 1)).unwrap();
+    let of = |seed: Tensor| tape.backward([(&y, seed)]).unwrap();
+    let (turned, straight) = (of(seed.clone()), of(seed.contiguous().unwrap()));
+    for input in [&x, &w] {
+        let [turned, straight] = [&turned, &straight].map(|grads| grads.get(input).unwrap());
+        assert_eq!(distance(turned, straight), 0.0);
+    }
 }
 
 #[test]
@@ -478,5 +584,62 @@ fn wrong_shapes_are_errors() {
     for (mean, variance) in [(&two, &three), (&three, &two)] {
         let error = layer.eval(tape, &x, mean, variance).unwrap_err();
         assert!(error.to_string().contains("do not fit"), "{error}");
+    }
+    let fails = |result: Result<Tensor>, with: &str| {
+        let error = result.expect_err(with).to_string();
+        assert!(error.contains(with), "{error}");
+    };
+    for nothing in [[1, 3, 0, 0], [1, 0, 2, 2]] {
+        fails(ops::channels_last(tape, &var(8, &nothing)), "no pixels");
+    }
+    fails(ops::shortcut(tape, &x, 0, 2), "no stride");
+    let unit = ops::Frozen::conv(&var(9, &[3, 2, 1, 1]), &three, Window::square(1, 1, 0)).unwrap();
+    let none = var(10, &[0, 4, 4, 2]);
+    let covered = unit.forward_covered(tape, &none, None, true, Reduction::Sum);
+    fails(covered.map(|(y, _)| y), "no images");
+    let (weight, bins) = (var(11, &[3, 2 * 49]), (7, 7));
+    let layer = ops::FrozenPooledLinear::new(&weight, &three, bins).unwrap();
+    for (shape, with) in [
+        (&[][..], "rank"),
+        (&[2], "rank"),
+        (&[1, 0, 0, 2], "no pixels"),
+    ] {
+        let x = var(12, shape);
+        fails(layer.forward(tape, &x, false), with);
+        fails(
+            ops::pooled_linear(tape, &x, &weight, &three, bins, false),
+            with,
+        );
+    }
+    let step = ops::SgdStep {
+        lr: 1.0,
+        momentum: 0.9,
+        nesterov: false,
+        weight_decay: 0.0,
+        first: true,
+    };
+    for sgd in [ops::sgd, portable::sgd] {
+        let error = sgd(&two, None, &two, step).unwrap_err().to_string();
+        assert!(error.contains("without a velocity"), "{error}");
+    }
+    let unit = ops::Frozen::linear(&var(13, &[3, 8]), &three, (2, 2)).unwrap();
+    for shape in [[1, 2, 2, 3], [1, 1, 4, 2], [1, 1, 1, 8]] {
+        fails(
+            unit.forward(tape, &var(14, &shape), None, false),
+            "linear: ",
+        );
+    }
+    // Neither too short nor too long.
+    let (weight, four) = (var(6, &[3, 2, 1, 1]), var(7, &[4]));
+    for wrong in [&two, &four] {
+        for at in 0..4 {
+            let mut vectors = [three.as_tensor(); 4];
+            vectors[at] = wrong;
+            let unit = ops::Frozen::conv_bn(&weight, vectors, 1e-5, Window::square(1, 1, 0));
+            let Err(error) = unit else {
+                panic!("vector {at} of {:?}", wrong.shape());
+            };
+            assert!(error.to_string().contains("with normalisation"), "{error}");
+        }
     }
 }

@@ -3,30 +3,19 @@
 mod common;
 
 use candle_core::{DType, Device, Tensor, Var};
-use common::gradients;
+use common::{gradients, values};
 use ops::kernel::Isa;
-use ops::{Frozen, FrozenPooledLinear, Reduction, Tape, Window};
+use ops::{BatchNorm, Frozen, FrozenPooledLinear, Reduction, Tape, Window};
 use proptest::prelude::*;
 use std::fmt::Debug;
+use std::num::FpCategory;
 use std::sync::Mutex;
 
 /// The instruction set is a property of the process, so the tests that force one take turns.
 static TURN: Mutex<()> = Mutex::new(());
 
-fn values(seed: u64, n: usize) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    (0..n)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-        })
-        .collect()
-}
-
 fn tensor(seed: u64, shape: &[usize]) -> Tensor {
-    Tensor::from_vec(values(seed, shape.iter().product()), shape, &Device::Cpu).unwrap()
+    wide(seed, shape).to_dtype(DType::F32).unwrap()
 }
 
 fn bits(t: &Tensor) -> Vec<u32> {
@@ -44,10 +33,15 @@ fn bits64(t: &Tensor) -> Vec<u64> {
     values.into_iter().map(f64::to_bits).collect()
 }
 
+/// The elements of a tensor of either type.
+fn wider(t: &Tensor) -> Vec<f64> {
+    let wide = t.to_dtype(DType::F64).unwrap().flatten_all().unwrap();
+    wide.to_vec1().unwrap()
+}
+
 /// As `tensor`, with digits that f32 does not have.
 fn wide(seed: u64, shape: &[usize]) -> Tensor {
-    let fine = tensor(seed + 1, shape).to_dtype(DType::F64).unwrap();
-    (tensor(seed, shape).to_dtype(DType::F64).unwrap() + (fine * 1e-8).unwrap()).unwrap()
+    Tensor::from_vec(values(seed, shape.iter().product()), shape, &Device::Cpu).unwrap()
 }
 
 struct Net {
@@ -159,6 +153,69 @@ fn a_thousand_images_have_the_bits_of_one() {
     for image in [0, 1, 13, 14, 499, 999] {
         let alone = bits(&net.logits(&x.narrow(0, image, 1).unwrap()));
         assert_eq!(whole[image * 10..][..10], alone, "image {image}");
+    }
+}
+
+/// A model that diverged is seen: what is no number stays none through the ReLU that layers end with, in panels that are full and that are not,
+/// and through poolings; and the ReLU of an infinity below 0 is 0.
+#[test]
+fn nan_is_seen_through_every_activation() {
+    let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
+    let point = Window::square(1, 1, 0);
+    for dtype in [DType::F32, DType::F64] {
+        let vector = |o: usize| Tensor::ones(o, dtype, &Device::Cpu).unwrap();
+        let pixels = [2.0, f32::NAN, f32::NEG_INFINITY];
+        let x = Tensor::new(&pixels, &Device::Cpu).unwrap();
+        let x = x.to_dtype(dtype).unwrap().reshape((1, 1, 3, 1)).unwrap();
+        for o in [5, 16, 19, 32] {
+            let (one, weight) = (vector(o), vector(o).reshape((o, 1, 1, 1)).unwrap());
+            let wide = x.broadcast_as((1, 1, 3, o)).unwrap();
+            let norm = BatchNorm {
+                gamma: &one,
+                beta: &one,
+                eps: 1e-5,
+                residual: None,
+                relu: true,
+            };
+            let biased = Frozen::conv(&weight, &one, point).unwrap();
+            let normed = Frozen::conv_bn(&weight, [&one; 4], 1e-5, point).unwrap();
+            let outputs = || {
+                let (tape, mean) = (&mut Tape::off(), Reduction::Mean);
+                [
+                    ops::conv2d(tape, &x, &weight, None, true, point),
+                    ops::conv2d(tape, &x, &weight, Some(&one), true, point),
+                    biased.forward(tape, &x, None, true),
+                    normed.forward(tape, &x, None, true),
+                    normed.forward(tape, &x, Some(&wide), true),
+                    normed
+                        .forward_covered(tape, &x, None, true, mean)
+                        .map(|(y, _)| y),
+                    norm.eval(tape, &wide, &one, &one),
+                ]
+                .map(|y| wider(&y.unwrap()))
+            };
+            let classes = || outputs().map(|y| y.iter().map(|y| y.classify()).collect::<Vec<_>>());
+            for (at, y) in anywhere(classes).unwrap().iter().enumerate() {
+                let expected = [FpCategory::Normal, FpCategory::Nan, FpCategory::Zero];
+                for (pixel, expected) in y.chunks_exact(o).zip(expected) {
+                    assert_eq!(
+                        pixel,
+                        vec![expected; o],
+                        "output {at} of {o} channels, {dtype:?}"
+                    );
+                }
+            }
+            // The last of one window and the first of another.
+            let window = Window {
+                kernel: (1, 2),
+                ..point
+            };
+            let pooled = anywhere(|| {
+                let y = ops::max_pool2d(&mut Tape::off(), &wide, window).unwrap();
+                wider(&y).iter().all(|y| y.is_nan())
+            });
+            assert!(pooled.unwrap(), "pooled {o} channels, {dtype:?}");
+        }
     }
 }
 

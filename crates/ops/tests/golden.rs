@@ -428,7 +428,7 @@ fn optimisers() {
                             first: t == 0,
                         };
                         let sgd = if portable { portable::sgd } else { ops::sgd };
-                        sgd(&weight, &state[0], &grad, step).unwrap();
+                        sgd(&weight, Some(&state[0]), &grad, step).unwrap();
                     }
                     let deviation = Deviation::of(&flat(&weight), expected);
                     println!("{name} step {t} {dtype:?}: {:.1e}", deviation.share);

@@ -52,7 +52,7 @@ fn sgd() {
             weight_decay: 0.0,
             first: t == 1,
         };
-        ops::sgd(&weight, &velocity, &gradient(t), step).unwrap();
+        ops::sgd(&weight, Some(&velocity), &gradient(t), step).unwrap();
         no_subnormals(&velocity);
     }
     assert_eq!(velocity.to_vec1::<f32>().unwrap()[0], 0.0);

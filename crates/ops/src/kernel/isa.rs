@@ -1,6 +1,6 @@
 //! Instruction sets: which are there, which one is used, and the kernels compiled for each.
 
-use super::vector::{self, Element, KernelsOf, Vector};
+use super::vector::{self, Element, Vector};
 use super::{Finish, Kernels, PANEL, RowPair, Run, Tile};
 use crate::activation::{masked_by, relu_of};
 use candle_core::{CpuStorage, Result, bail};
@@ -15,7 +15,7 @@ pub enum Isa {
     Portable = 1,
     /// x86-64 with AVX2 and FMA.
     Avx2 = 2,
-    /// x86-64 with AVX-512 (F, VL, BW, DQ: every processor since Skylake-SP).
+    /// x86-64 with AVX-512 (F, VL, BW, DQ: Skylake-SP and every processor with AVX-512 since).
     Avx512 = 3,
 }
 
@@ -47,23 +47,21 @@ impl Isa {
 
     /// The one in use: the best available, unless [`Isa::force`] chose another.
     pub fn current() -> Self {
-        let best = || {
-            Self::ALL
-                .into_iter()
-                .rev()
-                .find(|isa| isa.is_available())
-                .unwrap_or(Self::Portable)
-        };
         match IN_USE.load(Ordering::Relaxed) {
             1 => Self::Portable,
             2 => Self::Avx2,
             3 => Self::Avx512,
-            _ => {
-                let isa = best();
-                IN_USE.store(isa as u8, Ordering::Relaxed);
-                isa
-            }
+            _ => Self::choose(),
         }
+    }
+
+    /// Takes the best available into use, unless another has been forced meanwhile.
+    #[cold]
+    fn choose() -> Self {
+        let best = Self::ALL.into_iter().rev().find(|isa| isa.is_available());
+        let best = best.unwrap_or(Self::Portable) as u8;
+        let _ = IN_USE.compare_exchange(0, best, Ordering::Relaxed, Ordering::Relaxed);
+        Self::current()
     }
 
     /// Makes the whole process use this instruction set; results keep their bits. False, and nothing done, if it is not
@@ -430,17 +428,17 @@ macro_rules! kernels {
                 }
             }
 
-            pub(super) fn kernels() -> KernelsOf<T> {
+            pub(super) fn kernels() -> Kernels<T> {
                 const VECTORS: &[usize] = &[$($nv),*];
                 const ONE: usize = VECTORS[0];
                 const MOST: usize = VECTORS[VECTORS.len() - 1];
-                KernelsOf(Kernels {
+                Kernels {
                     rows: $full,
                     cols: VECTORS.len() * PANEL,
                     tile: [tile::<ONE>, tile::<MOST>],
                     patch,
                     outer: [outer::<ONE>, outer::<MOST>],
-                })
+                }
             }
         }
     };
@@ -458,7 +456,7 @@ kernels!(avx512_f32, #[target_feature(enable = "avx512f")] std::arch::x86_64::__
 kernels!(avx512_f64, #[target_feature(enable = "avx512f")] std::arch::x86_64::__m512d, sizes [1, 2, 4, 8] full 12, vectors [2], patch [5, 2, 1]);
 
 impl Element for f32 {
-    fn kernels(isa: Isa) -> KernelsOf<Self> {
+    fn kernels(isa: Isa) -> Kernels<Self> {
         match isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => avx512_f32::kernels(),
@@ -477,7 +475,7 @@ impl Element for f32 {
 }
 
 impl Element for f64 {
-    fn kernels(isa: Isa) -> KernelsOf<Self> {
+    fn kernels(isa: Isa) -> Kernels<Self> {
         match isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => avx512_f64::kernels(),

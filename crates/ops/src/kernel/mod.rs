@@ -20,9 +20,9 @@ mod vector;
 
 pub(crate) use epilogue::{Epilogue, Noted};
 pub(crate) use isa::vectorised;
+pub(crate) use vector::{Element, Real};
 
 pub use isa::{Isa, UnknownIsa};
-pub use vector::{Element, Real};
 
 /// Columns of a packed panel of the right operand.
 pub(crate) const PANEL: usize = 16;

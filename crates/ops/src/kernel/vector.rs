@@ -2,88 +2,64 @@
 
 use super::{Finish, Isa, Kernels, Negatives, PANEL, RowPair, Run, Tile, WIDE};
 use candle_core::{CpuStorage, Result, WithDType};
-pub use num::Real;
-use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
 /// An element type of the operations: `f32` for work, `f64` for gradient checks.
-pub trait Element:
-    WithDType
-    + Real
-    + Default
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + AddAssign
-    + PartialOrd
-    + Send
-    + Sync
-    + 'static
-{
+pub(crate) trait Element: WithDType + Real {
     /// The kernels of this type for an instruction set.
-    #[doc(hidden)]
-    fn kernels(isa: Isa) -> KernelsOf<Self>;
+    fn kernels(isa: Isa) -> Kernels<Self>;
 
     /// The elements of a storage of this type.
-    #[doc(hidden)]
     fn elements_mut(storage: &mut CpuStorage) -> Result<&mut [Self]>;
 }
 
-/// [`Kernels`], nameable in a public trait without being public itself.
-#[doc(hidden)]
-pub struct KernelsOf<T: 'static>(pub(crate) Kernels<T>);
-
-/// The few real functions the operations need, for both element types.
-mod num {
-    /// A real number type.
-    pub trait Real: Copy {
-        /// Zero.
-        const ZERO: Self;
-        /// The least positive number with all its digits; those below it are subnormal, and slow.
-        const LEAST: Self;
-        /// Fused multiply-add, rounded once: `self * a + b`.
-        fn fma(self, a: Self, b: Self) -> Self;
-        /// Square root.
-        fn root(self) -> Self;
-        /// Zero if it is closer to zero than `least`.
-        fn flushed(self, least: Self) -> Self;
-        /// Conversion from `f64`, rounded to nearest.
-        fn of(x: f64) -> Self;
-        /// Conversion to `f64`, exact.
-        fn wide(self) -> f64;
-    }
-
-    macro_rules! real {
-        ($t:ty) => {
-            impl Real for $t {
-                const ZERO: Self = 0.0;
-                const LEAST: Self = Self::MIN_POSITIVE;
-                #[inline(always)]
-                fn fma(self, a: Self, b: Self) -> Self {
-                    self.mul_add(a, b)
-                }
-                #[inline(always)]
-                fn root(self) -> Self {
-                    self.sqrt()
-                }
-                #[inline(always)]
-                fn flushed(self, least: Self) -> Self {
-                    if self.abs() < least { 0.0 } else { self }
-                }
-                #[inline(always)]
-                fn of(x: f64) -> Self {
-                    x as Self
-                }
-                #[inline(always)]
-                fn wide(self) -> f64 {
-                    f64::from(self)
-                }
-            }
-        };
-    }
-    real!(f32);
-    real!(f64);
+/// The few functions of real numbers that the operations need.
+pub(crate) trait Real: Copy {
+    /// Zero.
+    const ZERO: Self;
+    /// The least positive number with all its digits; those below it are subnormal, and slow.
+    const LEAST: Self;
+    /// Fused multiply-add, rounded once: `self * a + b`.
+    fn fma(self, a: Self, b: Self) -> Self;
+    /// Square root.
+    fn root(self) -> Self;
+    /// Zero if it is closer to zero than `least`.
+    fn flushed(self, least: Self) -> Self;
+    /// Conversion from `f64`, rounded to nearest.
+    fn of(x: f64) -> Self;
+    /// Conversion to `f64`, exact.
+    fn wide(self) -> f64;
 }
+
+macro_rules! real {
+    ($t:ty) => {
+        impl Real for $t {
+            const ZERO: Self = 0.0;
+            const LEAST: Self = Self::MIN_POSITIVE;
+            #[inline(always)]
+            fn fma(self, a: Self, b: Self) -> Self {
+                self.mul_add(a, b)
+            }
+            #[inline(always)]
+            fn root(self) -> Self {
+                self.sqrt()
+            }
+            #[inline(always)]
+            fn flushed(self, least: Self) -> Self {
+                if self.abs() < least { 0.0 } else { self }
+            }
+            #[inline(always)]
+            fn of(x: f64) -> Self {
+                x as Self
+            }
+            #[inline(always)]
+            fn wide(self) -> f64 {
+                f64::from(self)
+            }
+        }
+    };
+}
+real!(f32);
+real!(f64);
 
 /// `LANES` elements in one register (or, on the portable path, in one array).
 pub(crate) trait Vector: Copy {

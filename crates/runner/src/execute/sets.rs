@@ -180,8 +180,8 @@ fn as_announced(
     model_id: &str,
     classes: usize,
 ) -> Result<Generated, models::Error> {
-    let generator = set.generator.name();
-    let unmade = |problem: String| Err(models::Error::Unmade { generator, problem });
+    let what = set.generator.name();
+    let unmade = |problem: String| Err(models::Error::Unmade { what, problem });
     let labels = made.set.label_space.labels(classes);
     let announced = set.generator.generator().layout();
     if made.set.layout != announced {
@@ -202,7 +202,7 @@ fn as_announced(
             "it gave the label {label}, and there are {labels} from 0 on"
         ));
     }
-    made.set.generator = generator.to_owned();
+    made.set.generator = what.to_owned();
     Ok(made)
 }
 
