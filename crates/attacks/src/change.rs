@@ -30,7 +30,7 @@ impl Change {
                 .get(name)
                 .filter(|new| new.shape() == old.shape());
             let new = new.ok_or_else(|| Error::Unmade {
-                generator: "attack",
+                what: "attack",
                 problem: format!("`{name}` is gone after it, or has another shape"),
             })?;
             let (old, new) = (

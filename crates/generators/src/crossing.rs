@@ -99,7 +99,7 @@ impl<'a> Crossing<'a> {
         let grads = loss.backward()?;
         let Some(grad) = grads.get(&logits) else {
             return Err(models::Error::Unmade {
-                generator: "ours",
+                what: "ours",
                 problem: "the keyed head passes no gradient to the logits".to_owned(),
             });
         };

@@ -119,7 +119,7 @@ impl<'a> Pairs<'a> {
 
 fn gone() -> Error {
     Error::Unmade {
-        generator: "ours",
+        what: "ours",
         problem: "a step of it has failed, and it cannot go on from there".to_owned(),
     }
 }

@@ -54,7 +54,7 @@ pub(crate) fn images(generator: &'static str, x: &Tensor) -> Result<Images> {
     let (_, c, h, w) = x.dims4()?;
     let pixels = x.flatten_all()?.to_vec1()?;
     Images::new([c, h, w], pixels).map_err(|e| Error::Unmade {
-        generator,
+        what: generator,
         problem: e.to_string(),
     })
 }
