@@ -39,7 +39,7 @@ pub fn render(table: &Table) -> String {
         // A float may end up elsewhere: its notes say whose they are.
         let _ = writeln!(
             out,
-            "{{\\footnotesize\n\\noindent\\emph{{{}}}\\par",
+            "{{\\footnotesize\\raggedright\n\\noindent\\emph{{{}}}\\par",
             escape(&table.title)
         );
         for note in &table.notes {
