@@ -73,6 +73,18 @@ pub struct Grid {
     /// What is different at desk scale, each as `path=value`; `--set` comes after it.
     #[serde(default)]
     pub desk: Vec<String>,
+    /// Where it was read from.
+    #[serde(skip)]
+    source: Source,
+}
+
+/// A grid file, and what was changed of it.
+#[derive(Default)]
+struct Source {
+    name: String,
+    text: String,
+    /// Each `path=value`.
+    changes: Vec<String>,
 }
 
 /// A model to protect.
@@ -243,6 +255,9 @@ impl Grid {
                 }
                 _ => error.into(),
             })?;
+        grid.source.changes = all.into_iter().cloned().collect();
+        grid.source.name = name;
+        grid.source.text = text;
         grid.targets = grid.targets.map(Target::resolved);
         // What is left of it is shown.
         grid.desk = grid
@@ -251,6 +266,29 @@ impl Grid {
             .map(|item| key::without_secret(item))
             .collect();
         Ok(grid)
+    }
+
+    /// The grid's name for messages: its path.
+    pub fn name(&self) -> &str {
+        &self.source.name
+    }
+
+    /// Where `path`, e.g. `targets.3`, stands: file, line and path. A change that put it there has no line.
+    pub fn place(&self, path: &str) -> String {
+        let Source {
+            name,
+            text,
+            changes,
+        } = &self.source;
+        let puts = |change: &String| {
+            let changed = change.split_once('=').map_or("", |(path, _)| path).trim();
+            let below = path.strip_prefix(changed);
+            below.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        match yaml::line(text, path) {
+            Some(line) if !changes.iter().any(puts) => format!("{name}:{line}: {path}"),
+            _ => format!("{name}: {path}"),
+        }
     }
 
     /// All attacks, sweeps written out.

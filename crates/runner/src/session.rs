@@ -49,11 +49,11 @@ impl Session {
                 key::VARIABLE
             ),
         };
-        let (key, key_from) = grid.key.in_force(
-            &chosen.config,
-            chosen.key_file.as_deref(),
-            variable.as_deref(),
-        )?;
+        let at = grid.place("key");
+        let variable = variable.as_deref();
+        let (key, key_from) = grid
+            .key
+            .in_force(&at, chosen.key_file.as_deref(), variable)?;
         let device = chosen.device.open()?;
         let data = chosen.data();
         if let Some(folder) = data.as_deref().filter(|folder| !folder.is_dir()) {
@@ -67,8 +67,7 @@ impl Session {
             data,
             again: chosen.command(),
         };
-        let plan = Plan::new(&grid, &key, &device, &paths)
-            .with_context(|| chosen.config.display().to_string())?;
+        let plan = Plan::new(&grid, &key, &device, &paths)?;
         Ok(Self {
             paths,
             grid,

@@ -31,13 +31,13 @@ pub enum Key {
 }
 
 impl Key {
-    /// The key in force, and where it is from: that of `file` (hexadecimal digits), else of `BRINK_KEY`, else this one, which stands in `grid`.
+    /// The key in force, and where it is from: that of `file` (hexadecimal digits), else of `BRINK_KEY`, else this one, which stands at `place` of the grid.
     ///
     /// # Errors
     /// If the one in force is no key; the message does not show it.
     pub fn in_force(
         &self,
-        grid: &Path,
+        place: &str,
         file: Option<&Path>,
         variable: Option<&str>,
     ) -> anyhow::Result<(SecretKey, &'static str)> {
@@ -54,7 +54,7 @@ impl Key {
             Self::Passphrase(text) => SecretKey::from_passphrase(text.as_bytes()),
             Self::Hex(digits) => SecretKey::from_hex(digits),
         };
-        let key = key.with_context(|| format!("{}: key", grid.display()))?;
+        let key = key.with_context(|| place.to_owned())?;
         Ok((key, "the grid file"))
     }
 }

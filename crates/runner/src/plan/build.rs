@@ -88,12 +88,13 @@ impl Plan {
         };
         let names = label::targets(&grid.targets);
         for (nth, (target, name)) in grid.targets.iter().zip(names).enumerate() {
-            let at = || format!("targets.{nth}");
+            let at = || grid.place(&format!("targets.{nth}"));
             fits::check(target, grid).with_context(at)?;
             let weights = absent::weights(target, paths).with_context(at)?;
             plan.targets.push(common.target(target, name, weights)?);
         }
-        plan.require_distinct()?;
+        let distinct = plan.require_distinct();
+        distinct.with_context(|| grid.name().to_owned())?;
         Ok(plan)
     }
 
