@@ -1,13 +1,11 @@
 //! What fine-tuning and the backdoor share: a victim that goes on learning, and the choices that the paper leaves open there.
 
 use crate::Victim;
-use candle_core::Var;
 use models::optim::Rule;
 use models::{BatchNormMode, Learner, Result, Status, Trainable, Weights};
 use serde::{Deserialize, Serialize};
 use spec::Stream;
 use spec::checked::{NonNegative, Positive, UnitInterval};
-use std::collections::BTreeMap;
 
 /// An update rule.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,8 +73,6 @@ pub(crate) fn steps(epochs: Positive, per_epoch: usize) -> usize {
 pub(crate) struct Tuning<'a> {
     pub victim: Victim<'a>,
     learner: Learner,
-    /// The learner's own, which change with every step.
-    variables: BTreeMap<String, Var>,
     lr: f64,
     batch_norm: BatchNorm,
 }
@@ -104,7 +100,6 @@ impl<'a> Tuning<'a> {
         let network = Trainable::new(model, classes, weights, normalize)?;
         Ok(Self {
             victim,
-            variables: network.variables().clone(),
             // Which drops units in training mode only.
             learner: Learner::new(network, optimizer.into(), steps)?
                 .with_dropout(stream.split("dropout")),
@@ -157,19 +152,16 @@ impl<'a> Tuning<'a> {
     /// # Errors
     /// If a tensor cannot be copied.
     pub fn weights(&self) -> Result<Weights> {
-        let before = self.victim.weights.tensors();
-        let restore = self.batch_norm == BatchNorm::TrainRestore;
-        let tensors = self.variables.iter().map(|(name, learned)| {
-            let old = before
-                .get(name)
-                .filter(|_| restore && models::is_buffer(name));
-            let tensor = match old {
-                Some(old) => old.clone(),
-                None => learned.as_detached_tensor().copy()?,
-            };
-            Ok((name.clone(), tensor))
-        });
-        Ok(Weights::from_tensors(tensors.collect::<Result<Vec<_>>>()?))
+        let learned = self.learner.network().weights()?;
+        if self.batch_norm != BatchNorm::TrainRestore {
+            return Ok(learned);
+        }
+        let before = self.victim.weights.tensors().iter();
+        let statistics = before.filter(|(name, _)| models::is_buffer(name));
+        let all = learned.tensors().iter().chain(statistics);
+        Ok(Weights::from_tensors(
+            all.map(|(name, tensor)| (name.clone(), tensor.clone())),
+        ))
     }
 }
 

@@ -121,6 +121,11 @@ impl Learner {
         Ok(())
     }
 
+    /// The network as it is now.
+    pub fn network(&self) -> &Trainable {
+        &self.network
+    }
+
     /// The network.
     pub fn into_network(self) -> Trainable {
         self.network
