@@ -79,6 +79,8 @@ def setting(run):
     spec = run["spec"]
     names = {"finetune": ["optimizer", "batch_norm", "lr"], "prune": ["criterion", "scope", "rate"], "quantize": ["bits", "granularity", "scheme", "what"]}
     words = [spec[name] for name in names.get(run["attack"], [])]
+    if spec.get("steps"):
+        words.append(f"in {spec['steps']} steps")
     return " ".join([run["attack"], *(f"{word:g}" if isinstance(word, float) else str(word) for word in words)])
 
 
@@ -127,8 +129,9 @@ def together(names, runs):
     for run in runs:
         if names[run["set"]] == kind and run["attack"] != "identity":
             by[setting(run)].append(run)
-    strength = lambda run: next((run["spec"][name] for name in ("lr", "rate", "bits") if name in run["spec"]), 0)
-    for name, group in sorted(by.items(), key=lambda item: (item[0].rsplit(" ", 1)[0], strength(item[1][0]))):
+    strength = lambda spec: next((spec[name] for name in ("lr", "rate", "bits") if name in spec), 0)
+    order = lambda name, spec: (name.split(" in ")[0].rsplit(" ", 1)[0], strength(spec), spec.get("steps") or float("inf"))
+    for name, group in sorted(by.items(), key=lambda item: order(item[0], item[1][0]["spec"])):
         pairs, of = total(run["pair"] for run in group)
         both = sum(run["both"] for run in group)
         classes = [run["classes"] for run in group if run.get("classes")]
@@ -146,13 +149,16 @@ def moved(names, runs):
     by = defaultdict(list)
     for run in runs:
         if run["attack"] == "finetune":
-            by[(run["spec"]["optimizer"], run["spec"]["batch_norm"], run["spec"]["lr"])].append(run)
-    for (optimizer, norm, lr), group in sorted(by.items()):
+            spec = run["spec"]
+            # Without a number of steps it is an epoch, which comes last.
+            by[(spec["optimizer"], spec["batch_norm"], spec["lr"], spec.get("steps") or float("inf"))].append(run)
+    for (optimizer, norm, lr, steps), group in sorted(by.items()):
         models = {run["seed"]: run["change"] for run in group}.values()
         share = 100 * sum(change["changed"] for change in models) / sum(change["weights"] for change in models)
         largest = max(change["max_abs"] for change in models)
         noticed = [wilson(*total(run["pair"] for run in group if names[run["set"]] == kind)) for kind in kinds]
-        print(f"| {optimizer}, batch norm {norm}, {lr:g} | {len(models)} | {share:.3g} | {largest:.1e} | {' | '.join(noticed)} |")
+        length = "" if steps == float("inf") else f" in {steps} steps"
+        print(f"| {optimizer}, batch norm {norm}, {lr:g}{length} | {len(models)} | {share:.3g} | {largest:.1e} | {' | '.join(noticed)} |")
     print()
 
 
