@@ -1,5 +1,5 @@
-//! A worked example: an attack of one's own. In the crate it would be the first half of this, as a file `src/scale.rs`, and one line in the
-//! registry: `"scale" scale::Scale, "multiplies the classifier by a factor";`.
+//! A worked example: an attack of one's own. In the crate it would be the first half of this, as a file `src/scale.rs` with `crate` for
+//! `attacks`, and one line in the registry: `"scale" scale::Scale, "multiplies the classifier by a factor";`.
 
 use attacks::{Attack, Change, Modified, Victim};
 use models::{Job, Model, Result, Weights};

@@ -1,5 +1,5 @@
-//! A worked example: a generator of one's own. In the crate it would be the first half of this, as a file `src/gray.rs`, and one line in the
-//! registry: `"gray" gray::Gray, "uniform gray images, the simplest samples there are";`.
+//! A worked example: a generator of one's own. In the crate it would be the first half of this, as a file `src/gray.rs` with `crate` for
+//! `generators`, and one line in the registry: `"gray" gray::Gray, "uniform gray images, the simplest samples there are";`.
 
 use candle_core::{Device, Tensor};
 use generators::{Context, Generated, Generator};
