@@ -74,13 +74,21 @@ def name_all(sets):
             one["name"] += f" {one['id']}"
 
 
+def length(spec):
+    """How long a fine-tuning is; nothing for an epoch of batches of 128."""
+    if spec.get("steps"):
+        return f"in {spec['steps']} steps"
+    if (spec["epochs"], spec["batch"]) != (1, 128):
+        return f"in {spec['epochs']:g} epochs of batches of {spec['batch']}"
+    return ""
+
+
 def setting(run):
     """An attack's name with what matters of its settings."""
     spec = run["spec"]
     names = {"finetune": ["optimizer", "batch_norm", "lr"], "prune": ["criterion", "scope", "rate"], "quantize": ["bits", "granularity", "scheme", "what"]}
     words = [spec[name] for name in names.get(run["attack"], [])]
-    if spec.get("steps"):
-        words.append(f"in {spec['steps']} steps")
+    words += [length(spec)] if run["attack"] == "finetune" and length(spec) else []
     return " ".join([run["attack"], *(f"{word:g}" if isinstance(word, float) else str(word) for word in words)])
 
 
@@ -130,8 +138,8 @@ def together(names, runs):
         if names[run["set"]] == kind and run["attack"] != "identity":
             by[setting(run)].append(run)
     strength = lambda spec: next((spec[name] for name in ("lr", "rate", "bits") if name in spec), 0)
-    order = lambda name, spec: (name.split(" in ")[0].rsplit(" ", 1)[0], strength(spec), spec.get("steps") or float("inf"))
-    for name, group in sorted(by.items(), key=lambda item: order(item[0], item[1][0]["spec"])):
+    order = lambda name, run: (name.split(" in ")[0].rsplit(" ", 1)[0], strength(run["spec"]), run["steps"])
+    for name, group in sorted(by.items(), key=lambda item: order(item[0], item[1][0])):
         pairs, of = total(run["pair"] for run in group)
         both = sum(run["both"] for run in group)
         classes = [run["classes"] for run in group if run.get("classes")]
@@ -150,15 +158,13 @@ def moved(names, runs):
     for run in runs:
         if run["attack"] == "finetune":
             spec = run["spec"]
-            # Without a number of steps it is an epoch, which comes last.
-            by[(spec["optimizer"], spec["batch_norm"], spec["lr"], spec.get("steps") or float("inf"))].append(run)
-    for (optimizer, norm, lr, steps), group in sorted(by.items()):
+            by[(spec["optimizer"], spec["batch_norm"], spec["lr"], run["steps"], length(spec))].append(run)
+    for (optimizer, norm, lr, _, how), group in sorted(by.items()):
         models = {run["seed"]: run["change"] for run in group}.values()
         share = 100 * sum(change["changed"] for change in models) / sum(change["weights"] for change in models)
         largest = max(change["max_abs"] for change in models)
         noticed = [wilson(*total(run["pair"] for run in group if names[run["set"]] == kind)) for kind in kinds]
-        length = "" if steps == float("inf") else f" in {steps} steps"
-        print(f"| {optimizer}, batch norm {norm}, {lr:g}{length} | {len(models)} | {share:.3g} | {largest:.1e} | {' | '.join(noticed)} |")
+        print(f"| {optimizer}, batch norm {norm}, {lr:g} {how}".rstrip() + f" | {len(models)} | {share:.3g} | {largest:.1e} | {' | '.join(noticed)} |")
     print()
 
 
