@@ -1,6 +1,6 @@
 """Takes the results of a grid into the repository: tables, figures and records; and each table that a README of an experiment shows.
 
-    runner configs/all.yaml --data DIR --out OUT          # both from the root: they are replaced in texts
+    runner configs/all.yaml --data DIR --out OUT          # absolute paths: they are replaced in texts
     python scripts/curate.py all desk OUT --data DIR
 
     runner configs/all.yaml --data DIR --out OUT --scale paper

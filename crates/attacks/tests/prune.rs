@@ -2,7 +2,7 @@
 
 mod common;
 
-use attacks::{Criterion, Prune, Scope, Victim};
+use attacks::{Attack, Criterion, Prune, Scope, Victim};
 use common::{OWNER, bits, layers, loose, modified, values, victim};
 use models::Weights;
 use spec::checked::UnitInterval;
@@ -179,4 +179,12 @@ fn rates_outside_of_zero_to_one_are_refused() {
     }
     let settings: Prune = serde_json::from_str("{\"rate\": 0.1}").unwrap();
     assert_eq!(settings, prune(0.1, Scope::Global, Criterion::Magnitude));
+}
+
+/// Of none and of all weights there is nothing to choose.
+#[test]
+fn there_is_chance_where_some_weights_are_chosen_at_random() {
+    let random = |rate| prune(rate, Scope::Global, Criterion::Random).is_random(100);
+    assert_eq!([0.0, 0.5, 1.0].map(random), [false, true, false]);
+    assert!(!prune(0.5, Scope::Layer, Criterion::Magnitude).is_random(100));
 }

@@ -15,7 +15,7 @@ use crate::fetch::Problem;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The set is not there.
-    #[error("{absence}. To get it, {how_to_get}.")]
+    #[error("{absence}. To get the data set, {how_to_get}.")]
     NotFound {
         /// Where it was missed.
         absence: Absence,

@@ -28,7 +28,7 @@ pub enum Presence {
         /// The way to get it, as in [`Info`].
         how_to_get: &'static str,
     },
-    /// What is there is damaged, or no file of this set.
+    /// What is there is damaged, as far as its first file and image show.
     Unusable {
         /// What is wrong with which file, and what to do.
         reason: String,
@@ -41,7 +41,7 @@ impl fmt::Display for Presence {
             Self::Embedded => Layout::Embedded.fmt(f),
             Self::Found { folder, layout } => write!(f, "{} ({layout})", folder.display()),
             Self::NotFound { reason, how_to_get } => {
-                write!(f, "{reason}. To get it, {how_to_get}.")
+                write!(f, "{reason}. To get the data set, {how_to_get}.")
             }
             Self::Unusable { reason } => f.write_str(reason),
         }
@@ -181,10 +181,14 @@ fn locate(info: &Info, root: Option<&Path>) -> Result<(PathBuf, Layout), Error> 
             continue;
         };
         for folder in info.folders.iter().map(|folder| root.join(folder)) {
-            match encoding(info, &folder)? {
-                Some(found) if found == codec => return Ok((folder, layout)),
-                Some(other) if seen.is_none() => seen = Some(resembling(info, &folder, other)),
-                _ => {}
+            match encoding(info, &folder) {
+                Ok(Some(found)) if found == codec => return Ok((folder, layout)),
+                Ok(Some(other)) if seen.is_none() => seen = Some(resembling(info, &folder, other)),
+                Ok(_) => {}
+                // Anybody's file may lie in the data folder itself.
+                Err(Error::File { fault, .. })
+                    if folder == root && matches!(*fault, Fault::Column(_)) => {}
+                Err(error) => return Err(error),
             }
         }
     }

@@ -138,7 +138,7 @@ impl Info {
         Error::File {
             path: path.into(),
             fault: Box::new(fault),
-            how_to_get: format!("To get it, {}.", self.how_to_get),
+            how_to_get: format!("To get it anew, {}.", self.how_to_get),
         }
     }
 

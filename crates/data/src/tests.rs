@@ -385,7 +385,16 @@ fn a_fault_in_the_parquet_files_is_told_with_its_file() {
     }
 }
 
-/// Somebody who has the set is not told to get it.
+/// Anybody's table may lie in the data folder, where some layouts are looked for, too.
+#[test]
+fn a_table_of_something_else_is_no_damaged_set() {
+    let root = tempfile::tempdir().unwrap();
+    write_parquet(root.path(), "text", ImageFormat::Png);
+    let found = find(Id::Cifar10Jpeg, Some(root.path()));
+    assert!(matches!(found, Presence::NotFound { .. }), "{found}");
+}
+
+/// Somebody who has the set is not told that it is not there.
 #[test]
 fn a_damaged_set_is_not_an_absent_one() {
     let root = tempfile::tempdir().unwrap();

@@ -65,6 +65,7 @@ impl Outputs {
                         value,
                     });
                 }
+                // Of finite outputs it always is one.
                 decide(&outputs).map_err(|nan| Error::NotFinite {
                     what: "an output of the target".into(),
                     value: outputs[nan],

@@ -469,6 +469,29 @@ fn of_the_heads_the_first_that_is_balanced_is_taken() {
     assert!(taken[3] > 0, "the test passes over some: {taken:?}");
 }
 
+/// All held-out images are the same set in any order.
+#[test]
+fn two_sets_differ_where_their_samples_start_apart() {
+    let starting = |start| {
+        let (samples, stage1) = (Count::literal(6), Stage1 { start, ..stage1(1) });
+        let dbi = Dbi {
+            samples,
+            stage1: stage1.clone(),
+            ..Dbi::default()
+        };
+        let aid = generators::Aid {
+            samples,
+            stage1: stage1.clone(),
+            ..generators::Aid::default()
+        };
+        let ours = Ours { stage1, ..ours() };
+        let all: [Box<dyn Generator>; 3] = [Box::new(dbi), Box::new(aid), Box::new(ours)];
+        [6, 7].map(|held_out| all.each_ref().map(|one| one.is_random(100, held_out)))
+    };
+    assert_eq!(starting(Start::Natural), [[false; 3], [true; 3]]);
+    assert_eq!(starting(Start::Normal), [[true; 3]; 2]);
+}
+
 #[test]
 fn natural_samples_start_from_held_out_images() {
     let set = generate(&Dbi {

@@ -53,12 +53,13 @@ pub enum Error {
         "batch normalisation cannot be trained on a batch of one image whose maps are 1x1; choose a `batch` that leaves no single image over"
     )]
     SingleValue,
-    /// Something cannot be made as it was asked for: a sample set, a keyed head, a backdoor or its trigger.
+    /// Something cannot be made as it was asked for, or came out unusable: a sample set, a keyed head, an attacked model, a backdoor or its
+    /// trigger.
     #[error("{what}: {problem}")]
     Unmade {
         /// What cannot be made, or was to make it.
         what: &'static str,
-        /// What is wrong, and what to do.
+        /// What is wrong and, where there is something, what to do.
         problem: String,
     },
     /// A saved state is not of this job.

@@ -66,8 +66,8 @@ impl Learner {
             (Some(stream), BatchNormMode::Train) => Some(stream.split(&self.done.to_string())),
             _ => None,
         };
-        let recording = self.network.record(&images, batch_norm, masks.as_mut())?;
-        let (loss, grad) = loss::cross_entropy_gradient(&recording.logits(), &labels)?;
+        let forward = self.network.record(&images, batch_norm, masks.as_mut())?;
+        let (loss, grad) = loss::cross_entropy_gradient(&forward.logits(), &labels)?;
         self.loss = loss.to_scalar()?;
         if !self.loss.is_finite() {
             return Err(Error::Diverged {
@@ -76,7 +76,7 @@ impl Learner {
                 iteration: self.done + 1,
             });
         }
-        let grads = recording.backward(grad)?;
+        let grads = forward.backward(grad)?;
         self.optimizer.step(&self.network, &grads, lr)?;
         self.done += 1;
         Ok(())

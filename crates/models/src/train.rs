@@ -19,8 +19,8 @@ pub struct Training {
     /// Images per step.
     pub batch: Count,
     /// The update rule.
-    #[serde(skip_serializing_if = "Descent::is_default")]
-    pub optimizer: Descent,
+    #[serde(skip_serializing_if = "Update::is_default")]
+    pub optimizer: Update,
     /// The highest learning rate of the one-cycle schedule.
     pub max_lr: Positive,
     /// Nesterov momentum, which Adam has no use for.
@@ -43,7 +43,7 @@ impl Default for Training {
         Self {
             epochs: Count::literal(30),
             batch: Count::literal(128),
-            optimizer: Descent::Sgd,
+            optimizer: Update::Sgd,
             max_lr: Positive::literal(0.1),
             momentum: UnitInterval::literal(0.9),
             weight_decay: NonNegative::literal(5e-4),
@@ -95,7 +95,7 @@ impl Training {
 /// How gradients move weights; its constants are fields of [`Training`], and a [`Rule`] has both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Descent {
+pub enum Update {
     /// Stochastic gradient descent.
     #[default]
     Sgd,
@@ -103,7 +103,7 @@ pub enum Descent {
     Adam,
 }
 
-impl Descent {
+impl Update {
     fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -137,8 +137,8 @@ impl Trainer {
         let momentum = training.momentum.get();
         let weight_decay = training.weight_decay.get();
         let rule = match training.optimizer {
-            Descent::Adam => Rule::Adam { weight_decay },
-            Descent::Sgd => Rule::Sgd {
+            Update::Adam => Rule::Adam { weight_decay },
+            Update::Sgd => Rule::Sgd {
                 momentum,
                 nesterov: momentum > 0.0,
                 weight_decay,

@@ -5,7 +5,7 @@ mod common;
 use candle_core::{Device, Tensor};
 use common::bits;
 use data::{Augment, Split};
-use models::train::{Descent, Trainer, Training};
+use models::train::{Trainer, Training, Update};
 use models::{Job, Model, Network, Weights, job};
 use spec::Stream;
 use spec::checked::{Count, Minority, Positive};
@@ -78,7 +78,7 @@ fn a_resumed_training_ends_with_the_same_bits() {
 fn so_does_one_with_dropout() {
     let model = common::model("vgg16").with_width(1.0 / 32.0);
     let training = Training {
-        optimizer: Descent::Adam,
+        optimizer: Update::Adam,
         ..training()
     };
     resumes(|| on_images(model, 32, &training));

@@ -13,7 +13,7 @@ pub enum Markup {
     Terminal,
     /// GitHub's Markdown.
     Markdown,
-    /// LaTeX with the package `booktabs`.
+    /// LaTeX with the packages `booktabs` and `adjustbox`.
     Latex,
 }
 

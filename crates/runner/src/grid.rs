@@ -235,22 +235,26 @@ impl Grid {
             Some(nth) => {
                 let line = yaml::line(&text, &format!("desk.{nth}"));
                 let line = line.map_or_else(String::new, |line| format!(":{line}"));
-                format!("{name}{line}: desk: {change}")
+                format!("{name}{line}: desk: {}", key::without_secret(change))
             }
-            None => format!("--set {change}"),
+            None => format!("--set {}", key::without_secret(change)),
         };
         let all: Vec<&String> = desk.iter().chain(overrides).collect();
         if let Some(change) = all.iter().find(|change| first_part(change) == "desk") {
+            let otherwise = match scale {
+                Scale::Desk => ", or choose --scale paper",
+                Scale::Paper => "",
+            };
             return Err(anyhow!(
-                "{}: `desk` is read before anything is changed, so this would have no effect; change the field that is meant, or choose --scale paper",
+                "{}: `desk` is read before anything is changed, so this would have no effect; change the field that is meant{otherwise}",
                 place(change)
             ));
         }
         let mut grid: Self =
             yaml::parse_with(&name, &text, &all).map_err(|error| match error.place() {
-                yaml::Place::Argument(change) if desk.contains(change) => {
+                yaml::Place::Argument(change) => {
                     let hint = error.hint().map(|hint| format!("\n  = {hint}"));
-                    let message = error.message();
+                    let message = key::message_without_secret(error.message(), change);
                     anyhow!("{}: {message}{}", place(change), hint.unwrap_or_default())
                 }
                 _ => error.into(),
@@ -273,20 +277,20 @@ impl Grid {
         &self.source.name
     }
 
-    /// Where `path`, e.g. `targets.3`, stands: file, line and path. A change that put it there has no line.
+    /// Where `path`, e.g. `targets.3`, stands: file, line and path. No line if it, or a part of it, was changed.
     pub fn place(&self, path: &str) -> String {
         let Source {
             name,
             text,
             changes,
         } = &self.source;
-        let puts = |change: &String| {
-            let changed = change.split_once('=').map_or("", |(path, _)| path).trim();
-            let below = path.strip_prefix(changed);
-            below.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        let touches = |change: &String| {
+            let changed = change.split_once('=').map_or("", |(path, _)| path);
+            let mut parts = changed.split('.').map(str::trim).zip(path.split('.'));
+            parts.all(|(changed, own)| changed == "*" || changed == own)
         };
         match yaml::line(text, path) {
-            Some(line) if !changes.iter().any(puts) => format!("{name}:{line}: {path}"),
+            Some(line) if !changes.iter().any(touches) => format!("{name}:{line}: {path}"),
             _ => format!("{name}: {path}"),
         }
     }

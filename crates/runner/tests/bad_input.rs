@@ -182,8 +182,15 @@ fn a_pattern_that_matches_nothing() {
 #[test]
 fn a_key_that_is_none() {
     insta::assert_snapshot!(changed("passphrase: test", "hex: zz"));
-    let change = ["--set", "key.hex=00112233445566778899aabbccddeeff"];
-    insta::assert_snapshot!(refused(GRID, &change));
+    for change in [
+        "key.hex=00112233445566778899aabbccddeeff",
+        "key=lantern",
+        "key.passphrase=",
+    ] {
+        let message = refused(GRID, &["--set", change]);
+        assert!(!message.contains("0011") && !message.contains("lantern"));
+        insta::assert_snapshot!(message);
+    }
 }
 
 #[test]

@@ -177,7 +177,7 @@ pub struct RunRecord {
     /// Pairs of which both did.
     pub both: u64,
     /// Of single samples the pair rate in expectation over all pairs of two of them, in `[0, 1]`. Sets of pairs have none: members of
-    /// different pairs do not judge together.
+    /// different pairs do not judge together. Older records have one all the same, which reports leave out.
     pub all_pairs: Option<f64>,
     /// Whether all labels after the attack are the same: then the single rate says how the reference labels were
     /// balanced, not how sensitive the samples are.

@@ -137,9 +137,6 @@ impl Error {
     /// Whether the model did answer, with what the delivered one does not answer: another number of logits, or no numbers. That is a reason for
     /// alarm; any other error is one to ask again, or to correct.
     pub fn is_an_answer(&self) -> bool {
-        matches!(
-            self,
-            Self::Answer { .. } | Self::Nan { .. } | Self::Classes { .. }
-        )
+        matches!(self, Self::Answer { .. } | Self::Nan { .. })
     }
 }

@@ -42,7 +42,7 @@
 //! # .save(&path)?;
 //! // The file that the owner keeps; a run of the bench leaves one for each set in its store.
 //! let set = SensitiveSet::load(&path)?;
-//! // How many logits the delivered model has is for the owner to know, not for the deployed one to say: of another number no head can be read.
+//! // How many logits the delivered model has is for the owner to know, not for the deployed one to say: with another number the head is another.
 //! let head = set.head(&key, 2)?;
 //! let ask = |model: &Deployed| verify(model, &set, head.as_ref());
 //!

@@ -9,7 +9,7 @@ use crate::{Error, Head, Images, OracleError};
 /// A model as the verifier sees it.
 pub trait Oracle {
     /// N, the logits per image of the model as it was delivered. Not what a deployed model says of itself: one that answers with another number
-    /// is to be found out.
+    /// is found out by it ([`Error::Answer`]).
     fn classes(&self) -> usize;
 
     /// The logits of every image, `(n, N)` row-major.
@@ -95,7 +95,7 @@ pub fn labels(
 }
 
 /// The label that some outputs stand for, the position of the largest and the lowest of equals; and the margin, by how much that is above
-/// the next.
+/// the next: of a single output, above the least number.
 ///
 /// # Errors
 /// The position of a NaN: no label can be read then.

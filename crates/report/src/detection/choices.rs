@@ -117,7 +117,7 @@ impl Findings<'_> {
         }
         notes.push(
             "Pairs of which at least one member's label changed; of the Validset, single images. In brackets: what is set \
-             otherwise than for most samples of the generator. untouched: false alarms of the same samples on the unmodified \
+             otherwise than for most kinds of samples of the generator or, of equally many, for the first. untouched: false alarms of the same samples on the unmodified \
              model."
                 .to_owned(),
         );

@@ -45,7 +45,7 @@ impl Findings<'_> {
         }
         let notes = vec![
             format!("{COUNTED}: see the next table."),
-            "All digits, and the exact pair rate over all pairs of two samples, are in the data files.".to_owned(),
+            "All digits, and of single samples the exact rate over all pairs of two of them, are in the data files.".to_owned(),
         ];
         Table {
             title: self.title(", counts and 95 % intervals in %"),

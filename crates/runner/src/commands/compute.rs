@@ -48,7 +48,7 @@ pub fn run(selected: &Selected, how: &How) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Refuses images that are there and damaged, of targets of which something is still to be made.
+/// Refuses images that are there and, as far as the first file and image show, damaged, of targets of which something is still to be made.
 fn usable_images(session: &Session, part: &Plan) -> anyhow::Result<()> {
     let store = session.records()?;
     for target in &part.targets {

@@ -89,7 +89,9 @@ impl Plan {
         let names = label::targets(&grid.targets);
         for (nth, (target, name)) in grid.targets.iter().zip(names).enumerate() {
             let at = || grid.place(&format!("targets.{nth}"));
-            fits::check(target, grid).with_context(at)?;
+            fits::check(target).with_context(at)?;
+            let asked = fits::asked(target, grid);
+            asked.with_context(|| format!("{}: targets.{nth}", grid.name()))?;
             let weights = absent::weights(target, paths).with_context(at)?;
             plan.targets.push(common.target(target, name, weights)?);
         }

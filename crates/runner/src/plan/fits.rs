@@ -6,11 +6,11 @@ use spec::checked::Count;
 
 use crate::grid::{Grid, Target};
 
-/// Checks what `target`, one of `grid`'s, asks of its data set.
+/// Checks what `target` itself asks of its data set.
 ///
 /// # Errors
-/// If there are fewer images, or if a generator's or an attack's settings do not fit them.
-pub fn check(target: &Target, grid: &Grid) -> anyhow::Result<()> {
+/// If there are fewer images, or they are smaller.
+pub fn check(target: &Target) -> anyhow::Result<()> {
     let info = target.dataset.info();
     let enough = |field: &str, asked: Option<Count>, have: usize| match asked {
         Some(asked) if asked.get() > have => bail!(
@@ -30,17 +30,21 @@ pub fn check(target: &Target, grid: &Grid) -> anyhow::Result<()> {
     }
     if let Some(share) = target.train.as_ref().and_then(|train| train.validation) {
         let of_class = info.train as f64 / info.classes as f64;
+        // It may be too little of a class that is smaller, which is found when the images are here.
         if share.get() * of_class < 0.5 {
-            // Rounded up to what one would write.
-            let least = (0.5 / of_class * 1e4).ceil() / 1e4;
+            let fix = match info.tracks {
+                true => "write a larger one, of whole tracks".to_owned(),
+                // Rounded up to what one would write.
+                false => format!("write at least {}", (0.5 / of_class * 1e4).ceil() / 1e4),
+            };
             bail!(
-                "train.validation: a share of {share} of the {of_class:.0} images that a class of {} has on average is none; write at least {least}, or leave it out",
+                "train.validation: a share of {share} of the {of_class:.0} images that a class of {} has on average is none; {fix}, or leave it out",
                 info.title
             );
         }
     }
-    let train = target.train_images();
     if let Some(training) = &target.train {
+        let train = target.train_images();
         enough("train.images", training.images, info.train)?;
         if let Some((asked, share)) = training.images.zip(training.validation)
             && train < asked.get()
@@ -52,6 +56,15 @@ pub fn check(target: &Target, grid: &Grid) -> anyhow::Result<()> {
             );
         }
     }
+    Ok(())
+}
+
+/// Checks what the generators, probes and attacks of `target`, one of `grid`'s, ask of its data set.
+///
+/// # Errors
+/// If the settings of one do not fit its images.
+pub fn asked(target: &Target, grid: &Grid) -> anyhow::Result<()> {
+    let (info, train) = (target.dataset.info(), target.train_images());
     for spec in target.generators.as_ref().unwrap_or(&grid.generators) {
         few(spec.name(), spec)?;
         let generator = spec.generator();
@@ -72,11 +85,11 @@ pub fn check(target: &Target, grid: &Grid) -> anyhow::Result<()> {
 /// The most samples: more than any data set has test images. They are all in memory at once.
 const MOST: u64 = 20_000;
 
-/// Checks that `spec`, called `name`, asks for no more samples than a machine holds.
+/// Checks that `spec`, called `name`, asks for no more samples than that.
 fn few(name: &str, spec: &impl Serialize) -> anyhow::Result<()> {
     match super::fields(spec)?["samples"].as_u64() {
         Some(samples) if samples > MOST => bail!(
-            "{name}.samples: {samples} samples are more than fit into memory; write at most {MOST}"
+            "{name}.samples: {samples} samples are too many, as all are in memory at once; write at most {MOST}"
         ),
         _ => Ok(()),
     }

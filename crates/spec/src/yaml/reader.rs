@@ -134,7 +134,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
                         second.text, first.text
                     ),
                     _ => format!(
-                        "to have it instead of `{}`, set all of the value: {{{}: ...}}",
+                        "to have it instead of `{}`, set the whole mapping, as PATH={{{}: ...}}",
                         first.text, second.text
                     ),
                 })),
