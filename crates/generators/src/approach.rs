@@ -27,8 +27,8 @@ pub struct Stage1 {
     /// Convergence is judged over so many iterations.
     pub patience: Count,
     /// Converged if the mean |margin| and the loss both changed by less than this share over the last `patience` iterations; 0 never is. What
-    /// moves more slowly than that counts as converged, too. A term without a gradient is no part of the loss here. The released code does
-    /// all its iterations: there is nothing left to gain where this ends them.
+    /// moves more slowly than that counts as converged, too. A term without a gradient is no part of the loss here. The released code has
+    /// no such end and does all its iterations: 0 is as released.
     pub tolerance: NonNegative,
 }
 
