@@ -252,9 +252,14 @@ impl Grid {
         }
         let mut grid: Self =
             yaml::parse_with(&name, &text, &all).map_err(|error| match error.place() {
+                // Whose own message may quote the secret.
+                yaml::Place::Argument(change) if first_part(change) == "key" => anyhow!(
+                    "{}: this makes no key; write key={{passphrase: TEXT}} or key={{hex: DIGITS}}",
+                    place(change)
+                ),
                 yaml::Place::Argument(change) => {
                     let hint = error.hint().map(|hint| format!("\n  = {hint}"));
-                    let message = key::message_without_secret(error.message(), change);
+                    let message = error.message();
                     anyhow!("{}: {message}{}", place(change), hint.unwrap_or_default())
                 }
                 _ => error.into(),

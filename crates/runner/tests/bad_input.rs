@@ -184,7 +184,7 @@ fn a_key_that_is_none() {
     insta::assert_snapshot!(changed("passphrase: test", "hex: zz"));
     for change in [
         "key.hex=00112233445566778899aabbccddeeff",
-        "key=lantern",
+        "key='lantern'",
         "key.passphrase=",
     ] {
         let message = refused(GRID, &["--set", change]);

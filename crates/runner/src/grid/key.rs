@@ -30,16 +30,6 @@ pub enum Key {
     Hex(String),
 }
 
-/// What is wrong with such a change: messages quote values.
-pub fn message_without_secret(message: &str, change: &str) -> String {
-    match change.split_once('=') {
-        Some((_, secret)) if first_part(change) == "key" && !secret.trim().is_empty() => {
-            message.replace(secret.trim(), "KEY")
-        }
-        _ => message.to_owned(),
-    }
-}
-
 impl Key {
     /// The key in force, and where it is from: that of `file` (hexadecimal digits), else of `BRINK_KEY`, else this one, which stands at `place` of the grid.
     ///
