@@ -436,7 +436,7 @@ fn a_wrong_override_is_named_instead_of_a_line() {
         ("generators.dbi=5", "`5` is not a mapping"),
         (
             "generators.2.dbi=5",
-            "`dbi` stands beside `ours`, where one name is wanted\n  = to have it instead of `ours`, set all of the value: {dbi: ...}",
+            "`dbi` stands beside `ours`, where one name is wanted\n  = to have it instead of `ours`, set the whole mapping, as PATH={dbi: ...}",
         ),
     ];
     for (argument, expected) in cases {
