@@ -7,7 +7,7 @@ use crate::pixels::pairable;
 use crate::{Context, Generated, Generator};
 use models::{Coverage, Job, Result};
 use serde::{Deserialize, Serialize};
-use spec::checked::{Count, NonNegative};
+use spec::checked::{NonNegative, Samples};
 use verify::LabelSpace;
 
 /// AID, as released with the paper.
@@ -15,7 +15,7 @@ use verify::LabelSpace;
 #[serde(default, deny_unknown_fields)]
 pub struct Aid {
     /// Number of samples.
-    pub samples: Count,
+    pub samples: Samples,
     /// The keyed head's two labels, as released, or the model's own classes.
     pub label_space: LabelSpace,
     /// The weight of the outputs' variance.
@@ -31,7 +31,7 @@ pub struct Aid {
 impl Default for Aid {
     fn default() -> Self {
         Self {
-            samples: Count::literal(150),
+            samples: Samples::literal(150),
             label_space: LabelSpace::Head,
             variance_weight: NonNegative::literal(1.0),
             coverage_weight: NonNegative::literal(0.25),

@@ -8,14 +8,14 @@ use crate::{Context, Generated, Generator};
 use candle_core::{DType, Device, Tensor};
 use models::{Coverage, Job, Network, Result, state::State};
 use serde::{Deserialize, Serialize};
-use spec::checked::{Count, NonNegative, Positive};
+use spec::checked::{Count, NonNegative, Positive, Samples};
 
 /// AID's own edge points.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AidOriginal {
     /// Number of samples.
-    pub samples: Count,
+    pub samples: Samples,
     /// The weight of the activation term, the mean over the units of each hidden layer.
     pub coverage_weight: NonNegative,
     /// Learning rate of the first third of the iterations; a half of it in the second and a quarter in the last.
@@ -27,7 +27,7 @@ pub struct AidOriginal {
 impl Default for AidOriginal {
     fn default() -> Self {
         Self {
-            samples: Count::literal(150),
+            samples: Samples::literal(150),
             coverage_weight: NonNegative::literal(0.2),
             lr: Positive::literal(1e-4),
             iterations: Count::literal(15_000),

@@ -6,7 +6,7 @@ use crate::{Context, Generated, Stop};
 use candle_core::{D, DType, Tensor, Var};
 use models::{Coverage, Error, Job, Network, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
-use spec::checked::{Count, NonNegative, Positive};
+use spec::checked::{Count, NonNegative, Positive, Samples};
 use verify::LabelSpace;
 
 /// How stage 1 descends.
@@ -316,7 +316,7 @@ impl<'a> Alone<'a> {
         context: Context<'a>,
         (space, objective): (LabelSpace, Objective),
         stage: Stage1,
-        samples: Count,
+        samples: Samples,
     ) -> Result<Self> {
         let outputs = Outputs::new(space, context.key, context.model_id, context.target)?;
         Ok(Self {

@@ -6,7 +6,7 @@ use crate::pixels::pairable;
 use crate::{Context, Generated, Generator};
 use models::{Job, Result};
 use serde::{Deserialize, Serialize};
-use spec::checked::{Count, NonNegative};
+use spec::checked::{NonNegative, Samples};
 use verify::LabelSpace;
 
 /// Decision-boundary images, as released with the paper.
@@ -14,7 +14,7 @@ use verify::LabelSpace;
 #[serde(default, deny_unknown_fields)]
 pub struct Dbi {
     /// Number of samples.
-    pub samples: Count,
+    pub samples: Samples,
     /// The keyed head's two labels, as released, or the model's own classes.
     pub label_space: LabelSpace,
     /// The weight of the outputs' variance.
@@ -26,7 +26,7 @@ pub struct Dbi {
 impl Default for Dbi {
     fn default() -> Self {
         Self {
-            samples: Count::literal(150),
+            samples: Samples::literal(150),
             label_space: LabelSpace::Head,
             variance_weight: NonNegative::literal(100.0),
             stage1: Stage1::default(),

@@ -8,14 +8,14 @@ use crate::{Context, Generated, Generator};
 use candle_core::{Tensor, Var};
 use models::{Job, Network, Result};
 use serde::{Deserialize, Serialize};
-use spec::checked::{Count, Positive};
+use spec::checked::{Count, Positive, Samples};
 
 /// DBI's own decision-boundary images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DbiOriginal {
     /// Number of samples.
-    pub samples: Count,
+    pub samples: Samples,
     /// Which training images they begin as.
     pub start: TrainingImages,
     /// Step of each pixel.
@@ -37,7 +37,7 @@ pub enum TrainingImages {
 impl Default for DbiOriginal {
     fn default() -> Self {
         Self {
-            samples: Count::literal(150),
+            samples: Samples::literal(150),
             start: TrainingImages::First,
             step: Positive::literal(1e-4),
             iterations: Count::literal(8000),

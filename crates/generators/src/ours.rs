@@ -8,7 +8,7 @@ use crate::{Context, Generated, Generator};
 use candle_core::Tensor;
 use models::{Error, Job, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
-use spec::checked::{Count, NonNegative, Positive};
+use spec::checked::{NonNegative, Positive, Samples};
 use verify::{KeyCheck, LabelSpace, Layout, SensitiveSet};
 
 /// The paper's method.
@@ -16,7 +16,7 @@ use verify::{KeyCheck, LabelSpace, Layout, SensitiveSet};
 #[serde(default, deny_unknown_fields)]
 pub struct Ours {
     /// Starting points, each of which becomes a pair.
-    pub samples: Count,
+    pub samples: Samples,
     /// Lambda of Eq. 6: the weight of the outputs' variance. 100 is the only constant in the released code.
     pub variance_weight: NonNegative,
     /// The weight of the outputs' magnitude, which keeps the logits large.
@@ -34,7 +34,7 @@ pub struct Ours {
 impl Default for Ours {
     fn default() -> Self {
         Self {
-            samples: Count::literal(150),
+            samples: Samples::literal(150),
             variance_weight: NonNegative::literal(100.0),
             activation_weight: NonNegative::literal(1.0),
             activation_cap: None,

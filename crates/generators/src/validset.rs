@@ -5,7 +5,7 @@ use crate::{Context, Generated, Generator};
 use candle_core::{Device, Tensor};
 use models::{Job, Result, once};
 use serde::{Deserialize, Serialize};
-use spec::checked::Count;
+use spec::checked::Samples;
 use verify::LabelSpace;
 
 /// Random held-out images.
@@ -13,7 +13,7 @@ use verify::LabelSpace;
 #[serde(default, deny_unknown_fields)]
 pub struct Validset {
     /// Number of images.
-    pub samples: Count,
+    pub samples: Samples,
     /// The model's own classes, or the keyed head's two labels.
     pub label_space: LabelSpace,
 }
@@ -21,7 +21,7 @@ pub struct Validset {
 impl Default for Validset {
     fn default() -> Self {
         Self {
-            samples: Count::literal(150),
+            samples: Samples::literal(150),
             label_space: LabelSpace::Classes,
         }
     }

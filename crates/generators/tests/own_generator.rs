@@ -6,7 +6,7 @@ use generators::{Context, Generated, Generator};
 use models::{Job, Model, Network, Result, Weights, once};
 use serde::{Deserialize, Serialize};
 use spec::Stream;
-use spec::checked::Count;
+use spec::checked::Samples;
 use verify::{Images, LabelSpace, Oracle, OracleError, SecretKey, verify};
 
 /// Uniform gray images: the simplest samples there are.
@@ -14,13 +14,13 @@ use verify::{Images, LabelSpace, Oracle, OracleError, SecretKey, verify};
 #[serde(default, deny_unknown_fields)]
 pub struct Gray {
     /// Number of samples, from black to white.
-    pub samples: Count,
+    pub samples: Samples,
 }
 
 impl Default for Gray {
     fn default() -> Self {
         Self {
-            samples: Count::literal(16),
+            samples: Samples::literal(16),
         }
     }
 }

@@ -6,7 +6,7 @@ use generators::probe::{Convergence, Dispersion, Measured, Probe, Timing};
 use generators::{AidOriginal, Context, DbiOriginal, Generated, Generator, Spec};
 use models::{Job, Model, Network, Weights, job};
 use spec::Stream;
-use spec::checked::Count;
+use spec::checked::{Count, Samples};
 use verify::{LabelSpace, SecretKey};
 
 struct Owner {
@@ -60,7 +60,7 @@ fn interrupted<'a, T>(start: impl Fn() -> Box<dyn Job<Output = T> + 'a>, every: 
     job.finish().unwrap()
 }
 
-const FEW: Count = Count::literal(5);
+const FEW: Samples = Samples::literal(5);
 
 #[test]
 fn times_are_of_every_generator_and_repetition() {
@@ -149,7 +149,7 @@ fn looks_are_of_both_generators_up_to_the_end() {
 fn the_loss_is_that_of_the_paper() {
     let owner = Owner::new();
     let convergence = Convergence {
-        samples: Count::literal(1),
+        samples: Samples::literal(1),
         iterations: Count::literal(5),
         ..Convergence::default()
     };

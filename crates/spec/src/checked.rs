@@ -125,9 +125,15 @@ checked! {
 }
 
 checked! {
-    /// A whole number above 0: of samples, iterations, epochs.
+    /// A whole number above 0: of images, iterations, epochs.
     #[derive(Eq, Ord, Hash)]
     Count(usize), "a whole number above 0", |value| value > 0
+}
+
+checked! {
+    /// How many samples a set has. All of them are in memory at once, so there is an end to it.
+    #[derive(Eq)]
+    Samples(usize), "a whole number from 1 to 20000", |value| value >= 1 && value <= 20_000
 }
 
 checked! {

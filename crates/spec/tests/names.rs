@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use spec::{
     Id, Scale,
-    checked::{Count, NonEmpty, NonNegative, Positive, Repeats, Side, UnitInterval},
+    checked::{Count, NonEmpty, NonNegative, Positive, Repeats, Samples, Side, UnitInterval},
     nearest,
 };
 
@@ -53,6 +53,7 @@ fn a_zero_below_zero_is_the_same_zero() {
 
 #[test]
 fn what_is_done_over_and_over_has_an_upper_bound() {
+    assert!(Samples::new(0).is_err() && Samples::new(20_001).is_err());
     assert!(Repeats::new(0).is_err() && Repeats::new(1001).is_err());
     assert!(Repeats::new(1).is_ok() && Repeats::new(1000).is_ok());
     for side in [1, 4, 1001, (1 << 32) + 1] {

@@ -5,7 +5,7 @@ use generators::{Context, probe};
 use models::optim::Rule;
 use models::{BatchNormMode, Learner, Model, Network, Trainable, Weights};
 use spec::Stream;
-use spec::checked::Count;
+use spec::checked::Samples;
 use verify::SecretKey;
 
 /// Number of classes of every network.
@@ -67,7 +67,7 @@ impl Bench {
             Work::Train => return timed(&mut self.training()),
             Work::Query => return timed(&mut self.queries()),
         };
-        let samples = Count::new(self.images.len()).expect("at least one image");
+        let samples = Samples::new(self.images.len()).expect("some images");
         let contestant = probe::contestants(samples)
             .into_iter()
             .find(|one| (one.generator, one.variant) == wanted)

@@ -7,7 +7,7 @@ use crate::{Context, Dbi, Ours};
 use candle_core::{Device, Tensor};
 use models::{Error, Job, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
-use spec::checked::{Count, Positive};
+use spec::checked::{Count, Positive, Samples};
 use verify::LabelSpace;
 
 /// Stage 1 of DBI and of Ours, looked at on the way.
@@ -15,7 +15,7 @@ use verify::LabelSpace;
 #[serde(default, deny_unknown_fields)]
 pub struct Convergence {
     /// Number of samples.
-    pub samples: Count,
+    pub samples: Samples,
     /// Iterations.
     pub iterations: Count,
     /// Step size of gradient descent on the pixels.
@@ -25,7 +25,7 @@ pub struct Convergence {
 impl Default for Convergence {
     fn default() -> Self {
         Self {
-            samples: Count::literal(150),
+            samples: Samples::literal(150),
             iterations: Count::literal(10_000),
             lr: Positive::literal(1e-3),
         }

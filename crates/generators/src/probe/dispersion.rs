@@ -8,7 +8,7 @@ use crate::approach::Objective;
 use candle_core::{Device, Tensor};
 use models::{Job, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
-use spec::checked::{Count, NonNegative, Positive};
+use spec::checked::{Count, NonNegative, Positive, Samples};
 use verify::LabelSpace;
 
 /// Boundary approach on the network's own logits, and on the keyed head's outputs.
@@ -16,7 +16,7 @@ use verify::LabelSpace;
 #[serde(default, deny_unknown_fields)]
 pub struct Dispersion {
     /// Number of samples.
-    pub samples: Count,
+    pub samples: Samples,
     /// Rounds of approach.
     pub iterations: Count,
     /// Step size of gradient descent on the pixels.
@@ -28,7 +28,7 @@ pub struct Dispersion {
 impl Default for Dispersion {
     fn default() -> Self {
         Self {
-            samples: Count::literal(150),
+            samples: Samples::literal(150),
             iterations: Count::literal(1000),
             lr: Positive::literal(1e-3),
             variance_weight: NonNegative::literal(100.0),

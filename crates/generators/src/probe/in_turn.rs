@@ -3,7 +3,7 @@
 use crate::approach::{Approach, Objective, Stage1};
 use crate::{Context, head};
 use models::{Result, Status, state::State};
-use spec::checked::{Count, NonNegative, Positive};
+use spec::checked::{Count, NonNegative, Positive, Samples};
 use verify::LabelSpace;
 
 /// The first until it is over, then the second.
@@ -16,7 +16,7 @@ impl<'a> InTurn<'a> {
     /// If the keyed head does not fit the target.
     pub fn new(
         context: &Context<'a>,
-        samples: Count,
+        samples: Samples,
         (iterations, lr): (Count, Positive),
         aims: [(LabelSpace, Objective); 2],
     ) -> Result<Self> {

@@ -5,7 +5,7 @@ use crate::{Aid, Context, Dbi, Generated, Ours, Spec, Stage1};
 use candle_core::{Device, Tensor};
 use models::{Coverage, Job, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
-use spec::checked::{Count, NonNegative};
+use spec::checked::{Count, NonNegative, Samples};
 use std::time::Instant;
 
 /// Wall time of stage 1.
@@ -13,7 +13,7 @@ use std::time::Instant;
 #[serde(default, deny_unknown_fields)]
 pub struct Timing {
     /// Samples moved at a time.
-    pub samples: Count,
+    pub samples: Samples,
     /// Iterations of each generator in a repetition.
     pub iterations: Count,
     /// Repetitions.
@@ -23,7 +23,7 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self {
-            samples: Count::literal(150),
+            samples: Samples::literal(150),
             iterations: Count::literal(1000),
             repetitions: Count::literal(1),
         }
@@ -56,7 +56,7 @@ pub struct Seconds {
 }
 
 /// All generators of Table V, on `samples` samples.
-pub fn contestants(samples: Count) -> Vec<Contestant> {
+pub fn contestants(samples: Samples) -> Vec<Contestant> {
     let stage1 = Stage1 {
         iterations: Count::literal(usize::MAX),
         tolerance: NonNegative::literal(0.0),

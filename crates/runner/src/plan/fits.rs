@@ -1,7 +1,6 @@
 //! What a grid asks of a data set that it does not have: found before there is any work.
 
 use anyhow::{Context, bail};
-use serde::Serialize;
 use spec::checked::Count;
 
 use crate::grid::{Grid, Target};
@@ -59,20 +58,16 @@ pub fn check(target: &Target) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Checks what the generators, probes and attacks of `target`, one of `grid`'s, ask of its data set.
+/// Checks what the generators and attacks of `target`, one of `grid`'s, ask of its data set.
 ///
 /// # Errors
 /// If the settings of one do not fit its images.
 pub fn asked(target: &Target, grid: &Grid) -> anyhow::Result<()> {
     let (info, train) = (target.dataset.info(), target.train_images());
     for spec in target.generators.as_ref().unwrap_or(&grid.generators) {
-        few(spec.name(), spec)?;
         let generator = spec.generator();
         let fits = generator.fits(train, info.test);
         fits.with_context(|| format!("for {}", info.title))?;
-    }
-    for spec in grid.probes() {
-        few(spec.name(), &spec)?;
     }
     let slice = grid.slice.as_ref().map(|slice| slice.attack.clone());
     for spec in grid.attacks().into_iter().chain(slice) {
@@ -80,17 +75,4 @@ pub fn asked(target: &Target, grid: &Grid) -> anyhow::Result<()> {
         fits.with_context(|| format!("for {}", info.title))?;
     }
     Ok(())
-}
-
-/// The most samples: more than any data set has test images. They are all in memory at once.
-const MOST: u64 = 20_000;
-
-/// Checks that `spec`, called `name`, asks for no more samples than that.
-fn few(name: &str, spec: &impl Serialize) -> anyhow::Result<()> {
-    match super::fields(spec)?["samples"].as_u64() {
-        Some(samples) if samples > MOST => bail!(
-            "{name}.samples: {samples} samples are too many, as all are in memory at once; write at most {MOST}"
-        ),
-        _ => Ok(()),
-    }
 }

@@ -1,0 +1,135 @@
+//! Work that was stopped goes on to the same bits, whatever was chosen.
+
+use crate::{Deployed, OWNER, dbi, generate, ours, stage1};
+use generators::{Generator, Ours, PixelOptimizer, Spec, Stage1, Stage2, Start, Stop};
+use models::Network;
+use serde_json::json;
+use spec::checked::{Count, NonNegative, Positive};
+use spec::registry::Entry;
+use verify::{LabelSpace, SensitiveSet, verify};
+
+#[test]
+fn every_generator_resumes_to_the_same_bits() {
+    let quick = serde_json::to_value(ours()).unwrap();
+    let small = |entry: &Entry| -> Spec {
+        let mut fields = (entry.defaults)();
+        for (name, value) in fields.as_object_mut().unwrap() {
+            match name.as_str() {
+                "samples" => *value = 4.into(),
+                "iterations" => *value = 12.into(),
+                "stage1" => *value = serde_json::to_value(stage1(12)).unwrap(),
+                "stage2" => *value = quick["stage2"].clone(),
+                _ => {}
+            }
+        }
+        serde_json::from_value(json!({ entry.name: fields })).unwrap()
+    };
+    for entry in generators::REGISTRY {
+        resumes_to_the_same_bits(small(entry).generator(), entry.name);
+    }
+}
+
+/// Where stage 1 ends by itself, a resumed job must remember what it saw at the last look.
+#[test]
+fn a_resumed_job_converges_where_an_undisturbed_one_does() {
+    let dbi = dbi(
+        4,
+        Stage1 {
+            // As often as it is interrupted: what the last look saw is in every saved state.
+            patience: Count::literal(5),
+            tolerance: NonNegative::literal(0.25),
+            ..stage1(200)
+        },
+    );
+    let made = generate(&dbi);
+    assert_eq!(made.stop, Stop::Converged);
+    assert!(made.iterations_used > 10, "{}", made.iterations_used);
+    resumes_to_the_same_bits(&dbi, "dbi");
+}
+
+#[test]
+fn every_open_choice_resumes_to_the_same_bits_and_makes_pairs_of_its_own() {
+    let usual = generate(&ours()).set;
+    for (name, choice) in choices() {
+        let set = resumes_to_the_same_bits(&choice, name);
+        assert!(set.images != usual.images, "{name} changes nothing");
+        assert_eq!(set.label_space, LabelSpace::Head, "{name}");
+        let head = set.head(&OWNER.key, 10).unwrap();
+        let target = Network::frozen(OWNER.target.model(), 10, &OWNER.weights, None).unwrap();
+        let verdict = verify(&Deployed(target), &set, head.as_ref()).unwrap();
+        assert!(!verdict.tampered, "{name}: labels are the verifier's");
+    }
+}
+
+/// Stopped after every few steps, each time taken up by a fresh job.
+fn resumes_to_the_same_bits(generator: &dyn Generator, name: &str) -> SensitiveSet {
+    let whole = generate(generator);
+    let mut job = generator.start(OWNER.context(7)).unwrap();
+    'run: loop {
+        for _ in 0..5 {
+            if job.advance().unwrap().finished {
+                break 'run;
+            }
+        }
+        let state = job.save().unwrap();
+        job = generator.start(OWNER.context(7)).unwrap();
+        job.restore(&state).unwrap();
+    }
+    let parts = job.finish().unwrap();
+    assert!(whole.set == parts.set, "{name}: other samples");
+    assert_eq!(whole.margins, parts.margins, "{name}");
+    assert_eq!(
+        (whole.stop, whole.iterations_used),
+        (parts.stop, parts.iterations_used),
+        "{name}"
+    );
+    whole.set
+}
+
+/// `ours` with one choice that the paper leaves open made otherwise.
+fn choices() -> [(&'static str, Ours); 6] {
+    let stage1 = |start, optimizer, lr| Stage1 {
+        start,
+        optimizer,
+        lr: Positive::new(lr).unwrap(),
+        ..stage1(30)
+    };
+    let with = |stage1| Ours { stage1, ..ours() };
+    [
+        (
+            "uniform",
+            with(stage1(Start::Uniform, PixelOptimizer::Sgd, 1e-2)),
+        ),
+        (
+            "natural",
+            with(stage1(Start::Natural, PixelOptimizer::Sgd, 1e-2)),
+        ),
+        (
+            "sign",
+            with(stage1(Start::Normal, PixelOptimizer::Sign, 1e-3)),
+        ),
+        (
+            "adam",
+            with(stage1(Start::Normal, PixelOptimizer::Adam, 1e-2)),
+        ),
+        (
+            "cap",
+            Ours {
+                activation_cap: Some(Positive::literal(1e-2)),
+                ..ours()
+            },
+        ),
+        (
+            "classes",
+            Ours {
+                outputs: LabelSpace::Classes,
+                // Where all logits are equal is far from the head's boundary.
+                stage2: Stage2 {
+                    alpha: Positive::literal(1e-3),
+                    iterations: Count::literal(1000),
+                },
+                ..ours()
+            },
+        ),
+    ]
+}
