@@ -111,6 +111,7 @@ impl Generated {
             labels: judged.iter().map(|(label, _)| *label).collect(),
             layout: Layout::Singles,
             label_space: space,
+            classes: target.classes(),
             model_id: (*model_id).to_owned(),
             generator: generator.to_owned(),
             key_check: (space == LabelSpace::Head).then(|| key.check(model_id)),

@@ -79,6 +79,7 @@ impl Generator for Ours {
             stage2: self.stage2.clone(),
             model_id: context.model_id.into(),
             key_check: context.key.check(context.model_id),
+            classes: context.target.classes(),
         }))
     }
 }
@@ -97,6 +98,7 @@ struct Pairs<'a> {
     stage2: Stage2,
     model_id: String,
     key_check: KeyCheck,
+    classes: usize,
 }
 
 impl<'a> Pairs<'a> {
@@ -216,6 +218,7 @@ impl Job for Pairs<'_> {
             labels: pairs.iter().flat_map(|pair| pair.labels).collect(),
             layout: Layout::Pairs,
             label_space: LabelSpace::Head,
+            classes: self.classes,
             model_id: self.model_id,
             generator: "ours".into(),
             key_check: Some(self.key_check),

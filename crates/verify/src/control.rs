@@ -65,7 +65,7 @@ pub fn reask(
                 now[i] = label;
             }
         }
-        let verdict = Verdict::new(&set.labels, now);
+        let verdict = Verdict::new(set, now);
         let flipped = &verdict.flipped;
         let which = |hit: &dyn Fn(usize) -> bool, n: usize| {
             let hits = (0..n).filter(|&i| hit(i));

@@ -89,6 +89,16 @@ pub enum Error {
         /// Classes of the model.
         oracle: usize,
     },
+    /// The oracle was set up for another model than the set.
+    #[error(
+        "the set is about a model of {set} classes, the oracle stands for one of {oracle}; set up the oracle for {set} classes"
+    )]
+    OtherClasses {
+        /// Classes of the model that the set was made for.
+        set: usize,
+        /// Classes that the oracle promises.
+        oracle: usize,
+    },
     /// The model could not be asked.
     #[error("the model did not answer")]
     Oracle(#[source] OracleError),

@@ -1,11 +1,12 @@
 //! The user's secret, and what is derived from it (paper, section III-A: the weights of the last layer come from a key).
 //!
-//! HKDF-SHA256 turns secret and model id into 32-byte keys, one per purpose: the head of that model, and a check value
-//! that stands in the file of a set so that a wrong key is refused instead of giving random verdicts.
+//! HKDF-SHA256 turns secret and model id into 32-byte keys, one per purpose: the head of that model; a check value that stands in the
+//! file of a set, so that a wrong key is refused instead of giving random verdicts; and the key of the set's [`Seal`].
 
 use std::fmt;
 
 use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use spec::Stream;
@@ -82,6 +83,22 @@ impl SecretKey {
         KeyCheck(check)
     }
 
+    /// The HMAC-SHA256 of `message` about `model_id`: only who has this key can make it.
+    pub(crate) fn seal(&self, model_id: &str, message: &[u8]) -> Seal {
+        Seal(self.mac(model_id, message).finalize().into_bytes().into())
+    }
+
+    /// Whether this key made `seal`; takes the same time wherever the two differ.
+    pub(crate) fn opens(&self, seal: &Seal, model_id: &str, message: &[u8]) -> bool {
+        self.mac(model_id, message).verify_slice(&seal.0).is_ok()
+    }
+
+    fn mac(&self, model_id: &str, message: &[u8]) -> Hmac<Sha256> {
+        let key = self.derive("seal", model_id);
+        let mac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes keys of any length");
+        mac.chain_update(message)
+    }
+
     /// 32 bytes for `purpose`, which holds no zero byte, and `model_id`.
     fn derive(&self, purpose: &str, model_id: &str) -> [u8; 32] {
         let mut key = [0; 32];
@@ -126,12 +143,46 @@ impl TryFrom<String> for KeyCheck {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        u128::from_str_radix(&text, 16)
-            .ok()
-            .map(|value| Self(value.to_be_bytes()))
-            .filter(|check| check.to_string() == text)
-            .ok_or_else(|| {
-                format!("`{text}` is not a key check of 32 hexadecimal digits in lower case")
-            })
+        bytes(&text).map(Self).ok_or_else(|| {
+            format!("`{text}` is not a key check of 32 hexadecimal digits in lower case")
+        })
     }
+}
+
+/// What the owner's key alone can put on the file of a set: 64 hexadecimal digits.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub(crate) struct Seal([u8; 32]);
+
+impl From<Seal> for String {
+    fn from(seal: Seal) -> Self {
+        seal.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl TryFrom<String> for Seal {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        bytes(&text)
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is not a seal of 64 hexadecimal digits in lower case"))
+    }
+}
+
+/// The bytes that `text` writes as hexadecimal digits in lower case, two each.
+fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
+        return None;
+    };
+    let all: Option<Vec<u8>> = pairs
+        .iter()
+        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
+        .collect();
+    all?.try_into().ok()
 }

@@ -6,7 +6,7 @@
 //! section III.
 //!
 //! ```
-//! use verify::{Images, LabelSpace, Layout, Oracle, OracleError, SecretKey, SensitiveSet, verify};
+//! use verify::{Finding, Images, LabelSpace, Layout, Oracle, OracleError, SecretKey, SensitiveSet, verify};
 //!
 //! /// The deployed model, here in place of a query over the network: two logits of images of three pixels.
 //! struct Deployed([[f32; 3]; 2]);
@@ -17,7 +17,7 @@
 //!     }
 //!
 //!     fn logits(&self, images: &Images) -> Result<Vec<f32>, OracleError> {
-//!         let of = |image: &[f32], row: &[f32; 3]| image.iter().zip(row).map(|(x, w)| x * w).sum();
+//!         let of = |image: &[f32], row: &[f32; 3]| image.iter().zip(row).map(|(x, w)| (x - 0.5) * w * 10.0).sum();
 //!         let images = (0..images.len()).map(|i| images.image(i));
 //!         Ok(images.flat_map(|image| self.0.each_ref().map(|row| of(image, row))).collect())
 //!     }
@@ -35,20 +35,20 @@
 //! #     images,
 //! #     layout: Layout::Singles,
 //! #     label_space: LabelSpace::Head,
+//! #     classes: 2,
 //! #     model_id: "mine".to_owned(),
 //! #     generator: "by hand".to_owned(),
 //! #     key_check: Some(key.check("mine")),
 //! # }
-//! # .save(&path)?;
-//! // The file that the owner keeps; a run of the bench leaves one for each set in its store.
-//! let set = SensitiveSet::load(&path)?;
-//! // How many logits the delivered model has is for the owner to know, not for the deployed one to say: with another number the head is another.
-//! let head = set.head(&key, 2)?;
+//! # .save(&path, &key)?;
+//! // The file that the owner keeps; a run of the bench leaves one for each set in its store. Only the key that sealed it opens it.
+//! let set = SensitiveSet::load(&path, &key)?;
+//! let head = set.head(&key)?;
 //! let ask = |model: &Deployed| verify(model, &set, head.as_ref());
 //!
-//! assert!(!ask(&delivered)?.tampered);
+//! assert_eq!(ask(&delivered)?.finding, Finding::Intact);
 //! let changed = ask(&Deployed([[-1.0, 0.0, -0.2], [0.0, 2.0, 0.1]]))?;
-//! assert!(changed.tampered, "{} of its labels changed", changed.single);
+//! assert_eq!(changed.finding, Finding::Changed, "{} of its labels changed", changed.single);
 //! # Ok(())
 //! # }
 //! ```
@@ -59,8 +59,12 @@
 //!   library or device, softmax outputs, images sent as 8 bit. The [`Oracle`] must pass on pixels and logits in f32 and do the model's own
 //!   normalisation. Before the first alarm is believed, ask the model in the place where it is deployed: [`control::reask`] counts what flips
 //!   between batches and orders, and [`labels`] taken there may replace [`SensitiveSet::labels`].
-//! - **The file is to be kept like the key.** Its checksum finds damage, not an attacker, who could put robust images in their place; and who
-//!   has the images can change a model around them. A query shows them to whoever runs the model: make several sets, and use each once.
+//! - **Only a sealed set counts.** [`SensitiveSet::load`] takes the owner's key and refuses a set that this key did not seal: an attacker could
+//!   plant robust images otherwise. [`SensitiveSet::load_unsealed`] is for looking at a file.
+//! - **The samples are a secret.** Who has them can change a model around them, and a query shows them to whoever runs the model: make several
+//!   sets, and use each once.
+//! - **Some sets cannot say "intact".** [`Finding::CannotTell`] has the reason: a set of one label, for instance, passes a model that always
+//!   gives this label.
 //! - **Not every error is an outage**: see [`Error::is_an_answer`].
 
 pub mod control;
@@ -87,4 +91,4 @@ pub use pixels::{Difference, Pixels};
 pub use set::{FileError, Layout, SensitiveSet};
 pub use spec::Stream;
 pub use stats::Rate;
-pub use verdict::{Paired, Verdict, verify};
+pub use verdict::{Doubt, Finding, Paired, Verdict, verify};

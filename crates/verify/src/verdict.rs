@@ -5,14 +5,62 @@ use crate::{Error, Head, Oracle, Rate, SensitiveSet, labels};
 /// What a model's answers say about its integrity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
+    /// What they say in a word.
+    pub finding: Finding,
     /// Images whose label flipped.
     pub single: Rate,
-    /// Whether any label flipped: the model, or the arithmetic it runs on, is not the one that the set was labelled with.
-    pub tampered: bool,
     /// The labels now, one per image.
     pub labels: Vec<u32>,
     /// Whether the label flipped, one per image.
     pub flipped: Vec<bool>,
+}
+
+/// Whether the model is the delivered one, as far as a set can tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// No label flipped, of samples that would have noticed a change.
+    Intact,
+    /// A label flipped: the model, or the arithmetic it runs on, is not the one that the set was labelled with.
+    Changed,
+    /// No label flipped, but a model that knows nothing of the delivered one could have answered the same.
+    CannotTell(Doubt),
+}
+
+/// Why a set cannot say that a model is intact.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Doubt {
+    /// All reference labels are the same.
+    #[error(
+        "all {images} samples have label {label}, so a model that always answers {label} passes; generate a set that has two labels"
+    )]
+    OneLabel {
+        /// The samples.
+        images: usize,
+        /// Their label.
+        label: u32,
+    },
+    /// The members of a pair are the same image.
+    #[error(
+        "the two images of pair {pair} are the same, so no boundary lies between them; generate the set again"
+    )]
+    EqualPair {
+        /// The first such pair, from 0.
+        pair: usize,
+    },
+}
+
+impl Doubt {
+    /// Why `set` cannot say that a model is intact, if it cannot.
+    ///
+    /// A model that gives every image the same answer needs no doubt of its own: of two labels it misses one, and is [`Finding::Changed`].
+    fn about(set: &SensitiveSet) -> Option<Self> {
+        let label = set.labels[0];
+        if set.labels.iter().all(|&other| other == label) {
+            let images = set.labels.len();
+            return Some(Self::OneLabel { images, label });
+        }
+        set.equal_pair().map(|pair| Self::EqualPair { pair })
+    }
 }
 
 /// The same answers, pair by pair.
@@ -25,14 +73,21 @@ pub struct Paired {
 }
 
 impl Verdict {
-    /// Compares `labels` with the `reference` labels, one each per image, and counts.
-    pub(crate) fn new(reference: &[u32], labels: Vec<u32>) -> Self {
-        let flips = reference.iter().zip(&labels).map(|(was, is)| was != is);
+    /// Compares `labels`, one an image, with those of `set`, and counts.
+    ///
+    /// # Panics
+    /// If the set has no images.
+    pub(crate) fn new(set: &SensitiveSet, labels: Vec<u32>) -> Self {
+        let flips = set.labels.iter().zip(&labels).map(|(was, is)| was != is);
         let flipped: Vec<bool> = flips.collect();
         let single = Rate::count(flipped.iter().copied());
+        let finding = match single.hits() {
+            0 => Doubt::about(set).map_or(Finding::Intact, Finding::CannotTell),
+            _ => Finding::Changed,
+        };
         Self {
+            finding,
             single,
-            tampered: single.hits() > 0,
             labels,
             flipped,
         }
@@ -63,13 +118,19 @@ impl Verdict {
 /// Asks the model about the whole set in one batch and compares with the labels on record.
 ///
 /// # Errors
-/// If the set contradicts itself, or its [`labels`] cannot be had.
+/// If the set contradicts itself, the oracle stands for a model of another number of classes, or its [`labels`] cannot be had.
 pub fn verify(
     oracle: &(impl Oracle + ?Sized),
     set: &SensitiveSet,
     head: Option<&Head>,
 ) -> Result<Verdict, Error> {
     set.check()?;
+    if oracle.classes() != set.classes {
+        return Err(Error::OtherClasses {
+            set: set.classes,
+            oracle: oracle.classes(),
+        });
+    }
     let labels = labels(oracle, &set.images, set.label_space, head)?;
-    Ok(Verdict::new(&set.labels, labels))
+    Ok(Verdict::new(set, labels))
 }

@@ -8,8 +8,8 @@ use common::{Linear, MODEL, images, key, set_of};
 use proptest::prelude::*;
 use spec::Stream;
 use verify::{
-    Error, Head, Images, LabelSpace, Layout, Oracle, OracleError, Paired, Pairing, Rate,
-    SensitiveSet, Verdict,
+    Doubt, Error, Finding, Head, Images, LabelSpace, Layout, Oracle, OracleError, Paired, Pairing,
+    Rate, SensitiveSet, Verdict,
     control::{self, Control},
     decide, labels, verify,
 };
@@ -52,7 +52,7 @@ fn the_untouched_model_flips_nothing() {
         let verdict = verify(&Linear, &set, Some(&head())).unwrap();
         assert_eq!(verdict.single, Rate::new(0, 20));
         assert_eq!(own(&verdict, &set), (Rate::new(0, 10), 0));
-        assert!(!verdict.tampered);
+        assert_eq!(verdict.finding, Finding::Intact);
         assert_eq!(verdict.labels, set.labels);
     }
 }
@@ -67,9 +67,75 @@ fn a_verdict_counts_what_flipped() {
     assert_eq!(verdict.flipped, [false, true, true, true, false, false]);
     assert_eq!(verdict.single, Rate::new(3, 6));
     assert_eq!(own(&verdict, &set), (Rate::new(2, 3), 1));
-    assert!(verdict.tampered && verdict.same_label());
+    assert_eq!(verdict.finding, Finding::Changed);
+    assert!(verdict.same_label());
     let drawn = verdict.paired(&[[0, 4], [0, 1], [5, 4], [2, 1]]);
     assert_eq!((drawn.pair, drawn.both), (Rate::new(2, 4), 1));
+}
+
+/// A model that knows nothing of the delivered one must not pass for it.
+#[test]
+fn a_liar_is_never_told_to_be_intact() {
+    let always = |label: usize| {
+        Answer(3, move |images: &Images| {
+            let mut logits = vec![0.0; 3];
+            logits[label] = 1.0;
+            logits.repeat(images.len())
+        })
+    };
+    let set = |labels: [u32; 4]| SensitiveSet {
+        labels: labels.to_vec(),
+        ..set_of(&Linear, 4, Layout::Pairs, LabelSpace::Classes)
+    };
+    let finding =
+        |oracle: &dyn Oracle, set: &SensitiveSet| verify(oracle, set, None).unwrap().finding;
+    // Of two labels a constant answer misses one.
+    for label in 0..3 {
+        assert_eq!(
+            finding(&always(label), &set([0, 0, 0, 1])),
+            Finding::Changed
+        );
+    }
+    // Of one label it misses none.
+    let one_label = Doubt::OneLabel {
+        images: 4,
+        label: 2,
+    };
+    assert_eq!(
+        finding(&always(2), &set([2; 4])),
+        Finding::CannotTell(one_label)
+    );
+    assert_eq!(finding(&always(1), &set([2; 4])), Finding::Changed);
+    // A pair that is one image twice lies on no boundary.
+    let equal = SensitiveSet {
+        images: set([0; 4]).images.select(&[0, 1, 2, 2]),
+        ..set([0, 1, 1, 1])
+    };
+    let answers = Answer(3, |_: &Images| {
+        [[1., 0., 0.], [0., 1., 0.], [0., 1., 0.], [0., 1., 0.]].concat()
+    });
+    let equal_pair = Doubt::EqualPair { pair: 1 };
+    assert_eq!(finding(&answers, &equal), Finding::CannotTell(equal_pair));
+    // Who answers with one class cannot be wrong, and is not asked.
+    let one_class = Answer(1, |images: &Images| vec![0.0; images.len()]);
+    let error = verify(&one_class, &set([0; 4]), None).unwrap_err();
+    assert!(
+        matches!(error, Error::OtherClasses { set: 3, oracle: 1 }),
+        "{error}"
+    );
+    let doubts = [
+        Doubt::OneLabel {
+            images: 4,
+            label: 2,
+        },
+        Doubt::EqualPair { pair: 1 },
+    ];
+    for (doubt, said) in doubts
+        .iter()
+        .zip(["always answers 2 passes", "pair 1 are the same"])
+    {
+        assert!(doubt.to_string().contains(said), "{doubt}");
+    }
 }
 
 proptest! {

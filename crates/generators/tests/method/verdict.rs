@@ -14,7 +14,7 @@ fn the_untouched_model_raises_no_alarm_however_it_is_asked() {
         Deployed(Network::frozen(OWNER.target.model(), 10, &OWNER.weights, None).unwrap());
     for generator in [&ours() as &dyn Generator, &dbi(9, stage1(60))] {
         let set = generate(generator).set;
-        let head = set.head(&OWNER.key, 10).unwrap();
+        let head = set.head(&OWNER.key).unwrap();
         let pairs = match set.layout {
             Layout::Pairs => Pairing::Own,
             Layout::Singles => Pairing::random(9, 9, &mut Stream::new(5)).unwrap(),
@@ -53,7 +53,7 @@ fn a_saturated_single_rate_is_the_share_of_the_other_label() {
         ..context
     };
     let set = job::run(dbi.start(context).unwrap()).unwrap().set;
-    let head = set.head(&OWNER.key, 10).unwrap();
+    let head = set.head(&OWNER.key).unwrap();
     let saturated = [1e-4, 1e-3, 1e-2].into_iter().find_map(|lr| {
         let attack = Finetune {
             lr: NonNegative::literal(lr),

@@ -28,13 +28,14 @@ pub fn set_of(
         images,
         layout,
         label_space,
+        classes: oracle.classes(),
         model_id: MODEL.to_owned(),
         generator: "test".to_owned(),
         key_check: (label_space == LabelSpace::Head).then(|| key().check(MODEL)),
     }
 }
 
-/// A linear model of three classes: the weights of class k are a power of the pixel's position.
+/// A linear model of three classes: the weights of class k are a power of the pixel's position. Grey lies on the boundary of all three.
 pub struct Linear;
 
 impl Oracle for Linear {
@@ -49,7 +50,7 @@ impl Oracle for Linear {
                 let weighted = pixels
                     .iter()
                     .zip(1u8..)
-                    .map(|(x, p)| x * f32::from(p).powi(k));
+                    .map(|(x, p)| (x - 0.5) * f32::from(p).powi(k));
                 weighted.sum::<f32>() * [3.0, -2.0, 0.3][k as usize]
             };
             (0..3).map(class).collect::<Vec<f32>>()
