@@ -36,7 +36,7 @@ pub enum Error {
         holder: Option<Holder>,
     },
     /// A file is not what was written there.
-    #[error("{} is damaged: delete it and run the same command again; only this step is repeated", path.display())]
+    #[error("{} is damaged: delete it and run the grid again; only this step is repeated", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -90,8 +90,8 @@ pub enum Error {
         /// Bytes that are needed.
         need: u64,
     },
-    /// A record holds what JSON cannot hold, or another format's number.
-    #[error("the record for {} cannot be written: it must have format {} and finite numbers only", path.display(), crate::FORMAT)]
+    /// A record holds what JSON cannot hold, another format's number, or a contradiction.
+    #[error("the record for {} cannot be written: it must have format {}, finite numbers only and no contradiction", path.display(), crate::FORMAT)]
     Unrepresentable {
         /// The file that was to be written.
         path: PathBuf,

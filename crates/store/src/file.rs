@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::checksum::{self, Checksum};
 use crate::{BoxError, Error, FORMAT, Record, Result, sync_folder};
 
 /// Begins the name of every file that is not whole yet.
@@ -20,19 +21,36 @@ struct Header {
 /// The record at `path`, or `None` if there is no such file.
 ///
 /// # Errors
-/// [`Error::Io`], [`Error::Damaged`], [`Error::Future`].
+/// [`Error::Io`], [`Error::Damaged`] (also where a record contradicts itself), [`Error::Future`].
 pub fn read<R: Record>(path: &Path) -> Result<Option<R>> {
+    Ok(read_with_checksum(path)?.map(|(record, _)| record))
+}
+
+/// The same, and whether its checksum covers it: records of format 1 have none.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with_checksum<R: Record>(path: &Path) -> Result<Option<(R, bool)>> {
     let Some(bytes) = bytes(path)? else {
         return Ok(None);
     };
-    check_format(path, &bytes)?;
-    serde_json::from_slice(&bytes)
-        .map(Some)
-        .map_err(|source| Error::damaged(path, source))
+    let format = check_format(path, &bytes)?;
+    let has_checksum = match checksum::look(&bytes) {
+        Checksum::Fits => true,
+        Checksum::Missing if format == 1 => false,
+        Checksum::Missing => return Err(Error::damaged(path, "its checksum is missing")),
+        Checksum::Broken => return Err(Error::damaged(path, "its checksum does not fit")),
+    };
+    let record: R =
+        serde_json::from_slice(&bytes).map_err(|source| Error::damaged(path, source))?;
+    record
+        .check()
+        .map_err(|problem| Error::damaged(path, problem))?;
+    Ok(Some((record, has_checksum)))
 }
 
-/// Refuses a JSON object of a later format.
-pub fn check_format(path: &Path, json: &[u8]) -> Result<()> {
+/// The format of a JSON object; refuses a later one.
+pub fn check_format(path: &Path, json: &[u8]) -> Result<u32> {
     let header: Header =
         serde_json::from_slice(json).map_err(|source| Error::damaged(path, source))?;
     if header.format > FORMAT {
@@ -41,11 +59,11 @@ pub fn check_format(path: &Path, json: &[u8]) -> Result<()> {
             found: header.format,
         });
     }
-    Ok(())
+    Ok(header.format)
 }
 
-/// A record as JSON, after checking that it can be read again: JSON has no NaN and no infinity, and a record that loses
-/// one would be found damaged only when somebody needs it.
+/// A record as JSON with its checksum, after checking that it can be read again: JSON has no NaN and no infinity, and a record that
+/// loses one, or contradicts itself, would be found damaged only when somebody needs it.
 pub fn encode<R: Record>(record: &R, path: &Path) -> Result<Vec<u8>> {
     let unrepresentable = |source: BoxError| Error::Unrepresentable {
         path: path.to_owned(),
@@ -56,11 +74,12 @@ pub fn encode<R: Record>(record: &R, path: &Path) -> Result<Vec<u8>> {
             format!("format is {}", record.format()).into(),
         ));
     }
-    let mut json =
+    let json =
         serde_json::to_vec_pretty(record).map_err(|source| unrepresentable(source.into()))?;
-    serde_json::from_slice::<R>(&json).map_err(|source| unrepresentable(source.into()))?;
-    json.push(b'\n');
-    Ok(json)
+    let read: R = serde_json::from_slice(&json).map_err(|source| unrepresentable(source.into()))?;
+    read.check()
+        .map_err(|problem| unrepresentable(problem.into()))?;
+    Ok(checksum::append(&json))
 }
 
 /// The content of a file, or `None` if there is no such file.

@@ -14,7 +14,12 @@
 //! A step has happened exactly if its record exists: the record is written last, and everything is written beside its
 //! place, flushed to the disk and renamed. So a process killed at any moment leaves either the whole step or none of it,
 //! and a reader never waits for a writer.
+//!
+//! Records and states have a checksum, and a record names those of its weights or samples. Nothing is read whose checksum does not fit,
+//! or whose numbers contradict each other.
 
+mod checksum;
+mod consistency;
 mod error;
 mod file;
 mod lock;
@@ -151,6 +156,36 @@ impl Store {
         self.read(id)
     }
 
+    /// Whether the record of a step has a checksum, if there is a record; those of format 1 have none.
+    ///
+    /// # Errors
+    /// As for the record itself.
+    pub fn has_checksum<R: Record>(&self, id: &Id) -> Result<Option<bool>> {
+        let read = file::read_with_checksum::<R>(&self.record_path::<R>(id))?;
+        Ok(read.map(|(_, has_checksum)| has_checksum))
+    }
+
+    /// The ids of all steps of a kind that have a record.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn ids<R: Record>(&self) -> Result<Vec<Id>> {
+        let names = file::names(&self.root.join(R::FOLDER))?;
+        let ids = names.iter().filter_map(|name| {
+            let id = if R::ALONE {
+                name.strip_suffix(".json")?
+            } else {
+                name
+            };
+            id.parse().ok()
+        });
+        let mut ids: Vec<Id> = ids
+            .filter(|id| self.record_path::<R>(id).exists())
+            .collect();
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
     /// Where the weights of target `id` lie once [`Store::put_target`] has put them.
     pub fn weights(&self, id: &Id) -> PathBuf {
         self.root
@@ -249,7 +284,8 @@ impl Store {
         self.root.join("state").join(id.to_string())
     }
 
-    fn record_path<R: Record>(&self, id: &Id) -> PathBuf {
+    /// Where the record of step `id` lies, if there is one.
+    pub fn record_path<R: Record>(&self, id: &Id) -> PathBuf {
         let folder = self.root.join(R::FOLDER);
         if R::ALONE {
             folder.join(format!("{id}.json"))

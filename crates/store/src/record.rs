@@ -8,8 +8,8 @@ use serde_json::Value;
 use spec::Id;
 use verify::{Control, LabelSpace, Layout, Pixels, Rate};
 
-/// The format of the records that this version writes; it reads this one and all before it.
-pub const FORMAT: u32 = 1;
+/// The format of the records that this version writes; it reads this one and all before it. Records of format 1 have no checksum.
+pub const FORMAT: u32 = 2;
 
 /// Under which circumstances a step was computed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -126,6 +126,9 @@ pub struct SetRecord {
     pub pixels: Option<Pixels>,
     /// False alarms: the untouched model asked again in other ways.
     pub controls: Vec<Control>,
+    /// SHA-256 of the samples' file, in hexadecimal digits; records of format 1 have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples_sha256: Option<String>,
     /// How it was computed.
     pub provenance: Provenance,
 }
@@ -327,6 +330,11 @@ pub trait Record: Serialize + DeserializeOwned {
     fn id(&self) -> &Id;
     /// The format it claims.
     fn format(&self) -> u32;
+    /// Whether its numbers can all be true at once.
+    ///
+    /// # Errors
+    /// The first contradiction, with its values.
+    fn check(&self) -> Result<(), String>;
 }
 
 macro_rules! record {
@@ -339,6 +347,9 @@ macro_rules! record {
             }
             fn format(&self) -> u32 {
                 self.format
+            }
+            fn check(&self) -> Result<(), String> {
+                self.consistent()
             }
         }
     )*};

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use serde_json::json;
 use spec::Id;
 use store::{
-    Change, Error, FORMAT, Measured, ProbeRecord, Provenance, RunRecord, SetRecord, Stop, Store,
-    TargetRecord, Timing, now,
+    Answers, Change, Dispersion, Error, FORMAT, Measured, ProbeRecord, Progress, Provenance,
+    RunRecord, SetRecord, Slice, Stop, Store, TargetRecord, Timing, now,
 };
 use tempfile::TempDir;
 use verify::{Control, Difference, LabelSpace, Layout, Pixels, Rate};
@@ -65,8 +65,8 @@ fn set() -> SetRecord {
         iterations_cap: 300,
         iterations_used: 300,
         stop: Stop::Cap,
-        margins: vec![1.5e-6, 0.25],
-        label_balance: vec![20, 9],
+        margins: vec![1.5e-6; 30],
+        label_balance: vec![30, 28],
         pixels: Some(Pixels {
             mean: 0.32,
             deviation: 0.39,
@@ -81,6 +81,7 @@ fn set() -> SetRecord {
             pair: Rate::new(0, 29),
             ..Control::default()
         }],
+        samples_sha256: Some("0".repeat(64)),
         provenance: Provenance::default(),
     }
 }
@@ -294,21 +295,48 @@ fn damaged_records_name_the_file_and_the_fix() {
     store.put_run(&run()).unwrap();
     let path = root.path().join("runs").join(format!("{}.json", id("run")));
     let whole = fs::read_to_string(&path).unwrap();
+    let without_checksum = |text: &str| {
+        let fields = text.split(",\n  \"sha256\"").next().unwrap();
+        format!("{fields}\n}}\n")
+    };
+    // As a version before checksums wrote it.
+    let first = without_checksum(&whole).replace("\"format\": 2", "\"format\": 1");
+    fs::write(&path, &first).unwrap();
+    let old = RunRecord { format: 1, ..run() };
+    assert_eq!(store.run(&id("run")).unwrap(), Some(old));
+    assert_eq!(
+        store.has_checksum::<RunRecord>(&id("run")).unwrap(),
+        Some(false)
+    );
     for (text, cause) in [
         (whole[..whole.len() / 2].to_owned(), "EOF"),
         (String::new(), "EOF"),
+        (without_checksum(&whole), "its checksum is missing"),
+        (format!("{whole}\n"), "its checksum is missing"),
         (
-            whole.replace("\"seed\": 3", "\"seed\": \"three\""),
+            whole.replace("\"seed\": 3", "\"seed\": 4"),
+            "its checksum does not fit",
+        ),
+        (
+            whole.replace("\"format\": 2", "\"format\": 1"),
+            "its checksum does not fit",
+        ),
+        (
+            first.replace("\"seed\": 3", "\"seed\": \"three\""),
             "expected u64",
         ),
-        (whole.replace("\"hits\": 15", "\"hits\": 99"), "99 hits of"),
+        (first.replace("\"hits\": 15", "\"hits\": 99"), "99 hits of"),
         (
-            whole.replace("\"single\"", "\"double\""),
+            first.replace("\"single\"", "\"double\""),
             "missing field `single`",
         ),
         (
-            whole.replace("\"format\": 1,", ""),
+            first.replace("\"format\": 1,", ""),
             "missing field `format`",
+        ),
+        (
+            first.replace("\"both\": 0", "\"both\": 16"),
+            "both members flipped of 16 pairs",
         ),
     ] {
         fs::write(&path, text).unwrap();
@@ -320,12 +348,261 @@ fn damaged_records_name_the_file_and_the_fix() {
             "{message}"
         );
         assert!(
-            message.contains("delete it and run the same command again"),
+            message.contains("delete it and run the grid again"),
             "{message}"
         );
         let source = error.source().unwrap().to_string();
-        assert!(source.contains(cause), "{source}");
+        assert!(source.contains(cause), "{source}, not {cause}");
     }
+}
+
+/// A record that somebody edited, who also corrected its checksum.
+fn refused<R: Clone>(
+    record: &R,
+    put: fn(&Store, &R) -> store::Result<()>,
+    edits: &[(&str, fn(&mut R))],
+) {
+    let root = folder();
+    let store = Store::open(root.path()).unwrap();
+    put(&store, record).unwrap();
+    for (problem, edit) in edits {
+        let mut edited = record.clone();
+        edit(&mut edited);
+        let error = put(&store, &edited).unwrap_err();
+        let source = error.source().unwrap().to_string();
+        assert!(source.contains(problem), "{source}, not {problem}");
+    }
+}
+
+#[test]
+fn a_run_that_contradicts_itself_is_refused() {
+    refused(
+        &run(),
+        Store::put_run,
+        &[
+            ("single is of nothing", |run| run.single = Rate::default()),
+            ("pair is of nothing", |run| run.pair = Rate::default()),
+            ("58 images and 28 pairs", |run| run.pair = Rate::new(15, 28)),
+            ("both members flipped of 16 pairs, any of 15", |run| {
+                run.both = 16
+            }),
+            (
+                "16 images flipped, in 15 pairs, of which 0 with both",
+                |run| run.single = Rate::new(16, 58),
+            ),
+            ("15 images flipped, in 14 pairs", |run| {
+                run.pair = Rate::new(14, 29)
+            }),
+            ("15 pairs flipped and no sample", |run| {
+                run.single = Rate::new(0, 29)
+            }),
+            ("all samples flipped, and of 0 of 29 pairs both", |run| {
+                run.single = Rate::new(29, 29);
+                run.pair = Rate::new(29, 29);
+            }),
+            ("no weight changed and 15 labels did", |run| {
+                run.change = Change {
+                    weights: 9,
+                    ..Change::default()
+                }
+            }),
+            ("no weights", |run| run.change = Change::default()),
+            ("11181643 weights of 11181642 changed", |run| {
+                run.change.changed = 11_181_643
+            }),
+            ("change.max_abs is -1", |run| run.change.max_abs = -1.0),
+            ("the mean change 0.001 is above the largest", |run| {
+                run.change.mean_abs = 1e-3
+            }),
+            ("all_pairs is 1.5", |run| run.all_pairs = Some(1.5)),
+            ("accuracy before and after are of other images", |run| {
+                run.accuracy_after = Rate::new(1, 2)
+            }),
+            ("accuracy_before is of nothing", |run| {
+                run.accuracy_before = Rate::default()
+            }),
+            ("success before and after are of other images", |run| {
+                run.success_after = None
+            }),
+            ("classes counts other images or pairs", |run| {
+                run.classes = Some(Answers {
+                    single: Rate::new(0, 4),
+                    pair: Rate::new(0, 2),
+                    ..Answers::default()
+                });
+            }),
+            ("classes: single is of nothing", |run| {
+                run.classes = Some(Answers::default())
+            }),
+            ("provenance.seconds is -1", |run| {
+                run.provenance.seconds = -1.0
+            }),
+        ],
+    );
+}
+
+#[test]
+fn a_set_that_contradicts_itself_is_refused() {
+    let put = |store: &Store, set: &SetRecord| store.put_set(set, bytes(b"samples"));
+    refused(
+        &set(),
+        put,
+        &[
+            ("no samples", |set| set.made = 0),
+            ("29 samples made and 2 never crossed, of 30", |set| {
+                set.uncrossed = 2
+            }),
+            ("301 iterations of at most 300", |set| {
+                set.iterations_used = 301
+            }),
+            ("29 margins of 30 samples", |set| set.margins.truncate(29)),
+            ("a margin is -1", |set| set.margins[3] = -1.0),
+            ("label_balance counts 57 images, there are 58", |set| {
+                set.label_balance[0] = 29
+            }),
+            ("label_balance has 3 labels", |set| {
+                set.label_balance.push(0)
+            }),
+            ("label_balance counts 58 images, there are 29", |set| {
+                set.layout = Layout::Singles
+            }),
+            ("head_balance 0.7", |set| set.head_balance = Some(0.7)),
+            ("single is of 57, there are 58", |set| {
+                set.controls[0].single = Rate::new(0, 57)
+            }),
+            ("pair has 1 hits, and 2 are named", |set| {
+                set.controls[0].pair = Rate::new(1, 29);
+                set.controls[0].flipped_pairs = vec![1, 2];
+            }),
+            ("single names one that there is not", |set| {
+                set.controls[0].single = Rate::new(1, 58);
+                set.controls[0].flipped = vec![58];
+            }),
+            ("pixels.pairs does not fit the layout", |set| {
+                set.pixels = Some(Pixels {
+                    mean: 0.1,
+                    deviation: 0.1,
+                    pairs: None,
+                });
+            }),
+            ("samples_sha256 is no SHA-256", |set| {
+                set.samples_sha256 = Some("0F".to_owned())
+            }),
+        ],
+    );
+}
+
+#[test]
+fn targets_and_probes_that_contradict_themselves_are_refused() {
+    let put = |store: &Store, target: &TargetRecord| store.put_target(target, bytes(b"weights"));
+    refused(
+        &target(),
+        put,
+        &[
+            ("1 classes", |target| target.classes = 1),
+            ("an input of shape [3, 0, 32]", |target| target.input[1] = 0),
+            ("no parameters", |target| target.parameters = 0),
+            ("accuracy is of nothing", |target| {
+                target.accuracy = Rate::default()
+            }),
+            ("epochs is -1", |target| target.epochs = -1.0),
+            ("weights_sha256 is no SHA-256", |target| {
+                target.weights_sha256 = Some("no".to_owned())
+            }),
+        ],
+    );
+    refused(
+        &probe(),
+        Store::put_probe,
+        &[
+            ("the probe is `slice` and its result a timing", |probe| {
+                probe.probe = "slice".to_owned()
+            }),
+            ("no times", |probe| probe.result = timing(vec![])),
+            ("seconds is -1", |probe| probe.result = timing(vec![-1.0])),
+            ("2 and 4 margins of 2 points a side", |probe| {
+                probe.probe = "slice".to_owned();
+                probe.result = Measured::Slice(Slice {
+                    side: 2,
+                    reach: 1.0,
+                    gap: 0.1,
+                    before: vec![0.0; 2],
+                    after: vec![0.0; 4],
+                });
+            }),
+            ("1 means and 2 deviations", |probe| {
+                probe.probe = "dispersion".to_owned();
+                probe.result = Measured::Dispersion(vec![Dispersion {
+                    label_space: LabelSpace::Head,
+                    outputs: 2,
+                    iterations: 1,
+                    means: vec![0.0],
+                    deviations: vec![0.0; 2],
+                }]);
+            }),
+            ("a margin is -1", |probe| {
+                probe.probe = "convergence".to_owned();
+                probe.result = Measured::Convergence(vec![Progress {
+                    generator: "dbi".to_owned(),
+                    iteration: 1,
+                    margin: -1.0,
+                    outputs: 1.0,
+                    loss: -3.0,
+                }]);
+            }),
+        ],
+    );
+}
+
+fn timing(seconds: Vec<f64>) -> Measured {
+    Measured::Timing(vec![Timing {
+        generator: "aid".into(),
+        variant: String::new(),
+        samples: 1,
+        iterations: 1,
+        seconds,
+    }])
+}
+
+#[test]
+fn records_that_do_not_belong_together_are_told() {
+    let set = SetRecord {
+        label_balance: vec![30, 28],
+        ..set()
+    };
+    run().fits(&set, &target()).unwrap();
+    set.fits(&target()).unwrap();
+    type Edit = fn(&mut RunRecord, &mut SetRecord, &mut TargetRecord);
+    let edits: [(&str, Edit); 7] = [
+        ("it is about set", |run, _, _| run.set = id("another")),
+        ("it is about target", |run, _, _| run.target = id("another")),
+        ("it is about target", |_, set, _| set.target = id("another")),
+        ("of its set of `dbi`", |_, set, _| {
+            set.generator = "dbi".to_owned()
+        }),
+        (
+            "it counts 58 images and 29 pairs, the set has 60 and 30",
+            |_, set, _| set.made = 30,
+        ),
+        ("accuracy_before is 1712/2000", |_, _, target| {
+            target.accuracy = Rate::new(1_713, 2_000)
+        }),
+        ("all labels are the same now", |run, _, _| {
+            run.same_label = true
+        }),
+    ];
+    for (problem, edit) in edits {
+        let (mut run, mut set, mut target) = (run(), set.clone(), target());
+        edit(&mut run, &mut set, &mut target);
+        let found = run.fits(&set, &target).unwrap_err();
+        assert!(found.contains(problem), "{found}, not {problem}");
+    }
+    let of_ten = SetRecord {
+        label_space: LabelSpace::Classes,
+        ..set
+    };
+    let found = of_ten.fits(&target()).unwrap_err();
+    assert_eq!(found, "label_balance has 2 labels, there are 10");
 }
 
 #[test]
@@ -340,7 +617,7 @@ fn later_formats_are_refused_before_they_are_read() {
         "{message}"
     );
     assert!(
-        message.contains("has format 7, this version reads up to 1: update brink"),
+        message.contains("has format 7, this version reads up to 2: update brink"),
         "{message}"
     );
 }
@@ -478,6 +755,19 @@ fn damaged_states_are_told() {
     store.save_state(&step, &[("weights", b"1234")]).unwrap();
     let path = root.path().join("state").join(step.to_string());
     let whole = fs::read(&path).unwrap();
+    // Every bit of it counts.
+    for byte in 0..whole.len() {
+        for bit in 0..8 {
+            let mut damaged = whole.clone();
+            damaged[byte] ^= 1 << bit;
+            fs::write(&path, damaged).unwrap();
+            assert!(store.load_state(&step).is_err(), "byte {byte}, bit {bit}");
+        }
+    }
+    let first = b"{\"format\":1,\"parts\":[[\"weights\",4]]}\n1234";
+    fs::write(&path, first).unwrap();
+    let old = Some(vec![("weights".to_owned(), b"1234".to_vec())]);
+    assert_eq!(store.load_state(&step).unwrap(), old);
     for damaged in [
         &whole[..whole.len() - 1],
         &whole[..9],
@@ -490,15 +780,15 @@ fn damaged_states_are_told() {
             "{message}"
         );
     }
-    fs::write(&path, "{\"format\":2,\"parts\":[]}\n").unwrap();
+    fs::write(&path, "{\"format\":3,\"parts\":[]}\n").unwrap();
     assert!(matches!(
         store.load_state(&step),
-        Err(Error::Future { found: 2, .. })
+        Err(Error::Future { found: 3, .. })
     ));
 }
 
 fn rate() -> impl Strategy<Value = Rate> {
-    (0_u64..1 << 40, 0_u64..1 << 40).prop_map(|(hits, misses)| Rate::new(hits, hits + misses))
+    (0_u64..1 << 40, 1_u64..1 << 40).prop_map(|(hits, misses)| Rate::new(hits, hits + misses))
 }
 
 fn finite() -> impl Strategy<Value = f64> {
@@ -516,35 +806,48 @@ proptest! {
 
     #[test]
     fn runs_round_trip(
-        (single, pair, accuracy) in (rate(), rate(), rate()),
-        (all_pairs, max_abs, lr) in (proptest::option::of(finite()), finite(), finite()),
-        (seed, both, same_label) in any::<(u64, u64, bool)>(),
+        (one, both, neither) in (0_u64..1 << 40, 0_u64..1 << 40, 1_u64..1 << 40),
+        (accuracy, all_pairs) in (rate(), proptest::option::of(0.0..=1.0)),
+        (max_abs, lr) in (finite(), finite()),
+        (seed, same_label) in any::<(u64, bool)>(),
         attack in ".*",
         git in proptest::option::of("[0-9a-f]{40}"),
     ) {
         let root = folder();
         let store = Store::open(root.path()).unwrap();
         let mut record = run();
-        record.change.max_abs = max_abs;
+        record.change = Change { max_abs: max_abs.abs(), mean_abs: max_abs.abs() / 2.0, ..record.change };
         record.provenance.git = git;
         record.spec = json!({"lr": lr, "notes": [attack, null]});
-        record = RunRecord { single, pair, accuracy_after: accuracy, all_pairs, seed, both, same_label, attack, ..record };
+        let of = one + both + neither;
+        record = RunRecord {
+            single: Rate::new(one + 2 * both, 2 * of),
+            pair: Rate::new(one + both, of),
+            accuracy_before: Rate::new(0, accuracy.of()),
+            accuracy_after: accuracy,
+            all_pairs, seed, both, same_label, attack, ..record
+        };
         store.put_run(&record).unwrap();
         prop_assert_eq!(store.run(&record.id).unwrap(), Some(record));
     }
 
     #[test]
     fn sets_round_trip(
-        margins in prop::collection::vec(finite32(), 0..40),
-        label_balance in prop::collection::vec(any::<u64>(), 0..12),
+        margins in prop::collection::vec(finite32().prop_map(f32::abs), 1..40),
+        zeros in any::<u64>(),
         stop in prop::sample::select(vec![Stop::Converged, Stop::Cap, Stop::None]),
-        alarms in rate(),
+        alarms in 0.0..=1.0,
         name in ".*",
     ) {
         let root = folder();
         let store = Store::open(root.path()).unwrap();
-        let controls = vec![Control { name, single: alarms, pair: alarms, ..Control::default() }];
-        let record = SetRecord { margins, label_balance, stop, controls, ..set() };
+        let (made, asked) = (margins.len() as u64, margins.len() as u64);
+        let (images, zeros) = (2 * made, zeros % (2 * made));
+        let hits = (alarms * made as f64) as u64;
+        let controls = vec![Control { name, single: Rate::new(hits, images), pair: Rate::new(hits, made), ..Control::default() }];
+        let record = SetRecord {
+            margins, made, asked, uncrossed: 0, label_balance: vec![zeros, images - zeros], stop, controls, ..set()
+        };
         store.put_set(&record, bytes(b"samples")).unwrap();
         let read = store.set(&record.id).unwrap().unwrap();
         let bits = |record: &SetRecord| record.margins.iter().map(|m| m.to_bits()).collect::<Vec<_>>();
@@ -554,9 +857,10 @@ proptest! {
 
     #[test]
     fn targets_round_trip(
-        (classes, input, parameters) in any::<(usize, [usize; 3], u64)>(),
+        (classes, parameters) in (2_usize.., 1_u64..),
+        input in prop::array::uniform3(1_usize..),
         title in ".*",
-        (epochs, seconds) in (finite(), finite()),
+        (epochs, seconds) in (finite().prop_map(f64::abs), finite().prop_map(f64::abs)),
         crates in prop::collection::btree_map("[a-z-]+", "[0-9.]+", 0..5),
     ) {
         let root = folder();

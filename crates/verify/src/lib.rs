@@ -17,7 +17,7 @@
 //!     }
 //!
 //!     fn logits(&self, images: &Images) -> Result<Vec<f32>, OracleError> {
-//!         let of = |image: &[f32], row: &[f32; 3]| image.iter().zip(row).map(|(x, w)| (x - 0.5) * w * 10.0).sum();
+//!         let of = |image: &[f32], row: &[f32; 3]| image.iter().zip(row).map(|(x, w)| (x - 0.5) * w * 9.0).sum();
 //!         let images = (0..images.len()).map(|i| images.image(i));
 //!         Ok(images.flat_map(|image| self.0.each_ref().map(|row| of(image, row))).collect())
 //!     }
@@ -28,7 +28,7 @@
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("set.safetensors");
 //! # let delivered = Deployed([[1.0, 0.0, 0.2], [0.0, 1.0, 0.1]]);
-//! # let images = Images::new([3, 1, 1], (0..48).map(|i| (i * i % 7) as f32 / 7.0).collect())?;
+//! # let images = Images::new([3, 1, 1], (0..48).map(|i| (i * 29 % 17) as f32 / 17.0).collect())?;
 //! # let head = key.head("mine", 2);
 //! # SensitiveSet {
 //! #     labels: verify::labels(&delivered, &images, LabelSpace::Head, Some(&head))?,
@@ -47,7 +47,7 @@
 //! let ask = |model: &Deployed| verify(model, &set, head.as_ref());
 //!
 //! assert_eq!(ask(&delivered)?.finding, Finding::Intact);
-//! let changed = ask(&Deployed([[-1.0, 0.0, -0.2], [0.0, 2.0, 0.1]]))?;
+//! let changed = ask(&Deployed([[0.0, 1.0, 0.1], [1.0, 0.0, 0.2]]))?;
 //! assert_eq!(changed.finding, Finding::Changed, "{} of its labels changed", changed.single);
 //! # Ok(())
 //! # }

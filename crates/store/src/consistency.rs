@@ -1,0 +1,400 @@
+//! What must hold between the numbers of a record, and between those of records that belong together.
+
+use verify::{LabelSpace, Layout, Rate};
+
+use crate::record::{
+    Answers, Change, Measured, ProbeRecord, Provenance, RunRecord, SetRecord, TargetRecord,
+};
+
+/// The first thing that does not hold, with its values.
+type Consistent = Result<(), String>;
+
+/// Ends the check with a message unless something holds.
+macro_rules! ensure {
+    ($holds:expr, $($words:tt)*) => {
+        if !$holds {
+            return Err(format!($($words)*));
+        }
+    };
+}
+
+impl TargetRecord {
+    /// Whether its numbers can all be true at once.
+    pub(crate) fn consistent(&self) -> Consistent {
+        ensure!(self.classes >= 2, "{} classes", self.classes);
+        ensure!(
+            self.input.iter().all(|side| *side > 0),
+            "an input of shape {:?}",
+            self.input
+        );
+        ensure!(self.parameters > 0, "no parameters");
+        asked("accuracy", self.accuracy)?;
+        self.validation
+            .map_or(Ok(()), |rate| asked("validation", rate))?;
+        at_least_0("epochs", self.epochs)?;
+        sum("weights_sha256", self.weights_sha256.as_deref())?;
+        self.provenance.consistent()
+    }
+}
+
+impl SetRecord {
+    /// How many images the samples are: a pair has two.
+    pub fn images(&self) -> u64 {
+        match self.layout {
+            Layout::Singles => self.made,
+            Layout::Pairs => self.made.saturating_mul(2),
+        }
+    }
+
+    /// Whether its numbers can all be true at once.
+    pub(crate) fn consistent(&self) -> Consistent {
+        let (images, made, asked) = (self.images(), self.made, self.asked);
+        ensure!(made > 0, "no samples");
+        ensure!(
+            made.saturating_add(self.uncrossed) <= asked,
+            "{made} samples made and {} never crossed, of {asked}",
+            self.uncrossed
+        );
+        ensure!(
+            self.iterations_used <= self.iterations_cap,
+            "{} iterations of at most {}",
+            self.iterations_used,
+            self.iterations_cap
+        );
+        let margins = self.margins.len() as u64;
+        ensure!(
+            margins == 0 || margins == asked,
+            "{margins} margins of {asked} samples"
+        );
+        for margin in &self.margins {
+            at_least_0("a margin", f64::from(*margin))?;
+        }
+        let balance = self.label_balance.iter();
+        let labelled = balance.fold(0u64, |all, of_label| all.saturating_add(*of_label));
+        ensure!(
+            labelled == images,
+            "label_balance counts {labelled} images, there are {images}"
+        );
+        ensure!(
+            self.label_space == LabelSpace::Classes || self.label_balance.len() == 2,
+            "label_balance has {} labels of the keyed head's two",
+            self.label_balance.len()
+        );
+        if let Some(share) = self.head_balance {
+            ensure!(
+                (0.0..=0.5).contains(&share),
+                "head_balance {share} is not a share of the rarer label"
+            );
+        }
+        for control in &self.controls {
+            let name = &control.name;
+            for (what, rate, of, which) in [
+                ("single", control.single, images, &control.flipped),
+                ("pair", control.pair, made, &control.flipped_pairs),
+            ] {
+                ensure!(
+                    rate.of() == of,
+                    "control `{name}`: {what} is of {}, there are {of}",
+                    rate.of()
+                );
+                // Records of before the lists have none.
+                ensure!(
+                    which.is_empty() || which.len() as u64 == rate.hits(),
+                    "control `{name}`: {what} has {} hits, and {} are named",
+                    rate.hits(),
+                    which.len()
+                );
+                ensure!(
+                    which.iter().all(|at| u64::from(*at) < of),
+                    "control `{name}`: {what} names one that there is not"
+                );
+            }
+        }
+        if let Some(pixels) = &self.pixels {
+            at_least_0("pixels.mean", pixels.mean)?;
+            at_least_0("pixels.deviation", pixels.deviation)?;
+            ensure!(
+                pixels.pairs.is_some() == (self.layout == Layout::Pairs),
+                "pixels.pairs does not fit the layout"
+            );
+        }
+        sum("samples_sha256", self.samples_sha256.as_deref())?;
+        self.provenance.consistent()
+    }
+
+    /// Whether it can be about a set of `target`.
+    ///
+    /// # Errors
+    /// The first contradiction, with its values.
+    pub fn fits(&self, target: &TargetRecord) -> Consistent {
+        ensure!(
+            self.target == target.id,
+            "it is about target {}",
+            self.target
+        );
+        let labels = self.label_space.labels(target.classes);
+        ensure!(
+            self.label_balance.len() == labels,
+            "label_balance has {} labels, there are {labels}",
+            self.label_balance.len()
+        );
+        Ok(())
+    }
+}
+
+impl RunRecord {
+    /// Whether it is a control: not a bit of the weights changed.
+    pub fn is_control(&self) -> bool {
+        self.change.changed == 0
+    }
+
+    fn answers(&self) -> Answers {
+        Answers {
+            single: self.single,
+            pair: self.pair,
+            both: self.both,
+            same_label: self.same_label,
+        }
+    }
+
+    /// Whether its numbers can all be true at once.
+    pub(crate) fn consistent(&self) -> Consistent {
+        self.answers().consistent()?;
+        if let Some(classes) = &self.classes {
+            let within = classes.consistent();
+            within.map_err(|problem| format!("classes: {problem}"))?;
+            ensure!(
+                (classes.single.of(), classes.pair.of()) == (self.single.of(), self.pair.of()),
+                "classes counts other images or pairs"
+            );
+        }
+        self.change.consistent()?;
+        ensure!(
+            !self.is_control() || self.single.hits() == 0,
+            "no weight changed and {} labels did",
+            self.single.hits()
+        );
+        if let Some(share) = self.all_pairs {
+            ensure!((0.0..=1.0).contains(&share), "all_pairs is {share}");
+        }
+        asked("accuracy_before", self.accuracy_before)?;
+        same_of(
+            "accuracy",
+            Some(self.accuracy_before),
+            Some(self.accuracy_after),
+        )?;
+        same_of("success", self.success_before, self.success_after)?;
+        self.provenance.consistent()
+    }
+
+    /// Whether it can be about `set`, asked of a modification of `target`.
+    ///
+    /// # Errors
+    /// The first contradiction, with its values.
+    pub fn fits(&self, set: &SetRecord, target: &TargetRecord) -> Consistent {
+        ensure!(self.set == set.id, "it is about set {}", self.set);
+        ensure!(
+            (self.target, set.target) == (target.id, target.id),
+            "it is about target {}, its set about {}",
+            self.target,
+            set.target
+        );
+        ensure!(
+            self.generator == set.generator,
+            "its samples are of `{}`, those of its set of `{}`",
+            self.generator,
+            set.generator
+        );
+        let (images, made) = (set.images(), set.made);
+        ensure!(
+            (self.single.of(), self.pair.of()) == (images, made),
+            "it counts {} images and {} pairs, the set has {images} and {made}",
+            self.single.of(),
+            self.pair.of()
+        );
+        ensure!(
+            self.accuracy_before == target.accuracy,
+            "accuracy_before is {}, the target's is {}",
+            self.accuracy_before,
+            target.accuracy
+        );
+        ensure!(
+            self.classes.is_none() || set.label_space == LabelSpace::Head,
+            "it counts classes beside the labels of a set whose labels are classes"
+        );
+        let others = |label: &u64| images - label;
+        ensure!(
+            !self.same_label
+                || set
+                    .label_balance
+                    .iter()
+                    .map(others)
+                    .any(|n| n == self.single.hits()),
+            "all labels are the same now, and no label of the set has all but {} images",
+            self.single.hits()
+        );
+        Ok(())
+    }
+}
+
+impl Answers {
+    fn consistent(&self) -> Consistent {
+        let Self {
+            single, pair, both, ..
+        } = *self;
+        asked("single", single)?;
+        asked("pair", pair)?;
+        ensure!(
+            both <= pair.hits(),
+            "both members flipped of {both} pairs, any of {}",
+            pair.hits()
+        );
+        if single.of() == pair.of() {
+            // Pairs drawn of single samples: each needs a member that flipped.
+            ensure!(
+                single.hits() > 0 || pair.hits() == 0,
+                "{} pairs flipped and no sample",
+                pair.hits()
+            );
+            ensure!(
+                single.hits() < single.of() || both == pair.of(),
+                "all samples flipped, and of {both} of {} pairs both",
+                pair.of()
+            );
+        } else {
+            ensure!(
+                Some(single.of()) == pair.of().checked_mul(2),
+                "{} images and {} pairs",
+                single.of(),
+                pair.of()
+            );
+            ensure!(
+                Some(single.hits()) == pair.hits().checked_add(both),
+                "{} images flipped, in {} pairs, of which {both} with both",
+                single.hits(),
+                pair.hits()
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Change {
+    fn consistent(&self) -> Consistent {
+        let Self {
+            weights,
+            changed,
+            max_abs,
+            mean_abs,
+        } = *self;
+        ensure!(weights > 0, "no weights");
+        ensure!(changed <= weights, "{changed} weights of {weights} changed");
+        at_least_0("change.max_abs", max_abs)?;
+        at_least_0("change.mean_abs", mean_abs)?;
+        // The mean is a rounded one.
+        ensure!(
+            mean_abs <= max_abs * (1.0 + 1e-6),
+            "the mean change {mean_abs} is above the largest, {max_abs}"
+        );
+        ensure!(
+            changed > 0 || max_abs == 0.0,
+            "no weight changed, one of them by {max_abs}"
+        );
+        Ok(())
+    }
+}
+
+impl ProbeRecord {
+    /// Whether its numbers can all be true at once.
+    pub(crate) fn consistent(&self) -> Consistent {
+        let measured = match &self.result {
+            Measured::Timing(_) => "timing",
+            Measured::Dispersion(_) => "dispersion",
+            Measured::Convergence(_) => "convergence",
+            Measured::Slice(_) => "slice",
+        };
+        ensure!(
+            self.probe == measured,
+            "the probe is `{}` and its result a {measured}",
+            self.probe
+        );
+        self.result.consistent()?;
+        self.provenance.consistent()
+    }
+}
+
+impl Measured {
+    fn consistent(&self) -> Consistent {
+        match self {
+            Self::Timing(all) => all.iter().try_for_each(|one| {
+                ensure!(one.samples > 0, "{}: no samples", one.generator);
+                ensure!(!one.seconds.is_empty(), "{}: no times", one.generator);
+                let mut seconds = one.seconds.iter();
+                seconds.try_for_each(|each| at_least_0("seconds", *each))
+            }),
+            Self::Dispersion(all) => all.iter().try_for_each(|one| {
+                let (means, deviations) = (one.means.len(), one.deviations.len());
+                ensure!(means > 0, "no outputs");
+                ensure!(
+                    means == deviations,
+                    "{means} means and {deviations} deviations"
+                );
+                let mut deviations = one.deviations.iter();
+                deviations.try_for_each(|each| at_least_0("a deviation", *each))
+            }),
+            Self::Convergence(all) => all.iter().try_for_each(|one| {
+                at_least_0("a margin", one.margin)?;
+                at_least_0("outputs", one.outputs)
+            }),
+            Self::Slice(slice) => {
+                let points = slice.side.checked_mul(slice.side);
+                let (before, after) = (slice.before.len(), slice.after.len());
+                ensure!(
+                    points == Some(before as u64) && before == after,
+                    "{before} and {after} margins of {} points a side",
+                    slice.side
+                );
+                at_least_0("reach", slice.reach)?;
+                at_least_0("gap", slice.gap)
+            }
+        }
+    }
+}
+
+impl Provenance {
+    fn consistent(&self) -> Consistent {
+        at_least_0("provenance.seconds", self.seconds)
+    }
+}
+
+fn asked(what: &str, rate: Rate) -> Consistent {
+    ensure!(rate.of() > 0, "{what} is of nothing");
+    Ok(())
+}
+
+/// Two rates of the same images, both there or neither.
+fn same_of(what: &str, before: Option<Rate>, after: Option<Rate>) -> Consistent {
+    let of = |rate: Option<Rate>| rate.map(Rate::of);
+    ensure!(
+        of(before) == of(after),
+        "{what} before and after are of other images"
+    );
+    Ok(())
+}
+
+fn at_least_0(what: &str, value: f64) -> Consistent {
+    ensure!(value.is_finite() && value >= 0.0, "{what} is {value}");
+    Ok(())
+}
+
+fn sum(what: &str, digits: Option<&str>) -> Consistent {
+    let Some(digits) = digits else {
+        return Ok(());
+    };
+    let hexadecimal = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    ensure!(
+        digits.len() == 64 && digits.bytes().all(hexadecimal),
+        "{what} is no SHA-256"
+    );
+    Ok(())
+}
