@@ -42,6 +42,8 @@ pub enum Command {
     Plan(Selected),
     /// Count what is done of a grid.
     Status(Selected),
+    /// Check records, weights and samples of a grid: checksums, contradictions, and whether they belong to the grid.
+    Check(Selected),
     /// Make the tables of a grid out of its records; nothing is computed.
     Table(Chosen),
     /// Make the figures of a grid out of its records; nothing is computed.

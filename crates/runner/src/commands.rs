@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod check;
 mod compute;
 mod datasets;
 mod list;
@@ -19,6 +20,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Some(Command::Plan(selected)) => outline::plan(&selected),
         Some(Command::Status(selected)) => outline::status(&selected),
+        Some(Command::Check(selected)) => check::run(&selected),
         Some(Command::Table(chosen)) => report::table(&chosen),
         Some(Command::Plot(chosen)) => report::plot(&chosen),
         Some(Command::Report(chosen)) => report::page(&chosen),

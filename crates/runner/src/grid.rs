@@ -117,7 +117,7 @@ pub struct Target {
 }
 
 /// The margin on a plane through a pair: the paper's figure 1.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Slice {
     /// What happens to the model.

@@ -16,6 +16,7 @@
 mod cli;
 mod commands;
 mod device;
+mod examine;
 mod execute;
 mod exit;
 mod grid;

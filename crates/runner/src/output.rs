@@ -34,12 +34,13 @@ impl<'a> Findings<'a> {
         let looked_at = session.grid.reports.contains(&Report::Samples);
         for step in &session.plan.targets {
             records.targets.extend(store.target(&step.id)?);
+            let classes = step.target.dataset.info().classes;
             for set in &step.sets {
                 records.sets.extend(store.set(&set.id)?);
                 // The samples themselves are only looked at, and need not be there.
                 let samples = store.samples(&set.id);
                 if looked_at && samples.exists() {
-                    match SensitiveSet::load(&samples) {
+                    match SensitiveSet::load_unsealed(&samples, classes) {
                         Ok(images) => drop(records.samples.insert(set.id, images)),
                         Err(error) => {
                             eprintln!("WARNING: {}: its samples are not shown: {error}", set.name);

@@ -10,6 +10,8 @@ mod fits;
 mod label;
 mod only;
 
+use std::path::Path;
+
 use generators::probe;
 use serde::Serialize;
 use serde_json::Value;
@@ -208,6 +210,15 @@ impl Step<'_> {
             Kind::Probe => store.probe(&self.id).map(|record| record.is_some()),
         }
     }
+}
+
+/// How the file at `path`, weights or samples beside their record, is had again.
+pub fn made_again(path: &Path) -> String {
+    let record = path.with_file_name("record.json");
+    format!(
+        "delete its record, {}, to have it made again",
+        record.display()
+    )
 }
 
 /// The fields of a generator, an attack or a probe, without its name.

@@ -165,26 +165,6 @@ fn a_damaged_set_is_not_shown_and_costs_no_table() {
     assert_eq!(table(), before + lost);
 }
 
-/// The samples of one generator under the record of another.
-#[test]
-fn the_samples_of_another_set_are_refused() {
-    let place = Place::new(&grid(""));
-    place.succeed(&["grid.yaml", "--only", "fashion-mnist/resnet20/*"]);
-    let sets = place.payloads().into_iter();
-    let sets: Vec<_> = sets.filter(|(path, _)| path.contains("/sets/")).collect();
-    let generator = |bytes: &[u8]| {
-        let text = String::from_utf8_lossy(bytes);
-        ["dbi", "aid"].map(|name| text.contains(&format!(r#"generator\":\"{name}"#)))
-    };
-    let of = |wanted| sets.iter().find(|(_, bytes)| generator(bytes) == wanted);
-    let (dbi, aid) = (of([true, false]).unwrap(), of([false, true]).unwrap());
-    fs::write(place.path().join(&dbi.0), &aid.1).unwrap();
-    let answer = place.run(&["grid.yaml", "--set", "attack_seeds=2"]);
-    assert_eq!(answer.code, Some(1), "{}", answer.stderr);
-    let said = "holds 6 samples of aid, and its record is about 6 of dbi";
-    assert!(answer.stderr.contains(said), "{}", answer.stderr);
-}
-
 /// Samples of one model say nothing of another.
 #[test]
 fn other_weights_under_the_name_of_a_target_are_refused() {

@@ -18,18 +18,10 @@ struct Header {
     format: u32,
 }
 
-/// The record at `path`, or `None` if there is no such file.
+/// The record at `path`, and whether it has a checksum, which records of format 1 have not; `None` if there is no such file.
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::Damaged`] (also where a record contradicts itself), [`Error::Future`].
-pub fn read<R: Record>(path: &Path) -> Result<Option<R>> {
-    Ok(read_with_checksum(path)?.map(|(record, _)| record))
-}
-
-/// The same, and whether its checksum covers it: records of format 1 have none.
-///
-/// # Errors
-/// As [`read`].
 pub fn read_with_checksum<R: Record>(path: &Path) -> Result<Option<(R, bool)>> {
     let Some(bytes) = bytes(path)? else {
         return Ok(None);

@@ -156,34 +156,19 @@ impl Store {
         self.read(id)
     }
 
-    /// Whether the record of a step has a checksum, if there is a record; those of format 1 have none.
+    /// The record of a step, and whether it has a checksum; records of format 1 have none.
     ///
     /// # Errors
-    /// As for the record itself.
-    pub fn has_checksum<R: Record>(&self, id: &Id) -> Result<Option<bool>> {
-        let read = file::read_with_checksum::<R>(&self.record_path::<R>(id))?;
-        Ok(read.map(|(_, has_checksum)| has_checksum))
-    }
-
-    /// The ids of all steps of a kind that have a record.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn ids<R: Record>(&self) -> Result<Vec<Id>> {
-        let names = file::names(&self.root.join(R::FOLDER))?;
-        let ids = names.iter().filter_map(|name| {
-            let id = if R::ALONE {
-                name.strip_suffix(".json")?
-            } else {
-                name
-            };
-            id.parse().ok()
-        });
-        let mut ids: Vec<Id> = ids
-            .filter(|id| self.record_path::<R>(id).exists())
-            .collect();
-        ids.sort_unstable();
-        Ok(ids)
+    /// [`Error::Io`], [`Error::Damaged`], [`Error::Misplaced`], [`Error::Future`].
+    pub fn read_with_checksum<R: Record>(&self, id: &Id) -> Result<Option<(R, bool)>> {
+        let path = self.record_path::<R>(id);
+        match file::read_with_checksum::<R>(&path)? {
+            Some((record, _)) if record.id() != id => Err(Error::Misplaced {
+                path,
+                id: *record.id(),
+            }),
+            read => Ok(read),
+        }
     }
 
     /// Where the weights of target `id` lie once [`Store::put_target`] has put them.
@@ -304,15 +289,8 @@ impl Store {
     }
 
     fn read<R: Record>(&self, id: &Id) -> Result<Option<R>> {
-        let path = self.record_path::<R>(id);
-        let record: Option<R> = file::read(&path)?;
-        match record {
-            Some(record) if record.id() != id => Err(Error::Misplaced {
-                path,
-                id: *record.id(),
-            }),
-            record => Ok(record),
-        }
+        let read = self.read_with_checksum(id)?;
+        Ok(read.map(|(record, _)| record))
     }
 
     fn put<R: Record, F>(&self, record: &R, payload: Option<(PathBuf, F)>) -> Result<()>

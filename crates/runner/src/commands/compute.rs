@@ -6,6 +6,7 @@ use spec::Stream;
 
 use super::outline;
 use crate::cli::{How, Selected};
+use crate::examine::examine;
 use crate::execute::{Bench, Saving, initial};
 use crate::exit::Refuse;
 use crate::output::Findings;
@@ -19,6 +20,10 @@ use crate::signal::Signal;
 pub fn run(selected: &Selected, how: &How) -> anyhow::Result<()> {
     let clock = Clock::start();
     let (session, part) = Session::select(selected).or_refuse()?;
+    if let Some(records) = session.records().or_refuse()? {
+        let found = examine(&session, &session.plan, &records);
+        found.require().or_refuse()?;
+    }
     something_to_do(&session, &part).or_refuse()?;
     usable_images(&session, &part).or_refuse()?;
     usable_weights(&session, &part).or_refuse()?;

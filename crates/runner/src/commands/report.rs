@@ -3,6 +3,7 @@
 use store::Store;
 
 use crate::cli::Chosen;
+use crate::examine::examine;
 use crate::exit::Refuse;
 use crate::output::Findings;
 use crate::provenance::Clock;
@@ -52,5 +53,6 @@ fn is_figure(file: &std::path::Path) -> bool {
 fn open(chosen: &Chosen) -> anyhow::Result<(Session, Store)> {
     let session = Session::open(chosen)?;
     let store = Store::open_read_only(session.store_folder())?;
+    examine(&session, &session.plan, &store).require()?;
     Ok((session, store))
 }

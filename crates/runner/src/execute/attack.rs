@@ -15,6 +15,36 @@ use crate::plan::{self, AttackStep, RunStep, TargetStep};
 use crate::progress::Progress;
 use crate::provenance::Clock;
 
+/// A model of which no weight changed answered otherwise than before: no number of this run can be trusted.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{name}: no weight changed, but {flipped} of the labels did, and the accuracy went from {} to {}; the samples or the arithmetic are not what they were, and `runner check` tells which files are",
+    accuracy[0],
+    accuracy[1]
+)]
+struct FlippingControl {
+    name: String,
+    flipped: Rate,
+    accuracy: [Rate; 2],
+}
+
+/// Stops everything if a model of which no weight `changed` answers otherwise than the untouched one.
+fn control(
+    name: &str,
+    changed: u64,
+    flipped: Rate,
+    accuracy: [Rate; 2],
+) -> Result<(), FlippingControl> {
+    if changed > 0 || (flipped.hits() == 0 && accuracy[0] == accuracy[1]) {
+        return Ok(());
+    }
+    Err(FlippingControl {
+        name: name.to_owned(),
+        flipped,
+        accuracy,
+    })
+}
+
 impl Bench<'_> {
     /// Does the attacks of `step` that have runs without a record, as far as there are sets to ask.
     ///
@@ -106,6 +136,9 @@ impl Bench<'_> {
                     continue;
                 }
             };
+            let accuracies = [subject.accuracy, accuracy];
+            let flipped = judged.verdict.single;
+            control(&run.name, change.changed, flipped, accuracies)?;
             results.push(format!(
                 "{} {:.0} %",
                 question.generator,
@@ -151,5 +184,31 @@ impl Bench<'_> {
         }
         progress.end(line, &format!("pairs flipped: {}", results.join(", ")));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_control_that_flips_stops_the_run() {
+        let same = [Rate::new(8, 10); 2];
+        let quiet = Rate::new(0, 12);
+        assert!(control("ours/lr=0", 0, quiet, same).is_ok());
+        assert!(control("ours/lr=1", 5, Rate::new(7, 12), same).is_ok());
+        let error = control("ours/lr=0", 0, Rate::new(7, 12), same).unwrap_err();
+        let message = error.to_string();
+        let said = "ours/lr=0: no weight changed, but 7/12";
+        assert!(message.starts_with(said), "{message}");
+        let worse = [Rate::new(8, 10), Rate::new(7, 10)];
+        let error = anyhow::Error::from(control("ours/lr=0", 0, quiet, worse).unwrap_err());
+        // It is not a failure of one step, after which the others go on.
+        let mut failures = Failures::default();
+        assert!(
+            failures
+                .tolerate::<()>(Err(error), &Progress::new(0))
+                .is_err()
+        );
     }
 }

@@ -12,6 +12,8 @@ use verify::{Control, Layout, Pixels, Rate, SensitiveSet};
 use super::question::Question;
 use super::target::Subject;
 use super::{Bench, Failures};
+use crate::examine;
+use crate::grid::Sha256;
 use crate::oracle::BlackBox;
 use crate::plan::{self, SetStep, TargetStep};
 use crate::progress::Progress;
@@ -42,7 +44,7 @@ impl Bench<'_> {
             let stream = self.root.split("set").split(&set.seed.to_string());
             let question = match self.store.set(&set.id)? {
                 Some(_) if !asked.contains(&set.id) => continue,
-                Some(record) => self.made(set, &record, subject, &stream),
+                Some(record) => self.made(step, set, &record, subject, &stream, progress),
                 None => self.make(step, set, subject, &stream, progress),
             };
             let question = question.with_context(|| set.name.clone());
@@ -51,38 +53,46 @@ impl Bench<'_> {
         Ok(questions)
     }
 
-    /// The set that was made before.
+    /// The set that was made before, checked in every way before it judges a model.
     fn made(
         &self,
+        step: &TargetStep,
         set: &SetStep,
         record: &SetRecord,
         subject: &Subject,
         stream: &Stream,
+        progress: &Progress,
     ) -> anyhow::Result<Question> {
         let path = self.store.samples(&set.id);
-        let samples = SensitiveSet::load(&path).and_then(|samples| {
-            let (found, made) = (samples.samples() as u64, record.made);
-            if samples.generator == record.generator && found == made {
-                return Ok(samples);
-            }
-            Err(verify::Error::Set {
-                problem: format!(
-                    "{} holds {found} samples of {}, and its record is about {made} of {}",
-                    path.display(),
-                    samples.generator,
-                    record.generator
-                ),
-                model_id: samples.model_id,
-            })
-        });
-        let samples = samples.with_context(|| {
-            let record = path.with_file_name("record.json");
-            format!(
-                "delete its record, {}, to have it made again",
-                record.display()
-            )
-        })?;
-        self.question(set, samples, subject, stream)
+        let unusable = |problem: String| models::Error::File {
+            problem: format!("{problem}; {}", plan::made_again(&path)),
+            path: path.clone(),
+        };
+        if record.samples_sha256.is_none() {
+            progress.warn(&format!(
+                "{}: its record has no checksum of its samples, and they have no seal: a version before these made them",
+                set.name
+            ));
+        }
+        let classes = subject.network.classes();
+        let samples = examine::samples_at(&path, record, self.key, classes).map_err(unusable)?;
+        let model_id = self.model_id(step, subject)?;
+        if samples.model_id != model_id {
+            let other = &samples.model_id;
+            return Err(
+                unusable(format!("it is for the model `{other}`, not `{model_id}`")).into(),
+            );
+        }
+        let question = self.question(set, samples, subject, stream)?;
+        // Wherever the samples are from: on the model that they are for they have their labels.
+        let (judged, _) = question.ask(&BlackBox(&subject.network))?;
+        match judged.verdict.single.hits() {
+            0 => Ok(question),
+            flipped => Err(unusable(format!(
+                "the untouched model gives {flipped} of its images another label"
+            ))
+            .into()),
+        }
     }
 
     fn make(
@@ -116,7 +126,11 @@ impl Bench<'_> {
             head_balance: self.head_balance.map(Minority::get),
             ..record(step, set, subject, made, controls, provenance)?
         };
-        let bytes = question.set.to_bytes()?;
+        let bytes = question.set.to_bytes(self.key)?;
+        let record = SetRecord {
+            samples_sha256: Some(Sha256::of(&bytes).as_str().to_owned()),
+            ..record
+        };
         self.store
             .put_set(&record, |path| Ok(std::fs::write(path, &bytes)?))?;
         progress.end(line, &format!("{result}, {} false alarms", alarms.hits()));
@@ -164,7 +178,7 @@ impl Bench<'_> {
         subject: &Subject,
         stream: &Stream,
     ) -> anyhow::Result<Question> {
-        let head = samples.head(self.key, subject.network.classes())?;
+        let head = samples.head(self.key)?;
         let untouched = BlackBox(&subject.network);
         Question::new(step, samples, head, &untouched, stream)
     }
@@ -263,6 +277,7 @@ fn record(
         label_balance: balance,
         pixels: Some(Pixels::of(&made.set)),
         controls,
+        samples_sha256: None,
         provenance,
     })
 }
@@ -287,6 +302,7 @@ mod tests {
                 labels: vec![0, 9],
                 layout: Layout::Singles,
                 label_space: LabelSpace::Classes,
+                classes: 10,
                 model_id: "mine".to_owned(),
                 generator: "another name".to_owned(),
                 key_check: None,

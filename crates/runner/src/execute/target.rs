@@ -17,7 +17,7 @@ use verify::Rate;
 use super::Bench;
 use super::images::{self, Images};
 use crate::grid::{Head, Sha256, Target};
-use crate::plan::{TargetStep, WeightFile};
+use crate::plan::{self, TargetStep, WeightFile};
 use crate::progress::{Line, Progress};
 use crate::provenance::Clock;
 
@@ -246,10 +246,9 @@ pub fn initial(step: &TargetStep, stream: &Stream) -> anyhow::Result<Weights> {
 
 /// Why the weights at `path` are not of use, and the way out.
 fn stale(path: PathBuf, problem: &str) -> anyhow::Error {
-    let record = path.with_file_name("record.json");
     let problem = format!(
-        "the weights of this finished target {problem}; delete its record, {}, to have it made again",
-        record.display()
+        "the weights of this finished target {problem}; {}",
+        plan::made_again(&path)
     );
     models::Error::File { path, problem }.into()
 }

@@ -42,6 +42,18 @@ impl Place {
         Self(folder)
     }
 
+    /// A folder with the same files.
+    pub fn copy(&self) -> Self {
+        let copy = tempfile::tempdir().unwrap();
+        walk(self.path(), &mut |path| {
+            let to = copy.path().join(path.strip_prefix(self.path()).unwrap());
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::copy(path, to).unwrap();
+        });
+        fs::create_dir_all(copy.path().join("results/store/state")).unwrap();
+        Self(copy)
+    }
+
     pub fn path(&self) -> &Path {
         self.0.path()
     }

@@ -1,0 +1,273 @@
+//! Whether the records of a plan are whole, free of contradictions, and about what the plan says.
+
+use std::fmt::Debug;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use spec::checked::Minority;
+use store::{ProbeRecord, Record, RunRecord, SetRecord, Store, TargetRecord};
+use verify::{Pixels, SecretKey, SensitiveSet};
+
+use crate::grid::{Sha256, Target};
+use crate::plan::{self, AttackStep, Plan, ProbeStep, RunStep, SetStep, SliceStep, TargetStep};
+use crate::session::Session;
+
+/// What was found.
+#[derive(Default)]
+pub struct Examined {
+    /// Steps that have a record.
+    pub records: usize,
+    /// Those whose record has no checksum: a version before checksums wrote it.
+    pub without_checksum: usize,
+    /// What does not hold, in the order of the plan: each a line that names the file and the way out.
+    pub problems: Vec<String>,
+}
+
+/// What does not hold of a record.
+type Holds = Result<(), String>;
+
+/// Looks at every record of `part` that there is.
+pub fn examine(session: &Session, part: &Plan, store: &Store) -> Examined {
+    let mut found = Examined::default();
+    let grid = Facts {
+        seed: session.grid.seed,
+        head_balance: session.grid.head_balance,
+    };
+    for step in &part.targets {
+        let target =
+            found.read::<TargetRecord>(store, &step.id, |record| grid.target(record, step));
+        for set in &step.sets {
+            let known = found.read::<SetRecord>(store, &set.id, |record| {
+                grid.set(record, step, set)?;
+                target.as_ref().map_or(Ok(()), |target| record.fits(target))
+            });
+            let attacks = step.attacks.iter();
+            let runs = attacks.flat_map(|attack| attack.runs.iter().map(move |run| (attack, run)));
+            for (attack, run) in runs.filter(|(_, run)| run.set == set.id) {
+                found.read::<RunRecord>(store, &run.id, |record| {
+                    grid.run(record, step, set, attack, run)?;
+                    match (&known, &target) {
+                        (Some(set), Some(target)) => record.fits(set, target),
+                        _ => Ok(()),
+                    }
+                });
+            }
+        }
+        for probe in &step.probes {
+            found.read::<ProbeRecord>(store, &probe.id, |record| grid.probe(record, step, probe));
+        }
+        if let Some(slice) = &step.slice {
+            found.read::<ProbeRecord>(store, &slice.id, |record| grid.slice(record, step, slice));
+        }
+    }
+    found
+}
+
+impl Examined {
+    /// The record of step `id` if there is one that holds; what does not is noted.
+    fn read<R: Record>(
+        &mut self,
+        store: &Store,
+        id: &spec::Id,
+        check: impl FnOnce(&R) -> Holds,
+    ) -> Option<R> {
+        let (record, has_checksum) = match store.read_with_checksum::<R>(id) {
+            Ok(read) => read?,
+            Err(error) => {
+                self.records += 1;
+                self.problems
+                    .push(format!("{:#}", anyhow::Error::from(error)));
+                return None;
+            }
+        };
+        self.records += 1;
+        self.without_checksum += usize::from(!has_checksum);
+        let Err(what) = check(&record) else {
+            return Some(record);
+        };
+        self.problems.push(format!(
+            "{}: {what}; it was edited or copied: delete it and run the grid again, only this step is repeated",
+            store.record_path::<R>(id).display()
+        ));
+        None
+    }
+
+    /// Refuses what does not hold.
+    ///
+    /// # Errors
+    /// If anything does not: the first few of all.
+    pub fn require(self) -> anyhow::Result<()> {
+        const SHOWN: usize = 5;
+        let Some(first) = self.problems.first() else {
+            return Ok(());
+        };
+        if self.problems.len() == 1 {
+            anyhow::bail!("{first}");
+        }
+        let lines = self.problems.iter().take(SHOWN);
+        let mut text: String = lines.map(|problem| format!("\n  {problem}")).collect();
+        if let Some(more) = self.problems.len().checked_sub(SHOWN).filter(|n| *n > 0) {
+            text += &format!("\n  and {more} more, which `runner check` lists");
+        }
+        anyhow::bail!(
+            "{} records are not what was computed{text}",
+            self.problems.len()
+        )
+    }
+}
+
+/// What all records of a grid must say.
+struct Facts {
+    seed: u64,
+    head_balance: Option<Minority>,
+}
+
+impl Facts {
+    fn target(&self, record: &TargetRecord, step: &TargetStep) -> Holds {
+        let info = step.target.dataset.info();
+        same("dataset", record.dataset.as_str(), info.name)?;
+        same("model", record.model.as_str(), step.target.model.name())?;
+        same("classes", record.classes, info.classes)?;
+        same("input", record.input, info.shape)?;
+        same("seed", record.seed, self.seed)?;
+        let target: Target = settings(&record.spec)?;
+        let head = |target: &Target| target.init.as_ref().and_then(|init| init.head);
+        let equal = target.itself() == step.target.itself() && head(&target) == head(&step.target);
+        alike(equal, &record.spec, &json!(step.target))
+    }
+
+    fn set(&self, record: &SetRecord, step: &TargetStep, set: &SetStep) -> Holds {
+        same("target", record.target, step.id)?;
+        same("generator", record.generator.as_str(), set.generator.name())?;
+        same("seed", record.seed, set.seed)?;
+        same("layout", record.layout, set.generator.generator().layout())?;
+        // Records of before this field do not say.
+        if record.format > 1 || record.head_balance.is_some() {
+            let planned = self.head_balance.map(Minority::get);
+            same("head_balance", record.head_balance, planned)?;
+        }
+        let generator: generators::Spec = settings(&json!({ set.generator.name(): record.spec }))?;
+        alike(
+            generator == set.generator,
+            &record.spec,
+            &fields(&set.generator),
+        )
+    }
+
+    fn run(
+        &self,
+        record: &RunRecord,
+        step: &TargetStep,
+        set: &SetStep,
+        attack: &AttackStep,
+        run: &RunStep,
+    ) -> Holds {
+        same("target", record.target, step.id)?;
+        same("set", record.set, run.set)?;
+        same("generator", record.generator.as_str(), set.generator.name())?;
+        same("attack", record.attack.as_str(), attack.attack.name())?;
+        same("seed", record.seed, attack.seed)?;
+        let found: attacks::Spec = settings(&json!({ attack.attack.name(): record.spec }))?;
+        alike(
+            found == attack.attack,
+            &record.spec,
+            &fields(&attack.attack),
+        )
+    }
+
+    fn probe(&self, record: &ProbeRecord, step: &TargetStep, probe: &ProbeStep) -> Holds {
+        same("target", record.target, step.id)?;
+        same("probe", record.probe.as_str(), probe.probe.name())?;
+        same("seed", record.seed, self.seed)?;
+        let found: generators::probe::Spec = settings(&json!({ probe.probe.name(): record.spec }))?;
+        alike(found == probe.probe, &record.spec, &fields(&probe.probe))
+    }
+
+    fn slice(&self, record: &ProbeRecord, step: &TargetStep, slice: &SliceStep) -> Holds {
+        same("target", record.target, step.id)?;
+        same("probe", record.probe.as_str(), "slice")?;
+        same("seed", record.seed, self.seed)?;
+        let found: crate::grid::Slice = settings(&record.spec)?;
+        alike(found == slice.slice, &record.spec, &json!(slice.slice))
+    }
+}
+
+fn same<T: PartialEq + Debug>(field: &str, found: T, planned: T) -> Holds {
+    match found == planned {
+        true => Ok(()),
+        false => Err(format!("`{field}` is {found:?}, the grid says {planned:?}")),
+    }
+}
+
+fn as_recorded<T: PartialEq + Debug>(what: &str, found: T, recorded: T) -> Holds {
+    match found == recorded {
+        true => Ok(()),
+        false => Err(format!(
+            "its {what} is {found:?}, its record says {recorded:?}"
+        )),
+    }
+}
+
+/// The settings that a record names, with the defaults of fields that came after it.
+fn settings<T: serde::de::DeserializeOwned>(spec: &Value) -> Result<T, String> {
+    serde_json::from_value(spec.clone()).map_err(|problem| format!("`spec`: {problem}"))
+}
+
+fn alike(equal: bool, found: &Value, planned: &Value) -> Holds {
+    match equal {
+        true => Ok(()),
+        false => Err(format!("`spec` is {found}, the grid says {planned}")),
+    }
+}
+
+fn fields(spec: &impl serde::Serialize) -> Value {
+    plan::fields(spec).unwrap_or_default()
+}
+
+/// The samples that `record` is about, from their file: with its checksum and the seal of `key`, or of before either, and as the record
+/// describes them. `classes` are the logits of their model.
+///
+/// # Errors
+/// What does not hold.
+pub fn samples_at(
+    path: &Path,
+    record: &SetRecord,
+    key: &SecretKey,
+    classes: usize,
+) -> Result<SensitiveSet, String> {
+    let set = match &record.samples_sha256 {
+        Some(sum) => {
+            checksum(path, sum)?;
+            SensitiveSet::load(path, key)
+        }
+        None => SensitiveSet::load_unsealed(path, classes),
+    };
+    // The message of a set file without the name of the file.
+    let cause = |error: verify::Error| match std::error::Error::source(&error) {
+        Some(cause) => cause.to_string(),
+        None => error.to_string(),
+    };
+    let set = set.map_err(cause)?;
+    as_recorded("generator", set.generator.as_str(), &record.generator)?;
+    as_recorded("layout", set.layout, record.layout)?;
+    as_recorded("label space", set.label_space, record.label_space)?;
+    as_recorded("number of samples", set.samples() as u64, record.made)?;
+    let mut balance = vec![0; set.label_space.labels(set.classes)];
+    for label in &set.labels {
+        balance[*label as usize] += 1;
+    }
+    as_recorded("label balance", &balance, &record.label_balance)?;
+    if let Some(pixels) = record.pixels {
+        as_recorded("pixels", Pixels::of(&set), pixels)?;
+    }
+    Ok(set)
+}
+
+/// Checks the SHA-256 of a file that a record names.
+///
+/// # Errors
+/// If it is another one, or the file cannot be read.
+pub fn checksum(path: &Path, recorded: &str) -> Holds {
+    let found = Sha256::of_file(path).map_err(|error| error.to_string())?;
+    as_recorded("SHA-256", found.as_str(), recorded)
+}

@@ -1,0 +1,390 @@
+//! Results that are not what was computed: edited, damaged, exchanged. Nothing is made of them in silence.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use common::{GRID, Place};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use verify::{Images, LabelSpace, Layout, SecretKey, SensitiveSet};
+
+/// A finished run of the miniature, with one attack seed.
+static DONE: LazyLock<Place> = LazyLock::new(|| {
+    let place = Place::new(&GRID.replace("attack_seeds: 2", "attack_seeds: 1"));
+    place.succeed(&["grid.yaml"]);
+    place
+});
+
+/// Another attack seed, which asks all sets again.
+const MORE: [&str; 3] = ["grid.yaml", "--set", "attack_seeds=2"];
+
+/// The records of one kind under `place`, in a fixed order.
+fn files(place: &Place, kind: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(place.results().join("store").join(kind))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            if path.is_dir() {
+                path.join("record.json")
+            } else {
+                path
+            }
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+fn parsed(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+/// The record of the runs, sets or targets for which `is` holds.
+fn find(place: &Place, kind: &str, is: impl Fn(&Value) -> bool) -> PathBuf {
+    let found = files(place, kind)
+        .into_iter()
+        .find(|path| is(&parsed(path)));
+    found.expect("there is such a record")
+}
+
+/// Edits a record and corrects its checksum, as somebody would who knows the format.
+fn edit(path: &Path, edit: impl FnOnce(&mut Value)) {
+    let mut record = parsed(path);
+    record.as_object_mut().unwrap().shift_remove("sha256");
+    edit(&mut record);
+    let text = serde_json::to_string_pretty(&record).unwrap();
+    let fields = text.strip_suffix("\n}").unwrap();
+    let sum = hex(fields.as_bytes());
+    fs::write(path, format!("{fields},\n  \"sha256\": \"{sum}\"\n}}\n")).unwrap();
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let sum = Sha256::digest(bytes);
+    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What `table` and `check` say of results that do not hold.
+fn refused(place: &Place) -> String {
+    let csv = place.results().join("mini/table3.csv");
+    let before = fs::read(&csv).unwrap();
+    let table = place.run(&["table", "grid.yaml"]);
+    assert_eq!(table.code, Some(2), "{}{}", table.stdout, table.stderr);
+    assert_eq!(table.stdout, "");
+    assert_eq!(fs::read(&csv).unwrap(), before, "the table was written");
+    // Nor is anything computed.
+    let run = place.run(&MORE);
+    assert_eq!((run.code, &run.stderr), (Some(2), &table.stderr));
+    let check = place.run(&["check", "grid.yaml"]);
+    assert_eq!(check.code, Some(1), "{}", check.stdout);
+    assert_eq!(check.stderr.lines().count(), 1, "{}", check.stderr);
+    let first = check.stdout.lines().next().unwrap().to_owned();
+    assert_eq!(table.stderr, format!("error: {first}\n"));
+    first
+}
+
+#[test]
+fn results_that_hold_are_counted() {
+    let place = DONE.copy();
+    let answer = place.succeed(&["check", "grid.yaml"]);
+    insta::assert_snapshot!(answer.stdout);
+}
+
+#[test]
+fn results_of_before_checksums_hold_and_say_so() {
+    let place = DONE.copy();
+    let table = fs::read(place.results().join("mini/table3.csv")).unwrap();
+    for kind in ["targets", "sets", "runs"] {
+        for path in files(&place, kind) {
+            let mut record = parsed(&path);
+            let fields = record.as_object_mut().unwrap();
+            fields["format"] = json!(1);
+            fields.shift_remove("sha256");
+            fields.shift_remove("samples_sha256");
+            fs::write(&path, serde_json::to_string_pretty(&record).unwrap()).unwrap();
+        }
+    }
+    place.succeed(&["table", "grid.yaml"]);
+    assert_eq!(
+        fs::read(place.results().join("mini/table3.csv")).unwrap(),
+        table
+    );
+    let answer = place.succeed(&["check", "grid.yaml"]);
+    insta::assert_snapshot!(answer.stdout);
+    // Samples of before are asked, with a warning: on the model that they are for they have their labels.
+    let answer = place.succeed(&MORE);
+    let said = "a version before these made them";
+    assert_eq!(answer.stderr.matches(said).count(), 4, "{}", answer.stderr);
+}
+
+#[test]
+fn an_edited_record_is_refused() {
+    let place = DONE.copy();
+    let path = find(&place, "runs", |run| run["generator"] == "dbi");
+    let whole = fs::read_to_string(&path).unwrap();
+    for (what, into) in [
+        ("\"hits\": ", "\"hits\": 1"),
+        ("\"seed\": 0", "\"seed\": 00"),
+        ("dbi", "aid"),
+        ("\"format\": 2", "\"format\": 1"),
+        ("\n}", "}"),
+        ("\"sha256\"", "\"sha257\""),
+    ] {
+        assert!(whole.contains(what), "{what} is not in {whole}");
+        fs::write(&path, whole.replacen(what, into, 1)).unwrap();
+        let said = refused(&place);
+        let name = path
+            .strip_prefix(place.path())
+            .unwrap()
+            .display()
+            .to_string();
+        assert!(said.starts_with(&name), "{said}");
+        assert!(said.contains("delete it and run the grid again"), "{said}");
+    }
+}
+
+#[test]
+fn an_edited_record_with_a_corrected_checksum_is_refused_where_it_contradicts_the_grid_or_another_record()
+ {
+    let place = DONE.copy();
+    let other = "0123456789abcdef";
+    type Edit = fn(&mut Value);
+    let runs: [(&str, Edit); 13] = [
+        ("both members flipped of 99 pairs", |run| {
+            run["both"] = json!(99)
+        }),
+        ("single is of nothing", |run| {
+            run["single"] = json!({"hits": 0, "of": 0})
+        }),
+        ("flipped", |run| run["single"]["hits"] = json!(5)),
+        ("it counts 4 images and 2 pairs", |run| {
+            run["single"] = json!({"hits": 0, "of": 4});
+            run["pair"] = json!({"hits": 0, "of": 2});
+            run["both"] = json!(0);
+            run["classes"] = Value::Null;
+        }),
+        ("`generator` is \"dbi\"", |run| {
+            run["generator"] = json!("dbi")
+        }),
+        ("`attack` is \"prune\"", |run| {
+            run["attack"] = json!("prune")
+        }),
+        ("`spec` is", |run| run["spec"]["lr"] = json!(1e-4)),
+        ("`spec`: unknown field", |run| {
+            run["spec"]["rl"] = json!(1e-4)
+        }),
+        ("`set` is", |run| run["set"] = json!("0123456789abcdef")),
+        ("`target` is", |run| {
+            run["target"] = json!("0123456789abcdef")
+        }),
+        ("`seed` is 7", |run| run["seed"] = json!(7)),
+        ("holds the record of", |run| {
+            run["id"] = json!("0123456789abcdef")
+        }),
+        ("accuracy_before is", |run| {
+            run["accuracy_before"]["hits"] = json!(0);
+        }),
+    ];
+    let sets: [(&str, Edit); 5] = [
+        ("`generator` is \"dbi\"", |set| {
+            set["generator"] = json!("dbi")
+        }),
+        ("`target` is", |set| {
+            set["target"] = json!("0123456789abcdef")
+        }),
+        ("`spec` is", |set| set["spec"]["samples"] = json!(7)),
+        ("label_balance counts 13 images", |set| {
+            set["label_balance"] = json!([6, 7])
+        }),
+        ("`head_balance` is Some(0.25)", |set| {
+            set["head_balance"] = json!(0.25)
+        }),
+    ];
+    let targets: [(&str, Edit); 4] = [
+        ("`dataset` is \"cifar10\"", |target| {
+            target["dataset"] = json!("cifar10")
+        }),
+        ("`model` is \"vgg16\"", |target| {
+            target["model"] = json!("vgg16")
+        }),
+        ("`spec` is", |target| {
+            target["spec"]["train"]["epochs"] = json!(2)
+        }),
+        ("`seed` is 7", |target| target["seed"] = json!(7)),
+    ];
+    let ours = |record: &Value| record["generator"] == "ours";
+    let changed = |record: &Value| ours(record) && record["spec"]["lr"] == 1e-3;
+    let cases = [
+        (find(&place, "runs", changed), &runs[..]),
+        (find(&place, "sets", ours), &sets),
+        (find(&place, "targets", |_| true), &targets),
+    ];
+    assert_eq!(other.len(), 16);
+    for (path, edits) in cases {
+        let whole = fs::read(&path).unwrap();
+        for (said, change) in edits {
+            edit(&path, change);
+            let first = refused(&place);
+            assert!(first.contains(said), "{first}, not {said}");
+            fs::write(&path, &whole).unwrap();
+        }
+    }
+    place.succeed(&["check", "grid.yaml"]);
+}
+
+/// The key of the miniature.
+fn key() -> SecretKey {
+    SecretKey::from_passphrase(b"test").unwrap()
+}
+
+/// Puts another set in the place of that of `generator`, sealed with the owner's key and with its checksum in the record.
+fn exchange(place: &Place, generator: &str, change: impl FnOnce(&mut SensitiveSet)) {
+    let record = find(place, "sets", |set| set["generator"] == generator);
+    let path = record.with_file_name("set.safetensors");
+    let mut set = SensitiveSet::load(&path, &key()).unwrap();
+    change(&mut set);
+    let bytes = set.to_bytes(&key()).unwrap();
+    fs::write(&path, &bytes).unwrap();
+    edit(&record, |record| {
+        record["samples_sha256"] = json!(hex(&bytes))
+    });
+}
+
+/// Runs what needs the samples of all sets, and returns what is said of the one that cannot be used.
+fn unusable(place: &Place) -> String {
+    let answer = place.run(&MORE);
+    assert_eq!(answer.code, Some(1), "{}", answer.stderr);
+    let error = answer
+        .stderr
+        .lines()
+        .find(|line| line.starts_with("error: "));
+    error.expect("an error").to_owned()
+}
+
+#[test]
+fn samples_of_another_model_are_refused() {
+    let place = DONE.copy();
+    // The same generator and number of samples, of a target that was trained from another seed.
+    let other = place.copy();
+    other.succeed(&["grid.yaml", "--set", "seed=1", "--only", "*/ours"]);
+    let ours = |set: &Value| set["generator"] == "ours";
+    let own = find(&place, "sets", ours);
+    let foreign = find(&other, "sets", |set| {
+        ours(set) && set["id"] != parsed(&own)["id"]
+    });
+    let samples = foreign.with_file_name("set.safetensors");
+    fs::copy(&samples, own.with_file_name("set.safetensors")).unwrap();
+    let said = unusable(&place);
+    assert!(said.contains("its SHA-256 is"), "{said}");
+    assert!(said.contains("to have it made again"), "{said}");
+    let check = place.run(&["check", "grid.yaml"]);
+    assert_eq!(check.code, Some(1));
+    assert!(
+        check.stdout.contains("set.safetensors: its SHA-256 is"),
+        "{}",
+        check.stdout
+    );
+    // With its checksum in the record.
+    let sum = hex(&fs::read(&samples).unwrap());
+    edit(&own, |record| record["samples_sha256"] = json!(sum));
+    let said = unusable(&place);
+    assert!(said.contains("it is for the model"), "{said}");
+    // Whose record has none, as of before: nothing but the model tells them apart.
+    edit(&own, |record| {
+        drop(
+            record
+                .as_object_mut()
+                .unwrap()
+                .shift_remove("samples_sha256"),
+        )
+    });
+    let said = unusable(&place);
+    assert!(said.contains("it is for the model"), "{said}");
+}
+
+#[test]
+fn samples_that_were_changed_and_sealed_again_are_refused() {
+    type Change = fn(&mut SensitiveSet);
+    let changes: [(&str, Change); 6] = [
+        ("its generator is \"dbi\"", |set| {
+            set.generator = "dbi".to_owned()
+        }),
+        ("its pixels is", |set| {
+            let grey = vec![0.5; set.images.data().len()];
+            set.images = Images::new(set.images.shape(), grey).unwrap();
+        }),
+        ("its label balance is", |set| {
+            set.labels[0] = 1 - set.labels[0]
+        }),
+        ("of its images another label", |set| {
+            set.labels.iter_mut().for_each(|label| *label = 1 - *label)
+        }),
+        ("its layout is Singles", |set| set.layout = Layout::Singles),
+        ("its label space is Classes", |set| {
+            set.label_space = LabelSpace::Classes;
+            set.key_check = None;
+        }),
+    ];
+    for (said, change) in changes {
+        let place = DONE.copy();
+        exchange(&place, "ours", change);
+        let error = unusable(&place);
+        assert!(error.contains(said), "{error}, not {said}");
+    }
+}
+
+#[test]
+fn samples_that_another_key_sealed_are_refused() {
+    let place = DONE.copy();
+    let record = find(&place, "sets", |set| set["generator"] == "validset");
+    let path = record.with_file_name("set.safetensors");
+    let set = SensitiveSet::load(&path, &key()).unwrap();
+    let stranger = SecretKey::from_passphrase(b"a stranger").unwrap();
+    let bytes = set.to_bytes(&stranger).unwrap();
+    fs::write(&path, &bytes).unwrap();
+    edit(&record, |record| {
+        record["samples_sha256"] = json!(hex(&bytes))
+    });
+    let error = unusable(&place);
+    assert!(error.contains("this key did not seal the set"), "{error}");
+}
+
+#[test]
+fn a_flipped_bit_of_a_saved_state_is_told() {
+    let place = Place::new(&GRID.replace("epochs: 1", "epochs: 1000"));
+    let mut command = place.command(&["grid.yaml", "--save-every", "1"]);
+    let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+    // A state in the writing does not count.
+    let folder = place.results().join("store/state");
+    let state = || {
+        let names = fs::read_dir(&folder).ok()?;
+        let mut paths = names.map(|entry| entry.unwrap().path());
+        paths.find(|path| !path.to_string_lossy().contains(".partial"))
+    };
+    while state().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let state = state().unwrap();
+    let mut bytes = fs::read(&state).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&state, bytes).unwrap();
+    let answer = place.run(&["grid.yaml"]);
+    assert_eq!(answer.code, Some(1), "{}", answer.stderr);
+    let name = state
+        .strip_prefix(place.path())
+        .unwrap()
+        .display()
+        .to_string();
+    let said = format!("{name} is damaged: delete it and run the grid again");
+    assert!(answer.stderr.contains(&said), "{}", answer.stderr);
+    assert!(
+        answer.stderr.contains("its checksum does not fit"),
+        "{}",
+        answer.stderr
+    );
+}
