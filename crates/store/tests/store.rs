@@ -880,3 +880,56 @@ proptest! {
         prop_assert_eq!(store.load_state(&id("step")).unwrap(), Some(parts));
     }
 }
+
+/// Damaged records and states are refused, or are what was written.
+#[test]
+fn fuzz() {
+    let root = folder();
+    let store = Store::open(root.path()).unwrap();
+    let (target, set, run, probe) = (target(), set(), run(), probe());
+    store.put_target(&target, bytes(b"weights")).unwrap();
+    store.put_set(&set, bytes(b"samples")).unwrap();
+    store.put_run(&run).unwrap();
+    store.put_probe(&probe).unwrap();
+    let parts: [(&str, &[u8]); 2] = [("job", b"1234"), ("seconds", b"5.5")];
+    store.save_state(&id("state"), &parts).unwrap();
+    let state = store.load_state(&id("state")).unwrap();
+    let files = [
+        store.record_path::<TargetRecord>(&id("target")),
+        store.record_path::<SetRecord>(&id("set")),
+        store.record_path::<RunRecord>(&id("run")),
+        store.record_path::<ProbeRecord>(&id("probe")),
+        root.path().join("state").join(id("state").to_string()),
+    ];
+    let wholes = files.each_ref().map(|path| fs::read(path).unwrap());
+    for mut dice in fuzz::rounds(2_000) {
+        let nth = dice.below(files.len());
+        let damaged = fuzz::damaged(&wholes[nth], &mut dice);
+        fs::write(&files[nth], &damaged).unwrap();
+        // Nothing but the whole file is read: its checksum covers every byte.
+        let same = match nth {
+            0 => store
+                .target(&id("target"))
+                .ok()
+                .map(|read| read == Some(target.clone())),
+            1 => store
+                .set(&id("set"))
+                .ok()
+                .map(|read| read == Some(set.clone())),
+            2 => store
+                .run(&id("run"))
+                .ok()
+                .map(|read| read == Some(run.clone())),
+            3 => store
+                .probe(&id("probe"))
+                .ok()
+                .map(|read| read == Some(probe.clone())),
+            _ => store
+                .load_state(&id("state"))
+                .ok()
+                .map(|read| read == state),
+        };
+        assert_ne!(same, Some(false), "{}", String::from_utf8_lossy(&damaged));
+        fs::write(&files[nth], &wholes[nth]).unwrap();
+    }
+}

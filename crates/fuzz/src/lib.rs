@@ -1,0 +1,112 @@
+//! Damage to files, the same for the same seed: what disks, networks and people do to bytes.
+//!
+//! A reader must answer any bytes with an error or with a result of the right shape: no panic, and no memory or time out of proportion.
+//! Each crate that reads a file has a test called `fuzz` that damages whole files and reads them:
+//!
+//! ```
+//! for mut dice in fuzz::rounds(100) {
+//!     let damaged = fuzz::damaged(b"P6 1 1 255 rgb", &mut dice);
+//!     let _ = String::from_utf8_lossy(&damaged); // the reader
+//! }
+//! ```
+
+use std::time::{Duration, Instant};
+
+use spec::Stream;
+
+/// The environment variable that says for how many seconds each test goes on.
+pub const SECONDS: &str = "BRINK_FUZZ_SECONDS";
+
+/// A random stream for each round: `usual` rounds, or as many as the seconds of [`SECONDS`] allow.
+///
+/// Round `n` is the same in every run, however long it is.
+pub fn rounds(usual: usize) -> impl Iterator<Item = Stream> {
+    let seconds = std::env::var(SECONDS).ok();
+    let seconds = seconds.and_then(|seconds| seconds.parse().ok());
+    let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let root = Stream::new(19).split("fuzz");
+    (0usize..)
+        .take_while(move |round| match end {
+            Some(end) => Instant::now() < end,
+            None => *round < usual,
+        })
+        .map(move |round| root.split(&round.to_string()))
+}
+
+/// Numbers that lengths, counts and offsets are wrong by.
+const NUMBERS: [u64; 8] = [
+    0,
+    1,
+    0x7f,
+    0xff,
+    0x7fff_ffff,
+    0xffff_ffff,
+    i64::MAX as u64,
+    u64::MAX,
+];
+
+/// `bytes` with one to four damages: bits and bytes that flip, runs that are lost, doubled or blank, an early end, and numbers that
+/// are far off.
+pub fn damaged(bytes: &[u8], dice: &mut Stream) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for _ in 0..=dice.below(4) {
+        if bytes.is_empty() {
+            break;
+        }
+        damage(&mut bytes, dice);
+    }
+    bytes
+}
+
+fn damage(bytes: &mut Vec<u8>, dice: &mut Stream) {
+    let at = dice.below(bytes.len());
+    let rest = bytes.len() - at;
+    let run = 1 + dice.below(rest.min(64));
+    match dice.below(8) {
+        0 => bytes[at] ^= 1 << dice.below(8),
+        1 => bytes[at] = dice.next_u32() as u8,
+        2 => bytes.truncate(at),
+        3 => drop(bytes.drain(at..at + run)),
+        4 => {
+            let copy = bytes[at..at + run].to_vec();
+            let to = dice.below(bytes.len());
+            bytes.splice(to..to, copy);
+        }
+        5 => bytes[at..at + run].fill(dice.next_u32() as u8),
+        order => {
+            let number = NUMBERS[dice.below(NUMBERS.len())];
+            let length = [1, 2, 4, 8][dice.below(4)].min(rest);
+            let number = match order {
+                6 => number.to_le_bytes()[..length].to_vec(),
+                _ => number.to_be_bytes()[8 - length..].to_vec(),
+            };
+            bytes[at..at + length].copy_from_slice(&number);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_is_the_same_in_every_run() {
+        let run = || rounds(50).map(|mut dice| damaged(b"some bytes of a file", &mut dice));
+        let first: Vec<_> = run().collect();
+        // The environment may ask for more.
+        let again: Vec<_> = run().take(first.len()).collect();
+        assert_eq!(first[..again.len()], again);
+        let whole = b"some bytes of a file";
+        let changed = first.iter().filter(|bytes| *bytes != whole).count();
+        assert!(
+            changed * 10 > first.len() * 9,
+            "{changed} of {}",
+            first.len()
+        );
+    }
+
+    #[test]
+    fn nothing_has_no_damage() {
+        assert_eq!(damaged(b"", &mut Stream::new(0)), b"");
+    }
+}
