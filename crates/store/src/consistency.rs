@@ -12,7 +12,8 @@ type Consistent = Result<(), String>;
 /// Ends the check with a message unless something holds.
 macro_rules! ensure {
     ($holds:expr, $($words:tt)*) => {
-        if !$holds {
+        let holds: bool = $holds;
+        if !holds {
             return Err(format!($($words)*));
         }
     };
