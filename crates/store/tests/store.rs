@@ -355,12 +355,11 @@ fn damaged_records_name_the_file_and_the_fix() {
     }
 }
 
+/// Edits of a record, each with the problem that it makes.
+type Edits<'a, R> = &'a [(&'a str, fn(&mut R))];
+
 /// A record that somebody edited, who also corrected its checksum.
-fn refused<R: Clone>(
-    record: &R,
-    put: fn(&Store, &R) -> store::Result<()>,
-    edits: &[(&str, fn(&mut R))],
-) {
+fn refused<R: Clone>(record: &R, put: fn(&Store, &R) -> store::Result<()>, edits: Edits<'_, R>) {
     let root = folder();
     let store = Store::open(root.path()).unwrap();
     put(&store, record).unwrap();
@@ -383,17 +382,17 @@ fn a_run_that_contradicts_itself_is_refused() {
             ("pair is of nothing", |run| run.pair = Rate::default()),
             ("58 images and 28 pairs", |run| run.pair = Rate::new(15, 28)),
             ("both members flipped of 16 pairs, any of 15", |run| {
-                run.both = 16
+                run.both = 16;
             }),
             (
                 "16 images flipped, in 15 pairs, of which 0 with both",
                 |run| run.single = Rate::new(16, 58),
             ),
             ("15 images flipped, in 14 pairs", |run| {
-                run.pair = Rate::new(14, 29)
+                run.pair = Rate::new(14, 29);
             }),
             ("15 pairs flipped and no sample", |run| {
-                run.single = Rate::new(0, 29)
+                run.single = Rate::new(0, 29);
             }),
             ("all samples flipped, and of 0 of 29 pairs both", |run| {
                 run.single = Rate::new(29, 29);
@@ -407,21 +406,21 @@ fn a_run_that_contradicts_itself_is_refused() {
             }),
             ("no weights", |run| run.change = Change::default()),
             ("11181643 weights of 11181642 changed", |run| {
-                run.change.changed = 11_181_643
+                run.change.changed = 11_181_643;
             }),
             ("change.max_abs is -1", |run| run.change.max_abs = -1.0),
             ("the mean change 0.001 is above the largest", |run| {
-                run.change.mean_abs = 1e-3
+                run.change.mean_abs = 1e-3;
             }),
             ("all_pairs is 1.5", |run| run.all_pairs = Some(1.5)),
             ("accuracy before and after are of other images", |run| {
-                run.accuracy_after = Rate::new(1, 2)
+                run.accuracy_after = Rate::new(1, 2);
             }),
             ("accuracy_before is of nothing", |run| {
-                run.accuracy_before = Rate::default()
+                run.accuracy_before = Rate::default();
             }),
             ("success before and after are of other images", |run| {
-                run.success_after = None
+                run.success_after = None;
             }),
             ("classes counts other images or pairs", |run| {
                 run.classes = Some(Answers {
@@ -431,10 +430,10 @@ fn a_run_that_contradicts_itself_is_refused() {
                 });
             }),
             ("classes: single is of nothing", |run| {
-                run.classes = Some(Answers::default())
+                run.classes = Some(Answers::default());
             }),
             ("provenance.seconds is -1", |run| {
-                run.provenance.seconds = -1.0
+                run.provenance.seconds = -1.0;
             }),
         ],
     );
@@ -449,25 +448,25 @@ fn a_set_that_contradicts_itself_is_refused() {
         &[
             ("no samples", |set| set.made = 0),
             ("29 samples made and 2 never crossed, of 30", |set| {
-                set.uncrossed = 2
+                set.uncrossed = 2;
             }),
             ("301 iterations of at most 300", |set| {
-                set.iterations_used = 301
+                set.iterations_used = 301;
             }),
             ("29 margins of 30 samples", |set| set.margins.truncate(29)),
             ("a margin is -1", |set| set.margins[3] = -1.0),
             ("label_balance counts 57 images, there are 58", |set| {
-                set.label_balance[0] = 29
+                set.label_balance[0] = 29;
             }),
             ("label_balance has 3 labels", |set| {
-                set.label_balance.push(0)
+                set.label_balance.push(0);
             }),
             ("label_balance counts 58 images, there are 29", |set| {
-                set.layout = Layout::Singles
+                set.layout = Layout::Singles;
             }),
             ("head_balance 0.7", |set| set.head_balance = Some(0.7)),
             ("single is of 57, there are 58", |set| {
-                set.controls[0].single = Rate::new(0, 57)
+                set.controls[0].single = Rate::new(0, 57);
             }),
             ("pair has 1 hits, and 2 are named", |set| {
                 set.controls[0].pair = Rate::new(1, 29);
@@ -485,7 +484,7 @@ fn a_set_that_contradicts_itself_is_refused() {
                 });
             }),
             ("samples_sha256 is no SHA-256", |set| {
-                set.samples_sha256 = Some("0F".to_owned())
+                set.samples_sha256 = Some("0F".to_owned());
             }),
         ],
     );
@@ -502,11 +501,11 @@ fn targets_and_probes_that_contradict_themselves_are_refused() {
             ("an input of shape [3, 0, 32]", |target| target.input[1] = 0),
             ("no parameters", |target| target.parameters = 0),
             ("accuracy is of nothing", |target| {
-                target.accuracy = Rate::default()
+                target.accuracy = Rate::default();
             }),
             ("epochs is -1", |target| target.epochs = -1.0),
             ("weights_sha256 is no SHA-256", |target| {
-                target.weights_sha256 = Some("no".to_owned())
+                target.weights_sha256 = Some("no".to_owned());
             }),
         ],
     );
@@ -515,7 +514,7 @@ fn targets_and_probes_that_contradict_themselves_are_refused() {
         Store::put_probe,
         &[
             ("the probe is `slice` and its result a timing", |probe| {
-                probe.probe = "slice".to_owned()
+                probe.probe = "slice".to_owned();
             }),
             ("no times", |probe| probe.result = timing(vec![])),
             ("seconds is -1", |probe| probe.result = timing(vec![-1.0])),
@@ -577,17 +576,17 @@ fn records_that_do_not_belong_together_are_told() {
         ("it is about target", |run, _, _| run.target = id("another")),
         ("it is about target", |_, set, _| set.target = id("another")),
         ("of its set of `dbi`", |_, set, _| {
-            set.generator = "dbi".to_owned()
+            set.generator = "dbi".to_owned();
         }),
         (
             "it counts 58 images and 29 pairs, the set has 60 and 30",
             |_, set, _| set.made = 30,
         ),
         ("accuracy_before is 1712/2000", |_, _, target| {
-            target.accuracy = Rate::new(1_713, 2_000)
+            target.accuracy = Rate::new(1_713, 2_000);
         }),
         ("all labels are the same now", |run, _, _| {
-            run.same_label = true
+            run.same_label = true;
         }),
     ];
     for (problem, edit) in edits {
