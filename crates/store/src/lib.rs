@@ -15,6 +15,7 @@
 //! place, flushed to the disk and renamed. So a process killed at any moment leaves either the whole step or none of it,
 //! and a reader never waits for a writer.
 
+mod clock;
 mod error;
 mod file;
 mod lock;
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 
 use spec::Id;
 
+pub use clock::now;
 pub use error::{Error, Result};
 pub use file::write as write_atomically;
 pub use lock::Holder;
@@ -328,11 +330,6 @@ impl Store {
         }
         Ok(())
     }
-}
-
-/// The present moment in UTC, as records write it: RFC 3339 with seconds (`2024-07-15T09:30:00Z`).
-pub fn now() -> String {
-    humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
 }
 
 /// Flushes a folder's list of names to the disk, so that a rename in it survives a power cut.
