@@ -47,8 +47,10 @@ impl Document {
         let parsed = tree::Node::parse(&text, tree::FILE).and_then(|root| {
             match veil.stretches(&text, Some(&root)).leak(&root) {
                 None => Ok(root),
-                Some(spot) => Err(Fault::new(spot, "an alias joins the secret and something else")
-                    .hint("write both out")),
+                Some(spot) => Err(
+                    Fault::new(spot, "an alias joins the secret and something else")
+                        .hint("write both out"),
+                ),
             }
         });
         match parsed {

@@ -277,7 +277,12 @@ fn every_mistake_is_found_where_it_stands() {
             "this alias stands inside of what it stands for",
             "write the value out",
         ),
-        ("? [a]\n: b", "1:3", "a list is not a name", "write a word before the colon"),
+        (
+            "? [a]\n: b",
+            "1:3",
+            "a list is not a name",
+            "write a word before the colon",
+        ),
         ("~: b", "1:1", "a name is missing before the colon", ""),
         (
             "name: t\nseeds: [1e3]",

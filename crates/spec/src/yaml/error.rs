@@ -228,7 +228,9 @@ fn fix(expected: &str, value: &Value) -> Option<String> {
             Some(format!("write `[{text}]`"))
         }
         Value::Typed(Typed::Float(number), _)
-            if expected.contains("whole number") && number.fract() == 0.0 && number.abs() < 1e15 =>
+            if expected.contains("whole number")
+                && number.fract() == 0.0
+                && number.abs() < 1e15 =>
         {
             Some(format!("write `{number}`"))
         }

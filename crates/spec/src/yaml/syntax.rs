@@ -23,7 +23,10 @@ pub(super) fn explain(error: &ScanError) -> (String, String) {
         ErrorKind::UnknownAnchor => "this alias, `*name`, has no anchor, `&name`".to_owned(),
         ErrorKind::SimpleKeyExpected => "`: ` is missing after a name".to_owned(),
         ErrorKind::UnexpectedCharacter { character } => {
-            format!("the character `{}` cannot stand here", character.escape_default())
+            format!(
+                "the character `{}` cannot stand here",
+                character.escape_default()
+            )
         }
         _ => error.info(),
     };

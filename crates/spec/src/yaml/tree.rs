@@ -249,18 +249,23 @@ impl<'a> Builder<'a> {
         let (Some(tag), at) = (tag, span.tag_span().unwrap_or(span)) else {
             return Ok(());
         };
-        let written = at.slice(self.text).map_or_else(|| tag.to_string(), str::to_owned);
-        Err(
-            Fault::new(self.spot(at), format!("`{written}` is a tag, which is not read"))
-                .hint("delete it, or put the text in quotes"),
+        let written = at
+            .slice(self.text)
+            .map_or_else(|| tag.to_string(), str::to_owned);
+        Err(Fault::new(
+            self.spot(at),
+            format!("`{written}` is a tag, which is not read"),
         )
+        .hint("delete it, or put the text in quotes"))
     }
 
     /// What an alias stands for.
     fn repeat(&mut self, id: usize, spot: Spot) -> Result<Node, Fault> {
         let Some(node) = self.anchors.get(&id) else {
-            return Err(Fault::new(spot, "this alias stands inside of what it stands for")
-                .hint("write the value out"));
+            return Err(
+                Fault::new(spot, "this alias stands inside of what it stands for")
+                    .hint("write the value out"),
+            );
         };
         self.repeated += node.count();
         if self.repeated > MOST_REPEATED {

@@ -264,8 +264,16 @@ fn between<'a>(
     };
     let part = move |number: usize| {
         let line = lines.get(number - 1).copied().unwrap_or_default();
-        let from = if number == start.0 { until(line, start.1) } else { 0 };
-        let to = if number == end.0 { until(line, end.1) } else { line.len() };
+        let from = if number == start.0 {
+            until(line, start.1)
+        } else {
+            0
+        };
+        let to = if number == end.0 {
+            until(line, end.1)
+        } else {
+            line.len()
+        };
         line.get(from..to).unwrap_or_default()
     };
     (start.0..=end.0)
