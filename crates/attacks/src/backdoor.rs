@@ -8,7 +8,7 @@ use data::{Batches, Split};
 use models::{Count as Hits, Error, Job, Network, Result, Status, accuracy};
 use serde::{Deserialize, Serialize};
 use spec::Stream;
-use spec::checked::{Count, NonNegative, Positive};
+use spec::checked::{Count, Epochs, NonNegative};
 use std::num::NonZeroUsize;
 
 /// Training in of a trigger.
@@ -33,7 +33,7 @@ pub struct Backdoor {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub check_every: Option<Count>,
     /// Passes over the training images after which the attacker gives up, unless `max_steps` is given.
-    pub max_epochs: Positive,
+    pub max_epochs: Epochs,
     /// Steps after which the attacker gives up, instead of epochs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_steps: Option<Count>,
@@ -50,7 +50,7 @@ impl Default for Backdoor {
             target: 0,
             trigger: Trigger::default(),
             check_every: None,
-            max_epochs: Positive::literal(200.0),
+            max_epochs: Epochs::literal(200.0),
             max_steps: None,
         }
     }

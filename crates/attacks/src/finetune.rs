@@ -10,7 +10,7 @@ use data::Batches;
 use models::{Job, Result, Status};
 use serde::{Deserialize, Serialize};
 use spec::Stream;
-use spec::checked::{Count, NonNegative, Positive};
+use spec::checked::{Count, Epochs, NonNegative};
 use std::num::NonZeroUsize;
 
 /// Fine-tuning on the training images.
@@ -26,7 +26,7 @@ pub struct Finetune {
     /// Images per step.
     pub batch: Count,
     /// Passes over the training images, unless `steps` is given.
-    pub epochs: Positive,
+    pub epochs: Epochs,
     /// Steps, instead of epochs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<Count>,
@@ -39,7 +39,7 @@ impl Default for Finetune {
             optimizer: Optimizer::Adam,
             batch_norm: BatchNorm::Eval,
             batch: Count::literal(128),
-            epochs: Positive::literal(1.0),
+            epochs: Epochs::literal(1.0),
             steps: None,
         }
     }

@@ -5,7 +5,7 @@ use models::optim::Rule;
 use models::{BatchNormMode, Learner, Result, Status, Trainable, Weights};
 use serde::{Deserialize, Serialize};
 use spec::Stream;
-use spec::checked::{NonNegative, Positive, UnitInterval};
+use spec::checked::{Epochs, NonNegative, UnitInterval};
 
 /// An update rule.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,7 +63,7 @@ pub(crate) fn is_random(lr: NonNegative, batch_norm: BatchNorm) -> bool {
 }
 
 /// Steps in so many epochs, the last one begun counted whole.
-pub(crate) fn steps(epochs: Positive, per_epoch: usize) -> usize {
+pub(crate) fn steps(epochs: Epochs, per_epoch: usize) -> usize {
     let steps = epochs.get() * per_epoch as f64;
     // 1.1 epochs of 100 steps are 110, although 1.1 * 100 is a little more in binary.
     (steps * (1.0 - 2.0 * f64::EPSILON)).ceil() as usize
@@ -167,7 +167,7 @@ impl<'a> Tuning<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Positive, steps};
+    use super::{Epochs, steps};
 
     #[test]
     fn a_begun_step_counts_and_a_rounding_error_does_not() {
@@ -179,7 +179,7 @@ mod tests {
             (1e-9, 391, 1),
             (3.0, 333_333_333, 999_999_999),
         ] {
-            assert_eq!(steps(Positive::literal(epochs), per_epoch), expected);
+            assert_eq!(steps(Epochs::literal(epochs), per_epoch), expected);
         }
     }
 }

@@ -6,7 +6,7 @@ use generators::probe::{Convergence, Dispersion, Measured, Probe, Timing};
 use generators::{AidOriginal, Context, DbiOriginal, Generated, Generator, Spec};
 use models::{Job, Model, Network, Weights, job};
 use spec::Stream;
-use spec::checked::{Count, Samples};
+use spec::checked::{Count, Repeats, Samples};
 use verify::{LabelSpace, SecretKey};
 
 struct Owner {
@@ -68,7 +68,7 @@ fn times_are_of_every_generator_and_repetition() {
     let timing = Timing {
         samples: FEW,
         iterations: Count::literal(23),
-        repetitions: Count::literal(2),
+        repetitions: Repeats::literal(2),
     };
     let start = || timing.start(owner.context()).unwrap();
     for measured in [job::run(start()).unwrap(), interrupted(start, 1)] {
@@ -88,6 +88,45 @@ fn times_are_of_every_generator_and_repetition() {
             assert_eq!(one.seconds.len(), 2);
             assert!(one.seconds.iter().all(|&seconds| seconds > 0.0), "{one:?}");
         }
+    }
+}
+
+/// The largest numbers that a grid may ask for. Their products are counted, too.
+#[test]
+fn the_longest_of_jobs_begins() {
+    let owner = Owner::new();
+    let (samples, most) = (FEW, Count::literal(1_000_000_000));
+    let probes: [(Box<dyn Probe>, usize); 3] = [
+        (
+            Box::new(Timing {
+                samples,
+                iterations: most,
+                repetitions: Repeats::literal(1000),
+            }),
+            1_000_000_000_000,
+        ),
+        (
+            Box::new(Dispersion {
+                samples,
+                iterations: most,
+                ..Dispersion::default()
+            }),
+            2_000_000_000,
+        ),
+        (
+            Box::new(Convergence {
+                samples,
+                iterations: most,
+                ..Convergence::default()
+            }),
+            2_000_000_000,
+        ),
+    ];
+    for (probe, total) in &probes {
+        let mut job = probe.start(owner.context()).unwrap();
+        let status = job.advance().unwrap();
+        assert_eq!(status.total, *total);
+        assert!(!status.finished);
     }
 }
 

@@ -77,6 +77,25 @@ pub fn page(
     filled.map_err(Error::Page)
 }
 
+/// The journal of a page that [`page`] made.
+pub fn journal(page: &str) -> Option<Value> {
+    let (_, after) = page.rsplit_once("<pre>{")?;
+    let (journal, _) = after.split_once("</pre>")?;
+    let mut json = format!("{{{journal}");
+    let escaped = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#x27;", "'"),
+        ("&#x2f;", "/"),
+        ("&amp;", "&"), // last: it begins all others
+    ];
+    for (escape, character) in escaped {
+        json = json.replace(escape, character);
+    }
+    serde_json::from_str(&json).ok()
+}
+
 /// JSON within a `<script>`, which nothing in it may close.
 fn embed(value: &Value) -> Safe {
     Safe::from_safe_string(value.to_string().replace('<', "\\u003c"))

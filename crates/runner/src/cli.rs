@@ -45,11 +45,11 @@ pub enum Command {
     /// Check records, weights and samples of a grid: checksums, contradictions, and whether they belong to the grid.
     Check(Selected),
     /// Make the tables of a grid out of its records; nothing is computed.
-    Table(Chosen),
+    Table(Made),
     /// Make the figures of a grid out of its records; nothing is computed.
-    Plot(Chosen),
+    Plot(Made),
     /// Make one page, report.html, of all tables and figures of a grid; nothing is computed.
-    Report(Chosen),
+    Report(Made),
     /// List or get data sets.
     Data {
         /// Which of the two.
@@ -128,6 +128,29 @@ pub struct Chosen {
     pub key_file: Option<PathBuf>,
 }
 
+impl Cli {
+    /// Reads the command line. One that is wrong ends the program.
+    pub fn read() -> Self {
+        Self::try_parse().unwrap_or_else(|error| {
+            let secrets: Vec<String> = std::env::args()
+                .skip(1)
+                .filter(|argument| key::may_tell(argument))
+                .collect();
+            if !error.use_stderr() || secrets.is_empty() {
+                error.exit()
+            }
+            // The message quotes arguments.
+            let mut message = error.to_string();
+            for secret in secrets {
+                let (_, value) = secret.split_once('=').unwrap_or(("", &secret));
+                message = message.replace(&secret, "***").replace(value, "***");
+            }
+            eprint!("{message}");
+            std::process::exit(2)
+        })
+    }
+}
+
 impl Chosen {
     /// The command that runs the grid with the same choices; `DIR` stands for a data folder that was not named, `KEY` for a key that was.
     pub fn command(&self) -> String {
@@ -162,6 +185,23 @@ impl Chosen {
     }
 }
 
+/// A grid, to make something of its records.
+#[derive(Args)]
+pub struct Made {
+    #[command(flatten)]
+    pub chosen: Chosen,
+    #[command(flatten)]
+    pub overwrite: Overwrite,
+}
+
+/// What becomes of tables that are there already.
+#[derive(Args)]
+pub struct Overwrite {
+    /// Write over tables, figures and pages that show steps which the new ones do not: of another grid, key or scale.
+    #[arg(long)]
+    pub force: bool,
+}
+
 /// A grid, or the part of it that a pattern selects.
 #[derive(Args)]
 pub struct Selected {
@@ -178,6 +218,8 @@ pub struct How {
     /// List the steps; compute and write nothing.
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub overwrite: Overwrite,
     /// The instruction set of the processor to compute with: portable, avx2 or avx512; results have the same bits. The best there
     /// is, if absent.
     #[arg(long, value_name = "SET")]

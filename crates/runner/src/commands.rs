@@ -3,6 +3,7 @@
 mod check;
 mod compute;
 mod datasets;
+mod inputs;
 mod list;
 mod outline;
 mod report;
@@ -21,9 +22,9 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Plan(selected)) => outline::plan(&selected),
         Some(Command::Status(selected)) => outline::status(&selected),
         Some(Command::Check(selected)) => check::run(&selected),
-        Some(Command::Table(chosen)) => report::table(&chosen),
-        Some(Command::Plot(chosen)) => report::plot(&chosen),
-        Some(Command::Report(chosen)) => report::page(&chosen),
+        Some(Command::Table(made)) => report::table(&made),
+        Some(Command::Plot(made)) => report::plot(&made),
+        Some(Command::Report(made)) => report::page(&made),
         Some(Command::Data { command }) => datasets::run(command),
         Some(Command::List) => {
             list::print();

@@ -7,8 +7,8 @@ mod init;
 pub mod key;
 mod name;
 mod normalization;
+mod text;
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
@@ -20,7 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use spec::checked::{Count, Minority, NonEmpty, Positive, Repeats, Share, Side};
 use spec::{
     Scale,
-    yaml::{self, Sweep},
+    yaml::{Document, Place, Sweep},
 };
 
 pub use init::{Head, Init, Sha256};
@@ -75,14 +75,13 @@ pub struct Grid {
     pub desk: Vec<String>,
     /// Where it was read from.
     #[serde(skip)]
-    source: Source,
+    source: Option<Source>,
 }
 
 /// A grid file, and what was changed of it.
-#[derive(Default)]
 struct Source {
     name: String,
-    text: String,
+    document: Document,
     /// Each `path=value`.
     changes: Vec<String>,
 }
@@ -226,47 +225,49 @@ impl Grid {
     /// If the file cannot be read or anything in it or in an override is wrong; the message names the place and the fix.
     pub fn read(path: &Path, scale: Scale, overrides: &[String]) -> anyhow::Result<Self> {
         let name = path.display().to_string();
-        let text = fs::read_to_string(path).with_context(|| format!("{name}: cannot be read"))?;
+        let text = text::read(path).with_context(|| format!("{name}: cannot be read"))?;
+        let document = Document::parse(name.as_str(), text, key::veil())?;
         let desk = match scale {
             Scale::Paper => Vec::new(),
-            Scale::Desk => yaml::parse::<Desk>(&name, &text)?.desk,
+            Scale::Desk => document.read::<Desk>(&[] as &[&str])?.desk,
         };
-        let place = |change: &String| match desk.iter().position(|item| item == change) {
-            Some(nth) => {
-                let line = yaml::line(&text, &format!("desk.{nth}"));
-                let line = line.map_or_else(String::new, |line| format!(":{line}"));
-                format!("{name}{line}: desk: {}", key::without_secret(change))
+        // Those of the desk come first.
+        let place = |nth: usize, shown: &str| {
+            if nth >= desk.len() {
+                return format!("--set {shown}");
             }
-            None => format!("--set {}", key::without_secret(change)),
+            let line = document.line(&format!("desk.{nth}"));
+            let line = line.map_or_else(String::new, |line| format!(":{line}"));
+            format!("{name}{line}: desk: {shown}")
         };
         let all: Vec<&String> = desk.iter().chain(overrides).collect();
-        if let Some(change) = all.iter().find(|change| first_part(change) == "desk") {
+        if let Some(nth) = all.iter().position(|change| first_part(change) == "desk") {
             let otherwise = match scale {
                 Scale::Desk => ", or choose --scale paper",
                 Scale::Paper => "",
             };
             return Err(anyhow!(
                 "{}: `desk` is read before anything is changed, so this would have no effect; change the field that is meant{otherwise}",
-                place(change)
+                place(nth, &key::veil().argument(all[nth]))
             ));
         }
-        let mut grid: Self =
-            yaml::parse_with(&name, &text, &all).map_err(|error| match error.place() {
-                // Whose own message may quote the secret.
-                yaml::Place::Argument(change) if first_part(change) == "key" => anyhow!(
-                    "{}: this makes no key; write key={{passphrase: TEXT}} or key={{hex: DIGITS}}",
-                    place(change)
-                ),
-                yaml::Place::Argument(change) => {
-                    let hint = error.hint().map(|hint| format!("\n  = {hint}"));
-                    let message = error.message();
-                    anyhow!("{}: {message}{}", place(change), hint.unwrap_or_default())
-                }
-                _ => error.into(),
-            })?;
-        grid.source.changes = all.into_iter().cloned().collect();
-        grid.source.name = name;
-        grid.source.text = text;
+        let mut grid: Self = document.read(&all).map_err(|error| match error.place() {
+            Place::Argument { index, shown } => {
+                let hint = error.hint().map(|hint| format!("\n  = {hint}"));
+                let message = error.message();
+                anyhow!(
+                    "{}: {message}{}",
+                    place(*index, shown),
+                    hint.unwrap_or_default()
+                )
+            }
+            _ => error.into(),
+        })?;
+        grid.source = Some(Source {
+            changes: all.into_iter().cloned().collect(),
+            name,
+            document,
+        });
         grid.targets = grid.targets.map(Target::resolved);
         // What is left of it is shown.
         grid.desk = grid
@@ -279,24 +280,22 @@ impl Grid {
 
     /// The grid's name for messages: its path.
     pub fn name(&self) -> &str {
-        &self.source.name
+        self.source.as_ref().map_or("", |source| &source.name)
     }
 
     /// Where `path`, e.g. `targets.3`, stands: file, line and path. No line if it, or a part of it, was changed.
     pub fn place(&self, path: &str) -> String {
-        let Source {
-            name,
-            text,
-            changes,
-        } = &self.source;
+        let name = self.name();
         let touches = |change: &String| {
             let changed = change.split_once('=').map_or("", |(path, _)| path);
             let mut parts = changed.split('.').map(str::trim).zip(path.split('.'));
             parts.all(|(changed, own)| changed == "*" || changed == own)
         };
-        match yaml::line(text, path) {
-            Some(line) if !changes.iter().any(touches) => format!("{name}:{line}: {path}"),
-            _ => format!("{name}: {path}"),
+        let source = self.source.as_ref();
+        let untouched = source.filter(|source| !source.changes.iter().any(touches));
+        match untouched.and_then(|source| source.document.line(path)) {
+            Some(line) => format!("{name}:{line}: {path}"),
+            None => format!("{name}: {path}"),
         }
     }
 

@@ -28,10 +28,11 @@ mod provenance;
 mod say;
 mod session;
 mod signal;
+#[cfg(test)]
+mod tests;
+mod threads;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 /// Iterations allocate and free the same hundred megabytes over and over: keep the pages.
 #[global_allocator]
@@ -39,8 +40,12 @@ static ALLOCATOR: ops::memory::Allocator = ops::memory::Allocator;
 
 fn main() -> ExitCode {
     ops::memory::keep_pages();
+    if let Err(error) = threads::limit() {
+        eprintln!("error: {error:#}");
+        return ExitCode::from(2);
+    }
     // Inside the pool: from outside, each of a network's operations would wake it and wait for it.
-    match rayon::scope(|_| commands::run(cli::Cli::parse())) {
+    match rayon::scope(|_| commands::run(cli::Cli::read())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

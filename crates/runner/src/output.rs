@@ -1,6 +1,7 @@
 //! Reports: the tables and figures of a grid, out of its records and nothing else.
 
 mod journal;
+pub mod overwrite;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -88,11 +89,11 @@ impl<'a> Findings<'a> {
         })
     }
 
-    /// Writes tables and figures; returns where they are.
+    /// Writes tables, figures and the journal; returns where they are. `clock` has run since the command began.
     ///
     /// # Errors
     /// If they cannot be made or written.
-    pub fn write(&self) -> anyhow::Result<Vec<PathBuf>> {
+    pub fn write(&self, clock: &Clock) -> anyhow::Result<Vec<PathBuf>> {
         let mut files = Vec::new();
         for (report, document) in &self.documents {
             files.extend(report::write_all(
@@ -101,6 +102,7 @@ impl<'a> Findings<'a> {
                 document,
             )?);
         }
+        files.push(self.write_journal(clock)?);
         Ok(files)
     }
 
@@ -122,7 +124,7 @@ impl<'a> Findings<'a> {
         let title = &session.grid.title;
         let page = html::page(title, session.scale, &sections, &self.journal(clock))?;
         std::fs::create_dir_all(&session.out)?;
-        let path = session.out.join("report.html");
+        let path = session.page();
         store::write_atomically(&path, page.as_bytes())?;
         Ok(path)
     }

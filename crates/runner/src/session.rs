@@ -144,6 +144,11 @@ impl Session {
         let made = std::fs::create_dir_all(&folder);
         made.with_context(|| format!("cannot make the folder {}", folder.display()))
     }
+
+    /// The page of tables and figures.
+    pub fn page(&self) -> PathBuf {
+        self.out.join("report.html")
+    }
 }
 
 /// Bytes that the missing steps of `part` may take on the disk.

@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 
-use common::{GRID, Place};
+use common::{Answer, GRID, Place};
 
 /// Runs a grid that must be refused, and returns what was said about it.
 fn refused(grid: &str, arguments: &[&str]) -> String {
@@ -322,4 +322,119 @@ fn reports_without_records() {
     let answer = place.run(&["table", "grid.yaml"]);
     assert_eq!(answer.code, Some(2));
     insta::assert_snapshot!(answer.stderr);
+}
+
+#[test]
+fn a_name_that_windows_keeps_for_a_device() {
+    insta::assert_snapshot!(changed("name: mini", "name: nul"));
+}
+
+#[test]
+fn weights_that_are_no_path() {
+    for weights in ["[]", "~", "''"] {
+        let init = format!("targets.0.init={{weights: {weights}}}");
+        insta::assert_snapshot!(refused(GRID, &["--set", &init]));
+    }
+}
+
+#[test]
+fn two_weight_files_that_hold_the_same() {
+    let twice = "test_images: 100
+    init: {weights: one.safetensors}
+  - dataset: fashion-mnist
+    model: resnet20
+    train: {epochs: 1, images: 300, batch: 50}
+    test_images: 100
+    init: {weights: two.safetensors}";
+    let place = Place::new(&GRID.replace("test_images: 100", twice));
+    for name in ["one", "two"] {
+        fs::write(place.path().join(format!("{name}.safetensors")), "the same").unwrap();
+    }
+    let answer = place.run(&["plan", "grid.yaml"]);
+    assert_eq!(answer.code, Some(2));
+    insta::assert_snapshot!(answer.stderr);
+}
+
+/// Whatever would list it as if it could be done.
+#[test]
+fn weights_that_cannot_be_read_are_refused_by_every_command() {
+    let init = "test_images: 100\n    init: {weights: net.safetensors}";
+    let place = Place::new(&GRID.replace("test_images: 100", init));
+    fs::write(place.path().join("net.safetensors"), "something else").unwrap();
+    let answers = [
+        &["plan", "grid.yaml"][..],
+        &["status", "grid.yaml"],
+        &["grid.yaml", "--dry-run"],
+        &["grid.yaml"],
+    ]
+    .map(|arguments| place.run(arguments));
+    for answer in &answers {
+        assert_eq!(answer.code, Some(2), "{}", answer.stderr);
+        assert_eq!(answer.stdout, "");
+        assert!(
+            answer.stderr.contains("net.safetensors"),
+            "{}",
+            answer.stderr
+        );
+        assert_eq!(answer.stderr, answers[0].stderr);
+    }
+}
+
+#[test]
+fn numbers_that_others_read_otherwise() {
+    for number in ["1e-400", "017", "0x1F", "1_000", ".inf", "yes", "abc"] {
+        insta::assert_snapshot!(changed("1e-3]", &format!("{number}]")));
+        let change = format!("attacks.finetune.lr={number}");
+        insta::assert_snapshot!(refused(GRID, &["--set", &change]));
+    }
+}
+
+/// What the message shows in the place of a secret.
+#[test]
+fn a_mistyped_key() {
+    for key in [
+        "{passhprase: lantern}",
+        "lantern",
+        "[passphrase, lantern]",
+        "{passphrase: lantern: x}",
+        "{passphrase: lantern",
+    ] {
+        insta::assert_snapshot!(changed("{passphrase: test}", key));
+    }
+    for change in [
+        "keys.passphrase=lantern",
+        "key.passphras=lantern",
+        "lantern",
+    ] {
+        insta::assert_snapshot!(refused(GRID, &["--set", change]));
+    }
+}
+
+#[test]
+fn threads_that_are_too_many_or_no_number() {
+    let place = Place::new(GRID);
+    let run = |threads: &str| {
+        let mut command = place.command(&["plan", "grid.yaml"]);
+        Answer::new(&command.env("RAYON_NUM_THREADS", threads).output().unwrap())
+    };
+    let begin = std::time::Instant::now();
+    let many = run("100000");
+    assert_eq!(many.code, Some(0));
+    let said = "WARNING: RAYON_NUM_THREADS=100000 is more than is of use; computing with ";
+    assert!(many.stderr.starts_with(said), "{}", many.stderr);
+    assert!(begin.elapsed().as_secs() < 60);
+    let none = run("many");
+    assert_eq!(none.code, Some(2));
+    insta::assert_snapshot!(none.stderr);
+}
+
+/// Thousands of attacks, as fast as their number grows. It took minutes when each was compared with all others.
+#[test]
+fn a_long_list_is_planned_in_a_moment() {
+    let rates: Vec<String> = (0..8000).map(|n| format!("{n}e-9")).collect();
+    let place = Place::new(&GRID.replace("0, 1e-5, 1e-3", &rates.join(", ")));
+    let begin = std::time::Instant::now();
+    let plan = place.succeed(&["plan", "grid.yaml", "--set", "attack_seeds=1"]);
+    assert_eq!(plan.stdout.lines().count(), 1 + 4 + 8000 * 4);
+    assert!(begin.elapsed().as_secs() < 60, "{:?}", begin.elapsed());
 }

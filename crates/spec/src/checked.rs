@@ -92,7 +92,9 @@ macro_rules! checked {
                     // Of another kind, e.g. below 0 where none is: what it has to be is more than its type says.
                     D::Error::invalid_type(Unexpected::Other("this"), &Self::EXPECTED)
                 })?;
-                Self::new(number).map_err(D::Error::custom)
+                Self::new(number).map_err(|error| {
+                    D::Error::invalid_value(Unexpected::Other(&error.value), &Self::EXPECTED)
+                })
             }
         }
     };
@@ -125,9 +127,15 @@ checked! {
 }
 
 checked! {
-    /// A whole number above 0: of images, iterations, epochs.
+    /// A number above 0 of passes over some images, with an end, so that their steps can be counted.
+    Epochs(f64), "a number above 0, up to 1000000", |value| value > 0.0 && value <= 1e6
+}
+
+checked! {
+    /// A whole number above 0: of images, iterations, epochs. A billion is more than anybody computes, and the product of two is still a whole
+    /// number of 64 bits.
     #[derive(Eq, Ord, Hash)]
-    Count(usize), "a whole number above 0", |value| value > 0
+    Count(usize), "a whole number from 1 to 1000000000", |value| value >= 1 && value <= 1_000_000_000
 }
 
 checked! {

@@ -155,7 +155,7 @@ fn a_checked_number_is_written_plainly_and_names_its_bounds() {
     );
     assert_eq!(
         Count::new(0).unwrap_err().to_string(),
-        "`0` is not a whole number above 0"
+        "`0` is not a whole number from 1 to 1000000000"
     );
     assert!(serde_json::from_str::<Count>("0").is_err());
     assert_eq!(usize::from(Count::literal(7)), 7);

@@ -61,7 +61,7 @@ fn every_place_has_a_shape() {
         (&["steps", "train"], Shape::Fields(&["epochs", "flip"])),
         (
             &["steps", "train", "epochs"],
-            value("a whole number above 0"),
+            value("a whole number from 1 to 1000000000"),
         ),
         (&["steps", "train", "flip"], value("true or false")),
         (&["steps", "blend"], Shape::Fields(&["share", "color"])),

@@ -68,6 +68,13 @@ fn grid(generators: Vec<Generator>) -> Grid {
     }
 }
 
+fn argued(index: usize, argument: &str) -> Place {
+    Place::Argument {
+        index,
+        shown: argument.to_owned(),
+    }
+}
+
 /// The whole message about `text`, without its trailing blanks.
 fn message(text: &str, overrides: &[&str]) -> String {
     let error = yaml::parse_with::<Grid>("grid.yaml", text, overrides).expect_err(text);
@@ -87,7 +94,7 @@ grid.yaml:4:7: unknown field `iteratons`
 
     let text = "name: t\ngenerators: [ours: {lr: -1e-3}]\n";
     let expected = "\
-grid.yaml:2:25: `-0.001` is not a number, 0 or above
+grid.yaml:2:25: `-1e-3` is not a number, 0 or above
   |
 2 | generators: [ours: {lr: -1e-3}]
   |                         ^^^^^";
@@ -122,14 +129,19 @@ fn every_mistake_is_found_where_it_stands() {
             "the field `name` is missing",
             "add `name: ...` here",
         ),
-        ("name:", "1:5", "an empty value is not text", ""),
+        (
+            "name:",
+            "1:5",
+            "an empty value is not text",
+            "write a value, or leave the field out",
+        ),
         ("name: [t]", "1:7", "a list is not text", ""),
         ("- name: t", "1:1", "a list is not a mapping", ""),
         (
             "name: t\nname: u",
             "2:1",
-            "duplicate mapping key `name` is not allowed here",
-            "",
+            "`name` is written twice",
+            "delete one",
         ),
         (
             "name: t\nseeds: 3",
@@ -165,18 +177,18 @@ fn every_mistake_is_found_where_it_stands() {
             "name: t\nquick: yes",
             "2:8",
             "`yes` is not true or false",
-            "",
+            "write `true`, without quotes",
         ),
         (
             "name: t\ntraining: {iterations: 0}",
             "2:24",
-            "`0` is not a whole number above 0",
+            "`0` is not a whole number from 1 to 1000000000",
             "",
         ),
         (
             "name: t\ntraining: {iterations: -5}",
             "2:24",
-            "`-5` is not a whole number above 0",
+            "`-5` is not a whole number from 1 to 1000000000",
             "",
         ),
         (
@@ -188,8 +200,8 @@ fn every_mistake_is_found_where_it_stands() {
         (
             "name: t\ntraining: {lr: .nan}",
             "2:16",
-            "value `.nan` is not a finite number",
-            "",
+            "`.nan` is not a number, 0 or above",
+            "write a finite number",
         ),
         ("name: t\ntraining: 5", "2:11", "`5` is not a mapping", ""),
         (
@@ -233,16 +245,51 @@ fn every_mistake_is_found_where_it_stands() {
             "name: t\n  seeds: []",
             "2:8",
             "mapping values are not allowed in this context",
-            "",
+            "check colons, indentation, brackets and quotes here and on the line before",
         ),
-        ("name: \"t", "1:7", "unclosed quote", ""),
+        (
+            "name: \"t",
+            "1:7",
+            "unclosed quote",
+            "check colons, indentation, brackets and quotes here and on the line before",
+        ),
         (
             "name: t\n---\nname: u",
             "3:1",
-            "only single YAML document expected but multiple found",
-            "",
+            "a second document begins here",
+            "keep one; `---` and `...` stand between documents",
         ),
-        ("name: !secret t", "1:15", "unsupported tag `!secret`", ""),
+        (
+            "name: !secret t",
+            "1:7",
+            "`!secret` is a tag, which is not read",
+            "delete it, or put the text in quotes",
+        ),
+        (
+            "name: *t",
+            "1:7",
+            "this alias, `*name`, has no anchor, `&name`",
+            "write the value out, or put the text in quotes",
+        ),
+        (
+            "seeds: &s [*s]",
+            "1:12",
+            "this alias stands inside of what it stands for",
+            "write the value out",
+        ),
+        (
+            "? [a]\n: b",
+            "1:3",
+            "a list is not a name",
+            "write a word before the colon",
+        ),
+        ("~: b", "1:1", "a name is missing before the colon", ""),
+        (
+            "name: t\nseeds: [1e3]",
+            "2:9",
+            "`1e3` is not a whole number from 0 to 4294967295",
+            "write `1000`",
+        ),
     ];
     let describe = |text: &str| {
         let error = yaml::parse::<Grid>("grid.yaml", text).expect_err(text);
@@ -419,7 +466,10 @@ fn a_wrong_override_is_named_instead_of_a_line() {
             ".seeds=[1]",
             "a part of the path is empty\n  = write path=value, e.g. attack_seeds=3",
         ),
-        ("seeds=[1", "unclosed bracket '['"),
+        (
+            "seeds=[1",
+            "unclosed bracket '['\n  = close every `[` and `{`, and put commas between entries",
+        ),
         (
             "seeds.1=5",
             "`seeds` has no item 1\n  = items count from 0, and there are 1",
@@ -442,7 +492,7 @@ fn a_wrong_override_is_named_instead_of_a_line() {
     for (argument, expected) in cases {
         let error = yaml::parse_with::<Grid>("grid.yaml", text, &["quick=true", argument])
             .expect_err(argument);
-        assert_eq!(error.place(), &Place::Argument(argument.to_owned()));
+        assert_eq!(error.place(), &argued(1, argument));
         assert_eq!(error.to_string(), format!("--set {argument}: {expected}"));
     }
     let error =
@@ -583,5 +633,128 @@ fn a_wrong_override_among_several_is_named_instead_of_a_line() {
     let text = "generators:\n  - ours: {lr: [0, 1e-5]}\n";
     let argument = "generators.ours.iterations=-5";
     let error = yaml::parse_with::<Grid>("grid.yaml", text, &[argument]).unwrap_err();
-    assert_eq!(error.place(), &Place::Argument(argument.to_owned()));
+    assert_eq!(error.place(), &argued(0, argument));
+}
+
+/// The same rule for every number: what other readers of YAML take for another number, or for none, is refused with the fix.
+#[test]
+fn only_decimal_numbers_are_numbers() {
+    let read = |word: &str| {
+        let text = format!("name: t\ntraining: {{lr: {word}}}");
+        let in_file = yaml::parse::<Grid>("grid.yaml", &text);
+        let argument = format!("training.lr={word}");
+        let in_argument = yaml::parse_with::<Grid>("grid.yaml", "name: t", &[argument]);
+        match (in_file, in_argument) {
+            (Ok(file), Ok(argument)) => {
+                assert_eq!(file, argument, "{word}");
+                Ok(file.training.lr.get())
+            }
+            (Err(file), Err(argument)) => {
+                assert_eq!(file.hint(), argument.hint(), "{word}");
+                Err(file.hint().unwrap_or_default().to_owned())
+            }
+            (file, argument) => panic!("{word}: {file:?} but {argument:?}"),
+        }
+    };
+    for (word, number) in [
+        ("0", 0.0),
+        ("-0", 0.0),
+        ("0e-999", 0.0),
+        ("17", 17.0),
+        ("+17", 17.0),
+        ("1.", 1.0),
+        (".5", 0.5),
+        ("0.5", 0.5),
+        ("1e-3", 1e-3),
+        ("1E+3", 1e3),
+        ("5e-324", 5e-324),
+        ("18446744073709551616", 18446744073709551616.0),
+    ] {
+        assert_eq!(read(word), Ok(number), "{word}");
+    }
+    let octal = ": leading zeros mean octal digits elsewhere";
+    let small = "it is too close to 0 for a number of 64 bits; write 0, or at least 1e-307";
+    let large = "it is too large for a number of 64 bits; write at most 1e308";
+    for (word, hint) in [
+        ("1e-400", small.to_owned()),
+        ("0.000001e-400", small.to_owned()),
+        ("1e400", large.to_owned()),
+        ("017", format!("write `17`{octal}")),
+        ("-017.5", format!("write `-17.5`{octal}")),
+        ("00.5", format!("write `0.5`{octal}")),
+        ("00", format!("write `0`{octal}")),
+        ("0x1F", "write it in decimal digits: `31`".to_owned()),
+        ("0o17", "write it in decimal digits: `15`".to_owned()),
+        ("0b11", "write it in decimal digits: `3`".to_owned()),
+        ("1_000", "write `1000`".to_owned()),
+        ("'1,5'", "write `1.5`".to_owned()),
+        ("'1.5'", "it is text; take the quotes off".to_owned()),
+        (".inf", "write a finite number".to_owned()),
+        ("-.INF", "write a finite number".to_owned()),
+        (".nan", "write a finite number".to_owned()),
+        ("Infinity", "write a finite number".to_owned()),
+        (
+            "'1:30'",
+            "write one decimal number: parts of sixty are not read".to_owned(),
+        ),
+        ("1e", String::new()),
+        ("1e3f", String::new()),
+        ("abc", String::new()),
+        ("pi", String::new()),
+        ("deg(180)", String::new()),
+        ("2*3", String::new()),
+        ("e5", String::new()),
+        (".", String::new()),
+        ("'-'", String::new()),
+    ] {
+        assert_eq!(read(word), Err(hint), "{word}");
+    }
+}
+
+#[test]
+fn aliases_cannot_multiply_without_end() {
+    let mut text = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n".to_owned();
+    for level in 1..20 {
+        let ten = vec![format!("*a{}", level - 1); 10].join(", ");
+        text += &format!("a{level}: &a{level} [{ten}]\n");
+    }
+    let error = yaml::parse::<serde_json::Value>("grid.yaml", &text).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("aliases stand for more than 100000 values"),
+        "{error}"
+    );
+}
+
+#[test]
+fn lists_in_fields_cannot_multiply_without_end() {
+    let many = vec!["1"; 1000].join(", ");
+    let text = format!("ours: {{iterations: [{many}], lr: [{many}]}}");
+    let error = swept(&text).unwrap_err();
+    assert!(
+        error.contains("these lists stand for more than 100000 entries"),
+        "{error}"
+    );
+}
+
+/// A thing that took minutes when each item was copied with all others.
+#[test]
+fn a_long_list_is_read_in_a_moment() {
+    let rates: Vec<String> = (0..50_000).map(|n| format!("{n}e-9")).collect();
+    let text = format!("ours: {{lr: [{}]}}", rates.join(", "));
+    let begin = std::time::Instant::now();
+    assert_eq!(swept(&text).unwrap().len(), 50_000);
+    assert!(begin.elapsed().as_secs() < 10, "{:?}", begin.elapsed());
+}
+
+/// Items more than are wanted would else be dropped without a word.
+#[test]
+fn a_list_of_a_certain_length_has_that_length() {
+    let read = |text| yaml::parse::<[f64; 3]>("grid.yaml", text);
+    assert_eq!(read("[1, 2, 3]").unwrap(), [1.0, 2.0, 3.0]);
+    for (text, length) in [("[]", 0), ("[1, 2]", 2), ("[1, 2, 3, 4]", 4)] {
+        let message = read(text).unwrap_err().message().to_owned();
+        assert_eq!(message, format!("a list of {length} is not a list of 3"));
+    }
 }

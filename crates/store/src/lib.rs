@@ -19,6 +19,7 @@
 //! or whose numbers contradict each other.
 
 mod checksum;
+mod clock;
 mod consistency;
 mod error;
 mod file;
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 
 use spec::Id;
 
+pub use clock::now;
 pub use error::{Error, Result};
 pub use file::write as write_atomically;
 pub use lock::Holder;
@@ -342,11 +344,6 @@ impl Store {
         }
         Ok(())
     }
-}
-
-/// The present moment in UTC, as records write it: RFC 3339 with seconds (`2024-07-15T09:30:00Z`).
-pub fn now() -> String {
-    humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
 }
 
 /// Flushes a folder's list of names to the disk, so that a rename in it survives a power cut.

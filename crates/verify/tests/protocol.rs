@@ -78,7 +78,7 @@ fn a_verdict_counts_what_flipped() {
 fn a_liar_is_never_told_to_be_intact() {
     let always = |label: usize| {
         Answer(3, move |images: &Images| {
-            let mut logits = vec![0.0; 3];
+            let mut logits = [0.0; 3];
             logits[label] = 1.0;
             logits.repeat(images.len())
         })

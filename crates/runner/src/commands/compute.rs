@@ -1,16 +1,17 @@
 //! A grid: computes what is missing of it, and reports.
 
-use anyhow::{Context, bail};
-use data::Presence;
-use spec::Stream;
+use std::collections::HashSet;
 
-use super::outline;
+use anyhow::bail;
+use spec::{Id, Stream};
+
+use super::{inputs, outline};
 use crate::cli::{How, Selected};
 use crate::examine::examine;
-use crate::execute::{Bench, Saving, initial};
+use crate::execute::{Bench, Saving};
 use crate::exit::Refuse;
-use crate::output::Findings;
-use crate::plan::{self, Plan};
+use crate::output::{Findings, overwrite};
+use crate::plan::{self, Plan, Step};
 use crate::provenance::Clock;
 use crate::say::say;
 use crate::session::Session;
@@ -25,9 +26,13 @@ pub fn run(selected: &Selected, how: &How) -> anyhow::Result<()> {
         found.require().or_refuse()?;
     }
     something_to_do(&session, &part).or_refuse()?;
-    usable_images(&session, &part).or_refuse()?;
-    usable_weights(&session, &part).or_refuse()?;
+    inputs::check(&session, &part).or_refuse()?;
     let store = session.writer(&part, how).or_refuse()?;
+    if !how.overwrite.force {
+        let selected: HashSet<Id> = part.steps().map(|step| step.id).collect();
+        let kept = |step: Step| Ok(selected.contains(&step.id) || step.done(&store)?);
+        overwrite::tables(&session, &kept).or_refuse()?;
+    }
     session.make_folder().or_refuse()?;
     let bench = Bench {
         store: &store,
@@ -43,43 +48,12 @@ pub fn run(selected: &Selected, how: &How) -> anyhow::Result<()> {
     let failures = bench.execute(&part, &session.plan)?;
 
     let findings = Findings::read(&session, &store)?;
-    let mut files = findings.write()?;
-    files.push(findings.write_journal(&clock)?);
+    let files = findings.write(&clock)?;
     findings.print();
     for file in files {
         say!("{}", file.display());
     }
     anyhow::ensure!(failures.is_empty(), failures);
-    Ok(())
-}
-
-/// Refuses images that are there and, as far as the first file and image show, damaged, of targets of which something is still to be made.
-fn usable_images(session: &Session, part: &Plan) -> anyhow::Result<()> {
-    let store = session.records()?;
-    for target in &part.targets {
-        if let Presence::Unusable { reason } =
-            data::find(target.target.dataset, session.paths.data.as_deref())
-            && outline::open(store.as_ref(), target)?
-        {
-            bail!("{}: {reason}", target.name);
-        }
-    }
-    Ok(())
-}
-
-/// Refuses weight files that cannot be what they are named for, of targets that are still to be made.
-fn usable_weights(session: &Session, part: &Plan) -> anyhow::Result<()> {
-    let store = session.records()?;
-    for target in &part.targets {
-        let made = store.as_ref().map(|store| store.target(&target.id));
-        let made = made.transpose()?.flatten().is_some();
-        let file = target.weights.as_ref();
-        let there = file.is_some_and(|file| file.path.is_file());
-        if there && !made {
-            initial(target, &Stream::new(session.grid.seed))
-                .with_context(|| target.name.clone())?;
-        }
-    }
     Ok(())
 }
 

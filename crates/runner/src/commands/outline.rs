@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use report::NotRun;
 use store::Store;
 
+use super::inputs;
 use crate::cli::Selected;
 use crate::exit::Refuse;
 use crate::plan::{self, Step, TargetStep};
@@ -14,6 +15,7 @@ use crate::session::Session;
 /// Lists every step with its state and its hash.
 pub fn plan(selected: &Selected) -> anyhow::Result<()> {
     let (session, part) = Session::select(selected).or_refuse()?;
+    inputs::check(&session, &part).or_refuse()?;
     let store = session.records()?;
     for target in &part.targets {
         let obstacle = plan::obstacle(target, &session.paths, store.as_ref());
@@ -34,6 +36,7 @@ pub fn plan(selected: &Selected) -> anyhow::Result<()> {
 /// Says for each target how many of its steps are done, and which ones are half-way.
 pub fn status(selected: &Selected) -> anyhow::Result<()> {
     let (session, part) = Session::select(selected).or_refuse()?;
+    inputs::check(&session, &part).or_refuse()?;
     let store = session.records()?;
     let (mut done_in_all, mut in_all) = (0, 0);
     for target in &part.targets {

@@ -1,57 +1,93 @@
 //! `table`, `plot` and `report`: reports out of records alone; neither images nor weights are needed.
 
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
 use store::Store;
 
-use crate::cli::Chosen;
+use crate::cli::Made;
 use crate::examine::examine;
 use crate::exit::Refuse;
 use crate::output::Findings;
+use crate::output::overwrite::{self, Kept};
 use crate::provenance::Clock;
 use crate::say::say;
 use crate::session::Session;
 
-/// Prints the tables, and says where they and what they rest on are.
-pub fn table(chosen: &Chosen) -> anyhow::Result<()> {
+/// Prints the tables, and says where they and what they rest on are. Where nothing can be written, printing is all.
+pub fn table(made: &Made) -> anyhow::Result<()> {
     let clock = Clock::start();
-    let (session, store) = open(chosen).or_refuse()?;
-    session.make_folder().or_refuse()?;
+    let (session, store) = open(made).or_refuse()?;
+    spare(made, &session, &store, overwrite::tables).or_refuse()?;
     let findings = Findings::read(&session, &store)?;
-    let mut files = findings.write()?;
-    files.push(findings.write_journal(&clock)?);
+    let files = session.make_folder().and_then(|()| findings.write(&clock));
     findings.print();
-    for file in files.iter().filter(|file| !is_figure(file)) {
-        say!("{}", file.display());
+    match files {
+        Ok(files) => list(files, |file| !is_figure(file)),
+        Err(error) if is_read_only(&error) => eprintln!("WARNING: nothing was written: {error:#}"),
+        Err(error) => return Err(error),
     }
     Ok(())
 }
 
 /// Says where the figures are.
-pub fn plot(chosen: &Chosen) -> anyhow::Result<()> {
-    let (session, store) = open(chosen).or_refuse()?;
+pub fn plot(made: &Made) -> anyhow::Result<()> {
+    let clock = Clock::start();
+    let (session, store) = open(made).or_refuse()?;
+    spare(made, &session, &store, overwrite::tables).or_refuse()?;
     session.make_folder().or_refuse()?;
-    let files = Findings::read(&session, &store)?.write()?;
-    for file in files.iter().filter(|file| is_figure(file)) {
-        say!("{}", file.display());
-    }
+    let files = Findings::read(&session, &store)?.write(&clock)?;
+    list(files, is_figure);
     Ok(())
 }
 
 /// Makes the page, and says where it is.
-pub fn page(chosen: &Chosen) -> anyhow::Result<()> {
+pub fn page(made: &Made) -> anyhow::Result<()> {
     let clock = Clock::start();
-    let (session, store) = open(chosen).or_refuse()?;
+    let (session, store) = open(made).or_refuse()?;
+    spare(made, &session, &store, overwrite::page).or_refuse()?;
     let page = Findings::read(&session, &store)?.write_page(&clock)?;
     say!("{}", page.display());
     Ok(())
 }
 
-fn is_figure(file: &std::path::Path) -> bool {
+fn list(files: Vec<PathBuf>, shown: impl Fn(&Path) -> bool) {
+    for file in files.iter().filter(|file| shown(file)) {
+        say!("{}", file.display());
+    }
+}
+
+fn is_figure(file: &Path) -> bool {
     let extension = file.extension().and_then(|extension| extension.to_str());
     matches!(extension, Some("svg" | "png"))
 }
 
-fn open(chosen: &Chosen) -> anyhow::Result<(Session, Store)> {
-    let session = Session::open(chosen)?;
+/// Whether it was not allowed to write.
+fn is_read_only(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
+    causes.any(|cause: &std::io::Error| {
+        matches!(
+            cause.kind(),
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+        )
+    })
+}
+
+/// Refuses to write over what shows more, unless that is asked for.
+fn spare(
+    made: &Made,
+    session: &Session,
+    store: &Store,
+    check: fn(&Session, Kept) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    match made.overwrite.force {
+        true => Ok(()),
+        false => check(session, &|step| Ok(step.done(store)?)),
+    }
+}
+
+fn open(made: &Made) -> anyhow::Result<(Session, Store)> {
+    let session = Session::open(&made.chosen)?;
     let store = Store::open_read_only(session.store_folder())?;
     examine(&session, &session.plan, &store).require()?;
     Ok((session, store))

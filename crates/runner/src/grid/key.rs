@@ -1,23 +1,42 @@
 //! Where the owner's secret comes from.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::Deserialize;
+use spec::schema::{Shape, shape};
+use spec::yaml::Veil;
 use verify::SecretKey;
 
-use super::first_part;
+use super::{Grid, first_part, text};
 
 /// The environment variable that takes the place of the grid's key.
 pub const VARIABLE: &str = "BRINK_KEY";
 
-/// A change of a field of the grid (`path=value`) as others may see it: `KEY` stands for the secret.
+/// Keeps the key out of messages about a grid.
+pub fn veil() -> Veil {
+    let top = match shape::<Grid>(&[]) {
+        Shape::Fields(names) => names,
+        _ => &[],
+    };
+    Veil {
+        secret: &["key", "passphrase", "hex"],
+        top,
+        fix: "write key: {passphrase: \"TEXT\"} or key: {hex: \"DIGITS\"}",
+    }
+}
+
+/// A change of a field of a grid that is right (`path=value`) as others may see it: `KEY` stands for the secret.
 pub fn without_secret(change: &str) -> String {
-    match change.split_once('=') {
-        Some((path, _)) if first_part(change) == "key" => format!("{path}=KEY"),
+    match first_part(change) {
+        "key" => veil().change(change, "KEY"),
         _ => change.to_owned(),
     }
+}
+
+/// Whether an argument of the command line may hold the secret.
+pub fn may_tell(argument: &str) -> bool {
+    argument.contains(['=', ':']) && veil().is_like_secret(argument)
 }
 
 /// A key in a grid file.
@@ -42,8 +61,14 @@ impl Key {
         variable: Option<&str>,
     ) -> anyhow::Result<(SecretKey, &'static str)> {
         if let Some(path) = file {
+            if !path.exists() {
+                // It may be the key itself.
+                bail!(
+                    "--key-file: there is no such file (what was given is not shown); name a file that holds the digits of the key"
+                );
+            }
             let at = || format!("--key-file {}", path.display());
-            let digits = fs::read_to_string(path).with_context(at)?;
+            let digits = text::read(path).with_context(at)?;
             let key = SecretKey::from_hex(&digits).with_context(at)?;
             return Ok((key, "--key-file"));
         }

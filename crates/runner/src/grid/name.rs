@@ -7,6 +7,12 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String")]
 pub struct Name(String);
 
+/// Names of devices on Windows.
+const RESERVED: &[&str] = &[
+    "con", "prn", "aux", "nul", "com0", "com1", "com2", "com3", "com4", "com5", "com6", "com7",
+    "com8", "com9", "lpt0", "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
+];
+
 /// What every file system takes, with room for an ending.
 const LONGEST: usize = 100;
 
@@ -25,6 +31,11 @@ impl TryFrom<String> for Name {
             return Err(
                 "`store` is where the records of all grids lie; choose another name".to_owned(),
             );
+        }
+        if RESERVED.contains(&text.as_str()) {
+            return Err(format!(
+                "`{text}` names a device on Windows, where no folder can have it; choose another name, e.g. {text}-1"
+            ));
         }
         let plain = |b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
         if text.is_empty() || !text.bytes().all(plain) {

@@ -16,7 +16,7 @@ impl Findings<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write_journal(&self, clock: &Clock) -> anyhow::Result<PathBuf> {
+    pub(super) fn write_journal(&self, clock: &Clock) -> anyhow::Result<PathBuf> {
         let mut text = serde_json::to_vec_pretty(&self.journal(clock))?;
         text.push(b'\n');
         let path = self.session.folder().join("run.json");

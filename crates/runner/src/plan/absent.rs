@@ -62,6 +62,12 @@ pub fn weights(target: &Target, paths: &Paths) -> anyhow::Result<Option<WeightFi
 
 /// What is wrong with the path of a weight file that is not one.
 fn nothing_at(init: &Init, path: &Path, paths: &Paths) -> String {
+    if init.weights.as_os_str().is_empty() {
+        return "the path is empty; name a file, or leave `init` out".to_owned();
+    }
+    if path.exists() && !path.is_dir() {
+        return format!("{} is no regular file; name one", path.display());
+    }
     if path.is_dir() {
         return format!("{} is a folder; name the file in it", path.display());
     }

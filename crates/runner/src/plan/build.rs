@@ -1,5 +1,7 @@
 //! Which steps a grid has, and their ids.
 
+use std::collections::{HashMap, HashSet};
+
 use anyhow::{Context, bail};
 use candle_core::Device;
 use generators::probe;
@@ -95,30 +97,46 @@ impl Plan {
             let weights = absent::weights(target, paths).with_context(at)?;
             plan.targets.push(common.target(target, name, weights)?);
         }
-        let distinct = plan.require_distinct();
-        distinct.with_context(|| grid.name().to_owned())?;
+        plan.require_distinct(grid)?;
         Ok(plan)
     }
 
-    fn require_distinct(&self) -> anyhow::Result<()> {
+    /// Whether each step is there once.
+    fn require_distinct(&self, grid: &Grid) -> anyhow::Result<()> {
+        let mut targets: HashMap<Id, &TargetStep> = HashMap::new();
         for (nth, step) in self.targets.iter().enumerate() {
-            let mut before = self.targets[..nth].iter();
-            if let Some(twin) = before.find(|twin| twin.id == step.id)
-                && twin.target.generators != step.target.generators
-            {
+            let Some(twin) = targets.insert(step.id, step) else {
+                continue;
+            };
+            let place = grid.place(&format!("targets.{nth}"));
+            if twin.target.generators != step.target.generators {
                 bail!(
-                    "`{}` is in the grid twice, each time with other `generators`; make it one target with the generators of both",
+                    "{place}: `{}` is in the grid twice, each time with other `generators`; make it one target with the generators of both",
                     step.name
                 );
             }
-        }
-        let mut steps: Vec<(Id, &str)> = self.steps().map(|step| (step.id, step.name)).collect();
-        steps.sort();
-        match steps.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            Some([(_, name), _]) => {
-                bail!("`{name}` is in the grid twice; delete one of its entries")
+            match (&twin.weights, &step.weights) {
+                (Some(one), Some(other)) if one.path != other.path => bail!(
+                    "{place}: {} and {} hold the same bytes, so `{}` and `{}` are one target; delete one of them",
+                    one.path.display(),
+                    other.path.display(),
+                    twin.name,
+                    step.name
+                ),
+                _ => bail!(
+                    "{place}: `{}` is in the grid twice; delete one of its entries",
+                    step.name
+                ),
             }
-            _ => Ok(()),
+        }
+        let mut seen = HashSet::new();
+        match self.steps().find(|step| !seen.insert(step.id)) {
+            Some(step) => bail!(
+                "{}: `{}` is in the grid twice; delete one of its entries",
+                grid.name(),
+                step.name
+            ),
+            None => Ok(()),
         }
     }
 }

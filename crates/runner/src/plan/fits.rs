@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail};
 use spec::checked::Count;
+use spec::plain;
 
 use crate::grid::{Grid, Target};
 
@@ -37,7 +38,8 @@ pub fn check(target: &Target) -> anyhow::Result<()> {
                 false => format!("write at least {}", (0.5 / of_class * 1e4).ceil() / 1e4),
             };
             bail!(
-                "train.validation: a share of {share} of the {of_class:.0} images that a class of {} has on average is none; {fix}, or leave it out",
+                "train.validation: a share of {} of the {of_class:.0} images that a class of {} has on average is none; {fix}, or leave it out",
+                plain(share.get()),
                 info.title
             );
         }

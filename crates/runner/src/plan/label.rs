@@ -1,6 +1,6 @@
 //! Names of steps for people and for `--only`: as short as they can be while every step has its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -80,14 +80,20 @@ fn labels(items: impl Iterator<Item = (String, Value)>) -> Vec<String> {
     let items: Vec<(String, Leaves)> = items
         .map(|(name, fields)| (name, leaves(&fields)))
         .collect();
+    let mut bearers: HashMap<&str, Vec<&Leaves>> = HashMap::new();
+    for (name, fields) in &items {
+        bearers.entry(name).or_default().push(fields);
+    }
+    let told: HashMap<&str, Vec<Telling>> = bearers
+        .iter()
+        .map(|(name, peers)| (*name, telling(peers)))
+        .collect();
     let label = |(name, fields): &(String, Leaves), absent: Option<&str>| {
-        let peers = items.iter().filter(|(other, _)| other == name);
-        let peers: Vec<_> = peers.map(|(_, peer)| peer).collect();
-        let paths = telling(&peers);
+        let paths = &told[name.as_str()];
         let said = paths
             .iter()
-            .filter(|path| paths.len() == 1 || !usual(path, fields.get(**path), &peers));
-        let parts = said.filter_map(|path| {
+            .filter(|told| paths.len() == 1 || told.usual != Some(fields.get(told.path)));
+        let parts = said.filter_map(|Telling { path, .. }| {
             let value = fields.get(*path).map(String::as_str).or(absent)?;
             Some(format!("{path}={value}"))
         });
@@ -99,9 +105,16 @@ fn labels(items: impl Iterator<Item = (String, Value)>) -> Vec<String> {
         }
     };
     let short: Vec<String> = items.iter().map(|item| label(item, None)).collect();
+    // Labels that items share which are not the same.
+    let mut first: HashMap<&str, &(String, Leaves)> = HashMap::new();
+    let mut shared: HashSet<&str> = HashSet::new();
+    for (item, own) in items.iter().zip(&short) {
+        if *first.entry(own).or_insert(item) != item {
+            shared.insert(own);
+        }
+    }
     let unique = |(item, own): (&(String, Leaves), &String)| {
-        let mut others = items.iter().zip(&short);
-        if others.any(|(other, said)| said == own && other != item) {
+        if shared.contains(own.as_str()) {
             label(item, Some("unset"))
         } else {
             own.clone()
@@ -110,31 +123,37 @@ fn labels(items: impl Iterator<Item = (String, Value)>) -> Vec<String> {
     items.iter().zip(&short).map(unique).collect()
 }
 
-/// The paths that tell `peers` apart.
-fn telling<'a>(peers: &[&'a Leaves]) -> Vec<&'a String> {
-    let paths: BTreeSet<&String> = peers.iter().flat_map(|peer| peer.keys()).collect();
-    let values = |path: &String| -> BTreeSet<Option<&String>> {
-        peers.iter().map(|peer| peer.get(path)).collect()
-    };
-    let enough = paths
-        .iter()
-        .copied()
-        .find(|path| peers.len() > 1 && values(path).len() == peers.len());
-    match enough {
-        Some(path) => vec![path],
-        None => paths
-            .into_iter()
-            .filter(|path| values(path).len() > 1)
-            .collect(),
-    }
+/// A path that tells some specifications apart.
+struct Telling<'a> {
+    path: &'a String,
+    /// What more of them have there than anything else; `Some(None)` if most have nothing.
+    usual: Option<Option<&'a String>>,
 }
 
-/// Whether more of `peers` have `value` at `path` than any other.
-fn usual(path: &String, value: Option<&String>, peers: &[&Leaves]) -> bool {
-    let count = |of| peers.iter().filter(|peer| peer.get(path) == of).count();
-    let own = count(value);
-    let mut others = peers.iter().map(|peer| peer.get(path));
-    others.all(|other| other == value || count(other) < own)
+/// The paths that tell `peers` apart.
+fn telling<'a>(peers: &[&'a Leaves]) -> Vec<Telling<'a>> {
+    let paths: BTreeSet<&String> = peers.iter().flat_map(|peer| peer.keys()).collect();
+    let mut all = Vec::new();
+    for path in paths {
+        let mut counts: HashMap<Option<&String>, usize> = HashMap::new();
+        for peer in peers {
+            *counts.entry(peer.get(path)).or_default() += 1;
+        }
+        let most = counts.values().max().copied().unwrap_or_default();
+        let mut most_have = counts.iter().filter(|(_, count)| **count == most);
+        let usual = match (most_have.next(), most_have.next()) {
+            (Some((value, _)), None) => Some(*value),
+            _ => None,
+        };
+        let told = Telling { path, usual };
+        if peers.len() > 1 && counts.len() == peers.len() {
+            return vec![told];
+        }
+        if counts.len() > 1 {
+            all.push(told);
+        }
+    }
+    all
 }
 
 #[cfg(test)]

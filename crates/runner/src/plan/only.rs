@@ -1,7 +1,10 @@
 //! `--only`: the steps that a pattern names, and what they need.
 
+use std::collections::HashSet;
+
 use anyhow::bail;
 use glob::Pattern;
+use spec::Id;
 
 use super::Plan;
 
@@ -21,22 +24,17 @@ impl Plan {
                     .retain(|run| whole || pattern.matches(&run.name));
             }
             target.attacks.retain(|attack| !attack.runs.is_empty());
-            let needed = |id| {
-                target
-                    .attacks
-                    .iter()
-                    .flat_map(|attack| &attack.runs)
-                    .any(|run| run.set == id)
-            };
+            let runs = target.attacks.iter().flat_map(|attack| &attack.runs);
+            let needed: HashSet<Id> = runs.map(|run| run.set).collect();
             target.probes.retain(|probe| pattern.matches(&probe.name));
             target.slice = target
                 .slice
                 .take()
                 .filter(|slice| pattern.matches(&slice.name));
             let cut = target.slice.as_ref().map(|slice| slice.set);
-            target
-                .sets
-                .retain(|set| needed(set.id) || cut == Some(set.id) || pattern.matches(&set.name));
+            target.sets.retain(|set| {
+                needed.contains(&set.id) || cut == Some(set.id) || pattern.matches(&set.name)
+            });
         }
         part.targets.retain(|target| {
             !target.attacks.is_empty()

@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::de::{Expected, Unexpected};
 
-use super::tree::{self, Node, Spot, Value};
+use super::number;
+use super::tree::{self, Node, Spot, Typed, Value};
+use super::veil::{Stretches, Veil};
 use crate::nearest;
 
 /// Why a file or text could not be read.
@@ -41,8 +43,13 @@ pub enum Place {
         /// The line, and the value underlined.
         snippet: String,
     },
-    /// An override, `path=value`.
-    Argument(String),
+    /// An override.
+    Argument {
+        /// Which one, from 0.
+        index: usize,
+        /// `path=value`, as far as it may be shown.
+        shown: String,
+    },
 }
 
 impl Error {
@@ -66,7 +73,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
             Place::File(file) => write!(f, "{file}: {}", self.message)?,
-            Place::Argument(argument) => write!(f, "--set {argument}: {}", self.message)?,
+            Place::Argument { shown, .. } => write!(f, "--set {shown}: {}", self.message)?,
             Place::Line {
                 file,
                 line,
@@ -119,18 +126,7 @@ impl Fault {
         if self.spot.is_none() {
             self.spot = Some(node.spot);
             if let Kind::Expected(expected) = &self.kind {
-                self.hint = match (expected.as_str(), &node.value) {
-                    (A_LIST, Value::Typed(_, text) | Value::Text(text)) => {
-                        Some(format!("write `[{text}]`"))
-                    }
-                    (expected, Value::Text(text))
-                        if expected.contains("number")
-                            && text.parse().is_ok_and(f64::is_finite) =>
-                    {
-                        Some("it is text; take the quotes off".to_owned())
-                    }
-                    _ => None,
-                };
+                self.hint = fix(expected, &node.value);
                 self.kind = Kind::Message(format!("{} is not {expected}", node.value));
             }
         }
@@ -177,6 +173,11 @@ impl serde::de::Error for Fault {
         Self::nowhere(Kind::Expected(in_plain_words(&expected.to_string())))
     }
 
+    fn invalid_length(items: usize, expected: &dyn Expected) -> Self {
+        let expected = in_plain_words(&expected.to_string());
+        Self::custom(format_args!("a list of {items} is not {expected}"))
+    }
+
     fn unknown_variant(name: &str, known: &'static [&'static str]) -> Self {
         Self::custom(format_args!("unknown name `{name}`")).hint(nearest::hint(name, known))
     }
@@ -196,6 +197,7 @@ impl serde::de::Error for Fault {
 }
 
 const A_LIST: &str = "a list";
+const A_BOOLEAN: &str = "true or false";
 
 fn in_plain_words(expected: &str) -> String {
     let up_to = |most: u64| format!("a whole number from 0 to {most}");
@@ -206,12 +208,40 @@ fn in_plain_words(expected: &str) -> String {
         "u64" | "usize" => "a whole number, 0 or above".to_owned(),
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number".to_owned(),
         "f32" | "f64" => "a number".to_owned(),
-        "a boolean" => "true or false".to_owned(),
+        "a boolean" => A_BOOLEAN.to_owned(),
         "a string" => "text".to_owned(),
+        "path string" => "a path, written as text".to_owned(),
         "a sequence" => A_LIST.to_owned(),
         other if other.starts_with("a nonzero") => "a whole number above 0".to_owned(),
+        other if let Some(count) = other.strip_prefix("an array of length ") => {
+            format!("a list of {count}")
+        }
         other if other.starts_with("struct ") || other == "a map" => "a mapping".to_owned(),
         other => other.to_owned(),
+    }
+}
+
+/// What to write instead of `value` where `expected` is.
+fn fix(expected: &str, value: &Value) -> Option<String> {
+    match value {
+        Value::Typed(_, text) | Value::Text(text) if expected == A_LIST => {
+            Some(format!("write `[{text}]`"))
+        }
+        Value::Typed(Typed::Float(number), _)
+            if expected.contains("whole number")
+                && number.fract() == 0.0
+                && number.abs() < 1e15 =>
+        {
+            Some(format!("write `{number}`"))
+        }
+        Value::Text(text) if expected == A_BOOLEAN => match text.to_lowercase().as_str() {
+            "true" | "yes" | "on" | "y" => Some("write `true`, without quotes".to_owned()),
+            "false" | "no" | "off" | "n" => Some("write `false`, without quotes".to_owned()),
+            _ => None,
+        },
+        Value::Text(text) if expected.contains("number") => number::fix(text),
+        Value::Null => Some("write a value, or leave the field out".to_owned()),
+        _ => None,
     }
 }
 
@@ -219,43 +249,79 @@ fn in_plain_words(expected: &str) -> String {
 pub(super) struct Sources<'a> {
     pub name: &'a str,
     pub text: &'a str,
+    /// The tree of the text, if it is one.
+    pub root: Option<&'a Node>,
     pub arguments: &'a [&'a str],
+    pub veil: Veil,
 }
 
 impl Sources<'_> {
     pub fn explain(&self, fault: Fault) -> Error {
-        let place = match fault.spot {
-            None => Place::File(self.name.to_owned()),
-            Some(spot) if spot.source == tree::FILE => Place::Line {
-                file: self.name.to_owned(),
-                line: spot.line,
-                column: spot.column,
-                snippet: snippet(self.text, spot),
-            },
-            Some(spot) => Place::Argument(self.arguments[spot.source].to_owned()),
+        let (place, hidden, in_secret) = match fault.spot {
+            None => (Place::File(self.name.to_owned()), false, false),
+            Some(spot) if spot.source == tree::FILE => {
+                let stretches = self.veil.stretches(self.text, self.root);
+                let place = Place::Line {
+                    file: self.name.to_owned(),
+                    line: spot.line,
+                    column: spot.column,
+                    snippet: snippet(self.text, spot, &stretches),
+                };
+                let spots = [(spot.line, spot.column), spot.defined];
+                let hidden = spots.iter().any(|at| stretches.hide(*at));
+                (place, hidden, stretches.hold_secret(spots[0]))
+            }
+            Some(spot) => {
+                let argument = self.arguments[spot.source];
+                let place = Place::Argument {
+                    index: spot.source,
+                    shown: self.veil.argument(argument),
+                };
+                let hidden = self.veil.hides_argument(argument);
+                (place, hidden, self.veil.is_of_secret(argument))
+            }
         };
+        let (mut message, mut hint) = (fault.to_string(), fault.hint);
+        if hidden {
+            message = self.veil.message(&message);
+            hint = hint.filter(|hint| self.veil.message(hint) == *hint);
+            if in_secret {
+                hint = hint.or_else(|| Some(self.veil.fix.to_owned()));
+            }
+        }
         Error {
             place,
-            message: fault.to_string(),
-            hint: fault.hint,
+            message,
+            hint,
         }
     }
 }
 
-/// The line of `spot`, and under it a mark as long as the value, which ends with the line at the latest.
-fn snippet(text: &str, spot: Spot) -> String {
-    let line: String = text
-        .lines()
-        .nth(spot.line - 1)
-        .unwrap_or_default()
-        .replace('\t', " ");
-    let before = spot.column - 1;
-    let rest = line.trim_end().chars().count().saturating_sub(before);
+/// The longest stretch of a line that is shown, in characters.
+const WIDTH: usize = 160;
+
+/// The line of `spot`, and under it a mark as long as the value, which ends with the line at the latest. No more is shown of a line in which
+/// something is hidden than the name that it begins with.
+fn snippet(text: &str, spot: Spot, stretches: &Stretches) -> String {
     let number = spot.line.to_string();
     let margin = " ".repeat(number.len());
-    let (indent, mark) = (" ".repeat(before), "^".repeat(spot.length.min(rest).max(1)));
-    format!(
-        "{margin} |\n{number} | {}\n{margin} | {indent}{mark}",
-        line.trim_end()
-    )
+    if let Some(shown) = stretches.masked(spot.line) {
+        return format!("{margin} |\n{number} | {shown}");
+    }
+    let line = tree::lines(text).nth(spot.line - 1).unwrap_or_default();
+    let line: Vec<char> = line.trim_end().replace('\t', " ").chars().collect();
+    let before = spot.column - 1;
+    // Of a long line what is around the spot.
+    let from = if line.len() > WIDTH {
+        before.saturating_sub(WIDTH / 2)
+    } else {
+        0
+    };
+    let shown: String = line.iter().skip(from).take(WIDTH).collect();
+    let rest = shown.chars().count().saturating_sub(before - from);
+    let (indent, mark) = (
+        " ".repeat(before - from),
+        "^".repeat(spot.length.min(rest).max(1)),
+    );
+    format!("{margin} |\n{number} | {shown}\n{margin} | {indent}{mark}")
 }

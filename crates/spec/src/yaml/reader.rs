@@ -34,7 +34,18 @@ impl<'de> Deserializer<'de> for Reader<'_> {
             Value::Typed(Typed::Signed(value), _) => visitor.visit_i64(*value),
             Value::Typed(Typed::Float(value), _) => visitor.visit_f64(*value),
             Value::Text(text) => visitor.visit_str(text),
-            Value::List(items) => visitor.visit_seq(Items(items.iter())),
+            Value::List(items) => {
+                let mut rest = Items(items.iter());
+                let value = visitor.visit_seq(&mut rest)?;
+                match rest.0.len() {
+                    0 => Ok(value),
+                    more => {
+                        let (all, taken) = (items.len(), items.len() - more);
+                        let problem = format!("a list of {all} is not a list of {taken}");
+                        Err(Fault::new(self.0.spot, problem))
+                    }
+                }
+            }
             Value::Map(entries) => visitor.visit_map(Entries {
                 entries: entries.iter(),
                 value: None,

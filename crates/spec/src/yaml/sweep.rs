@@ -18,6 +18,9 @@ use super::{
 #[serde(transparent)]
 pub struct Sweep<S>(Vec<S>);
 
+/// The most entries that lists may stand for: a few of them multiply to more than memory holds.
+const MOST: usize = 100_000;
+
 /// By this name the reader of files knows what is asked for.
 pub(super) const NAME: &str = "Sweep of several";
 
@@ -71,7 +74,18 @@ pub(super) fn spell_out(node: &Node) -> Result<Vec<Node>, Fault> {
     let Value::Map(fields) = &content.value else {
         return Ok(vec![node.clone()]);
     };
-    let mut all = vec![fields.clone()];
+    // Without the lists, which would be copied once an item.
+    let rest = fields.iter().map(|(field, value)| {
+        let value = match &value.value {
+            Value::List(_) => Node {
+                spot: value.spot,
+                value: Value::Null,
+            },
+            _ => value.clone(),
+        };
+        (field.clone(), value)
+    });
+    let mut all: Vec<Vec<(Name, Node)>> = vec![rest.collect()];
     for (at, (field, value)) in fields.iter().enumerate() {
         let Value::List(items) = &value.value else {
             continue;
@@ -79,6 +93,10 @@ pub(super) fn spell_out(node: &Node) -> Result<Vec<Node>, Fault> {
         if items.is_empty() {
             let problem = format!("`{}` is an empty list; give at least one entry", field.text);
             return Err(Fault::new(value.spot, problem));
+        }
+        if all.len().saturating_mul(items.len()) > MOST {
+            let problem = format!("these lists stand for more than {MOST} entries");
+            return Err(Fault::new(value.spot, problem).hint("shorten them"));
         }
         let choices = |fields: Vec<(Name, Node)>| {
             items.iter().map(move |item| {

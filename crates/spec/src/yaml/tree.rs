@@ -1,17 +1,17 @@
 //! YAML as a tree of values that know where they stand.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, SeqAccess, Visitor},
-};
-use serde_yaml::{Location, MessageFormatter, Spanned, UserMessageFormatter};
+use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
-use super::error::Fault;
+use super::{error::Fault, number, syntax};
 
 /// The source of spots in the file; overrides count from 0.
 pub(super) const FILE: usize = usize::MAX;
+
+/// Aliases may repeat so many values: a few lines of them could stand for billions.
+const MOST_REPEATED: usize = 100_000;
 
 /// A stretch of one line.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +24,8 @@ pub(super) struct Spot {
     pub column: usize,
     /// In characters.
     pub length: usize,
+    /// Line and column of the text itself, which for an alias is elsewhere.
+    pub defined: (usize, usize),
 }
 
 impl Spot {
@@ -34,15 +36,18 @@ impl Spot {
             line: 1,
             column: 1,
             length: 1,
+            defined: (1, 1),
         }
     }
 
-    fn new(location: Location, source: usize) -> Self {
+    fn new(start: Marker, length: usize, source: usize) -> Self {
+        let (line, column) = (start.line().max(1), start.col() + 1);
         Self {
             source,
-            line: (location.line() as usize).max(1),
-            column: (location.column() as usize).max(1),
-            length: location.span().len() as usize,
+            line,
+            column,
+            length,
+            defined: (line, column),
         }
     }
 }
@@ -81,21 +86,14 @@ pub(super) struct Name {
 impl Node {
     /// The only document of `text`.
     pub fn parse(text: &str, source: usize) -> Result<Self, Fault> {
-        let options = serde_yaml::options! {
-            with_snippet: false,
-            strict_booleans: true,
-            reject_unsupported_tags: true,
+        let mut builder = Builder {
+            text,
+            events: Parser::new_from_str_with_options(text, syntax::options()),
+            source,
+            anchors: HashMap::new(),
+            repeated: 0,
         };
-        match serde_yaml::from_str_with_options(text, options) {
-            Ok(raw) => Ok(Self::new(raw, text, source)),
-            Err(error) => {
-                let spot = Spot::new(error.location().unwrap_or(Location::UNKNOWN), source);
-                Err(Fault::new(
-                    spot,
-                    UserMessageFormatter.format_message(&error),
-                ))
-            }
-        }
+        builder.document()
     }
 
     /// What stands at `path`: keys of mappings, and indices from 0 of list items.
@@ -111,38 +109,14 @@ impl Node {
         inner.get(rest)
     }
 
-    fn new(raw: Spanned<Raw>, text: &str, source: usize) -> Self {
-        let typed = |value| Value::Typed(value, written(text, raw.defined).to_owned());
-        let value = match raw.value {
-            Raw::Null => Value::Null,
-            Raw::Bool(value) => typed(Typed::Bool(value)),
-            Raw::Unsigned(value) => typed(Typed::Unsigned(value)),
-            Raw::Signed(value) => typed(Typed::Signed(value)),
-            Raw::Float(value) => typed(Typed::Float(value)),
-            Raw::Text(value) => Value::Text(value),
-            Raw::List(items) => Value::List(
-                items
-                    .into_iter()
-                    .map(|item| Self::new(item, text, source))
-                    .collect(),
-            ),
-            Raw::Map(entries) => Value::Map(
-                entries
-                    .into_iter()
-                    .map(|(key, value)| {
-                        let name = Name {
-                            spot: Spot::new(key.referenced, source),
-                            text: key.value,
-                        };
-                        (name, Self::new(value, text, source))
-                    })
-                    .collect(),
-            ),
+    /// Itself and all that is inside.
+    fn count(&self) -> usize {
+        let inside: usize = match &self.value {
+            Value::List(items) => items.iter().map(Self::count).sum(),
+            Value::Map(entries) => entries.iter().map(|(_, value)| value.count()).sum(),
+            _ => 0,
         };
-        Self {
-            spot: Spot::new(raw.referenced, source),
-            value,
-        }
+        1 + inside
     }
 }
 
@@ -158,83 +132,231 @@ impl fmt::Display for Value {
     }
 }
 
-/// What stands at `location`, byte for byte.
-fn written(text: &str, location: Location) -> &str {
-    let span = location.span();
-    let range = span.byte_offset().zip(span.byte_len());
-    range
-        .and_then(|(start, length)| text.get(start as usize..(start + length) as usize))
-        .unwrap_or_default()
+/// The lines of a text, as YAML breaks them.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.split_inclusive('\n').flat_map(|line| {
+        let line = line.strip_suffix('\n').unwrap_or(line);
+        line.strip_suffix('\r').unwrap_or(line).split('\r')
+    });
+    lines
 }
 
-/// A value as the parser gives it.
-enum Raw {
-    Null,
-    Bool(bool),
-    Unsigned(u64),
-    Signed(i64),
-    Float(f64),
-    Text(String),
-    List(Vec<Spanned<Raw>>),
-    Map(Vec<(Spanned<String>, Spanned<Raw>)>),
+/// What a word without quotes stands for.
+fn plain(word: String) -> Value {
+    match word.as_str() {
+        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+        "true" | "True" | "TRUE" => Value::Typed(Typed::Bool(true), word),
+        "false" | "False" | "FALSE" => Value::Typed(Typed::Bool(false), word),
+        _ => match number::read(&word) {
+            Some(number) => Value::Typed(number, word),
+            None => Value::Text(word),
+        },
+    }
 }
 
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
+/// Builds the tree out of the parser's events.
+struct Builder<'a> {
+    text: &'a str,
+    events: Parser<'a, StrInput<'a>>,
+    source: usize,
+    /// What aliases stand for, by the parser's numbers.
+    anchors: HashMap<usize, Node>,
+    /// Values that came from aliases.
+    repeated: usize,
+}
 
-        impl<'de> Visitor<'de> for Any {
-            type Value = Raw;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value")
-            }
-
-            fn visit_unit<E>(self) -> Result<Raw, E> {
-                Ok(Raw::Null)
-            }
-
-            fn visit_none<E>(self) -> Result<Raw, E> {
-                Ok(Raw::Null)
-            }
-
-            fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
-                Ok(Raw::Bool(value))
-            }
-
-            fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
-                Ok(Raw::Unsigned(value))
-            }
-
-            fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
-                Ok(Raw::Signed(value))
-            }
-
-            fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
-                Ok(Raw::Float(value))
-            }
-
-            fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
-                Ok(Raw::Text(value.to_owned()))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Raw, A::Error> {
-                let mut list = Vec::new();
-                while let Some(item) = items.next_element()? {
-                    list.push(item);
+impl<'a> Builder<'a> {
+    fn document(&mut self) -> Result<Node, Fault> {
+        let mut root = None;
+        loop {
+            let (event, span) = self.next()?;
+            match event {
+                Event::StreamEnd => break,
+                Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
+                event if root.is_none() => root = Some(self.node(event, span)?),
+                _ => {
+                    let spot = self.spot(span);
+                    return Err(Fault::new(spot, "a second document begins here")
+                        .hint("keep one; `---` and `...` stand between documents"));
                 }
-                Ok(Raw::List(list))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Raw, A::Error> {
-                let mut map = Vec::new();
-                while let Some(entry) = entries.next_entry()? {
-                    map.push(entry);
-                }
-                Ok(Raw::Map(map))
             }
         }
+        Ok(root.unwrap_or(Node {
+            spot: Spot {
+                source: self.source,
+                ..Spot::argument(0)
+            },
+            value: Value::Null,
+        }))
+    }
 
-        deserializer.deserialize_any(Any)
+    /// The next event that is no comment.
+    fn next(&mut self) -> Result<(Event<'a>, Span), Fault> {
+        loop {
+            match self.events.next() {
+                Some(Ok((Event::Comment(..), _))) => {}
+                Some(Ok(event)) => return Ok(event),
+                Some(Err(error)) => return Err(self.fault(&error)),
+                None => return Ok((Event::StreamEnd, Span::empty(Marker::new(0, 1, 0)))),
+            }
+        }
+    }
+
+    fn fault(&self, error: &ScanError) -> Fault {
+        let spot = Spot::new(*error.marker(), 1, self.source);
+        let (problem, fix) = syntax::explain(error);
+        Fault::new(spot, problem).hint(fix)
+    }
+
+    fn spot(&self, span: Span) -> Spot {
+        let length = span.end.index().saturating_sub(span.start.index());
+        Spot::new(span.start, length, self.source)
+    }
+
+    /// The value that begins with `event`.
+    fn node(&mut self, event: Event<'a>, span: Span) -> Result<Node, Fault> {
+        let spot = self.spot(span);
+        let (value, anchor) = match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                self.no_tag(tag.as_deref(), span)?;
+                let text = text.into_owned();
+                let value = match style {
+                    ScalarStyle::Plain => plain(text),
+                    _ => Value::Text(text),
+                };
+                (value, anchor)
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.no_tag(tag.as_deref(), span)?;
+                (Value::List(self.items()?), anchor)
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.no_tag(tag.as_deref(), span)?;
+                (Value::Map(self.entries()?), anchor)
+            }
+            Event::Alias(id) => return self.repeat(id, spot),
+            _ => return Err(Fault::new(spot, "a value is missing here")),
+        };
+        let node = Node { spot, value };
+        if anchor != 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        Ok(node)
+    }
+
+    /// A tag says what a value is. Here its field does.
+    fn no_tag(&self, tag: Option<&Tag>, span: Span) -> Result<(), Fault> {
+        let (Some(tag), at) = (tag, span.tag_span().unwrap_or(span)) else {
+            return Ok(());
+        };
+        let written = at
+            .slice(self.text)
+            .map_or_else(|| tag.to_string(), str::to_owned);
+        Err(Fault::new(
+            self.spot(at),
+            format!("`{written}` is a tag, which is not read"),
+        )
+        .hint("delete it, or put the text in quotes"))
+    }
+
+    /// What an alias stands for.
+    fn repeat(&mut self, id: usize, spot: Spot) -> Result<Node, Fault> {
+        let Some(node) = self.anchors.get(&id) else {
+            return Err(
+                Fault::new(spot, "this alias stands inside of what it stands for")
+                    .hint("write the value out"),
+            );
+        };
+        self.repeated += node.count();
+        if self.repeated > MOST_REPEATED {
+            return Err(Fault::new(
+                spot,
+                format!("aliases stand for more than {MOST_REPEATED} values"),
+            )
+            .hint("use fewer of them"));
+        }
+        Ok(Node {
+            spot: Spot {
+                defined: node.spot.defined,
+                ..spot
+            },
+            value: node.value.clone(),
+        })
+    }
+
+    fn items(&mut self) -> Result<Vec<Node>, Fault> {
+        let mut items = Vec::new();
+        loop {
+            match self.next()? {
+                (Event::SequenceEnd, _) => return Ok(items),
+                (event, span) => items.push(self.node(event, span)?),
+            }
+        }
+    }
+
+    /// The entries of a mapping. What `<<` merges comes last, and gives way to what is written out.
+    fn entries(&mut self) -> Result<Vec<(Name, Node)>, Fault> {
+        let (mut entries, mut merged) = (Vec::new(), Vec::new());
+        let mut seen = HashSet::new();
+        loop {
+            let (event, span) = self.next()?;
+            if matches!(event, Event::MappingEnd) {
+                break;
+            }
+            let name = self.name(event, span)?;
+            let (event, span) = self.next()?;
+            let value = self.node(event, span)?;
+            if !seen.insert(name.text.clone()) {
+                return Err(
+                    Fault::new(name.spot, format!("`{}` is written twice", name.text))
+                        .hint("delete one"),
+                );
+            }
+            match name.text.as_str() {
+                "<<" => merged.push(value),
+                _ => entries.push((name, value)),
+            }
+        }
+        for value in merged {
+            merge(value, &mut seen, &mut entries)?;
+        }
+        Ok(entries)
+    }
+
+    fn name(&mut self, event: Event<'a>, span: Span) -> Result<Name, Fault> {
+        let node = self.node(event, span)?;
+        match node.value {
+            Value::Typed(_, text) | Value::Text(text) => Ok(Name {
+                spot: node.spot,
+                text,
+            }),
+            Value::Null => Err(Fault::new(node.spot, "a name is missing before the colon")),
+            value => Err(Fault::new(node.spot, format!("{value} is not a name"))
+                .hint("write a word before the colon")),
+        }
+    }
+}
+
+/// Lays a mapping, or a list of them, under `entries`.
+fn merge(
+    node: Node,
+    seen: &mut HashSet<String>,
+    entries: &mut Vec<(Name, Node)>,
+) -> Result<(), Fault> {
+    match node.value {
+        Value::Map(more) => {
+            let new = more
+                .into_iter()
+                .filter(|(name, _)| seen.insert(name.text.clone()));
+            entries.extend(new);
+            Ok(())
+        }
+        Value::List(items) => items
+            .into_iter()
+            .try_for_each(|item| merge(item, seen, entries)),
+        value => Err(Fault::new(
+            node.spot,
+            format!("{value} is not a mapping, which `<<` merges"),
+        )),
     }
 }

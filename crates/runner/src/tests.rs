@@ -1,0 +1,52 @@
+//! What holds of all grids, tried in this process because it is tried often.
+
+mod fuzz;
+mod limits;
+
+use std::path::Path;
+
+use candle_core::Device;
+use spec::Scale;
+
+use crate::grid::Grid;
+use crate::plan::{Paths, Plan};
+
+/// Every kind of entry once, and small.
+const GRID: &str = "\
+name: mini
+title: A miniature
+reports: [table3]
+key: {passphrase: test}
+targets:
+  - dataset: fashion-mnist
+    model: resnet20
+    train: {epochs: 1, images: 300, batch: 50}
+    test_images: 100
+generators:
+  - validset: {samples: 6}
+  - dbi: {samples: 6, stage1: {iterations: 12}}
+  - ours: {samples: 6, stage1: {iterations: 12}, stage2: {alpha: 0.01, iterations: 200}}
+attacks:
+  - identity
+  - finetune: {lr: [0, 1e-5, 1e-3], steps: 3, batch: 20}
+  - backdoor: {max_steps: 5}
+probes:
+  - timing: {samples: 4}
+slice: {attack: identity}
+attack_seeds: 2
+desk:
+  - seed=7
+  - generators.ours.samples=4
+";
+
+/// Plans the grid that stands in `file`, as `runner plan` does.
+fn plan(file: &Path, changes: &[String]) -> anyhow::Result<Plan> {
+    let grid = Grid::read(file, Scale::Desk, changes)?;
+    let (key, _) = grid.key.in_force(&grid.place("key"), None, None)?;
+    let paths = Paths {
+        config: file.to_owned(),
+        data: None,
+        again: String::new(),
+    };
+    Plan::new(&grid, &key, &Device::Cpu, &paths)
+}

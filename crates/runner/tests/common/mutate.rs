@@ -1,0 +1,157 @@
+//! Grid texts and overrides gone wrong, the same ones for the same seed: what people mistype, and what nobody would.
+
+use spec::Stream;
+
+/// A damaged grid, and changes of it from the command line.
+pub struct Mutant {
+    pub grid: String,
+    pub changes: Vec<String>,
+}
+
+/// What is put into a grid in the place of a word or a character.
+const WORDS: &[&str] = &[
+    "",
+    " ",
+    "\n",
+    "\t",
+    ":",
+    ": ",
+    "-",
+    "- ",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    "#",
+    "&a ",
+    "*a",
+    "!t ",
+    "|",
+    ">",
+    "\"",
+    "'",
+    "%",
+    "@",
+    "`",
+    "<<",
+    "<<: *a",
+    "---",
+    "...",
+    "~",
+    "null",
+    "true",
+    "yes",
+    "0",
+    "-1",
+    "017",
+    "0x1F",
+    "1e400",
+    "1e-400",
+    "1_000",
+    ".inf",
+    ".nan",
+    "18446744073709551615",
+    "-9223372036854775809",
+    "1e308",
+    "5e-324",
+    "é",
+    "\u{feff}",
+    "\u{2028}",
+    "\r",
+    "\0",
+    "name",
+    "key",
+    "targets",
+    "generators",
+    "attacks",
+    "desk",
+    "ours",
+    "finetune",
+    "lr",
+    "[1, 2]",
+    "{a: b}",
+    "[[[[",
+    "con",
+];
+
+/// Paths of overrides, some of them wrong.
+const PATHS: &[&str] = &[
+    "",
+    ".",
+    "seed",
+    "key",
+    "key.passphrase",
+    "targets",
+    "targets.0",
+    "targets.*",
+    "targets.*.train.epochs",
+    "targets.9.model",
+    "generators.ours.samples",
+    "generators.our.samples",
+    "attacks.finetune.lr",
+    "attacks.0",
+    "attack_seeds",
+    "sample_sets",
+    "head_balance",
+    "slice",
+    "probes",
+    "reports",
+    "desk",
+    "name",
+    "title",
+];
+
+/// So many mutants of `grid`.
+pub fn mutants(grid: &str, seed: u64, count: usize) -> impl Iterator<Item = Mutant> {
+    let root = Stream::new(seed).split("mutants");
+    let grid: Vec<char> = grid.chars().collect();
+    (0..count).map(move |nth| {
+        let mut dice = root.split(&nth.to_string());
+        let mut text = grid.clone();
+        // None of it now and then: then only the changes are wrong.
+        for _ in 0..dice.below(4) {
+            mutate(&mut text, &mut dice);
+        }
+        let changes = (0..dice.below(3)).map(|_| {
+            let path = pick(PATHS, &mut dice);
+            let value = pick(WORDS, &mut dice);
+            match dice.below(8) {
+                0 => format!("{path}{value}"),
+                _ => format!("{path}={value}"),
+            }
+        });
+        let changes: Vec<String> = changes.collect();
+        Mutant {
+            grid: text.into_iter().collect(),
+            // No argument has one.
+            changes: changes
+                .into_iter()
+                .map(|change| change.replace('\0', ""))
+                .collect(),
+        }
+    })
+}
+
+fn mutate(text: &mut Vec<char>, dice: &mut Stream) {
+    let at = dice.below(text.len() + 1);
+    let length = dice.below(12);
+    let end = (at + length).min(text.len());
+    match dice.below(5) {
+        // A word more, or another one.
+        0 => drop(text.splice(at..at, pick(WORDS, dice).chars())),
+        1 => drop(text.splice(at..end, pick(WORDS, dice).chars())),
+        // A stretch less, or twice.
+        2 => drop(text.drain(at..end)),
+        3 => {
+            let stretch: Vec<char> = text[at..end].to_vec();
+            text.splice(at..at, stretch);
+        }
+        // The file ends here.
+        _ => text.truncate(at),
+    }
+}
+
+fn pick(words: &[&'static str], dice: &mut Stream) -> &'static str {
+    words[dice.below(words.len())]
+}
