@@ -92,7 +92,20 @@ fn values((kind, bytes): (u32, &[u8])) -> Result<Vec<i64>, Fault> {
         4 => each(bytes, |b| u16::from_le_bytes(b).into()),
         5 => each(bytes, |b| i32::from_le_bytes(b).into()),
         6 => each(bytes, |b| u32::from_le_bytes(b).into()),
-        9 => each(bytes, |b| f64::from_le_bytes(b) as i64),
+        9 => {
+            let floats: Vec<f64> = bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|b| f64::from_le_bytes(*b))
+                .collect();
+            // Beyond that not every whole number is one of 64 bits.
+            let whole = |float: &f64| float.fract() == 0.0 && float.abs() < 2_f64.powi(53);
+            if !floats.iter().all(whole) {
+                return Err(Fault::Matlab("an array of other values than whole numbers"));
+            }
+            floats.into_iter().map(|float| float as i64).collect()
+        }
         _ => return Err(Fault::Matlab("an array of other values than numbers")),
     })
 }

@@ -15,8 +15,8 @@ use parquet::schema::parser::parse_message_type;
 use crate::locate::read;
 use crate::resize::bilinear;
 use crate::{
-    Codec, Error, Id, Info, Layout, Packed, Part, Presence, REGISTRY, Split, Sum, Summed, encoded,
-    find,
+    Codec, Error, Id, Info, Layout, Packed, Part, Presence, Proof, REGISTRY, Split, Sum, Summed,
+    encoded, find,
 };
 
 /// CIFAR-10 as the registry has it, but with 10 training and 4 test images.
@@ -41,6 +41,7 @@ const fn small(layouts: &'static [Layout], sums: &'static [Sum]) -> Info {
         folders: REGISTRY[Id::Cifar10 as usize].folders,
         packed: Packed::square(32),
         sums,
+        proof: Proof::Archives,
         archives: &[],
     }
 }
@@ -350,7 +351,7 @@ fn a_fault_in_the_parquet_files_is_told_with_its_file() {
         ),
         (
             |f| rewrite(f, |rows| rows[2].0 = None),
-            &[TRAIN, "empty cells in column `img`"],
+            &[TRAIN, "row 2 has no value in column `img.bytes`"],
         ),
         (
             |f| rewrite(f, |rows| rows[2].0 = Some(encode(8, ImageFormat::Jpeg))),

@@ -1,6 +1,6 @@
 //! Fashion-MNIST, the embedded subset.
 
-use super::{Id, Info, Layout, Packed};
+use super::{Id, Info, Layout, Packed, Part, Proof, Sum, Summed};
 
 /// 1,000 training and 200 test images of each class.
 pub(super) const EMBEDDED: Info = Info {
@@ -31,6 +31,28 @@ pub(super) const EMBEDDED: Info = Info {
     layouts: &[Layout::Embedded],
     folders: &[],
     packed: Packed::square(32),
-    sums: &[],
+    sums: &[
+        Sum {
+            part: Part::Train,
+            of: Summed::Labels,
+            sha256: "0",
+        },
+        Sum {
+            part: Part::Test,
+            of: Summed::Labels,
+            sha256: "0",
+        },
+        Sum {
+            part: Part::Train,
+            of: Summed::FirstPixels(10_000),
+            sha256: "0",
+        },
+        Sum {
+            part: Part::Test,
+            of: Summed::FirstPixels(2_000),
+            sha256: "0",
+        },
+    ],
+    proof: Proof::Sums,
     archives: &[],
 };
