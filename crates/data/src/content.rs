@@ -84,9 +84,9 @@ pub(crate) fn write_receipt(folder: &Path, info: &Info, content: &Content) -> io
 /// of test images.
 fn batches(files: usize, train: &Split, test: &Split) -> Vec<String> {
     let each = train.len() / (files - 1);
-    let train = (0..files - 1).map(|file| file * each..(file + 1) * each);
-    let train = train.map(|range| batch(train, range));
-    train.chain([batch(test, 0..test.len())]).collect()
+    let ranges = (0..files - 1).map(|file| file * each..(file + 1) * each);
+    let sums = ranges.map(|images| batch(train, images));
+    sums.chain([batch(test, 0..test.len())]).collect()
 }
 
 /// The sum of a file of these images: of each the label, a byte, and its planes.

@@ -64,6 +64,24 @@ pub enum Error {
         /// The way to get the set.
         how_to_get: &'static str,
     },
+    /// What was named is no address of an archive.
+    #[error("{address} is no address of a file on the network (http:// or https://). {by_hand}")]
+    Address {
+        /// What was named.
+        address: String,
+        /// How to do it by hand.
+        by_hand: String,
+    },
+    /// There is no room for a set.
+    #[error("{}: the set needs at least {needed} bytes and {free} are free; make room, or name another folder with `--data`", path.display())]
+    Space {
+        /// The data folder.
+        path: PathBuf,
+        /// Bytes needed, at least.
+        needed: u64,
+        /// Bytes free.
+        free: u64,
+    },
     /// An archive could not be downloaded.
     #[error("{url}: {problem}. {by_hand}")]
     Download {
@@ -82,6 +100,13 @@ pub enum Error {
         /// The system's reason.
         reason: io::Error,
     },
+}
+
+impl Error {
+    /// Whether another process does the same, so that nothing was begun.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Download { problem, .. } if matches!(**problem, Problem::Busy))
+    }
 }
 
 /// Where a data set was missed.
