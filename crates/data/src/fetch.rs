@@ -12,7 +12,8 @@ use rayon::prelude::*;
 use ureq::http::Uri;
 
 use crate::checksum::Hasher;
-use crate::{Content, Error, Fault, Id, Info, Presence, content, find, open, unpack};
+use crate::locate::{presence, read};
+use crate::{Content, Error, Fault, Id, Info, Presence, content, unpack};
 use download::PART;
 pub use download::{Patience, Problem};
 
@@ -85,7 +86,15 @@ pub fn fetch(
 /// If the set has no archive, `url` is no address, an archive that was put into `root` by hand is another file, or the disk
 /// cannot hold the set.
 pub fn prepare<'a>(id: Id, root: &'a Path, url: Option<&str>) -> Result<Prepared<'a>, Error> {
-    let info = id.info();
+    prepare_set(id.info(), root, url)
+}
+
+/// As [`prepare`], for an entry that need not be in the registry.
+pub(crate) fn prepare_set<'a>(
+    info: &'static Info,
+    root: &'a Path,
+    url: Option<&str>,
+) -> Result<Prepared<'a>, Error> {
     if info.archives.is_empty() {
         return Err(Error::NoArchive {
             title: info.title,
@@ -93,8 +102,8 @@ pub fn prepare<'a>(id: Id, root: &'a Path, url: Option<&str>) -> Result<Prepared
             how_to_get: info.how_to_get,
         });
     }
-    if let Presence::Found { folder, .. } = find(id, Some(root))
-        && let Ok(set) = open(id, Some(root))
+    if let Presence::Found { folder, .. } = presence(info, Some(root))
+        && let Ok(set) = read(info, Some(root))
     {
         let verified = set.content.verified;
         let mut archives = info.archives.iter();
@@ -123,8 +132,8 @@ impl Wanted<'_> {
             sources,
         } = self;
         Source::get_all(&sources, root, &Patience::default(), progress)?;
-        let set = open(info.id, Some(root))?;
-        let folder = match find(info.id, Some(root)) {
+        let set = read(info, Some(root))?;
+        let folder = match presence(info, Some(root)) {
             Presence::Found { folder, .. } => folder,
             _ => root.into(),
         };

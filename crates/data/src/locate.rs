@@ -50,7 +50,12 @@ impl fmt::Display for Presence {
 
 /// Whether `id` is there, without reading more than a few kilobytes.
 pub fn find(id: Id, root: Option<&Path>) -> Presence {
-    match locate(id.info(), root) {
+    presence(id.info(), root)
+}
+
+/// As [`find`], for an entry that need not be in the registry.
+pub(crate) fn presence(info: &'static Info, root: Option<&Path>) -> Presence {
+    match locate(info, root) {
         Ok((_, Layout::Embedded)) => Presence::Embedded,
         Ok((folder, layout)) => Presence::Found { folder, layout },
         Err(Error::NotFound {

@@ -5,6 +5,7 @@ use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
 
+use flate2::write::GzEncoder;
 use image::{ImageFormat, RgbImage};
 use parquet::basic::Compression;
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int64Type};
@@ -12,6 +13,8 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
+use crate::checksum::{sha1, sha256};
+use crate::fetch::{Archive, Prepared, prepare_set};
 use crate::locate::read;
 use crate::resize::bilinear;
 use crate::{
@@ -362,6 +365,41 @@ fn a_fault_in_the_parquet_files_is_told_with_its_file() {
             &[TRAIN, "image 2 cannot be decoded"],
         ),
         (
+            |f| rewrite(f, |rows| rows[2].0 = Some(claiming([20_000, 20_000], 8, 0))),
+            &[
+                TRAIN,
+                "image 2 is 20000 pixels wide and 20000 high instead of 32 and 32",
+            ],
+        ),
+        (
+            |f| {
+                rewrite(f, |rows| {
+                    rows[2].0 = Some(claiming([u32::MAX, u32::MAX], 16, 6))
+                })
+            },
+            &[TRAIN, "image 2 is 4294967295 pixels wide"],
+        ),
+        (
+            |f| rewrite(f, |rows| rows[2].0 = Some(claiming([32, 32], 16, 2))),
+            &[TRAIN, "image 2 has more than 8 bits a channel"],
+        ),
+        (
+            |f| rewrite(f, |rows| rows[2].0 = Some(claiming([32, 32], 8, 6))),
+            &[TRAIN, "image 2 has transparency"],
+        ),
+        (
+            |f| rewrite(f, |rows| rows[2].0.as_mut().unwrap().resize(2 << 20, 0)),
+            &[
+                TRAIN,
+                "image 2 cannot be decoded",
+                "it takes more than 1 MiB",
+            ],
+        ),
+        (
+            |f| rewrite(f, |rows| rows.extend(rows.clone())),
+            &[TRAIN, "14 images instead of 10"],
+        ),
+        (
             |f| {
                 let mut small = Cursor::new(Vec::new());
                 RgbImage::new(31, 32)
@@ -382,6 +420,37 @@ fn a_fault_in_the_parquet_files_is_told_with_its_file() {
         let message = message(&SMALL, root.path());
         for part in named.iter().chain([&"THE WAY TO GET IT"]) {
             assert!(message.contains(part), "{part} is not in: {message}");
+        }
+    }
+}
+
+/// The head of a PNG image that claims a size, so many bits a channel and a type of colours, and nothing behind it.
+fn claiming(size: [u32; 2], bits: u8, colours: u8) -> Vec<u8> {
+    let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+    png.extend(size.map(u32::to_be_bytes).concat());
+    png.extend([bits, colours, 0, 0, 0]);
+    png
+}
+
+/// A set of its own name that is damaged is not said to be absent; somebody else's images are not said to be damaged.
+#[test]
+fn a_wrong_first_image_is_a_fault_in_a_folder_of_the_sets_name_alone() {
+    for (folder, named) in [("cifar10", true), ("data", false), ("", false)] {
+        for first in [claiming([33, 32], 8, 2), b"GIF89a".to_vec(), Vec::new()] {
+            let root = tempfile::tempdir().unwrap();
+            let path = root
+                .path()
+                .join(folder)
+                .join("train-00000-of-00001.parquet");
+            write_shard(&path, "img", &[(Some(first), 3)]);
+            match find(Id::Cifar10, Some(root.path())) {
+                Presence::Unusable { reason } if named => {
+                    assert!(reason.starts_with(path.to_str().unwrap()), "{reason}");
+                    assert!(reason.contains("image 0 is "), "{reason}");
+                }
+                Presence::NotFound { .. } if !named => {}
+                other => panic!("{folder}: {other}"),
+            }
         }
     }
 }
@@ -502,6 +571,109 @@ fn wrong_contents_are_told_by_their_checksums() {
         read(&ENCODED, Some(batches.path())).is_ok(),
         "the official files hold no encoded images"
     );
+}
+
+/// An image of a single colour, and one that is there twice: `record` with other pixels.
+fn blanked(index: usize) -> Vec<u8> {
+    let mut record = match index {
+        13 => record(3),
+        index => record(index),
+    };
+    record[0] = (index % 10) as u8;
+    if index < 12 {
+        record[1..].fill(7);
+    }
+    record
+}
+
+/// CIFAR-10 in miniature whose official files are those of [`write_batches`].
+fn with_batches(sums: Vec<String>) -> &'static Info {
+    let sums: Vec<&'static str> = sums.into_iter().map(|sum| &*sum.leak()).collect();
+    Box::leak(Box::new(Info {
+        proof: Proof::Batches(sums.leak()),
+        ..small(&[Layout::Records, Layout::Parquet(Codec::Png)], &[])
+    }))
+}
+
+#[test]
+fn content_is_verified_by_the_sums_of_the_official_files_in_any_layout() {
+    let batches = tempfile::tempdir().unwrap();
+    write_batches(batches.path());
+    let parquet = tempfile::tempdir().unwrap();
+    write_parquet(parquet.path(), "img", ImageFormat::Png);
+    let names = (1..=5).map(|batch| format!("data_batch_{batch}.bin"));
+    let sums = names.chain(["test_batch.bin".into()]).map(|name| {
+        let bytes = fs::read(batches.path().join(name)).unwrap();
+        sha1([bytes.as_slice()])
+    });
+    let info = with_batches(sums.collect());
+    let contents =
+        [batches.path(), parquet.path()].map(|root| read(info, Some(root)).unwrap().content);
+    assert!(contents[0].verified);
+    assert_eq!(contents[0], contents[1]);
+    assert_eq!(contents[0].images, 14);
+
+    // Labels are as ever, and no sum of the registry covers these pixels.
+    let other: Vec<u8> = (10..14).flat_map(blanked).collect();
+    fs::write(batches.path().join("test_batch.bin"), other).unwrap();
+    let found = read(info, Some(batches.path())).unwrap().content;
+    assert!(!found.verified);
+    assert_ne!(found.sha256, contents[0].sha256);
+    assert_eq!((found.images, found.blank, found.repeated), (14, 2, 0));
+    let other: Vec<u8> = [10, 13, 13, 13].into_iter().flat_map(blanked).collect();
+    fs::write(batches.path().join("test_batch.bin"), other).unwrap();
+    let found = read(info, Some(batches.path())).unwrap().content;
+    assert_eq!((found.verified, found.blank, found.repeated), (false, 1, 2));
+}
+
+/// The official CIFAR-10 files in miniature, packed, and a set that only its archive proves.
+fn archived(root: &Path) -> &'static Info {
+    write_batches(&root.join("cifar-10-batches-bin"));
+    let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Default::default()));
+    tar.append_dir_all("cifar-10-batches-bin", root.join("cifar-10-batches-bin"))
+        .unwrap();
+    let packed = tar.into_inner().unwrap().finish().unwrap();
+    let archive = Archive {
+        bytes: packed.len() as u64,
+        sha256: sha256(&packed).leak(),
+        ..REGISTRY[Id::Cifar10 as usize].archives[0]
+    };
+    fs::write(root.join(archive.file), packed).unwrap();
+    Box::leak(Box::new(Info {
+        archives: vec![archive].leak(),
+        ..small(&[Layout::Records], &[])
+    }))
+}
+
+#[test]
+fn what_comes_out_of_a_verified_archive_is_verified_until_it_changes() {
+    let root = tempfile::tempdir().unwrap();
+    let info = archived(root.path());
+    let verified = || read(info, Some(root.path())).unwrap().content.verified;
+    assert!(!verified(), "anybody may have put the files there");
+
+    let fetch = || match prepare_set(info, root.path(), None).unwrap() {
+        Prepared::Wanted(wanted) => wanted.fetch(&mut |_, _| {}).unwrap(),
+        Prepared::Done(fetched) => fetched,
+    };
+    let folder = root.path().join("cifar-10-batches-bin");
+    let (mut fetched, whole) = (fetch(), fs::read(folder.join("test_batch.bin")).unwrap());
+    assert_eq!((&fetched.folder, fetched.verified), (&folder, true));
+    assert!(verified());
+
+    let mut other = whole.clone();
+    other[100] ^= 1;
+    fs::write(folder.join("test_batch.bin"), &other).unwrap();
+    assert!(!verified());
+    // The archive is still there: it is unpacked again.
+    fetched = fetch();
+    assert!(fetched.verified && verified());
+    assert_eq!(fs::read(folder.join("test_batch.bin")).unwrap(), whole);
+    // Without it nothing is downloaded for a set that can be read, and nothing is claimed.
+    fs::write(folder.join("test_batch.bin"), &other).unwrap();
+    fs::remove_file(root.path().join(info.archives[0].file)).unwrap();
+    fetched = fetch();
+    assert!(!fetched.verified && !verified());
 }
 
 #[test]
