@@ -1,13 +1,12 @@
 //! Hugging Face's Parquet layout: each row an encoded image (`img` or `image`: struct of `bytes` and `path`) and a `label`.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use parquet::errors::ParquetError;
 use rayon::prelude::*;
 
 use crate::checksum::Hasher;
 use crate::decode::{decode, peek as peek_image};
+use crate::guard::guarded;
 use crate::shard::{IMAGE, PATH, Shard};
 use crate::{Codec, Error, Fault, Info, Part, Split, gtsrb};
 
@@ -91,15 +90,6 @@ pub(crate) fn read(
     Ok((split.with_groups(rows.groups), rows.sum.hex()))
 }
 
-/// Runs `read` and makes an error of a panic, which is how `parquet` answers to some damaged files.
-fn guarded<T>(read: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
-        Err(Fault::Parquet(ParquetError::General(
-            "damaged directory".into(),
-        )))
-    })
-}
-
 /// What was read so far.
 #[derive(Default)]
 struct Rows {
@@ -168,9 +158,10 @@ impl Rows {
             .zip(self.pixels[start..].par_chunks_mut(image))
             .enumerate();
         let stored = Some(info.packed.size);
-        images.try_for_each(|(index, (bytes, out))| {
-            decode(bytes, codec, row + index, stored, info.shape, out)
-        })?;
+        let fault = images.find_map_first(|(index, (bytes, out))| {
+            decode(bytes, codec, row + index, stored, info.shape, out).err()
+        });
+        fault.map_or(Ok(()), Err)?;
         encoded.iter().for_each(|bytes| self.sum.update(bytes));
         Ok(())
     }

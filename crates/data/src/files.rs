@@ -46,11 +46,13 @@ pub(crate) fn read(
     let image = info.shape.iter().product::<usize>();
     let mut pixels = vec![0; items.len() * image];
     let rows = items.par_iter().zip(pixels.par_chunks_mut(image));
-    rows.enumerate().try_for_each(|(index, (item, out))| {
+    let fault = rows.enumerate().find_map_first(|(index, (item, out))| {
         whole(&item.path, HEAVIEST)
             .and_then(|bytes| decode(&bytes, codec, index, None, info.shape, out))
             .map_err(|fault| info.fault(&item.path, fault))
-    })?;
+            .err()
+    });
+    fault.map_or(Ok(()), Err)?;
     let split = Split::new(
         info.shape,
         pixels,

@@ -73,7 +73,7 @@ fn listed(info: &Info, table: &Path, images: &Path, tracks: bool) -> Result<Vec<
 }
 
 /// The file names and labels in a table, whose first line names its columns and whose separator is a semicolon.
-fn rows(info: &Info, text: &str) -> Result<Vec<(String, u16)>, Fault> {
+pub(crate) fn rows(info: &Info, text: &str) -> Result<Vec<(String, u16)>, Fault> {
     let cells = |line: &str| line.split(';').map(str::trim).map(str::to_owned).collect();
     let mut lines = (1..).zip(text.lines().map(cells));
     let (_, titles): (usize, Vec<String>) = lines.next().unwrap_or_default();

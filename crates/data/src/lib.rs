@@ -17,6 +17,8 @@ mod augment;
 mod batches;
 mod checksum;
 mod content;
+#[cfg(any(test, feature = "corpus"))]
+pub mod corpus;
 mod decode;
 mod encoded;
 mod error;
@@ -25,6 +27,7 @@ pub mod fetch;
 mod files;
 mod flowers;
 mod gtsrb;
+mod guard;
 mod head;
 mod hold_out;
 mod locate;

@@ -174,6 +174,7 @@ impl Shard {
         let pages = Pages {
             pages: pages.map_err(fault)?,
             levels: levels > 0,
+            dictionary: false,
         };
         Ok(Cells {
             reader: ColumnReaderImpl::new(column, Box::new(pages)),
@@ -248,36 +249,45 @@ struct Pages {
     pages: SerializedPageReader<Chunks>,
     /// Whether definition levels come before the values.
     levels: bool,
+    /// Whether a dictionary has come.
+    dictionary: bool,
 }
 
 impl Pages {
-    fn check(&self, page: &Page) -> Result<()> {
+    fn check(&mut self, page: &Page) -> Result<()> {
         let (bytes, values) = (page.buffer(), page.num_values() as usize);
+        // Levels come before the values.
         let before = match page {
-            Page::DictionaryPage { .. } if values > bytes.len() => {
-                return Err(damaged("a dictionary of more values than bytes"));
+            Page::DictionaryPage { .. } => {
+                self.dictionary = true;
+                if values > bytes.len() {
+                    return Err(damaged("a dictionary of more values than bytes"));
+                }
+                Some(0)
             }
             Page::DataPage { .. } if self.levels => bytes
                 .first_chunk()
                 .map(|length| 4 + u32::from_le_bytes(*length) as usize),
+            Page::DataPage { .. } => Some(0),
             Page::DataPageV2 {
                 def_levels_byte_len,
                 rep_levels_byte_len,
                 ..
             } => Some(*def_levels_byte_len as usize + *rep_levels_byte_len as usize),
-            _ => Some(0),
+        };
+        let Some(mut rest) = before.and_then(|before| bytes.get(before..)) else {
+            return Err(damaged("a page that ends too early"));
         };
         match page.encoding() {
-            Encoding::PLAIN | Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY => Ok(()),
+            Encoding::PLAIN => Ok(()),
+            Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY if self.dictionary => Ok(()),
+            Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY => {
+                Err(damaged("a page without its dictionary"))
+            }
             Encoding::DELTA_BINARY_PACKED | Encoding::DELTA_LENGTH_BYTE_ARRAY => {
-                let deltas = before.and_then(|before| bytes.get(before..));
-                let claimed = deltas.and_then(|mut deltas| {
-                    // The size of a block, the number of its parts, the number of values.
-                    varint(&mut deltas)?;
-                    varint(&mut deltas)?;
-                    varint(&mut deltas)
-                });
-                match claimed {
+                // The size of a block, the number of its parts, the number of values.
+                let head = [(); 3].map(|()| varint(&mut rest));
+                match head[2] {
                     Some(claimed) if claimed <= values as u64 => Ok(()),
                     _ => Err(damaged("a page with a wrong number of values")),
                 }

@@ -1,19 +1,16 @@
 //! Both layouts on disk in miniature, and everything that can be wrong with their files.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Cursor;
 use std::path::Path;
-use std::sync::Arc;
 
 use flate2::write::GzEncoder;
 use image::{ImageFormat, RgbImage};
 use parquet::basic::Compression;
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int64Type};
 use parquet::file::properties::WriterProperties;
-use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::parser::parse_message_type;
 
 use crate::checksum::{sha1, sha256};
+use crate::corpus::{self, photograph};
 use crate::fetch::{Archive, Prepared, prepare_set};
 use crate::locate::read;
 use crate::resize::bilinear;
@@ -49,27 +46,13 @@ const fn small(layouts: &'static [Layout], sums: &'static [Sum]) -> Info {
     }
 }
 
-/// Record `index` in the official format: smooth, so that JPEG leaves it recognisable, and different in every channel.
+/// Record `index` in the official format.
 fn record(index: usize) -> Vec<u8> {
-    let pixels = (0..3).flat_map(|c| {
-        (0..32).flat_map(move |y| (0..32).map(move |x| (y * (2 + c) + x * 3 + index * 2) as u8))
-    });
-    [(index % 10) as u8].into_iter().chain(pixels).collect()
+    [vec![(index % 10) as u8], corpus::planes(index)].concat()
 }
 
 fn records(indices: std::ops::Range<usize>) -> Vec<u8> {
     indices.flat_map(record).collect()
-}
-
-fn encode(index: usize, format: ImageFormat) -> Vec<u8> {
-    let record = record(index);
-    let image = RgbImage::from_fn(32, 32, |x, y| {
-        let at = |c: usize| record[1 + (c * 32 + y as usize) * 32 + x as usize];
-        image::Rgb([at(0), at(1), at(2)])
-    });
-    let mut out = Cursor::new(Vec::new());
-    image.write_to(&mut out, format).unwrap();
-    out.into_inner()
 }
 
 /// Writes the six official files.
@@ -82,62 +65,16 @@ fn write_batches(folder: &Path) {
     fs::write(folder.join("test_batch.bin"), records(10..14)).unwrap();
 }
 
-/// Writes one Parquet file as Hugging Face does, two rows a group. `None` is an empty cell.
+/// Writes one Parquet file as Hugging Face does. `None` is an empty cell.
 fn write_shard(path: &Path, column: &str, rows: &[(Option<Vec<u8>>, i64)]) {
-    let schema = format!(
-        "message schema {{ optional group {column} {{ optional binary bytes; optional binary path (UTF8); }}
-         optional int64 label; }}"
-    );
-    let schema = Arc::new(parse_message_type(&schema).unwrap());
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::SNAPPY)
-        .build();
+    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut writer =
-        SerializedFileWriter::new(File::create(path).unwrap(), schema, Arc::new(properties))
-            .unwrap();
-    for rows in rows.chunks(2) {
-        let mut group = writer.next_row_group().unwrap();
-        let images: Vec<ByteArray> = rows
-            .iter()
-            .filter_map(|row| row.0.clone())
-            .map(ByteArray::from)
-            .collect();
-        let levels: Vec<i16> = rows
-            .iter()
-            .map(|row| if row.0.is_some() { 2 } else { 1 })
-            .collect();
-        write_column::<ByteArrayType>(&mut group, &images, &levels);
-        let paths: Vec<ByteArray> = rows
-            .iter()
-            .filter(|row| row.0.is_some())
-            .map(|row| format!("Train/{0}/{0:05}_{1:05}_00000.png", row.1, row.1 % 3))
-            .map(|path| ByteArray::from(path.into_bytes()))
-            .collect();
-        write_column::<ByteArrayType>(&mut group, &paths, &levels);
-        let labels: Vec<i64> = rows.iter().map(|row| row.1).collect();
-        write_column::<Int64Type>(&mut group, &labels, &vec![1; rows.len()]);
-        group.close().unwrap();
-    }
-    writer.close().unwrap();
-}
-
-fn write_column<T: DataType>(
-    group: &mut SerializedRowGroupWriter<'_, File>,
-    values: &[T::T],
-    levels: &[i16],
-) {
-    let mut column = group.next_column().unwrap().unwrap();
-    column
-        .typed::<T>()
-        .write_batch(values, Some(levels), None)
-        .unwrap();
-    column.close().unwrap();
+    fs::write(path, corpus::parquet(column, rows, properties.build())).unwrap();
 }
 
 fn rows(indices: std::ops::Range<usize>, format: ImageFormat) -> Vec<(Option<Vec<u8>>, i64)> {
     indices
-        .map(|index| (Some(encode(index, format)), (index % 10) as i64))
+        .map(|index| (Some(photograph(index, format)), (index % 10) as i64))
         .collect()
 }
 
@@ -357,7 +294,7 @@ fn a_fault_in_the_parquet_files_is_told_with_its_file() {
             &[TRAIN, "row 2 has no value in column `img.bytes`"],
         ),
         (
-            |f| rewrite(f, |rows| rows[2].0 = Some(encode(8, ImageFormat::Jpeg))),
+            |f| rewrite(f, |rows| rows[2].0 = Some(photograph(8, ImageFormat::Jpeg))),
             &[TRAIN, "image 2 is not PNG-encoded"],
         ),
         (
