@@ -281,7 +281,7 @@ mod tests {
                 match (seed.read)(&bytes) {
                     Ok(()) => read += 1,
                     Err(message) => {
-                        assert!(!message.is_empty() && message.len() < 1000, "{message}")
+                        assert!(!message.is_empty() && message.len() < 1000, "{message}");
                     }
                 }
             }

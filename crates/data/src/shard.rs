@@ -11,7 +11,7 @@ use parquet::basic::{Compression, Encoding, Type};
 use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::column::reader::ColumnReaderImpl;
 use parquet::data_type::{ByteArrayType, DataType, Int32Type, Int64Type};
-use parquet::errors::{ParquetError, Result};
+use parquet::errors::{ParquetError, Result as Parquet};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
@@ -57,7 +57,7 @@ impl Shard {
     ///
     /// # Errors
     /// If it is no Parquet file.
-    pub(crate) fn open(path: &Path) -> std::result::Result<Self, Fault> {
+    pub(crate) fn open(path: &Path) -> Result<Self, Fault> {
         let file = File::open(path)?;
         let directory = ParquetMetaDataReader::new().parse_and_finish(&file);
         Ok(Self {
@@ -71,10 +71,10 @@ impl Shard {
     ///
     /// # Errors
     /// If the directory claims fewer than none.
-    pub(crate) fn groups(&self) -> std::result::Result<Vec<usize>, Fault> {
+    pub(crate) fn groups(&self) -> Result<Vec<usize>, Fault> {
         let rows = self.directory.row_groups().iter();
         let rows = rows.map(|group| usize::try_from(group.num_rows()));
-        let rows: std::result::Result<_, _> = rows.collect();
+        let rows: Result<_, _> = rows.collect();
         rows.map_err(|_| Fault::Parquet(damaged("a negative number of rows")))
     }
 
@@ -87,7 +87,7 @@ impl Shard {
         wanted: &'static Wanted,
         group: usize,
         first: usize,
-    ) -> std::result::Result<Cells<ByteArrayType>, Fault> {
+    ) -> Result<Cells<ByteArrayType>, Fault> {
         self.cells(self.index(wanted)?, group, first)
     }
 
@@ -95,7 +95,7 @@ impl Shard {
     ///
     /// # Errors
     /// As [`Shard::binary`].
-    pub(crate) fn labels(&self, group: usize, first: usize) -> std::result::Result<Labels, Fault> {
+    pub(crate) fn labels(&self, group: usize, first: usize) -> Result<Labels, Fault> {
         let index = self.index(&LABEL)?;
         Ok(match self.columns()[index].physical_type() {
             Type::INT32 => Labels::Short(self.cells(index, group, first)?),
@@ -108,7 +108,7 @@ impl Shard {
     }
 
     /// Where a column is.
-    fn index(&self, wanted: &'static Wanted) -> std::result::Result<usize, Fault> {
+    fn index(&self, wanted: &'static Wanted) -> Result<usize, Fault> {
         let fits = |column: &ColumnDescPtr| {
             wanted.paths.contains(&column.path().string().as_str())
                 && wanted.types.contains(&column.physical_type())
@@ -137,7 +137,7 @@ impl Shard {
         index: usize,
         group: usize,
         first: usize,
-    ) -> std::result::Result<Cells<T>, Fault> {
+    ) -> Result<Cells<T>, Fault> {
         let column = self.columns()[index].clone();
         let (name, levels) = (column.path().string(), column.max_def_level());
         let fault = |reason| Fault::Cells {
@@ -197,7 +197,7 @@ pub(crate) struct Cells<T: DataType> {
 
 impl<T: DataType> Cells<T> {
     /// The values of the next `rows` rows, which must all be there.
-    pub(crate) fn next(&mut self, rows: usize) -> std::result::Result<Vec<T::T>, Fault> {
+    pub(crate) fn next(&mut self, rows: usize) -> Result<Vec<T::T>, Fault> {
         let (mut values, mut levels, mut read) = (Vec::new(), Vec::new(), 0);
         while read < rows {
             let fault = |reason, row| Fault::Cells {
@@ -235,7 +235,7 @@ pub(crate) enum Labels {
 
 impl Labels {
     /// As [`Cells::next`].
-    pub(crate) fn next(&mut self, rows: usize) -> std::result::Result<Vec<i64>, Fault> {
+    pub(crate) fn next(&mut self, rows: usize) -> Result<Vec<i64>, Fault> {
         match self {
             Self::Long(cells) => cells.next(rows),
             Self::Short(cells) => Ok(cells.next(rows)?.into_iter().map(i64::from).collect()),
@@ -254,7 +254,7 @@ struct Pages {
 }
 
 impl Pages {
-    fn check(&mut self, page: &Page) -> Result<()> {
+    fn check(&mut self, page: &Page) -> Parquet<()> {
         let (bytes, values) = (page.buffer(), page.num_values() as usize);
         // Levels come before the values.
         let before = match page {
@@ -300,7 +300,7 @@ impl Pages {
 }
 
 impl Iterator for Pages {
-    type Item = Result<Page>;
+    type Item = Parquet<Page>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.get_next_page().transpose()
@@ -308,17 +308,17 @@ impl Iterator for Pages {
 }
 
 impl PageReader for Pages {
-    fn get_next_page(&mut self) -> Result<Option<Page>> {
+    fn get_next_page(&mut self) -> Parquet<Option<Page>> {
         let page = self.pages.get_next_page()?;
         page.as_ref().map_or(Ok(()), |page| self.check(page))?;
         Ok(page)
     }
 
-    fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
+    fn peek_next_page(&mut self) -> Parquet<Option<PageMetadata>> {
         self.pages.peek_next_page()
     }
 
-    fn skip_next_page(&mut self) -> Result<()> {
+    fn skip_next_page(&mut self) -> Parquet<()> {
         self.pages.skip_next_page()
     }
 }
@@ -336,7 +336,7 @@ impl ChunkReader for Chunks {
     type T = BufReader<File>;
 
     /// Where a page begins: not before its claim is plausible, since the library allocates the unpacked page first.
-    fn get_read(&self, start: u64) -> Result<Self::T> {
+    fn get_read(&self, start: u64) -> Parquet<Self::T> {
         let mut head = Vec::new();
         self.0.get_read(start)?.take(HEAD).read_to_end(&mut head)?;
         match sizes(&head) {
@@ -345,7 +345,7 @@ impl ChunkReader for Chunks {
         }
     }
 
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
+    fn get_bytes(&self, start: u64, length: usize) -> Parquet<Bytes> {
         self.0.get_bytes(start, length)
     }
 }

@@ -311,8 +311,8 @@ fn a_fault_in_the_parquet_files_is_told_with_its_file() {
         (
             |f| {
                 rewrite(f, |rows| {
-                    rows[2].0 = Some(claiming([u32::MAX, u32::MAX], 16, 6))
-                })
+                    rows[2].0 = Some(claiming([u32::MAX, u32::MAX], 16, 6));
+                });
             },
             &[TRAIN, "image 2 is 4294967295 pixels wide"],
         ),

@@ -35,11 +35,9 @@ fn degenerate(content: &Content) -> String {
         (*repeated, "equal to an earlier one"),
     ];
     let odd = odd.into_iter().filter(|(count, _)| *count > 0);
-    let odd: Vec<String> = odd
-        .map(|(count, what)| format!("{count} are {what}"))
-        .collect();
+    let odd: Vec<String> = odd.map(|(count, what)| format!("{count} {what}")).collect();
     match odd.as_slice() {
         [] => String::new(),
-        odd => format!("; of {images} images {}", odd.join(" and ")),
+        odd => format!("; among {images} images {}", odd.join(" and ")),
     }
 }

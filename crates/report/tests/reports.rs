@@ -455,8 +455,8 @@ fn every_table_says_whose_images_were_not_verified() {
         repeated: 2,
     };
     let note = "Fashion-MNIST: its images were not verified to be the official ones (sha256 of their pixels and labels \
-                5feceb665feceb665feceb665feceb665feceb665feceb665feceb665feceb66); of 60000 images 10000 are of a single colour and 2 \
-                are equal to an earlier one.";
+                5feceb665feceb665feceb665feceb665feceb665feceb665feceb665feceb66); among 60000 images 10000 of a single colour \
+                and 2 equal to an earlier one.";
     let plain = everything();
     let mut verified = plain.clone();
     let mut not = plain.clone();
