@@ -1,7 +1,9 @@
-//! SHA-256 as lower-case hex, the form in which checksums are published.
+//! SHA-256, and SHA-1 where nothing better is published, as lower-case hex, the form in which checksums are published.
 
-use sha2::{Digest, Sha256};
 use std::fmt::Write;
+
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
 
 /// A sum in progress.
 #[derive(Default)]
@@ -13,15 +15,24 @@ impl Hasher {
     }
 
     pub(crate) fn hex(self) -> String {
-        self.0
-            .finalize()
-            .iter()
-            .fold(String::with_capacity(64), |mut hex, byte| {
-                // Writing to a string cannot fail.
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            })
+        hex(&self.0.finalize())
     }
+}
+
+/// The SHA-1 of `parts`, one after the other: weak against forgery, but the sum that is published of some files.
+pub(crate) fn sha1<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hasher = Sha1::new();
+    parts.into_iter().for_each(|part| hasher.update(part));
+    hex(&hasher.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut hex = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
 }
 
 /// The sum of `bytes`.
@@ -33,6 +44,13 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn sha1_agrees_with_the_standard() {
+        // FIPS 180-2, appendix A.1.
+        let expected = "a9993e364706816aba3e25717850c26c9cd0d89d";
+        assert_eq!(super::sha1([b"ab".as_slice(), b"c"]), expected);
+    }
+
     #[test]
     fn agrees_with_the_standard() {
         // FIPS 180-2, appendix B.1.

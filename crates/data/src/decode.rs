@@ -8,12 +8,19 @@
 use std::io::Cursor;
 
 use image::error::DecodingError;
-use image::{ImageError, ImageFormat, ImageReader};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
+use crate::head::{ALPHA, DEEP, Head};
 use crate::{Codec, Fault, resize};
 
+/// The longest side of an image that lies in a file of its own, in pixels. The largest official one is not half as long.
+const LONGEST: u32 = 2048;
+
+/// The most bytes that a packed image may take: many times what its pixels do.
+const HEAVIEST: usize = 1 << 20;
+
 /// Decodes image `index` into `out`, which is `(c, h, w)` of `shape`. The image is `stored` (h, w) large, or of any size if
-/// that is `None`; a size other than that of `shape` is resized.
+/// that is `None`; a size other than that of `shape` is resized. Nothing is decoded unless the image's head fits that.
 pub(crate) fn decode(
     bytes: &[u8],
     expected: Codec,
@@ -25,23 +32,12 @@ pub(crate) fn decode(
     if codec(bytes) != Some(expected) {
         return Err(Fault::Codec { index, expected });
     }
-    let image = image::load_from_memory_with_format(bytes, format(expected))
-        .map_err(|reason| Fault::Decode { index, reason })?
-        .into_rgb8();
+    let head = checked(bytes, expected, index, stored)?;
+    let image = pixels(bytes, expected, index, head)?.into_rgb8();
     if expected == Codec::Jpeg && !has_an_end(bytes) {
-        let reason = DecodingError::new(ImageFormat::Jpeg.into(), "it is cut short");
-        let reason = ImageError::Decoding(reason);
-        return Err(Fault::Decode { index, reason });
+        return Err(broken(expected, index, "it is cut short"));
     }
-    let (width, height) = image.dimensions();
-    let found = [height as usize, width as usize];
-    if let Some(expected) = stored.filter(|&expected| expected != found) {
-        return Err(Fault::Dimensions {
-            index,
-            found: image.dimensions(),
-            expected: (expected[1] as u32, expected[0] as u32),
-        });
-    }
+    let found = [head.height as usize, head.width as usize];
     let [channels, height, width] = shape;
     for (channel, plane) in out.chunks_mut(height * width).enumerate() {
         let values = image.as_raw().iter().skip(channel).step_by(channels);
@@ -56,6 +52,78 @@ pub(crate) fn decode(
         }
     }
     Ok(())
+}
+
+/// The head of image `index`, if it is one of an image that is wanted: `stored` (h, w) large, or of a size that photographs
+/// have, and in colours that are 8-bit RGB without loss.
+fn checked(
+    bytes: &[u8],
+    codec: Codec,
+    index: usize,
+    stored: Option<[usize; 2]>,
+) -> Result<Head, Fault> {
+    let head = Head::of(bytes, codec);
+    let head = head.ok_or_else(|| broken(codec, index, "its head is damaged"))?;
+    let found = (head.width, head.height);
+    match stored {
+        Some([height, width]) => {
+            let expected = (width as u32, height as u32);
+            if found != expected {
+                return Err(Fault::Dimensions {
+                    index,
+                    found,
+                    expected,
+                });
+            }
+            if bytes.len() > HEAVIEST {
+                return Err(broken(codec, index, "it takes more than 1 MiB"));
+            }
+        }
+        None => {
+            let sides = 1..=LONGEST;
+            if !sides.contains(&found.0) || !sides.contains(&found.1) {
+                let longest = LONGEST;
+                return Err(Fault::Sides {
+                    index,
+                    found,
+                    longest,
+                });
+            }
+        }
+    }
+    match head.foreign {
+        Some(what) => Err(Fault::Colours { index, what }),
+        None => Ok(head),
+    }
+}
+
+/// The pixels of image `index`, whose head was checked.
+fn pixels(bytes: &[u8], codec: Codec, index: usize, head: Head) -> Result<DynamicImage, Fault> {
+    let fault = |reason| Fault::Decode { index, reason };
+    let mut limits = Limits::no_limits();
+    // Four channels of 16 bits twice, and a colour profile; what is packed in an image may unpack to gigabytes.
+    limits.max_alloc = Some((1 << 20) + 16 * u64::from(head.width) * u64::from(head.height));
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format(codec));
+    reader.limits(limits);
+    let decoder = reader.into_decoder().map_err(fault)?;
+    if decoder.dimensions() != (head.width, head.height) {
+        return Err(broken(codec, index, "it has two heads"));
+    }
+    // A palette may have transparent colours, which the head does not tell.
+    let colours = decoder.color_type();
+    if colours.has_alpha() {
+        return Err(Fault::Colours { index, what: ALPHA });
+    }
+    if colours.bytes_per_pixel() > colours.channel_count() {
+        return Err(Fault::Colours { index, what: DEEP });
+    }
+    DynamicImage::from_decoder(decoder).map_err(fault)
+}
+
+/// What is wrong with image `index`, where no decoder says it.
+fn broken(codec: Codec, index: usize, what: &'static str) -> Fault {
+    let reason = ImageError::Decoding(DecodingError::new(format(codec).into(), what));
+    Fault::Decode { index, reason }
 }
 
 /// Whether a JPEG image goes on up to its end-of-image marker; what comes after that is padding. The decoder fills up with grey what a cut
@@ -83,13 +151,10 @@ fn has_an_end(jpeg: &[u8]) -> bool {
     }
 }
 
-/// The encoding of an image of the size `(h, w)`, told by its first bytes; `None` if it has another size or one that we do not
-/// know.
-pub(crate) fn peek(bytes: &[u8], size: [usize; 2]) -> Option<Codec> {
-    let codec = codec(bytes)?;
-    let reader = ImageReader::with_format(Cursor::new(bytes), format(codec));
-    let (width, height) = reader.into_dimensions().ok()?;
-    ([height as usize, width as usize] == size).then_some(codec)
+/// The encoding of the first image of a file, told by its first bytes, if its head is that of an image of the size `(h, w)`.
+pub(crate) fn peek(bytes: &[u8], size: [usize; 2]) -> Result<Codec, Fault> {
+    let codec = codec(bytes).ok_or(Fault::Unknown { index: 0 })?;
+    checked(bytes, codec, 0, Some(size)).map(|_| codec)
 }
 
 /// The encoding of an image, told by its first bytes.

@@ -1,25 +1,17 @@
 //! Hugging Face's Parquet layout: each row an encoded image (`img` or `image`: struct of `bytes` and `path`) and a `label`.
 
-use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use parquet::column::reader::ColumnReaderImpl;
-use parquet::data_type::{ByteArrayType, DataType, Int64Type};
-use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, SerializedFileReader};
 use rayon::prelude::*;
 
 use crate::checksum::Hasher;
 use crate::decode::{decode, peek as peek_image};
+use crate::guard::guarded;
+use crate::shard::{IMAGE, PATH, Shard};
 use crate::{Codec, Error, Fault, Info, Part, Split, gtsrb};
 
-const IMAGE: (&str, &[&str]) = (
-    "`img` or `image` of encoded images",
-    &["img.bytes", "image.bytes"],
-);
-const PATH: (&str, &[&str]) = ("`path` of file names", &["img.path", "image.path"]);
-const LABEL: (&str, &[&str]) = ("`label` of 64-bit integers", &["label"]);
+/// Rows decoded at a time.
+const BATCH: usize = 256;
 
 /// The files in `folder` that make up a split (`train` or `test`), in the order of their names; empty if there are none.
 pub(crate) fn shards(folder: &Path, split: &str) -> Vec<PathBuf> {
@@ -33,17 +25,20 @@ pub(crate) fn shards(folder: &Path, split: &str) -> Vec<PathBuf> {
     files
 }
 
-/// How the first image of a file is encoded; `None` if it has none of the size that the set is packed in, or in a format that
-/// we do not know.
+/// How the first image of a file is encoded, as far as its head tells; `None` if the file has no rows.
 ///
 /// # Errors
-/// If the file is no Parquet file with encoded images.
+/// If the file is no Parquet file with encoded images of the size that the set is packed in.
 pub(crate) fn peek(info: &Info, path: &Path) -> Result<Option<Codec>, Fault> {
     guarded(|| {
-        let first = Shard::open(path)?.column::<ByteArrayType>(0, IMAGE, 1)?;
-        Ok(first
-            .first()
-            .and_then(|bytes| peek_image(bytes.data(), info.packed.size)))
+        let shard = Shard::open(path)?;
+        let group = shard.groups()?.iter().position(|rows| *rows > 0);
+        let first = |group| shard.binary(&IMAGE, group, 0)?.next(1);
+        let first = group.map(first).transpose()?.unwrap_or_default();
+        let first = first.first();
+        first
+            .map(|bytes| peek_image(bytes.data(), info.packed.size))
+            .transpose()
     })
 }
 
@@ -54,27 +49,45 @@ pub(crate) fn read(
     files: &[PathBuf],
     part: Part,
 ) -> Result<(Split, String), Error> {
-    let mut rows = Rows::default();
-    for path in files {
-        guarded(|| rows.append(path, info, codec, info.tracks && part == Part::Train))
-            .map_err(|fault| info.fault(path, fault))?;
-    }
-    let (found, expected) = (rows.labels.len(), info.images(part));
-    if found != expected {
+    let shards = files.iter().map(|path| {
+        guarded(|| {
+            let shard = Shard::open(path)?;
+            let groups = shard.groups()?;
+            Ok((shard, groups))
+        })
+        .map_err(|fault| info.fault(path, fault))
+    });
+    let shards: Vec<(Shard, Vec<usize>)> = shards.collect::<Result<_, _>>()?;
+    let claimed = shards.iter().flat_map(|(_, groups)| groups);
+    let claimed = claimed.fold(0_usize, |sum, rows| sum.saturating_add(*rows));
+    let expected = info.images(part);
+    let count = |found| {
         let place = files.last().map_or(Path::new(""), PathBuf::as_path);
-        return Err(info.fault(place, Fault::Count { found, expected }));
+        Err(info.fault(place, Fault::Count { found, expected }))
+    };
+    // Before any row is read: a damaged file may claim any number of them.
+    if claimed > expected {
+        return count(claimed);
+    }
+    let mut rows = Rows::default();
+    for (path, (shard, groups)) in files.iter().zip(&shards) {
+        guarded(|| {
+            rows.append(
+                shard,
+                groups,
+                info,
+                codec,
+                info.tracks && part == Part::Train,
+            )
+        })
+        .map_err(|fault| info.fault(path, fault))?;
+    }
+    // After the rows: one that is damaged says more about a file than their number.
+    if claimed < expected {
+        return count(claimed);
     }
     let split = Split::new(info.shape, rows.pixels, rows.labels);
     Ok((split.with_groups(rows.groups), rows.sum.hex()))
-}
-
-/// Runs `read` and makes an error of a panic, which is how `parquet` answers to some damaged directories.
-fn guarded<T>(read: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
-        Err(Fault::Parquet(ParquetError::General(
-            "damaged directory".into(),
-        )))
-    })
 }
 
 /// What was read so far.
@@ -87,106 +100,69 @@ struct Rows {
 }
 
 impl Rows {
-    /// Appends the images and labels of one file, and with `tracks` the groups that their names tell.
+    /// Appends the images and labels of one file with `groups` of rows, and with `tracks` the tracks that their names tell.
     fn append(
         &mut self,
-        path: &Path,
+        shard: &Shard,
+        groups: &[usize],
         info: &Info,
         codec: Codec,
         tracks: bool,
     ) -> Result<(), Fault> {
-        let shard = Shard::open(path)?;
-        let image = info.shape.iter().product::<usize>();
-        let mut before = 0;
-        for group in 0..shard.0.num_row_groups() {
-            let numbers = shard.column::<Int64Type>(group, LABEL, usize::MAX)?;
-            let encoded = shard.column::<ByteArrayType>(group, IMAGE, usize::MAX)?;
-            let first = self.labels.len();
-            for (row, &found) in numbers.iter().enumerate() {
-                self.labels.push(info.label(before + row, found)?);
+        let mut row = 0;
+        for (group, &rows) in groups.iter().enumerate() {
+            if rows == 0 {
+                continue;
             }
-            if tracks {
-                let names = shard.column::<ByteArrayType>(group, PATH, usize::MAX)?;
-                for (name, &label) in names.iter().zip(&self.labels[first..]) {
-                    let name = String::from_utf8_lossy(name.data());
-                    self.groups.push(gtsrb::group(&name, label)?);
+            let mut labels = shard.labels(group, row)?;
+            let mut images = shard.binary(&IMAGE, group, row)?;
+            let mut names = tracks
+                .then(|| shard.binary(&PATH, group, row))
+                .transpose()?;
+            let end = row + rows;
+            while row < end {
+                let batch = BATCH.min(end - row);
+                let first = self.labels.len();
+                for (index, found) in (row..).zip(labels.next(batch)?) {
+                    self.labels.push(info.label(index, found)?);
                 }
+                if let Some(names) = &mut names {
+                    let names = names.next(batch)?;
+                    for (name, &label) in names.iter().zip(&self.labels[first..]) {
+                        let name = String::from_utf8_lossy(name.data());
+                        self.groups.push(gtsrb::group(&name, label)?);
+                    }
+                }
+                let encoded = images.next(batch)?;
+                let encoded: Vec<&[u8]> = encoded.iter().map(|bytes| bytes.data()).collect();
+                self.decode(&encoded, info, codec, row)?;
+                row += batch;
             }
-            encoded
-                .iter()
-                .for_each(|bytes| self.sum.update(bytes.data()));
-            let start = self.pixels.len();
-            self.pixels.resize(start + encoded.len() * image, 0);
-            let rows = encoded
-                .par_iter()
-                .zip(self.pixels[start..].par_chunks_mut(image))
-                .enumerate();
-            let stored = Some(info.packed.size);
-            rows.try_for_each(|(row, (bytes, out))| {
-                decode(bytes.data(), codec, before + row, stored, info.shape, out)
-            })?;
-            before += encoded.len();
         }
         Ok(())
     }
-}
 
-/// An open Parquet file.
-struct Shard(SerializedFileReader<File>);
-
-impl Shard {
-    fn open(path: &Path) -> Result<Self, Fault> {
-        let file = File::open(path)?;
-        SerializedFileReader::new(file)
-            .map(Self)
-            .map_err(Fault::Parquet)
-    }
-
-    /// The values of a column in one row group, at most `limit`. The column is known by any of several dotted paths.
-    fn column<T: DataType>(
-        &self,
-        group: usize,
-        (title, paths): (&'static str, &[&str]),
-        limit: usize,
-    ) -> Result<Vec<T::T>, Fault> {
-        let schema = self.0.metadata().file_metadata().schema_descr();
-        let fits = |column: &parquet::schema::types::ColumnDescPtr| {
-            paths.contains(&column.path().string().as_str())
-                && column.physical_type() == T::get_physical_type()
-                && column.max_rep_level() == 0
-        };
-        let index = schema
-            .columns()
-            .iter()
-            .position(fits)
-            .ok_or(Fault::Column(title))?;
-        if self.0.num_row_groups() == 0 {
-            return Ok(Vec::new());
-        }
-        let group = self.0.get_row_group(group).map_err(Fault::Parquet)?;
-        let rows = usize::try_from(group.metadata().num_rows())
-            .unwrap_or(0)
-            .min(limit);
-        let pages = group
-            .get_column_page_reader(index)
-            .map_err(Fault::Parquet)?;
-        let mut reader = ColumnReaderImpl::<T>::new(schema.column(index), pages);
-        let (mut values, mut levels, mut read) = (Vec::new(), Vec::new(), 0);
-        while read < rows {
-            let (records, ..) = reader
-                .read_records(rows - read, Some(&mut levels), None, &mut values)
-                .map_err(Fault::Parquet)?;
-            if records == 0 {
-                return Err(Fault::Parquet(ParquetError::EOF(format!(
-                    "{read} of {rows} rows"
-                ))));
-            }
-            read += records;
-        }
-        if values.len() < rows {
-            Err(Fault::Empty(title))
-        } else {
-            Ok(values)
-        }
+    /// Appends the pixels of images of one file, the first of which is in its row `row`.
+    fn decode(
+        &mut self,
+        encoded: &[&[u8]],
+        info: &Info,
+        codec: Codec,
+        row: usize,
+    ) -> Result<(), Fault> {
+        let image = info.shape.iter().product::<usize>();
+        let start = self.pixels.len();
+        self.pixels.resize(start + encoded.len() * image, 0);
+        let images = encoded
+            .par_iter()
+            .zip(self.pixels[start..].par_chunks_mut(image))
+            .enumerate();
+        let stored = Some(info.packed.size);
+        let fault = images.find_map_first(|(index, (bytes, out))| {
+            decode(bytes, codec, row + index, stored, info.shape, out).err()
+        });
+        fault.map_or(Ok(()), Err)?;
+        encoded.iter().for_each(|bytes| self.sum.update(bytes));
+        Ok(())
     }
 }

@@ -64,6 +64,24 @@ pub enum Error {
         /// The way to get the set.
         how_to_get: &'static str,
     },
+    /// What was named is no address of an archive.
+    #[error("{address} is no address of a file on the network (http:// or https://). {by_hand}")]
+    Address {
+        /// What was named.
+        address: String,
+        /// How to do it by hand.
+        by_hand: String,
+    },
+    /// There is no room for a set.
+    #[error("{}: the set needs at least {needed} bytes and {free} are free; make room, or name another folder with `--data`", path.display())]
+    Space {
+        /// The data folder.
+        path: PathBuf,
+        /// Bytes needed, at least.
+        needed: u64,
+        /// Bytes free.
+        free: u64,
+    },
     /// An archive could not be downloaded.
     #[error("{url}: {problem}. {by_hand}")]
     Download {
@@ -82,6 +100,13 @@ pub enum Error {
         /// The system's reason.
         reason: io::Error,
     },
+}
+
+impl Error {
+    /// Whether another process does the same, so that nothing was begun.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Download { problem, .. } if matches!(**problem, Problem::Busy))
+    }
 }
 
 /// Where a data set was missed.
@@ -130,6 +155,14 @@ pub enum Fault {
         /// Expected length in bytes.
         expected: u64,
     },
+    /// It is too long to be what it should be.
+    #[error("{found} bytes long; it may have at most {most}")]
+    Long {
+        /// Length in bytes.
+        found: u64,
+        /// The most bytes allowed.
+        most: u64,
+    },
     /// Its length is no whole number of records.
     #[error("{found} bytes long, which is no whole number of records of {record} bytes")]
     Record {
@@ -170,11 +203,47 @@ pub enum Fault {
     #[error("truncated or not readable as Parquet ({0})")]
     Parquet(ParquetError),
     /// A column is missing or of another type.
-    #[error("no column {0}")]
-    Column(&'static str),
+    #[error("no column {wanted}; its columns are {found}")]
+    Column {
+        /// What is looked for.
+        wanted: &'static str,
+        /// The columns that there are, with their types.
+        found: String,
+    },
+    /// A column that cannot be unpacked.
+    #[error(
+        "column `{column}` is compressed with {name}, which is not read here; write the file anew with Snappy, or without compression"
+    )]
+    Compression {
+        /// The column.
+        column: String,
+        /// The name of the compression.
+        name: String,
+    },
+    /// A column that cannot be read up to its end.
+    #[error("column `{column}` cannot be read from row {row} on ({reason})")]
+    Cells {
+        /// The column.
+        column: String,
+        /// The row, counted from 0.
+        row: usize,
+        /// The reader's reason.
+        reason: ParquetError,
+    },
     /// A row without a value.
-    #[error("empty cells in column {0}")]
-    Empty(&'static str),
+    #[error("row {row} has no value in column `{column}`")]
+    Empty {
+        /// The column.
+        column: String,
+        /// The row, counted from 0.
+        row: usize,
+    },
+    /// Bytes that are no image.
+    #[error("image {index} is neither PNG nor JPEG")]
+    Unknown {
+        /// Position of the image.
+        index: usize,
+    },
     /// An image is in another format than the others.
     #[error("image {index} is not {expected}-encoded")]
     Codec {
@@ -201,6 +270,27 @@ pub enum Fault {
         /// Expected width and height.
         expected: (u32, u32),
     },
+    /// An image that is too large, or has no pixels.
+    #[error("image {index} is {} pixels wide and {} high; sides must be from 1 to {longest}", found.0, found.1)]
+    Sides {
+        /// Position of the image.
+        index: usize,
+        /// Width and height.
+        found: (u32, u32),
+        /// The longest side allowed.
+        longest: u32,
+    },
+    /// An image whose colours are not those of the set.
+    #[error("image {index} {what}; images must be grey or RGB with 8 bits a channel")]
+    Colours {
+        /// Position of the image.
+        index: usize,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// A table that is no text.
+    #[error("no text (UTF-8)")]
+    Text,
     /// A line of a table lacks a value.
     #[error("line {line} has no {missing}")]
     Line {
@@ -208,6 +298,14 @@ pub enum Fault {
         line: usize,
         /// The column.
         missing: &'static str,
+    },
+    /// A line of a table names a file that is not in the folder of the table's images.
+    #[error("line {line} names the file {name}, which is no plain file name")]
+    Name {
+        /// The line, counted from 1.
+        line: usize,
+        /// The name.
+        name: String,
     },
     /// A file name that tells no track.
     #[error("the name {name} is not of the form <track>_<frame>")]

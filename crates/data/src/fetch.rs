@@ -1,20 +1,21 @@
 //! Gets a data set from the network: a download that can be cut at any moment and goes on later, is believed only if its
 //! checksum is right, and appears under its final name whole or not at all.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+mod answer;
+mod download;
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
 
 use rayon::prelude::*;
-use ureq::http::{StatusCode, Uri, header};
-use ureq::{Agent, Body};
+use ureq::http::Uri;
 
 use crate::checksum::Hasher;
-use crate::{Error, Fault, Id, Presence, find, open, unpack};
-
-/// How long to wait for a connection or for the next bytes.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::locate::{presence, read};
+use crate::{Content, Error, Fault, Id, Info, Presence, content, unpack};
+use download::PART;
+pub use download::{Patience, Problem};
 
 /// An archive on the network that holds a folder of files, or a single file.
 #[derive(Clone, Copy, Debug)]
@@ -33,62 +34,36 @@ pub struct Archive {
     pub into: &'static str,
 }
 
-/// Why a download failed.
-#[derive(Debug, thiserror::Error)]
-pub enum Problem {
-    /// No answer.
-    #[error("cannot be reached ({0})")]
-    Unreachable(ureq::Error),
-    /// An answer that is no file.
-    #[error("the server answers with status {0}")]
-    Status(u16),
-    /// Another part of the file than the one asked for.
-    #[error("the server was asked for what follows byte {asked} and sends something else")]
-    Range {
-        /// Number of bytes that were there already.
-        asked: u64,
-    },
-    /// A file of another length.
-    #[error("the server offers {found} bytes instead of {expected}")]
-    Size {
-        /// Length in bytes.
-        found: u64,
-        /// Expected length in bytes.
-        expected: u64,
-    },
-    /// The connection was lost, and so it was when it was tried again.
-    #[error(
-        "the connection was lost after {have} of {expected} bytes; the same command goes on from there"
-    )]
-    Cut {
-        /// Bytes on disk.
-        have: u64,
-        /// Length of the file in bytes.
-        expected: u64,
-        /// The system's reason.
-        reason: io::Error,
-    },
-    /// The file has other contents than the published one.
-    #[error(
-        "the sha256 of what was downloaded is {found} instead of {expected}; it was thrown away"
-    )]
-    Checksum {
-        /// Its sum, in hex.
-        found: String,
-        /// The expected sum, in hex.
-        expected: &'static str,
-    },
-    /// Another process is at it.
-    #[error("another process is downloading or unpacking this; wait for it")]
-    Busy,
+/// A data set that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Whether its content was shown to be the official one.
+    pub verified: bool,
+}
+
+/// What [`prepare`] found.
+#[derive(Debug)]
+pub enum Prepared<'a> {
+    /// The set is there already.
+    Done(Fetched),
+    /// It must be downloaded, or unpacked.
+    Wanted(Wanted<'a>),
+}
+
+/// A data set that can be fetched.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    info: &'static Info,
+    root: &'a Path,
+    sources: Vec<Source>,
 }
 
 /// Makes `id` available under the data folder `root` and checks it: does nothing if it is there already, unpacks its
 /// archives if those lie in `root`, else downloads them, from `url` if given and from their official addresses if not. For a
 /// set of several archives `url` is the folder that holds them all. `progress` is called with the bytes had and the bytes in
 /// all. A proxy is taken from the usual environment variables.
-///
-/// Returns the folder of the set.
 ///
 /// # Errors
 /// If the set has no archive, cannot be downloaded (the message tells how to do it by hand) or written, or is not as
@@ -98,8 +73,28 @@ pub fn fetch(
     root: &Path,
     url: Option<&str>,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<PathBuf, Error> {
-    let info = id.info();
+) -> Result<Fetched, Error> {
+    match prepare(id, root, url)? {
+        Prepared::Done(fetched) => Ok(fetched),
+        Prepared::Wanted(wanted) => wanted.fetch(progress),
+    }
+}
+
+/// The part of [`fetch`](fn@fetch) that comes before any download: whatever can be refused is refused here.
+///
+/// # Errors
+/// If the set has no archive, `url` is no address, an archive that was put into `root` by hand is another file, or the disk
+/// cannot hold the set.
+pub fn prepare<'a>(id: Id, root: &'a Path, url: Option<&str>) -> Result<Prepared<'a>, Error> {
+    prepare_set(id.info(), root, url)
+}
+
+/// As [`prepare`], for an entry that need not be in the registry.
+pub(crate) fn prepare_set<'a>(
+    info: &'static Info,
+    root: &'a Path,
+    url: Option<&str>,
+) -> Result<Prepared<'a>, Error> {
     if info.archives.is_empty() {
         return Err(Error::NoArchive {
             title: info.title,
@@ -107,18 +102,58 @@ pub fn fetch(
             how_to_get: info.how_to_get,
         });
     }
-    let folder = || match find(id, Some(root)) {
-        Presence::Found { folder, .. } => Some(folder),
-        _ => None,
-    };
-    if let Some(folder) = folder()
-        && open(id, Some(root)).is_ok()
+    if let Presence::Found { folder, .. } = presence(info, Some(root))
+        && let Ok(set) = read(info, Some(root))
     {
-        return Ok(folder);
+        let verified = set.content.verified;
+        let mut archives = info.archives.iter();
+        // Archives at hand cost nothing to compare with.
+        if verified || !archives.all(|archive| root.join(archive.file).exists()) {
+            return Ok(Prepared::Done(Fetched { folder, verified }));
+        }
     }
-    Archive::fetch_all(info.archives, root, url, progress)?;
-    open(id, Some(root))?;
-    Ok(folder().unwrap_or_else(|| root.into()))
+    let sources = Source::all(info.archives, root, url)?;
+    Ok(Prepared::Wanted(Wanted {
+        info,
+        root,
+        sources,
+    }))
+}
+
+impl Wanted<'_> {
+    /// Downloads, unpacks and checks the set.
+    ///
+    /// # Errors
+    /// As [`fetch`](fn@fetch).
+    pub fn fetch(self, progress: &mut dyn FnMut(u64, u64)) -> Result<Fetched, Error> {
+        let Self {
+            info,
+            root,
+            sources,
+        } = self;
+        Source::get_all(&sources, root, &Patience::default(), progress)?;
+        let set = read(info, Some(root))?;
+        let folder = match presence(info, Some(root)) {
+            Presence::Found { folder, .. } => folder,
+            _ => root.into(),
+        };
+        // What was unpacked just now came out of verified archives.
+        let unpacked = info.archives.iter().any(|archive| {
+            let into = root.join(archive.into);
+            into.starts_with(&folder)
+        });
+        if unpacked && !set.content.verified {
+            write_receipt(&folder, info, &set.content)?;
+        }
+        Ok(Fetched {
+            folder,
+            verified: unpacked || set.content.verified,
+        })
+    }
+}
+
+fn write_receipt(folder: &Path, info: &Info, content: &Content) -> Result<(), Error> {
+    content::write_receipt(folder, info, content).map_err(|reason| write_error(folder, reason))
 }
 
 impl Archive {
@@ -148,189 +183,53 @@ impl Archive {
         url: Option<&str>,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<(), Error> {
-        fs::create_dir_all(root).map_err(|reason| write_error(root, reason))?;
-        let total = archives.iter().map(|archive| archive.bytes).sum();
-        let mut before = 0;
-        let mut packed = Vec::with_capacity(archives.len());
-        // Until all is unpacked and removed nobody else is to begin.
-        let mut locks = Vec::new();
-        for archive in archives {
-            let by_hand = root.join(archive.file);
-            if by_hand.exists() {
-                locks.push(archive.lock(&by_hand)?);
-                archive.verify(&by_hand)?;
-                packed.push(by_hand);
-            } else {
-                let address = match url {
-                    None => archive.url.to_owned(),
-                    Some(url) if archives.len() == 1 => url.to_owned(),
-                    Some(url) => format!("{}/{}", url.trim_end_matches('/'), archive.file),
-                };
-                let mut progress = |done, _| progress(before + done, total);
-                let (part, lock) = archive.download(&by_hand, &address, &mut progress)?;
-                packed.push(part);
-                locks.push(lock);
-            }
-            before += archive.bytes;
-        }
-        for (archive, file) in archives.iter().zip(&packed) {
-            archive.unpack(file, root)?;
-        }
-        let mut ours = packed.iter().filter(|file| is_part(file));
-        ours.try_for_each(|file| fs::remove_file(file).map_err(|reason| write_error(file, reason)))
+        Self::fetch_patiently(archives, root, url, &Patience::default(), progress)
     }
 
-    /// The lock on `file`, which was put there by hand.
-    fn lock(&self, file: &Path) -> Result<File, Error> {
-        let lock = File::open(file).map_err(|error| self.file_error(file, error.into()))?;
-        match lock.try_lock() {
-            Err(TryLockError::WouldBlock) => Err(Error::Download {
-                url: self.url.into(),
-                problem: Box::new(Problem::Busy),
-                by_hand: self.by_hand(file),
-            }),
-            // Where the file system knows no locks, go without.
-            _ => Ok(lock),
-        }
-    }
-
-    /// Whether `file`, put there by hand, is the archive.
-    fn verify(&self, file: &Path) -> Result<(), Error> {
-        let found = sum(file).map_err(|error| self.file_error(file, error.into()))?;
-        if found == self.sha256 {
-            return Ok(());
-        }
-        let fault = Fault::Checksum {
-            what: "the file".into(),
-            found,
-            expected: self.sha256.into(),
-        };
-        Err(self.file_error(file, fault))
-    }
-
-    /// Downloads the archive to `<file>.part`, which survives interruptions, and returns that with its lock: the name without the end is left
-    /// to those who put an archive there by hand.
-    fn download(
-        &self,
-        file: &Path,
-        url: &str,
+    /// As [`Archive::fetch_all`], waiting as `patience` says.
+    ///
+    /// # Errors
+    /// As [`fetch`](fn@fetch).
+    pub fn fetch_patiently(
+        archives: &[Self],
+        root: &Path,
+        url: Option<&str>,
+        patience: &Patience,
         progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<(PathBuf, File), Error> {
-        let part = file.with_file_name(format!("{}{PART}", self.file));
-        let fail = |problem| Error::Download {
-            url: url.into(),
-            problem: Box::new(problem),
+    ) -> Result<(), Error> {
+        let sources = Source::all(archives, root, url)?;
+        Source::get_all(&sources, root, patience, progress)
+    }
+
+    /// How to get on without this program's download.
+    fn by_hand(&self, file: &Path) -> String {
+        let Self {
+            url, bytes, sha256, ..
+        } = self;
+        format!(
+            "By hand: download {url} ({bytes} bytes, sha256 {sha256}), put it at {}, and run the same command again, which \
+             unpacks it",
+            file.display()
+        )
+    }
+
+    /// An archive that lies there and is not what it should be.
+    fn file_error(&self, file: &Path, fault: Fault) -> Error {
+        let how_to_get = format!("Delete it to have it downloaded. {}", self.by_hand(file));
+        Error::File {
+            path: file.into(),
+            fault: Box::new(fault),
+            how_to_get,
+        }
+    }
+
+    /// Another process works with the file at `address`.
+    fn busy(&self, file: &Path, address: &str) -> Error {
+        Error::Download {
+            url: address.into(),
+            problem: Box::new(Problem::Busy),
             by_hand: self.by_hand(file),
-        };
-        let unwritable = |reason| write_error(&part, reason);
-
-        let mut out = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(&part)
-            .map_err(unwritable)?;
-        // Where the file system knows no locks, go without.
-        if let Err(TryLockError::WouldBlock) = out.try_lock() {
-            return Err(fail(Problem::Busy));
         }
-        let agent = agent(url);
-        loop {
-            let have = out.metadata().map_err(unwritable)?.len();
-            if have == self.bytes {
-                break;
-            }
-            match self.attempt(&agent, url, have, &mut out, progress) {
-                Ok(()) => {}
-                // As long as every connection brings something, the file will be complete some day.
-                Err(Trouble::Problem(Problem::Cut { have: now, .. })) if now > have => {}
-                Err(Trouble::Problem(problem)) => return Err(fail(problem)),
-                Err(Trouble::Disk(reason)) => return Err(unwritable(reason)),
-            }
-        }
-        out.sync_all().map_err(unwritable)?;
-
-        let found = sum(&part).map_err(unwritable)?;
-        if found != self.sha256 {
-            fs::remove_file(&part).map_err(unwritable)?;
-            return Err(fail(Problem::Checksum {
-                found,
-                expected: self.sha256,
-            }));
-        }
-        Ok((part, out))
-    }
-
-    /// One connection: appends to `out`, which holds `have` bytes, as much as comes.
-    fn attempt(
-        &self,
-        agent: &Agent,
-        url: &str,
-        mut have: u64,
-        out: &mut File,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<(), Trouble> {
-        let expected = self.bytes;
-        let mut request = agent.get(url);
-        if have > 0 {
-            request = request.header(header::RANGE, format!("bytes={have}-"));
-        }
-        let response = request.call().map_err(Problem::Unreachable)?;
-        match response.status() {
-            StatusCode::PARTIAL_CONTENT if begins_at(&response, have) => {}
-            StatusCode::PARTIAL_CONTENT => return Err(Problem::Range { asked: have }.into()),
-            // The server sends the whole file, because it does not know ranges or none was asked for.
-            StatusCode::OK => {
-                // Not before it is known to be no page of a portal's: what is on disk would be lost to it.
-                if let Some(found) = response.body().content_length()
-                    && found != expected
-                {
-                    return Err(Problem::Size { found, expected }.into());
-                }
-                out.set_len(0).map_err(Trouble::Disk)?;
-                have = 0;
-            }
-            // Nothing follows that byte: what is on disk belongs to another file.
-            StatusCode::RANGE_NOT_SATISFIABLE if have > 0 => {
-                return out.set_len(0).map_err(Trouble::Disk);
-            }
-            status => return Err(Problem::Status(status.as_u16()).into()),
-        }
-        let body = response.into_body();
-        if let Some(length) = body.content_length()
-            && have + length != expected
-        {
-            return Err(Problem::Size {
-                found: have + length,
-                expected,
-            }
-            .into());
-        }
-        let mut body = body.into_reader();
-        let mut buffer = vec![0; 1 << 16];
-        progress(have, expected);
-        while have < expected {
-            let read = match body.read(&mut buffer) {
-                Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-                other => other,
-            };
-            let read = read.map_err(|reason| Problem::Cut {
-                have,
-                expected,
-                reason,
-            })?;
-            if have + read as u64 > expected {
-                return Err(Problem::Size {
-                    found: have + read as u64,
-                    expected,
-                }
-                .into());
-            }
-            out.write_all(&buffer[..read]).map_err(Trouble::Disk)?;
-            have += read as u64;
-            progress(have, expected);
-        }
-        Ok(())
     }
 
     /// Unpacks the archive's folder out of `file` to its place under `root`.
@@ -388,32 +287,167 @@ impl Archive {
         });
         moved.map_err(|reason| write_error(&folder, reason))
     }
+}
 
-    /// How to get on without this program's download.
-    fn by_hand(&self, file: &Path) -> String {
-        let Self {
-            url, bytes, sha256, ..
-        } = self;
-        format!(
-            "By hand: download {url} ({bytes} bytes, sha256 {sha256}), put it at {}, and run the same command again, which \
-             unpacks it",
-            file.display()
-        )
+/// Where an archive comes from.
+#[derive(Debug)]
+enum Source {
+    /// A person put it into the data folder; it is what it should be, and locked.
+    Here {
+        archive: Archive,
+        file: PathBuf,
+        _lock: File,
+    },
+    /// The network.
+    There {
+        archive: Archive,
+        file: PathBuf,
+        address: String,
+    },
+}
+
+impl Source {
+    /// Where each of `archives` comes from.
+    fn all(archives: &[Archive], root: &Path, url: Option<&str>) -> Result<Vec<Self>, Error> {
+        fs::create_dir_all(root).map_err(|reason| write_error(root, reason))?;
+        let source = |archive: &Archive| {
+            let (archive, file) = (*archive, root.join(archive.file));
+            if file.exists() {
+                let lock = lock(&archive, &file)?;
+                verify(&archive, &file)?;
+                return Ok(Self::Here {
+                    archive,
+                    file,
+                    _lock: lock,
+                });
+            }
+            let address = match url {
+                None => archive.url.to_owned(),
+                Some(url) if archives.len() == 1 => url.to_owned(),
+                Some(url) => format!("{}/{}", url.trim_end_matches('/'), archive.file),
+            };
+            if !is_address(&address) {
+                return Err(Error::Address {
+                    address,
+                    by_hand: archive.by_hand(&file),
+                });
+            }
+            Ok(Self::There {
+                archive,
+                file,
+                address,
+            })
+        };
+        let sources: Vec<Self> = archives.iter().map(source).collect::<Result<_, _>>()?;
+        // Photographs do not get smaller by unpacking.
+        let needed = sources
+            .iter()
+            .map(|source| source.missing() + source.archive().bytes);
+        let needed = needed.sum();
+        match fs4::available_space(root) {
+            Ok(free) if free < needed => Err(Error::Space {
+                path: root.into(),
+                needed,
+                free,
+            }),
+            // A file system that does not tell is given a try.
+            _ => Ok(sources),
+        }
     }
 
-    /// An archive that lies there and is not what it should be.
-    fn file_error(&self, file: &Path, fault: Fault) -> Error {
-        let how_to_get = format!("Delete it to have it downloaded. {}", self.by_hand(file));
-        Error::File {
-            path: file.into(),
-            fault: Box::new(fault),
-            how_to_get,
+    fn archive(&self) -> &Archive {
+        match self {
+            Self::Here { archive, .. } | Self::There { archive, .. } => archive,
         }
+    }
+
+    /// How many bytes are still to be downloaded.
+    fn missing(&self) -> u64 {
+        match self {
+            Self::Here { .. } => 0,
+            Self::There { archive, file, .. } => {
+                let have = fs::metadata(part(file)).map_or(0, |about| about.len());
+                archive.bytes.saturating_sub(have)
+            }
+        }
+    }
+
+    /// Downloads what is missing, then unpacks all.
+    fn get_all(
+        sources: &[Self],
+        root: &Path,
+        patience: &Patience,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<(), Error> {
+        let total = sources.iter().map(|source| source.archive().bytes).sum();
+        let mut before = 0;
+        let mut packed = Vec::with_capacity(sources.len());
+        // Until all is unpacked and removed nobody else is to begin.
+        let mut locks = Vec::new();
+        for source in sources {
+            match source {
+                Self::Here { file, .. } => packed.push(file.clone()),
+                Self::There {
+                    archive,
+                    file,
+                    address,
+                } => {
+                    let mut progress = |done, _| progress(before + done, total);
+                    let (part, lock) = archive.download(file, address, patience, &mut progress)?;
+                    packed.push(part);
+                    locks.push(lock);
+                }
+            }
+            before += source.archive().bytes;
+        }
+        for (source, file) in sources.iter().zip(&packed) {
+            source.archive().unpack(file, root)?;
+        }
+        let mut ours = packed.iter().filter(|file| is_part(file));
+        ours.try_for_each(|file| fs::remove_file(file).map_err(|reason| write_error(file, reason)))
     }
 }
 
-/// The end of the name of a file that this program downloads, or has downloaded and not yet unpacked.
-const PART: &str = ".part";
+/// The lock on `file`, which was put there by hand.
+fn lock(archive: &Archive, file: &Path) -> Result<File, Error> {
+    let lock = File::open(file).map_err(|error| archive.file_error(file, error.into()))?;
+    match lock.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(archive.busy(file, archive.url)),
+        // Where the file system knows no locks, go without.
+        _ => Ok(lock),
+    }
+}
+
+/// Whether `file`, put there by hand, is the archive.
+fn verify(archive: &Archive, file: &Path) -> Result<(), Error> {
+    let found = sum(file).map_err(|error| archive.file_error(file, error.into()))?;
+    if found == archive.sha256 {
+        return Ok(());
+    }
+    let fault = Fault::Checksum {
+        what: "the file".into(),
+        found,
+        expected: archive.sha256.into(),
+    };
+    Err(archive.file_error(file, fault))
+}
+
+/// Whether `text` is an address that can be asked.
+fn is_address(text: &str) -> bool {
+    let uri = text.parse::<Uri>();
+    uri.is_ok_and(|uri| {
+        let scheme = uri.scheme_str();
+        let known = scheme.is_some_and(|scheme| ["http", "https"].contains(&scheme));
+        known && uri.host().is_some_and(|host| !host.is_empty())
+    })
+}
+
+/// Where the archive `file` is while it is downloaded.
+fn part(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(PART);
+    name.into()
+}
 
 fn is_part(file: &Path) -> bool {
     file.to_string_lossy().ends_with(PART)
@@ -429,45 +463,6 @@ fn inside<'a>(path: &'a Path, folder: &str) -> Option<&'a Path> {
 
 fn create_parent(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), fs::create_dir_all)
-}
-
-/// What can end one connection.
-enum Trouble {
-    Problem(Problem),
-    Disk(io::Error),
-}
-
-impl From<Problem> for Trouble {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
-    }
-}
-
-/// A client that neither waits for ever nor takes a proxy to reach this very machine.
-fn agent(url: &str) -> Agent {
-    let config = Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_connect(Some(PATIENCE))
-        .timeout_recv_response(Some(PATIENCE))
-        .timeout_per_read(Some(PATIENCE));
-    let uri: Option<Uri> = url.parse().ok();
-    let local = uri.and_then(|uri| {
-        uri.host()
-            .map(|host| ["localhost", "127.0.0.1", "[::1]"].contains(&host))
-    });
-    match local {
-        Some(true) => config.proxy(None).build().into(),
-        _ => config.build().into(),
-    }
-}
-
-/// Whether a partial answer begins at byte `have` of the file.
-fn begins_at(response: &ureq::http::Response<Body>, have: u64) -> bool {
-    let range = response
-        .headers()
-        .get(header::CONTENT_RANGE)
-        .and_then(|range| range.to_str().ok());
-    range.is_some_and(|range| range.starts_with(&format!("bytes {have}-")))
 }
 
 /// The checksum of a file.

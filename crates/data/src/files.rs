@@ -1,12 +1,28 @@
 //! Images that lie in files of their own, as GTSRB's and Flowers-102's authors hand them out.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use crate::decode::decode;
 use crate::{Codec, Error, Fault, Info, Part, Split};
+
+/// The most bytes that an image file or a table may take.
+pub(crate) const HEAVIEST: u64 = 1 << 24;
+
+/// The contents of a file of at most `most` bytes. Its length is known before anything is read.
+pub(crate) fn whole(path: &Path, most: u64) -> Result<Vec<u8>, Fault> {
+    let about = fs::metadata(path)?;
+    if !about.is_file() {
+        return Err(Fault::Read(io::Error::other("it is no file")));
+    }
+    match about.len() {
+        found if found > most => Err(Fault::Long { found, most }),
+        _ => Ok(fs::read(path)?),
+    }
+}
 
 /// One image file.
 pub(crate) struct Item {
@@ -30,12 +46,13 @@ pub(crate) fn read(
     let image = info.shape.iter().product::<usize>();
     let mut pixels = vec![0; items.len() * image];
     let rows = items.par_iter().zip(pixels.par_chunks_mut(image));
-    rows.enumerate().try_for_each(|(index, (item, out))| {
-        fs::read(&item.path)
-            .map_err(Fault::from)
+    let fault = rows.enumerate().find_map_first(|(index, (item, out))| {
+        whole(&item.path, HEAVIEST)
             .and_then(|bytes| decode(&bytes, codec, index, None, info.shape, out))
             .map_err(|fault| info.fault(&item.path, fault))
-    })?;
+            .err()
+    });
+    fault.map_or(Ok(()), Err)?;
     let split = Split::new(
         info.shape,
         pixels,

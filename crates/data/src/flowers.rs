@@ -3,7 +3,6 @@
 //! The official training split has ten images a class, the validation split ten more. Twenty are few enough: both are training
 //! images here, those of the first split before those of the second, and [`Split::hold_out`] makes a validation set out of them.
 
-use std::fs;
 use std::path::Path;
 
 use crate::files::{self, Item};
@@ -27,8 +26,7 @@ pub(crate) fn present(folder: &Path) -> bool {
 pub(crate) fn read(info: &Info, folder: &Path) -> Result<(Split, Split), Error> {
     let numbers = |file: &str, name| {
         let path = folder.join(file);
-        fs::read(&path)
-            .map_err(Fault::from)
+        files::whole(&path, files::HEAVIEST)
             .and_then(|bytes| matlab::numbers(&bytes, name))
             .map_err(|fault| info.fault(path, fault))
     };
@@ -38,12 +36,13 @@ pub(crate) fn read(info: &Info, folder: &Path) -> Result<(Split, Split), Error> 
         let mut split = numbers(SPLITS, split)?;
         split.sort_unstable();
         let item = |number: i64| {
-            let place = usize::try_from(number - 1).ok();
-            let label = place.and_then(|place| labels.get(place));
-            let label = *label.ok_or(Fault::Matlab("a number of no image"))?;
+            // The authors count from 1.
+            let place = usize::try_from(number.saturating_sub(1)).ok();
+            let label = place.and_then(|place| Some((place, labels.get(place)?)));
+            let (place, label) = label.ok_or(Fault::Matlab("a number of no image"))?;
             Ok(Item {
                 path: images.join(format!("image_{number:05}.jpg")),
-                label: info.label(number as usize - 1, label - 1)?,
+                label: info.label(place, label.saturating_sub(1))?,
                 group: None,
             })
         };
@@ -60,6 +59,7 @@ pub(crate) fn read(info: &Info, folder: &Path) -> Result<(Split, Split), Error> 
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::Cursor;
 
     use image::{ImageFormat, RgbImage};

@@ -4,8 +4,7 @@
 //! The frames of a track are 30 photographs of one sign that a car drives towards. They are all but the same image, so a
 //! validation set that shares tracks with the training set measures nothing: hence the groups.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::files::{self, Item};
 use crate::{Codec, Error, Fault, Info, Part, Split};
@@ -58,9 +57,10 @@ fn test_table(folder: &Path) -> PathBuf {
 
 /// The images in the folder `images` that `table` lists, in the order of their names.
 fn listed(info: &Info, table: &Path, images: &Path, tracks: bool) -> Result<Vec<Item>, Error> {
-    let rows = fs::read_to_string(table)
-        .map_err(Fault::from)
-        .and_then(|text| rows(info, &text));
+    let rows = files::whole(table, files::HEAVIEST).and_then(|text| {
+        let text = str::from_utf8(&text).map_err(|_| Fault::Text)?;
+        rows(info, text)
+    });
     let mut rows = rows.map_err(|fault| info.fault(table, fault))?;
     rows.sort();
     let item = |(name, label): (String, u16)| {
@@ -73,7 +73,7 @@ fn listed(info: &Info, table: &Path, images: &Path, tracks: bool) -> Result<Vec<
 }
 
 /// The file names and labels in a table, whose first line names its columns and whose separator is a semicolon.
-fn rows(info: &Info, text: &str) -> Result<Vec<(String, u16)>, Fault> {
+pub(crate) fn rows(info: &Info, text: &str) -> Result<Vec<(String, u16)>, Fault> {
     let cells = |line: &str| line.split(';').map(str::trim).map(str::to_owned).collect();
     let mut lines = (1..).zip(text.lines().map(cells));
     let (_, titles): (usize, Vec<String>) = lines.next().unwrap_or_default();
@@ -85,6 +85,14 @@ fn rows(info: &Info, text: &str) -> Result<Vec<(String, u16)>, Fault> {
     let (name_at, label_at) = (column(NAME)?, column(LABEL)?);
     let row = |(line, cells): (usize, Vec<String>)| {
         let name = cells.get(name_at).ok_or(missing(line, NAME))?;
+        let mut parts = Path::new(name).components();
+        if !matches!(
+            (parts.next(), parts.next()),
+            (Some(Component::Normal(_)), None)
+        ) {
+            let name = name.clone();
+            return Err(Fault::Name { line, name });
+        }
         let label = cells.get(label_at).and_then(|label| label.parse().ok());
         let label = info.label(line - 2, label.ok_or(missing(line, LABEL))?)?;
         Ok((name.clone(), label))
@@ -104,6 +112,8 @@ pub(crate) fn group(name: &str, label: u16) -> Result<u32, Fault> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use tempfile::TempDir;
 
     use super::*;

@@ -2,7 +2,8 @@
 //!
 //! The paper's results are about real images, so what the numbers of a run mean depends on which pixels went in. Therefore
 //! every set has one entry in [`REGISTRY`] that says where it comes from and what is expected of it, [`open`] accepts a set
-//! only if counts, label range and checksums agree with that entry, and the order of images is the official one.
+//! only if counts, label range and checksums agree with that entry, and the order of images is the official one. Its
+//! [`Content`] says whether all pixels were shown to be the official ones.
 //!
 //! ```
 //! let set = data::open(data::Id::FashionMnist, None)?;
@@ -15,6 +16,9 @@
 mod augment;
 mod batches;
 mod checksum;
+mod content;
+#[cfg(any(test, feature = "corpus"))]
+pub mod corpus;
 mod decode;
 mod encoded;
 mod error;
@@ -23,12 +27,15 @@ pub mod fetch;
 mod files;
 mod flowers;
 mod gtsrb;
+mod guard;
+mod head;
 mod hold_out;
 mod locate;
 mod matlab;
 mod records;
 mod registry;
 mod resize;
+mod shard;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -36,9 +43,12 @@ mod unpack;
 
 pub use augment::Augment;
 pub use batches::Batches;
+pub use content::Content;
 pub use error::{Absence, Error, Fault};
 pub use fetch::fetch;
 pub use locate::{Presence, find, open};
 pub use records::binary_records;
-pub use registry::{Codec, Id, Info, Layout, Packed, Part, REGISTRY, Sum, Summed, UnknownId};
+pub use registry::{
+    Codec, Id, Info, Layout, Packed, Part, Proof, REGISTRY, Sum, Summed, UnknownId,
+};
 pub use split::{Dataset, Split};

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::checksum::sha256;
 use crate::{
-    Absence, Codec, Dataset, Error, Fault, Id, Info, Layout, Part, REGISTRY, Split, Summed,
-    encoded, fashion, flowers, gtsrb, records,
+    Absence, Codec, Content, Dataset, Error, Fault, Id, Info, Layout, Part, REGISTRY, Split,
+    Summed, encoded, fashion, flowers, gtsrb, records,
 };
 
 /// Whether a set can be opened.
@@ -50,7 +50,12 @@ impl fmt::Display for Presence {
 
 /// Whether `id` is there, without reading more than a few kilobytes.
 pub fn find(id: Id, root: Option<&Path>) -> Presence {
-    match locate(id.info(), root) {
+    presence(id.info(), root)
+}
+
+/// As [`find`], for an entry that need not be in the registry.
+pub(crate) fn presence(info: &'static Info, root: Option<&Path>) -> Presence {
+    match locate(info, root) {
         Ok((_, Layout::Embedded)) => Presence::Embedded,
         Ok((folder, layout)) => Presence::Found { folder, layout },
         Err(Error::NotFound {
@@ -95,7 +100,14 @@ pub(crate) fn read(info: &'static Info, root: Option<&Path>) -> Result<Dataset, 
             (train, test)
         }
     };
-    Ok(Dataset { info, train, test })
+    let place = (layout != Layout::Embedded).then_some(folder.as_path());
+    let content = Content::of(info, place, &train, &test);
+    Ok(Dataset {
+        info,
+        train,
+        test,
+        content,
+    })
 }
 
 /// One split out of Parquet shards.
@@ -133,7 +145,8 @@ fn check(
     for sum in info.sums.iter().filter(|sum| sum.part == part) {
         let found = match sum.of {
             Summed::Labels => sha256(&split.label_bytes()),
-            Summed::FirstPixels(n) => sha256(split.take(n).pixels()),
+            Summed::FirstPixels(n) => sha256(split.first_pixels(n)),
+            Summed::Tracks => sha256(&split.group_bytes()),
             Summed::Encoded => match &encoded {
                 Some(found) => found.clone(),
                 None => continue,
@@ -180,14 +193,13 @@ fn locate(info: &Info, root: Option<&Path>) -> Result<(PathBuf, Layout), Error> 
         let Layout::Parquet(codec) = layout else {
             continue;
         };
-        for folder in info.folders.iter().map(|folder| root.join(folder)) {
+        for &name in info.folders {
+            let folder = root.join(name);
             match encoding(info, &folder) {
                 Ok(Some(found)) if found == codec => return Ok((folder, layout)),
                 Ok(Some(other)) if seen.is_none() => seen = Some(resembling(info, &folder, other)),
                 Ok(_) => {}
-                // Anybody's file may lie in the data folder itself.
-                Err(Error::File { fault, .. })
-                    if folder == root && matches!(*fault, Fault::Column(_)) => {}
+                Err(Error::File { fault, .. }) if anybodys(name) && is_another_set(&fault) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -200,13 +212,39 @@ fn locate(info: &Info, root: Option<&Path>) -> Result<(PathBuf, Layout), Error> 
     }))
 }
 
-/// The encoding of the images of the Parquet shards in `folder`, if there are any of the set's size.
+/// Whether a folder under the data folder has no data set's name: anybody's files may lie there.
+fn anybodys(name: &str) -> bool {
+    ["", "data", "plain_text"].contains(&name)
+}
+
+/// Whether `fault` is one of a file that may be of another set, rather than of a damaged one.
+fn is_another_set(fault: &Fault) -> bool {
+    matches!(
+        fault,
+        Fault::Column { .. }
+            | Fault::Count { .. }
+            | Fault::Unknown { .. }
+            | Fault::Dimensions { .. }
+            | Fault::Colours { .. }
+    )
+}
+
+/// The encoding of the images of the Parquet shards in `folder`, if there are any shards.
 fn encoding(info: &Info, folder: &Path) -> Result<Option<Codec>, Error> {
-    let mut files = ["train", "test"]
+    let mut last = None;
+    for path in ["train", "test"]
         .iter()
-        .flat_map(|split| encoded::shards(folder, split));
-    files.next().map_or(Ok(None), |path| {
-        encoded::peek(info, &path).map_err(|fault| info.fault(path, fault))
+        .flat_map(|split| encoded::shards(folder, split))
+    {
+        let found = encoded::peek(info, &path).map_err(|fault| info.fault(&path, fault))?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        last = Some(path);
+    }
+    last.map_or(Ok(None), |path| {
+        let (found, expected) = (0, info.train);
+        Err(info.fault(path, Fault::Count { found, expected }))
     })
 }
 

@@ -92,13 +92,26 @@ fn values((kind, bytes): (u32, &[u8])) -> Result<Vec<i64>, Fault> {
         4 => each(bytes, |b| u16::from_le_bytes(b).into()),
         5 => each(bytes, |b| i32::from_le_bytes(b).into()),
         6 => each(bytes, |b| u32::from_le_bytes(b).into()),
-        9 => each(bytes, |b| f64::from_le_bytes(b) as i64),
+        9 => {
+            let floats: Vec<f64> = bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|b| f64::from_le_bytes(*b))
+                .collect();
+            // Beyond that not every whole number is one of 64 bits.
+            let whole = |float: &f64| float.fract() == 0.0 && float.abs() < 2_f64.powi(53);
+            if !floats.iter().all(whole) {
+                return Err(Fault::Matlab("an array of other values than whole numbers"));
+            }
+            floats.into_iter().map(|float| float as i64).collect()
+        }
         _ => return Err(Fault::Matlab("an array of other values than numbers")),
     })
 }
 
 /// A file of arrays of 16-bit numbers, for tests of what reads such files.
-#[cfg(test)]
+#[cfg(any(test, feature = "corpus"))]
 pub(crate) fn file(arrays: &[(&str, &[u16])]) -> Vec<u8> {
     let element = |kind: u32, body: &[u8]| {
         let mut element = [kind.to_le_bytes(), (body.len() as u32).to_le_bytes()].concat();

@@ -1,9 +1,8 @@
 //! CIFAR-10's official binary format: records of one label byte and 3,072 pixel bytes (a red, a green and a blue plane).
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Fault, Info, Split};
+use crate::{Error, Fault, Info, Split, files};
 
 const SHAPE: [usize; 3] = [3, 32, 32];
 const RECORD: usize = 1 + 3 * 32 * 32;
@@ -76,13 +75,10 @@ fn batches(info: &Info, files: &[PathBuf], images: usize) -> Result<Split, Error
     let expected = (images / files.len() * RECORD) as u64;
     let mut all = Split::with_capacity(SHAPE, images);
     for path in files {
-        let batch =
-            fs::read(path)
-                .map_err(Fault::from)
-                .and_then(|bytes| match bytes.len() as u64 {
-                    found if found == expected => binary_records(&bytes),
-                    found => Err(Fault::Size { found, expected }),
-                });
+        let batch = files::whole(path, expected).and_then(|bytes| match bytes.len() as u64 {
+            found if found == expected => binary_records(&bytes),
+            found => Err(Fault::Size { found, expected }),
+        });
         all.append(&batch.map_err(|fault| info.fault(path, fault))?);
     }
     Ok(all)

@@ -109,6 +109,8 @@ pub struct Info {
     pub packed: Packed,
     /// Checksums that must agree.
     pub sums: &'static [Sum],
+    /// What shows that all of its content is the official one.
+    pub proof: Proof,
     /// The archives from which it can be fetched; none if it cannot.
     pub archives: &'static [Archive],
 }
@@ -220,6 +222,17 @@ pub struct Sum {
     pub sha256: &'static str,
 }
 
+/// What shows that the content of a set is the official one, or of a packed set that which datasets.md documents.
+#[derive(Clone, Copy, Debug)]
+pub enum Proof {
+    /// Its [`Sum`]s, which cover all pixels and labels: other content is refused.
+    Sums,
+    /// The SHA-1 of CIFAR-10's binary files, in hex, the one of the test images last. Other content is used, and told.
+    Batches(&'static [&'static str]),
+    /// No published sum but those of the archives, which `fetch` compares. Content from elsewhere is used, and told.
+    Archives,
+}
+
 /// One of the two parts of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -238,6 +251,8 @@ pub enum Summed {
     FirstPixels(usize),
     /// The encoded images in order, one after the other (Parquet only).
     Encoded,
+    /// The tracks in order, four bytes each (little-endian): the class times 65,536 and the track's number in it.
+    Tracks,
 }
 
 impl fmt::Display for Summed {
@@ -246,6 +261,7 @@ impl fmt::Display for Summed {
             Self::Labels => f.write_str("the labels"),
             Self::FirstPixels(n) => write!(f, "the pixels of the first {n} images"),
             Self::Encoded => f.write_str("the encoded images"),
+            Self::Tracks => f.write_str("the tracks that the file names tell"),
         }
     }
 }
@@ -278,6 +294,30 @@ mod tests {
                 serde_json::from_value::<Id>(info.name.into()).unwrap(),
                 info.id
             );
+        }
+    }
+
+    #[test]
+    fn sums_that_are_a_proof_cover_all_pixels_and_labels() {
+        for info in REGISTRY {
+            if !matches!(info.proof, Proof::Sums) {
+                assert!(
+                    !info.archives.is_empty(),
+                    "{}: nothing else tells",
+                    info.name
+                );
+                continue;
+            }
+            for part in [Part::Train, Part::Test] {
+                let has = |of| {
+                    let mut sums = info.sums.iter();
+                    sums.any(|sum| sum.part == part && sum.of == of)
+                };
+                let pixels = Summed::FirstPixels(info.images(part));
+                assert!(has(Summed::Labels), "{}", info.name);
+                assert!(has(Summed::Encoded) || has(pixels), "{}", info.name);
+            }
+            assert!(!info.tracks || info.sums.iter().any(|sum| sum.of == Summed::Tracks));
         }
     }
 

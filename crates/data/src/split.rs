@@ -5,7 +5,7 @@ use std::fmt;
 
 use spec::Stream;
 
-use crate::{Error, Info};
+use crate::{Content, Error, Info};
 
 /// A data set: its description and its two splits.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct Dataset {
     pub train: Split,
     /// The test images.
     pub test: Split,
+    /// What the images are, and whether that was shown to be the official content.
+    pub content: Content,
 }
 
 /// Images, their labels, and, if the set has them, their groups.
@@ -122,6 +124,17 @@ impl Split {
     /// The group of one image; `None` if the set has no groups.
     pub fn group(&self, index: usize) -> Option<u32> {
         self.groups.get(index).copied()
+    }
+
+    /// The pixels of the first `n` images, or of all if there are fewer.
+    pub(crate) fn first_pixels(&self, n: usize) -> &[u8] {
+        &self.pixels[..n.min(self.len()) * self.shape.iter().product::<usize>()]
+    }
+
+    /// All groups, four bytes each (little-endian), for checksums.
+    pub(crate) fn group_bytes(&self) -> Vec<u8> {
+        let groups = self.groups.iter();
+        groups.flat_map(|group| group.to_le_bytes()).collect()
     }
 
     /// All labels, one byte each, for checksums.

@@ -1,22 +1,22 @@
 //! Both layouts on disk in miniature, and everything that can be wrong with their files.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Cursor;
 use std::path::Path;
-use std::sync::Arc;
 
+use flate2::write::GzEncoder;
 use image::{ImageFormat, RgbImage};
 use parquet::basic::Compression;
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int64Type};
 use parquet::file::properties::WriterProperties;
-use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::parser::parse_message_type;
 
+use crate::checksum::{sha1, sha256};
+use crate::corpus::{self, photograph};
+use crate::fetch::{Archive, Prepared, prepare_set};
 use crate::locate::read;
 use crate::resize::bilinear;
 use crate::{
-    Codec, Error, Id, Info, Layout, Packed, Part, Presence, REGISTRY, Split, Sum, Summed, encoded,
-    find,
+    Codec, Error, Id, Info, Layout, Packed, Part, Presence, Proof, REGISTRY, Split, Sum, Summed,
+    encoded, find,
 };
 
 /// CIFAR-10 as the registry has it, but with 10 training and 4 test images.
@@ -41,31 +41,18 @@ const fn small(layouts: &'static [Layout], sums: &'static [Sum]) -> Info {
         folders: REGISTRY[Id::Cifar10 as usize].folders,
         packed: Packed::square(32),
         sums,
+        proof: Proof::Archives,
         archives: &[],
     }
 }
 
-/// Record `index` in the official format: smooth, so that JPEG leaves it recognisable, and different in every channel.
+/// Record `index` in the official format.
 fn record(index: usize) -> Vec<u8> {
-    let pixels = (0..3).flat_map(|c| {
-        (0..32).flat_map(move |y| (0..32).map(move |x| (y * (2 + c) + x * 3 + index * 2) as u8))
-    });
-    [(index % 10) as u8].into_iter().chain(pixels).collect()
+    [vec![(index % 10) as u8], corpus::planes(index)].concat()
 }
 
 fn records(indices: std::ops::Range<usize>) -> Vec<u8> {
     indices.flat_map(record).collect()
-}
-
-fn encode(index: usize, format: ImageFormat) -> Vec<u8> {
-    let record = record(index);
-    let image = RgbImage::from_fn(32, 32, |x, y| {
-        let at = |c: usize| record[1 + (c * 32 + y as usize) * 32 + x as usize];
-        image::Rgb([at(0), at(1), at(2)])
-    });
-    let mut out = Cursor::new(Vec::new());
-    image.write_to(&mut out, format).unwrap();
-    out.into_inner()
 }
 
 /// Writes the six official files.
@@ -78,62 +65,16 @@ fn write_batches(folder: &Path) {
     fs::write(folder.join("test_batch.bin"), records(10..14)).unwrap();
 }
 
-/// Writes one Parquet file as Hugging Face does, two rows a group. `None` is an empty cell.
+/// Writes one Parquet file as Hugging Face does. `None` is an empty cell.
 fn write_shard(path: &Path, column: &str, rows: &[(Option<Vec<u8>>, i64)]) {
-    let schema = format!(
-        "message schema {{ optional group {column} {{ optional binary bytes; optional binary path (UTF8); }}
-         optional int64 label; }}"
-    );
-    let schema = Arc::new(parse_message_type(&schema).unwrap());
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::SNAPPY)
-        .build();
+    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut writer =
-        SerializedFileWriter::new(File::create(path).unwrap(), schema, Arc::new(properties))
-            .unwrap();
-    for rows in rows.chunks(2) {
-        let mut group = writer.next_row_group().unwrap();
-        let images: Vec<ByteArray> = rows
-            .iter()
-            .filter_map(|row| row.0.clone())
-            .map(ByteArray::from)
-            .collect();
-        let levels: Vec<i16> = rows
-            .iter()
-            .map(|row| if row.0.is_some() { 2 } else { 1 })
-            .collect();
-        write_column::<ByteArrayType>(&mut group, &images, &levels);
-        let paths: Vec<ByteArray> = rows
-            .iter()
-            .filter(|row| row.0.is_some())
-            .map(|row| format!("Train/{0}/{0:05}_{1:05}_00000.png", row.1, row.1 % 3))
-            .map(|path| ByteArray::from(path.into_bytes()))
-            .collect();
-        write_column::<ByteArrayType>(&mut group, &paths, &levels);
-        let labels: Vec<i64> = rows.iter().map(|row| row.1).collect();
-        write_column::<Int64Type>(&mut group, &labels, &vec![1; rows.len()]);
-        group.close().unwrap();
-    }
-    writer.close().unwrap();
-}
-
-fn write_column<T: DataType>(
-    group: &mut SerializedRowGroupWriter<'_, File>,
-    values: &[T::T],
-    levels: &[i16],
-) {
-    let mut column = group.next_column().unwrap().unwrap();
-    column
-        .typed::<T>()
-        .write_batch(values, Some(levels), None)
-        .unwrap();
-    column.close().unwrap();
+    fs::write(path, corpus::parquet(column, rows, properties.build())).unwrap();
 }
 
 fn rows(indices: std::ops::Range<usize>, format: ImageFormat) -> Vec<(Option<Vec<u8>>, i64)> {
     indices
-        .map(|index| (Some(encode(index, format)), (index % 10) as i64))
+        .map(|index| (Some(photograph(index, format)), (index % 10) as i64))
         .collect()
 }
 
@@ -350,15 +291,50 @@ fn a_fault_in_the_parquet_files_is_told_with_its_file() {
         ),
         (
             |f| rewrite(f, |rows| rows[2].0 = None),
-            &[TRAIN, "empty cells in column `img`"],
+            &[TRAIN, "row 2 has no value in column `img.bytes`"],
         ),
         (
-            |f| rewrite(f, |rows| rows[2].0 = Some(encode(8, ImageFormat::Jpeg))),
+            |f| rewrite(f, |rows| rows[2].0 = Some(photograph(8, ImageFormat::Jpeg))),
             &[TRAIN, "image 2 is not PNG-encoded"],
         ),
         (
             |f| rewrite(f, |rows| rows[2].0.as_mut().unwrap().truncate(60)),
             &[TRAIN, "image 2 cannot be decoded"],
+        ),
+        (
+            |f| rewrite(f, |rows| rows[2].0 = Some(claiming([20_000, 20_000], 8, 0))),
+            &[
+                TRAIN,
+                "image 2 is 20000 pixels wide and 20000 high instead of 32 and 32",
+            ],
+        ),
+        (
+            |f| {
+                rewrite(f, |rows| {
+                    rows[2].0 = Some(claiming([u32::MAX, u32::MAX], 16, 6));
+                });
+            },
+            &[TRAIN, "image 2 is 4294967295 pixels wide"],
+        ),
+        (
+            |f| rewrite(f, |rows| rows[2].0 = Some(claiming([32, 32], 16, 2))),
+            &[TRAIN, "image 2 has more than 8 bits a channel"],
+        ),
+        (
+            |f| rewrite(f, |rows| rows[2].0 = Some(claiming([32, 32], 8, 6))),
+            &[TRAIN, "image 2 has transparency"],
+        ),
+        (
+            |f| rewrite(f, |rows| rows[2].0.as_mut().unwrap().resize(2 << 20, 0)),
+            &[
+                TRAIN,
+                "image 2 cannot be decoded",
+                "it takes more than 1 MiB",
+            ],
+        ),
+        (
+            |f| rewrite(f, |rows| rows.extend(rows.clone())),
+            &[TRAIN, "14 images instead of 10"],
         ),
         (
             |f| {
@@ -381,6 +357,37 @@ fn a_fault_in_the_parquet_files_is_told_with_its_file() {
         let message = message(&SMALL, root.path());
         for part in named.iter().chain([&"THE WAY TO GET IT"]) {
             assert!(message.contains(part), "{part} is not in: {message}");
+        }
+    }
+}
+
+/// The head of a PNG image that claims a size, so many bits a channel and a type of colours, and nothing behind it.
+fn claiming(size: [u32; 2], bits: u8, colours: u8) -> Vec<u8> {
+    let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+    png.extend(size.map(u32::to_be_bytes).concat());
+    png.extend([bits, colours, 0, 0, 0]);
+    png
+}
+
+/// A set of its own name that is damaged is not said to be absent; somebody else's images are not said to be damaged.
+#[test]
+fn a_wrong_first_image_is_a_fault_in_a_folder_of_the_sets_name_alone() {
+    for (folder, named) in [("cifar10", true), ("data", false), ("", false)] {
+        for first in [claiming([33, 32], 8, 2), b"GIF89a".to_vec(), Vec::new()] {
+            let root = tempfile::tempdir().unwrap();
+            let path = root
+                .path()
+                .join(folder)
+                .join("train-00000-of-00001.parquet");
+            write_shard(&path, "img", &[(Some(first), 3)]);
+            match find(Id::Cifar10, Some(root.path())) {
+                Presence::Unusable { reason } if named => {
+                    assert!(reason.starts_with(path.to_str().unwrap()), "{reason}");
+                    assert!(reason.contains("image 0 is "), "{reason}");
+                }
+                Presence::NotFound { .. } if !named => {}
+                other => panic!("{folder}: {other}"),
+            }
         }
     }
 }
@@ -501,6 +508,109 @@ fn wrong_contents_are_told_by_their_checksums() {
         read(&ENCODED, Some(batches.path())).is_ok(),
         "the official files hold no encoded images"
     );
+}
+
+/// An image of a single colour, and one that is there twice: `record` with other pixels.
+fn blanked(index: usize) -> Vec<u8> {
+    let mut record = match index {
+        13 => record(3),
+        index => record(index),
+    };
+    record[0] = (index % 10) as u8;
+    if index < 12 {
+        record[1..].fill(7);
+    }
+    record
+}
+
+/// CIFAR-10 in miniature whose official files are those of [`write_batches`].
+fn with_batches(sums: Vec<String>) -> &'static Info {
+    let sums: Vec<&'static str> = sums.into_iter().map(|sum| &*sum.leak()).collect();
+    Box::leak(Box::new(Info {
+        proof: Proof::Batches(sums.leak()),
+        ..small(&[Layout::Records, Layout::Parquet(Codec::Png)], &[])
+    }))
+}
+
+#[test]
+fn content_is_verified_by_the_sums_of_the_official_files_in_any_layout() {
+    let batches = tempfile::tempdir().unwrap();
+    write_batches(batches.path());
+    let parquet = tempfile::tempdir().unwrap();
+    write_parquet(parquet.path(), "img", ImageFormat::Png);
+    let names = (1..=5).map(|batch| format!("data_batch_{batch}.bin"));
+    let sums = names.chain(["test_batch.bin".into()]).map(|name| {
+        let bytes = fs::read(batches.path().join(name)).unwrap();
+        sha1([bytes.as_slice()])
+    });
+    let info = with_batches(sums.collect());
+    let contents =
+        [batches.path(), parquet.path()].map(|root| read(info, Some(root)).unwrap().content);
+    assert!(contents[0].verified);
+    assert_eq!(contents[0], contents[1]);
+    assert_eq!(contents[0].images, 14);
+
+    // Labels are as ever, and no sum of the registry covers these pixels.
+    let other: Vec<u8> = (10..14).flat_map(blanked).collect();
+    fs::write(batches.path().join("test_batch.bin"), other).unwrap();
+    let found = read(info, Some(batches.path())).unwrap().content;
+    assert!(!found.verified);
+    assert_ne!(found.sha256, contents[0].sha256);
+    assert_eq!((found.images, found.blank, found.repeated), (14, 2, 0));
+    let other: Vec<u8> = [10, 13, 13, 13].into_iter().flat_map(blanked).collect();
+    fs::write(batches.path().join("test_batch.bin"), other).unwrap();
+    let found = read(info, Some(batches.path())).unwrap().content;
+    assert_eq!((found.verified, found.blank, found.repeated), (false, 1, 2));
+}
+
+/// The official CIFAR-10 files in miniature, packed, and a set that only its archive proves.
+fn archived(root: &Path) -> &'static Info {
+    write_batches(&root.join("cifar-10-batches-bin"));
+    let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Default::default()));
+    tar.append_dir_all("cifar-10-batches-bin", root.join("cifar-10-batches-bin"))
+        .unwrap();
+    let packed = tar.into_inner().unwrap().finish().unwrap();
+    let archive = Archive {
+        bytes: packed.len() as u64,
+        sha256: sha256(&packed).leak(),
+        ..REGISTRY[Id::Cifar10 as usize].archives[0]
+    };
+    fs::write(root.join(archive.file), packed).unwrap();
+    Box::leak(Box::new(Info {
+        archives: vec![archive].leak(),
+        ..small(&[Layout::Records], &[])
+    }))
+}
+
+#[test]
+fn what_comes_out_of_a_verified_archive_is_verified_until_it_changes() {
+    let root = tempfile::tempdir().unwrap();
+    let info = archived(root.path());
+    let verified = || read(info, Some(root.path())).unwrap().content.verified;
+    assert!(!verified(), "anybody may have put the files there");
+
+    let fetch = || match prepare_set(info, root.path(), None).unwrap() {
+        Prepared::Wanted(wanted) => wanted.fetch(&mut |_, _| {}).unwrap(),
+        Prepared::Done(fetched) => fetched,
+    };
+    let folder = root.path().join("cifar-10-batches-bin");
+    let (mut fetched, whole) = (fetch(), fs::read(folder.join("test_batch.bin")).unwrap());
+    assert_eq!((&fetched.folder, fetched.verified), (&folder, true));
+    assert!(verified());
+
+    let mut other = whole.clone();
+    other[100] ^= 1;
+    fs::write(folder.join("test_batch.bin"), &other).unwrap();
+    assert!(!verified());
+    // The archive is still there: it is unpacked again.
+    fetched = fetch();
+    assert!(fetched.verified && verified());
+    assert_eq!(fs::read(folder.join("test_batch.bin")).unwrap(), whole);
+    // Without it nothing is downloaded for a set that can be read, and nothing is claimed.
+    fs::write(folder.join("test_batch.bin"), &other).unwrap();
+    fs::remove_file(root.path().join(info.archives[0].file)).unwrap();
+    fetched = fetch();
+    assert!(!fetched.verified && !verified());
 }
 
 #[test]

@@ -12,6 +12,15 @@ use crate::Error;
 /// Is called with every regular file in an archive: its path in there and its contents.
 pub(crate) type Visit<'a> = dyn FnMut(&Path, &[u8]) -> Result<(), Error> + 'a;
 
+/// The most bytes that one file in an archive may unpack to; the largest official one has an eighth of it.
+const LARGEST: u64 = 1 << 28;
+
+/// An archive of photographs hardly shrinks them: more than this times its own length, and [`SLACK`], is no such archive.
+const SWELLING: u64 = 20;
+
+/// What an archive of a few small files may unpack to on top of that.
+const SLACK: u64 = 1 << 20;
+
 /// Visits the files in `file`, an archive that is called `name`: `.zip`, `.tar.gz` or `.tgz`. Any other name is that of a
 /// file which is not packed: this is the one file in it. `broken` makes the error of an archive that cannot be read.
 pub(crate) fn walk(
@@ -21,6 +30,8 @@ pub(crate) fn walk(
     broken: &dyn Fn(io::Error) -> Error,
 ) -> Result<(), Error> {
     let packed = || File::open(file).map(BufReader::new).map_err(broken);
+    let length = fs::metadata(file).map_err(broken)?.len();
+    let mut left = length.saturating_mul(SWELLING).saturating_add(SLACK);
     if name.ends_with(".zip") {
         let damaged = |error: zip::result::ZipError| broken(error.into());
         let mut archive = ZipArchive::new(packed()?).map_err(damaged)?;
@@ -28,7 +39,10 @@ pub(crate) fn walk(
             let mut entry = archive.by_index(index).map_err(damaged)?;
             let path = entry.name().map_err(damaged)?.into_owned();
             if entry.is_file() {
-                visit(Path::new(&path), &whole(&mut entry).map_err(broken)?)?;
+                visit(
+                    Path::new(&path),
+                    &whole(&mut entry, &mut left).map_err(broken)?,
+                )?;
             }
         }
     } else if name.ends_with(".tar.gz") || name.ends_with(".tgz") {
@@ -37,7 +51,7 @@ pub(crate) fn walk(
             let mut entry = entry.map_err(broken)?;
             let path = entry.path().map_err(broken)?.into_owned();
             if entry.header().entry_type().is_file() {
-                visit(&path, &whole(&mut entry).map_err(broken)?)?;
+                visit(&path, &whole(&mut entry, &mut left).map_err(broken)?)?;
             }
         }
     } else {
@@ -46,8 +60,14 @@ pub(crate) fn walk(
     Ok(())
 }
 
-fn whole(entry: &mut impl Read) -> io::Result<Vec<u8>> {
+/// The contents of a file in an archive, of which `left` bytes may still be unpacked.
+fn whole(entry: &mut impl Read, left: &mut u64) -> io::Result<Vec<u8>> {
+    let most = LARGEST.min(*left);
     let mut contents = Vec::new();
-    entry.read_to_end(&mut contents)?;
+    entry.take(most + 1).read_to_end(&mut contents)?;
+    *left = left.saturating_sub(contents.len() as u64);
+    if contents.len() as u64 > most {
+        return Err(io::Error::other("it unpacks to more than photographs can"));
+    }
     Ok(contents)
 }

@@ -13,6 +13,7 @@ pub mod paper;
 
 mod attacked;
 mod boundary;
+mod content;
 mod convergence;
 mod detection;
 mod dispersion;

@@ -7,7 +7,7 @@ use spec::{Id, Scale};
 
 use crate::study::{ATTACKS, BACKDOOR, CHOICES, FINETUNE, PRUNE, QUANTIZE, Study};
 use crate::{Document, NotRun, Records};
-use crate::{boundary, convergence, detection, dispersion, samples, targets, timing};
+use crate::{boundary, content, convergence, detection, dispersion, samples, targets, timing};
 
 /// A table of the paper, or a figure, with what belongs to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -168,6 +168,16 @@ impl Report {
 
     /// The report of these records; each takes those that it is about.
     pub fn build(self, records: &Records, scale: Scale, not_run: &[NotRun]) -> Document {
+        let mut document = self.document(records, scale, not_run);
+        let targets = records.targets.iter();
+        let notes = content::notes(targets.filter(|target| self.covers(records, target.id)));
+        for table in &mut document.tables {
+            table.notes.extend_from_slice(&notes);
+        }
+        document
+    }
+
+    fn document(self, records: &Records, scale: Scale, not_run: &[NotRun]) -> Document {
         match self {
             Self::Table1 => targets::build(records, scale, not_run),
             Self::Table2 => detection::build(&BACKDOOR, records, scale, not_run),

@@ -8,7 +8,7 @@ use records::{asked, everything, fashion};
 use report::{Cell, Document, Figure, Markup, OpenRun, Records, Report};
 use serde_json::json;
 use spec::Scale;
-use store::{Measured, SetRecord};
+use store::{Content, Measured, SetRecord};
 use verify::{Difference, Pixels, Rate};
 
 fn build(report: Report, records: &Records) -> Document {
@@ -441,5 +441,43 @@ fn samples_on_the_boundary_are_counted() {
     for line in lines {
         let expected = if line[generator] == "dbi" { "2" } else { "0" };
         assert_eq!(line[zeros], expected, "{line:?}");
+    }
+}
+
+/// Whoever copies a table has no other place to learn it from.
+#[test]
+fn every_table_says_whose_images_were_not_verified() {
+    let content = |verified| Content {
+        sha256: "5feceb66".repeat(8),
+        verified,
+        images: 60_000,
+        blank: 10_000,
+        repeated: 2,
+    };
+    let note = "Fashion-MNIST: its images were not verified to be the official ones (sha256 of their pixels and labels \
+                5feceb665feceb665feceb665feceb665feceb665feceb665feceb665feceb66); among 60000 images 10000 of a single colour \
+                and 2 equal to an earlier one.";
+    let plain = everything();
+    let mut verified = plain.clone();
+    let mut not = plain.clone();
+    for (records, known) in [(&mut verified, true), (&mut not, false)] {
+        for target in &mut records.targets {
+            target.content = Some(content(known || target.dataset != "fashion-mnist"));
+        }
+    }
+    for report in Report::ALL {
+        assert_eq!(build(report, &verified), build(report, &plain), "{report}");
+        let mut shown = not.targets.iter().filter(|t| t.dataset == "fashion-mnist");
+        let shown = shown.any(|target| report.covers(&not, target.id));
+        for table in build(report, &not).tables {
+            let told = table.notes.iter().filter(|told| *told == note).count();
+            assert_eq!(
+                told,
+                usize::from(shown),
+                "{}: {:?}",
+                table.title,
+                table.notes
+            );
+        }
     }
 }

@@ -38,8 +38,8 @@ pub use error::{Error, Result};
 pub use file::write as write_atomically;
 pub use lock::Holder;
 pub use record::{
-    Answers, Change, Dispersion, FORMAT, Measured, ProbeRecord, Progress, Provenance, Record,
-    RunRecord, SetRecord, Slice, Stop, TargetRecord, Timing,
+    Answers, Change, Content, Dispersion, FORMAT, Measured, ProbeRecord, Progress, Provenance,
+    Record, RunRecord, SetRecord, Slice, Stop, TargetRecord, Timing,
 };
 
 /// What a caller's own writer of weights or samples may fail with.

@@ -67,8 +67,26 @@ pub struct TargetRecord {
     /// SHA-256 of the weights' file, in hexadecimal digits; records of before this field have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_sha256: Option<String>,
+    /// What the images of the data set were; records of before this field do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
     /// How it was computed.
     pub provenance: Provenance,
+}
+
+/// What the images of a data set were, whatever their files are called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// SHA-256 of all labels and pixels, in hexadecimal digits.
+    pub sha256: String,
+    /// Whether they were shown to be the official ones, or of a packed set the documented ones.
+    pub verified: bool,
+    /// Number of images, of both parts.
+    pub images: u64,
+    /// How many of them are of a single colour; 0 where they are verified.
+    pub blank: u64,
+    /// How many of the others are equal to an earlier one; 0 where they are verified.
+    pub repeated: u64,
 }
 
 /// Why the first stage of a generator ended.

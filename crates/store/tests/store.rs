@@ -41,6 +41,7 @@ fn target() -> TargetRecord {
         train_images: 10_000,
         epochs: 3.0,
         weights_sha256: None,
+        content: None,
         provenance: Provenance {
             started: now(),
             ..Provenance::default()

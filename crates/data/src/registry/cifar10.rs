@@ -1,6 +1,6 @@
 //! CIFAR-10, its own pixels and those that went through JPEG.
 
-use super::{Codec, Id, Info, Layout, Packed, Part, Sum, Summed};
+use super::{Codec, Id, Info, Layout, Packed, Part, Proof, Sum, Summed};
 use crate::fetch::Archive;
 
 const CLASSES: &[&str] = &[
@@ -27,6 +27,17 @@ const LABELS: [Sum; 2] = [
         of: Summed::Labels,
         sha256: "cec8a24a1e92aa2ecaa0bbd3dbfa86bf6cd8759fbd209a832824c8cf0afca9d5",
     },
+];
+
+/// SHA-1 of the official binary files, as Apache MXNet (`gluon.data.vision.CIFAR10`) compares them: `data_batch_1.bin` to
+/// `data_batch_5.bin`, then `test_batch.bin`.
+const BATCHES: &[&str] = &[
+    "aadd24acce27caa71bf4b10992e9e7b2d74c2540",
+    "c0ba65cce70568cd57b4e03e9ac8d2a5367c1795",
+    "1dd00a74ab1d17a6e7d73e185b69dbf31242f295",
+    "aab85764eb3584312d3c7f65fd2fd016e36a258e",
+    "26e2849e66a845b7f1e4614ae70f4889ae604628",
+    "67eb016db431130d61cd03c7ad570b013799c88c",
 ];
 
 /// The original.
@@ -64,6 +75,7 @@ pub(super) const ORIGINAL: Info = Info {
             sha256: "28afc872aa454f5edfb44b9dc53187ac9e792b2e75c81b091face3432c78e91b",
         },
     ],
+    proof: Proof::Batches(BATCHES),
     archives: &[Archive {
         file: "cifar-10-binary.tar.gz",
         url: "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
@@ -107,5 +119,6 @@ pub(super) const JPEG: Info = Info {
             sha256: "fe67ed4242ac58ea0271e7183f3420239c53ea2318b449b430d4090c9cac446b",
         },
     ],
+    proof: Proof::Sums,
     archives: &[],
 };

@@ -1,6 +1,6 @@
 //! Oxford's 102 flowers: the photographs, and small copies of them.
 
-use super::{Codec, Id, Info, Layout, Packed, Part, Sum, Summed};
+use super::{Codec, Id, Info, Layout, Packed, Part, Proof, Sum, Summed};
 use crate::fetch::Archive;
 
 /// Flowers-102's flowers under the names of Udacity's `cat_to_name.json`; label 0 is the authors' category 1.
@@ -144,6 +144,7 @@ pub(super) const ORIGINAL: Info = Info {
     folders: &[],
     packed: Packed::square(128),
     sums: &LABELS,
+    proof: Proof::Archives,
     archives: &[
         Archive {
             file: "102flowers.tgz",
@@ -209,5 +210,6 @@ pub(super) const SMALL: Info = Info {
             sha256: "48161716fd3ba8e76ece7207aad27eebe4d43f45e67ae71909ecdf65cad4bad8",
         },
     ],
+    proof: Proof::Sums,
     archives: &[],
 };

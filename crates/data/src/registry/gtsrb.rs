@@ -1,6 +1,6 @@
 //! GTSRB, the German traffic signs: all training images, and every second one.
 
-use super::{Codec, Id, Info, Layout, Packed, Part, Sum, Summed};
+use super::{Codec, Id, Info, Layout, Packed, Part, Proof, Sum, Summed};
 use crate::fetch::Archive;
 
 /// GTSRB's 43 signs; its authors number them and leave the naming to others.
@@ -84,6 +84,7 @@ pub(super) const ORIGINAL: Info = Info {
         },
         TEST_LABELS,
     ],
+    proof: Proof::Archives,
     archives: &[
         Archive {
             file: "GTSRB_Final_Training_Images.zip",
@@ -145,10 +146,16 @@ pub(super) const THINNED: Info = Info {
             sha256: "9566bf9672d2023fdf75e9f30051064955d113367ea7933a85a7dd03a58c3ffb",
         },
         Sum {
+            part: Part::Train,
+            of: Summed::Tracks,
+            sha256: "3fde8588f10d9d273ea0a471b74af16f83ada16f91637f5501153ac62c8b88b3",
+        },
+        Sum {
             part: Part::Test,
             of: Summed::Encoded,
             sha256: "80eff11daa564d82a9812f58fdbafd15aa5fee6421e7793ea6a65de7eadda7d8",
         },
     ],
+    proof: Proof::Sums,
     archives: &[],
 };

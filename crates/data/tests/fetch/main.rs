@@ -6,8 +6,9 @@ use std::fs;
 use std::io::{Cursor, Write};
 use std::net::TcpListener;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use data::fetch::{Archive, Problem};
+use data::fetch::{Archive, Patience, Problem};
 use data::{Error, Fault, Id};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -243,6 +244,222 @@ fn what_is_not_the_file_is_refused() {
         // What was there already is not lost to it.
         let part = fs::read(root.path().join("set.tar.gz.part")).unwrap_or_default();
         assert!(have == 0 || part == packed[..have], "{message}");
+    }
+}
+
+/// A network that wants a login, a proxy or a mirror may answer with anything and call it success: what was downloaded before is
+/// worth more than that.
+#[test]
+fn an_answer_that_is_not_the_file_leaves_the_part_as_it_is() {
+    let (packed, archive) = sample();
+    let half = packed.len() / 2;
+    let another = "sends another file than the one of which";
+    let cases: [(&[Reply], &[usize], &str); 8] = [
+        (
+            &[Reply::TypedPage],
+            &[0, half],
+            "something else than the file (text/html; charset=utf-8)",
+        ),
+        (
+            &[Reply::PartialPage],
+            &[half],
+            "else than the file (text/html)",
+        ),
+        (
+            &[Reply::LoginPage, Reply::TypedPage],
+            &[0, half],
+            "else than the file (text/html; charset=utf-8)",
+        ),
+        (
+            &[Reply::Json],
+            &[0, half],
+            r#"(of no type, which begins with `{"error": "not logged in"}`)"#,
+        ),
+        (&[Reply::OtherFile], &[half], another),
+        (&[Reply::WrongTotal], &[half], "bytes instead of"),
+        (
+            &[Reply::Shorter],
+            &[half],
+            "the server offers 7 bytes instead of",
+        ),
+        (
+            &[Reply::Status(416)],
+            &[half],
+            "asked for what follows byte",
+        ),
+    ];
+    for (replies, lengths, expected) in cases {
+        for &have in lengths {
+            let root = tempfile::tempdir().unwrap();
+            let part = root.path().join("set.tar.gz.part");
+            fs::write(&part, &packed[..have]).unwrap();
+            let (url, _) = serve(&packed, replies);
+            let message = get(&archive, root.path(), &url).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+            assert!(message.contains("By hand"), "{message}");
+            assert!(fs::read(&part).unwrap() == packed[..have], "{message}");
+        }
+    }
+}
+
+/// What a server without ranges sends again is compared, not written again: a lost connection costs nothing.
+#[test]
+fn a_server_without_ranges_goes_on_from_what_is_there() {
+    let (packed, archive) = sample();
+    let root = tempfile::tempdir().unwrap();
+    let part = root.path().join("set.tar.gz.part");
+    let have = packed.len() - 10;
+    fs::write(&part, &packed[..have]).unwrap();
+    let (url, _) = serve(&packed, &[Reply::WholeHalf]);
+    assert!(get(&archive, root.path(), &url).is_err());
+    assert!(fs::read(&part).unwrap() == packed[..have]);
+    let (url, _) = serve(&packed, &[Reply::Whole]);
+    get(&archive, root.path(), &url).unwrap();
+    assert_complete(root.path());
+}
+
+fn patience() -> Patience {
+    Patience {
+        silence: Duration::from_millis(300),
+        pause: Duration::from_millis(20),
+        connections: 5,
+    }
+}
+
+fn get_patiently(archive: &Archive, root: &Path, url: &str) -> Result<(), Error> {
+    let archives = std::slice::from_ref(archive);
+    Archive::fetch_patiently(archives, root, Some(url), &patience(), &mut |_, _| {})
+}
+
+#[test]
+fn a_server_that_gives_a_byte_at_a_time_is_given_up() {
+    let (packed, archive) = sample();
+    let root = tempfile::tempdir().unwrap();
+    let (url, log) = serve(&packed, &[Reply::OneByte; 100]);
+    let begun = Instant::now();
+    let error = get_patiently(&archive, root.path(), &url).unwrap_err();
+    // 20, 40, 80 and 160 ms.
+    assert!(begun.elapsed() >= Duration::from_millis(300));
+    assert_eq!(ranges(&log).len(), 5);
+    let message = error.to_string();
+    let said = "5 connections in a row were lost with next to nothing gained, the last after 5 of";
+    assert!(message.contains(said), "{message}");
+    let part = fs::read(root.path().join("set.tar.gz.part")).unwrap();
+    assert!(part == packed[..5], "the same command goes on from there");
+    let waits = Patience::default();
+    assert_eq!(
+        (waits.connections, waits.pause),
+        (5, Duration::from_secs(1))
+    );
+}
+
+#[test]
+fn a_server_that_falls_silent_is_left_and_asked_again() {
+    let (packed, archive) = sample();
+    let root = tempfile::tempdir().unwrap();
+    let (url, log) = serve(&packed, &[Reply::Stall, Reply::Right]);
+    get_patiently(&archive, root.path(), &url).unwrap();
+    assert_complete(root.path());
+    let half = packed.len() / 2;
+    assert_eq!(ranges(&log), [None, Some(format!("bytes={half}-"))]);
+}
+
+#[test]
+fn what_is_no_address_is_refused_before_anything_is_done() {
+    let (_, archive) = sample();
+    for address in [
+        "",
+        "set.tar.gz",
+        "/home/me/set.tar.gz",
+        "ftp://host/a",
+        "http://",
+        "file:///a",
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        let error = get(&archive, root.path(), address).unwrap_err();
+        let message = error.to_string();
+        assert!(matches!(error, Error::Address { .. }), "{message}");
+        assert!(message.contains("By hand"), "{message}");
+        assert!(names(root.path()).is_empty());
+    }
+}
+
+#[test]
+fn a_set_that_the_disk_cannot_hold_is_refused() {
+    let (_, mut archive) = sample();
+    archive.bytes = 1 << 62;
+    let root = tempfile::tempdir().unwrap();
+    let message = get(&archive, root.path(), "http://127.0.0.1:9/")
+        .unwrap_err()
+        .to_string();
+    let path = root.path().to_str().unwrap();
+    for said in [
+        path,
+        "needs at least 9223372036854775808 bytes",
+        "make room",
+    ] {
+        assert!(message.contains(said), "{message}");
+    }
+    assert!(names(root.path()).is_empty());
+}
+
+/// Links could lead out of the folder, and devices are no photographs.
+#[test]
+fn what_is_no_file_in_an_archive_is_left_out() {
+    let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::none()));
+    let entries = [
+        ("set/link", tar::EntryType::Symlink),
+        ("set/hard", tar::EntryType::Link),
+        ("set/fifo", tar::EntryType::Fifo),
+        ("set/link/evil", tar::EntryType::Regular),
+    ];
+    for (name, kind) in entries {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(0);
+        header.set_mode(0o644);
+        if kind.is_symlink() || kind.is_hard_link() {
+            header.set_link_name("../..").unwrap();
+        }
+        tar.append_data(&mut header, name, &[][..]).unwrap();
+    }
+    let packed = tar.into_inner().unwrap().finish().unwrap();
+    let archive = describe("set.tar.gz", &packed, "set", "set");
+    let outer = tempfile::tempdir().unwrap();
+    let root = outer.path().join("data");
+    fs::create_dir(&root).unwrap();
+    fs::write(root.join("set.tar.gz"), &packed).unwrap();
+    archive.fetch(&root, None, &mut |_, _| {}).unwrap();
+    assert_eq!(names(outer.path()), ["data"]);
+    assert_eq!(names(&root.join("set")), ["link"]);
+    assert_eq!(names(&root.join("set/link")), ["evil"]);
+}
+
+#[test]
+fn an_archive_that_swells_is_refused() {
+    let zeros = vec![0; 3 << 20];
+    let zip = zip(&[("set/a", &zeros)]);
+    let tar = {
+        let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::best()));
+        let mut header = tar::Header::new_gnu();
+        header.set_size(zeros.len() as u64);
+        tar.append_data(&mut header, "set/a", zeros.as_slice())
+            .unwrap();
+        tar.into_inner().unwrap().finish().unwrap()
+    };
+    for (packed, name) in [(zip, "set.zip"), (tar, "set.tar.gz")] {
+        let archive = describe(name, &packed, "set", "set");
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join(name), &packed).unwrap();
+        let message = archive
+            .fetch(root.path(), None, &mut |_, _| {})
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("unpacks to more than photographs can"),
+            "{message}"
+        );
+        assert_eq!(names(root.path()), [name]);
     }
 }
 

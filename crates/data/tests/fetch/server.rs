@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// How the server treats one connection.
 #[derive(Clone, Copy)]
@@ -15,6 +16,8 @@ pub enum Reply {
     Half,
     /// The whole file, whatever range was asked for.
     Whole,
+    /// As `Whole`, but the connection is dropped when half of the body has been sent.
+    WholeHalf,
     /// One byte in the middle is another one.
     WrongByte,
     /// A range that begins elsewhere.
@@ -23,6 +26,24 @@ pub enum Reply {
     TooLong,
     /// A small page, as the login pages of public networks.
     Page,
+    /// The same, of a type and without its length.
+    TypedPage,
+    /// The same, as the part that was asked for.
+    PartialPage,
+    /// The same, at another address.
+    LoginPage,
+    /// A report of an error, of no type and without its length.
+    Json,
+    /// Another file of the same kind, its length not announced.
+    OtherFile,
+    /// A part of a longer file.
+    WrongTotal,
+    /// No such part, as the file is shorter.
+    Shorter,
+    /// As `Right`, but the connection is dropped after a byte.
+    OneByte,
+    /// As `Right`, but after half of the body nothing comes for seconds.
+    Stall,
     /// No file.
     Status(u16),
 }
@@ -56,8 +77,9 @@ pub fn serve_folder(files: &[(&str, &[u8])], replies: &[Reply]) -> (String, Log)
             let (stream, _) = listener.accept().unwrap();
             let (name, range) = request(&stream);
             requests.lock().unwrap().push((name.clone(), range.clone()));
-            // The client may hang up early; that is its good right.
-            let _ = answer(stream, &files[&name], reply, range.as_deref());
+            let file = files.get(&name).cloned().unwrap_or_else(page);
+            // The client may hang up early; that is its good right. One that was left waiting comes again meanwhile.
+            thread::spawn(move || answer(stream, &file, reply, range.as_deref()));
         }
     });
     (url, log)
@@ -90,10 +112,33 @@ fn answer(
     });
     let mut body = file.to_vec();
     let mut head = "200 OK".to_owned();
+    if let Reply::LoginPage = reply {
+        // The login page is asked for at a connection of its own.
+        let host = format!("http://{}/login", stream.local_addr()?);
+        let head = format!("302 Found\r\nLocation: {host}\r\nContent-Length: 0");
+        return write!(stream, "HTTP/1.1 {head}\r\nConnection: close\r\n\r\n");
+    }
     match (reply, from) {
+        (Reply::TypedPage, _) => {
+            (head, body) = (
+                "200 OK\r\nContent-Type: text/html; charset=utf-8".into(),
+                page(),
+            );
+        }
+        (Reply::PartialPage, Some(from)) => {
+            let to = file.len() - 1;
+            let range = format!("Content-Range: bytes {from}-{to}/{}", file.len());
+            head = format!("206 Partial\r\nContent-Type: text/html\r\n{range}");
+            body = page();
+        }
+        (Reply::Json, _) => body = br#"{"error": "not logged in"}"#.to_vec(),
+        (Reply::OtherFile, _) => body.iter_mut().skip(8).for_each(|byte| *byte ^= 1),
+        (Reply::Shorter, Some(_)) => {
+            (head, body) = ("416 No\r\nContent-Range: bytes */7".into(), Vec::new());
+        }
         (Reply::Status(status), _) => (head, body) = (format!("{status} No"), Vec::new()),
-        (Reply::Page, _) => body = b"<html>Please log in</html>".to_vec(),
-        (Reply::Whole, _) | (_, None) => {}
+        (Reply::Page, _) => body = page(),
+        (Reply::Whole | Reply::WholeHalf, _) | (_, None) => {}
         (_, Some(from)) if from >= file.len() => (head, body) = ("416 No".to_owned(), Vec::new()),
         (_, Some(from)) => {
             let shown = if matches!(reply, Reply::WrongRange) {
@@ -101,20 +146,25 @@ fn answer(
             } else {
                 from
             };
+            let total = match reply {
+                Reply::WrongTotal => file.len() + 1,
+                _ => file.len(),
+            };
             head = format!(
-                "206 Partial\r\nContent-Range: bytes {shown}-{}/{}",
-                file.len() - 1,
-                file.len()
+                "206 Partial\r\nContent-Range: bytes {shown}-{}/{total}",
+                file.len() - 1
             );
             body.drain(..from);
         }
     }
     match reply {
         Reply::TooLong => body.push(0),
+        Reply::TypedPage | Reply::PartialPage | Reply::Json | Reply::OtherFile => {}
         _ => head += &format!("\r\nContent-Length: {}", body.len()),
     }
     match reply {
-        Reply::Half => body.truncate(body.len() / 2),
+        Reply::Half | Reply::WholeHalf | Reply::Stall => body.truncate(body.len() / 2),
+        Reply::OneByte => body.truncate(1),
         Reply::WrongByte => {
             let middle = body.len() / 2;
             body[middle] ^= 1;
@@ -122,5 +172,13 @@ fn answer(
         _ => {}
     }
     write!(stream, "HTTP/1.1 {head}\r\nConnection: close\r\n\r\n")?;
-    stream.write_all(&body)
+    stream.write_all(&body)?;
+    if let Reply::Stall = reply {
+        thread::sleep(Duration::from_secs(5));
+    }
+    Ok(())
+}
+
+fn page() -> Vec<u8> {
+    b"<html>Please log in</html>".to_vec()
 }

@@ -36,6 +36,7 @@ pub fn fashion() -> TargetRecord {
         train_images: 10_000,
         epochs: 4.0,
         weights_sha256: None,
+        content: None,
         provenance: Provenance::default(),
     }
 }

@@ -1,8 +1,9 @@
 //! `data list` and `data fetch`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
+use data::fetch::{Fetched, Prepared};
 use data::{Presence, REGISTRY};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -31,24 +32,47 @@ pub fn run(command: Data) -> anyhow::Result<()> {
                     anyhow!("name the data folder: `runner data fetch {dataset} --data DIR`")
                 })
                 .or_refuse()?;
+            let prepared = data::fetch::prepare(dataset, &path, url.as_deref()).or_refuse()?;
+            let wanted = match prepared {
+                Prepared::Wanted(wanted) => wanted,
+                Prepared::Done(found) => {
+                    tell(dataset, &path, &found);
+                    return Ok(());
+                }
+            };
             let bar = ProgressBar::new(0);
             if let Ok(style) = ProgressStyle::with_template(
                 "{bar:40} {bytes}/{total_bytes}  {bytes_per_sec}, {eta} left",
             ) {
                 bar.set_style(style);
             }
-            let found = data::fetch(dataset, &path, url.as_deref(), &mut |done, total| {
+            let found = wanted.fetch(&mut |done, total| {
                 bar.set_length(total);
                 bar.set_position(done);
             });
             bar.finish_and_clear();
-            let folder = match found {
-                Err(error @ data::Error::NoArchive { .. }) => Err(error).or_refuse()?,
+            let found = match found {
+                Err(busy) if busy.is_busy() => Err(busy).or_refuse()?,
                 found => found?,
             };
-            say!("{}: {}", dataset.info().title, folder.display());
+            tell(dataset, &path, &found);
             Ok(())
         }
+    }
+}
+
+/// Says where a data set is, and whether it is the official one.
+fn tell(dataset: data::Id, root: &Path, found: &Fetched) {
+    let info = dataset.info();
+    say!("{}: {}", info.title, found.folder.display());
+    if !found.verified {
+        let archives: Vec<&str> = info.archives.iter().map(|archive| archive.file).collect();
+        say!(
+            "Its content could not be compared with the official one, and tables will say so. To have it compared, put {} into {}, or \
+             move the folder away, and run the command again.",
+            archives.join(", "),
+            root.display()
+        );
     }
 }
 

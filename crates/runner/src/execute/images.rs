@@ -47,6 +47,24 @@ impl Images {
         })
     }
 
+    /// What the images of the whole data set are.
+    pub fn content(&self) -> store::Content {
+        let data::Content {
+            sha256,
+            verified,
+            images,
+            blank,
+            repeated,
+        } = self.dataset.content.clone();
+        store::Content {
+            sha256,
+            verified,
+            images: images as u64,
+            blank: blank as u64,
+            repeated: repeated as u64,
+        }
+    }
+
     /// Those it is trained on.
     pub fn train(&self) -> &Split {
         self.trained.as_ref().unwrap_or(&self.dataset.train)

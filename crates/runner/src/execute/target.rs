@@ -79,6 +79,22 @@ impl Bench<'_> {
         images: Images,
         stream: &Stream,
     ) -> anyhow::Result<Subject> {
+        let images_now = images.content();
+        if let Some(then) = &record.content
+            && then.sha256 != images_now.sha256
+            && !(then.verified && images_now.verified)
+        {
+            anyhow::bail!(
+                "its images are others now: the sha256 of their pixels and labels was {} when it was made, and is {}; put the files \
+                 back, or delete its record, {}, to have it made again",
+                then.sha256,
+                images_now.sha256,
+                self.store
+                    .weights(&step.id)
+                    .with_file_name("record.json")
+                    .display()
+            );
+        }
         let path = self.store.weights(&step.id);
         let other = |found: &Sha256| {
             let sum = record.weights_sha256.as_ref();
@@ -151,6 +167,7 @@ impl Bench<'_> {
                 .as_ref()
                 .map_or(0.0, |train| train.epochs.get() as f64),
             weights_sha256: Some(Sha256::of(&bytes).as_str().to_owned()),
+            content: Some(subject.images.content()),
             provenance: clock.provenance(self.device),
         };
         self.store

@@ -1,0 +1,182 @@
+//! The head of an encoded image: its size and its kind of colours, read before anything is decoded.
+//!
+//! A decoder allocates what the head claims. So the claim is compared with what the set needs first; a file of a few kilobytes
+//! can claim gigabytes.
+
+use crate::Codec;
+
+/// What an image says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// Width in pixels.
+    pub(crate) width: u32,
+    /// Height in pixels.
+    pub(crate) height: u32,
+    /// What cannot be turned into 8-bit RGB without loss or guesswork, if anything.
+    pub(crate) foreign: Option<&'static str>,
+}
+
+pub(crate) const ALPHA: &str = "has transparency";
+pub(crate) const DEEP: &str = "has more than 8 bits a channel";
+const CMYK: &str = "has colours other than grey or RGB (CMYK)";
+
+impl Head {
+    /// The head of an image; `None` if it is damaged or ends too early.
+    pub(crate) fn of(bytes: &[u8], codec: Codec) -> Option<Self> {
+        match codec {
+            Codec::Png => png(bytes),
+            Codec::Jpeg => jpeg(bytes),
+            Codec::Ppm => ppm(bytes),
+        }
+    }
+}
+
+/// The first chunk behind the signature, `IHDR`: 4 bytes of width, 4 of height, the bits a channel, the type of colours.
+fn png(bytes: &[u8]) -> Option<Head> {
+    const NAME: usize = 12;
+    let word = |at: usize| Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?));
+    if bytes.get(NAME..NAME + 4)? != b"IHDR" {
+        return None;
+    }
+    let (bits, colours) = (*bytes.get(24)?, *bytes.get(25)?);
+    let foreign = match (bits, colours) {
+        (_, 4 | 6) => Some(ALPHA),
+        (16, _) => Some(DEEP),
+        _ => None,
+    };
+    Some(Head {
+        width: word(16)?,
+        height: word(20)?,
+        foreign,
+    })
+}
+
+/// The first frame header (`SOF`) among the segments: its length, the bits a channel, height, width, number of channels.
+fn jpeg(bytes: &[u8]) -> Option<Head> {
+    let mut rest = bytes.get(2..)?;
+    loop {
+        match rest {
+            [0xff, 0xff, ..] => rest = &rest[1..],
+            // Huffman tables, a reserved marker and arithmetic coding share the range of the frame headers.
+            [0xff, 0xc0..=0xcf, _, _, bits, h1, h0, w1, w0, channels, ..]
+                if !matches!(rest[1], 0xc4 | 0xc8 | 0xcc) =>
+            {
+                let foreign = match (bits, channels) {
+                    (9.., _) => Some(DEEP),
+                    (_, 1 | 3) => None,
+                    _ => Some(CMYK),
+                };
+                return Some(Head {
+                    width: u16::from_be_bytes([*w1, *w0]).into(),
+                    height: u16::from_be_bytes([*h1, *h0]).into(),
+                    foreign,
+                });
+            }
+            // A segment; its length counts itself.
+            [0xff, _, high, low, ..] => {
+                let length = usize::from(u16::from_be_bytes([*high, *low]));
+                rest = rest.get(2 + length.max(2)..)?;
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// Three numbers in digits behind `P6`: width, height and the largest value. White space and comments (`#` to the end of
+/// the line) separate them.
+fn ppm(bytes: &[u8]) -> Option<Head> {
+    let mut rest = bytes.strip_prefix(b"P6")?;
+    let mut number = || {
+        loop {
+            rest = rest.trim_ascii_start();
+            if rest.first() != Some(&b'#') {
+                break;
+            }
+            let end = rest.iter().position(|byte| *byte == b'\n')?;
+            rest = &rest[end..];
+        }
+        let end = rest.iter().position(|byte| !byte.is_ascii_digit())?;
+        let (digits, after) = rest.split_at(end);
+        rest = after;
+        str::from_utf8(digits).ok()?.parse::<u32>().ok()
+    };
+    let (width, height, largest) = (number()?, number()?, number()?);
+    Some(Head {
+        width,
+        height,
+        foreign: (largest > 255).then_some(DEEP),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use image::{DynamicImage, ImageFormat};
+
+    use super::*;
+
+    fn encoded(image: DynamicImage, format: ImageFormat) -> Vec<u8> {
+        let mut out = Cursor::new(Vec::new());
+        image.write_to(&mut out, format).unwrap();
+        out.into_inner()
+    }
+
+    fn head(width: u32, height: u32, foreign: Option<&'static str>) -> Option<Head> {
+        Some(Head {
+            width,
+            height,
+            foreign,
+        })
+    }
+
+    #[test]
+    fn the_head_is_what_an_encoder_wrote() {
+        let cases = [
+            (DynamicImage::new_rgb8(7, 300), None),
+            (DynamicImage::new_luma8(300, 7), None),
+            (DynamicImage::new_rgba8(7, 9), Some(ALPHA)),
+            (DynamicImage::new_luma_a8(7, 9), Some(ALPHA)),
+            (DynamicImage::new_rgb16(7, 9), Some(DEEP)),
+            (DynamicImage::new_luma16(7, 9), Some(DEEP)),
+        ];
+        for (image, foreign) in cases {
+            let (width, height) = (image.width(), image.height());
+            let found = Head::of(&encoded(image, ImageFormat::Png), Codec::Png);
+            assert_eq!(found, head(width, height, foreign));
+        }
+        for image in [
+            DynamicImage::new_rgb8(7, 300),
+            DynamicImage::new_luma8(7, 300),
+        ] {
+            let found = Head::of(&encoded(image, ImageFormat::Jpeg), Codec::Jpeg);
+            assert_eq!(found, head(7, 300, None));
+        }
+        let ppm = b"P6 # a comment\n# another\n 7\t300\n255\n";
+        assert_eq!(Head::of(ppm, Codec::Ppm), head(7, 300, None));
+        let deep = b"P6 7 300 65535 ";
+        assert_eq!(Head::of(deep, Codec::Ppm), head(7, 300, Some(DEEP)));
+    }
+
+    #[test]
+    fn a_head_that_is_cut_is_none() {
+        let images = [
+            (
+                encoded(DynamicImage::new_rgb8(7, 9), ImageFormat::Png),
+                Codec::Png,
+                26,
+            ),
+            (
+                encoded(DynamicImage::new_rgb8(7, 9), ImageFormat::Jpeg),
+                Codec::Jpeg,
+                29,
+            ),
+            (b"P6 7 300 255\n".to_vec(), Codec::Ppm, 13),
+        ];
+        for (image, codec, length) in images {
+            for length in 0..length {
+                assert_eq!(Head::of(&image[..length], codec), None, "{codec} {length}");
+            }
+        }
+    }
+}
