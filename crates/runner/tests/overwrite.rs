@@ -19,7 +19,7 @@ targets:
     train: {epochs: 1, images: 20, batch: 10}
     test_images: 10
 generators: [dbi: {samples: 4, stage1: {iterations: 2}}]
-attacks: [identity]
+attacks: [prune]
 desk: [seed=1]
 ";
 
@@ -137,7 +137,7 @@ fn a_grid_that_says_more_is_written_over_the_old_tables() {
     let more = [
         "grid.yaml",
         "--set",
-        "attacks=[identity, prune]",
+        "attacks=[prune, quantize]",
         "--set",
         "title=More",
     ];
