@@ -1,6 +1,6 @@
 //! The zip archive of PyTorch 1.6 and newer: a folder with the pickle `data.pkl` and a file for each storage, `data/KEY`.
 
-use crate::error::{SAVE, Shown};
+use crate::error::Shown;
 use crate::float::Order;
 use crate::load::Loader;
 use crate::pickle::Pickle;
@@ -91,13 +91,11 @@ impl<'a> Zip<'a> {
             });
         }
         let program = ["code/", "constants.pkl"].map(|part| format!("{first}{part}"));
-        if self.names.iter().any(|name| {
-            let is_code = program.iter().any(|part| name.starts_with(part));
-            is_code
-        }) {
+        let is_program = |name: &String| program.iter().any(|part| name.starts_with(part));
+        if self.names.iter().any(is_program) {
             return Err(Error::Content {
-                what: "is a TorchScript program, not a state dict".into(),
-                fix: SAVE,
+                what: "is a TorchScript program and not a state dict".into(),
+                fix: "load it with torch.jit.load and save its `state_dict()`",
             });
         }
         Ok(first)

@@ -16,7 +16,7 @@ pub enum Error {
     #[error("is longer than 4 GiB; save the model's `state_dict()` alone")]
     TooLong,
     /// The content is of another format.
-    #[error("is {what}, which is no weight file that can be read; {fix}")]
+    #[error("is {what}; {fix}")]
     Format {
         /// What it is.
         what: &'static str,

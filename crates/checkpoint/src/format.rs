@@ -36,9 +36,9 @@ pub(crate) fn of(bytes: &[u8]) -> Result<Format> {
     })
 }
 
-const UNKNOWN: &str = "neither safetensors nor written by torch.save";
+const UNKNOWN: &str = "neither a safetensors file nor written by torch.save";
 const USE: &str = "give a .safetensors or .pth file";
-const PYTORCH: &str = "load it where it is from, and save the weights with PyTorch or safetensors";
+const PYTORCH: &str = "convert its weights to safetensors";
 const UNPACK: &str = "unpack it first";
 
 fn starts_at(bytes: &[u8], offset: usize, magic: &[u8]) -> bool {

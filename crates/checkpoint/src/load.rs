@@ -2,7 +2,7 @@
 
 use crate::error::Shown;
 use crate::float::Order;
-use crate::pickle::Pickle;
+use crate::pickle::{Pickle, Ref};
 use crate::torch::{self, Storages};
 use crate::view::View;
 use crate::{Checkpoint, Error, Result, Tensor, claim, names, state_dict};
@@ -20,8 +20,15 @@ impl<'a> Loader<'a> {
     /// For the state dict in a pickle, out of `length` bytes of storages.
     pub fn new(pickle: &Pickle<'a>, length: u64) -> Result<Self> {
         let storages = Storages::of(pickle)?;
-        let found = state_dict::find(pickle)?.into_iter();
-        let entries = found.map(|(name, value)| (name.to_owned(), (name, value)));
+        let found = state_dict::find(pickle)?;
+        // Before the scales and zero points beside it, which are integers.
+        let is_quantised = |&&(_, value): &&(&str, Ref)| torch::is_quantised(pickle, value);
+        if let Some((name, _)) = found.iter().find(is_quantised) {
+            return Err(torch::quantised(name));
+        }
+        let entries = found
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), (name, value)));
         let mut wanted: BTreeMap<_, Vec<_>> = BTreeMap::new();
         let mut elements = 0u64;
         for (bare, (name, value)) in names::settle(entries.collect())? {

@@ -16,6 +16,9 @@ const PREFIXES: [&str; 8] = [
     "state_dict.",
 ];
 
+/// The longest name of a tensor, in bytes.
+const MAX_LENGTH: usize = 256;
+
 /// Batch normalisation's count of batches; inference does not read it.
 const COUNTER: &str = "num_batches_tracked";
 
@@ -26,6 +29,12 @@ pub(crate) fn settle<T>(tensors: Vec<(String, T)>) -> Result<BTreeMap<String, T>
     for (name, tensor) in tensors {
         if last(&name) == COUNTER {
             continue;
+        }
+        if name.len() > MAX_LENGTH || name.chars().any(char::is_control) {
+            return Err(Error::Content {
+                what: format!("has a tensor of the impossible name `{}`", Shown(&name)),
+                fix: "rename it",
+            });
         }
         if settled.contains_key(&name) {
             return Err(twice(&name, &name, "copy it again"));

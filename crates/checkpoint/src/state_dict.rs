@@ -39,33 +39,18 @@ pub(crate) fn find<'a>(pickle: &Pickle<'a>) -> Result<Vec<(&'a str, Ref)>> {
     }
 }
 
-/// Every value that dictionaries, lists and tuples lead to, once.
+/// Every dictionary, list and tuple that others lead to, once.
 fn places(pickle: &Pickle<'_>) -> Vec<Place> {
     let mut seen = vec![false; pickle.values().len()];
+    seen[pickle.root().index()] = true;
     let mut places = vec![Place {
         value: pickle.root(),
         within: None,
         label: String::new(),
     }];
-    seen[pickle.root().index()] = true;
     let mut at = 0;
     while let Some(place) = places.get(at) {
-        let mut inner: Vec<(String, Ref)> = Vec::new();
-        if let Some(items) = pickle.entries(place.value) {
-            let key = |&(key, value)| Some((pickle.text(key)?, value));
-            let named: Vec<(&str, Ref)> = items.iter().filter_map(key).collect();
-            // An optimiser's state: its tensors are as many as the weights, and no weights.
-            if !named.iter().any(|(key, _)| *key == "param_groups") {
-                inner.extend(named.iter().map(|(key, value)| ((*key).into(), *value)));
-            }
-        } else if let Some(items) = pickle.sequence(place.value) {
-            inner.extend(
-                (0..)
-                    .map(|i: usize| i.to_string())
-                    .zip(items.iter().copied()),
-            );
-        }
-        for (label, value) in inner {
+        for (label, value) in inner(pickle, place.value) {
             if !std::mem::replace(&mut seen[value.index()], true) {
                 places.push(Place {
                     value,
@@ -77,6 +62,29 @@ fn places(pickle: &Pickle<'_>) -> Vec<Place> {
         at += 1;
     }
     places
+}
+
+/// The dictionaries, lists and tuples within one.
+fn inner(pickle: &Pickle<'_>, value: Ref) -> Vec<(String, Ref)> {
+    let leads = |value: Ref| pickle.entries(value).is_some() || pickle.sequence(value).is_some();
+    if let Some(items) = pickle.entries(value) {
+        let is_groups = |&(key, _): &(Ref, Ref)| pickle.text(key) == Some("param_groups");
+        // An optimiser's state: its tensors are as many as the weights, and no weights.
+        if items.iter().any(is_groups) {
+            return Vec::new();
+        }
+        let items = items.iter().filter(|(_, value)| leads(*value));
+        items
+            .filter_map(|&(key, value)| Some((pickle.text(key)?.to_owned(), value)))
+            .collect()
+    } else {
+        let items = pickle.sequence(value).unwrap_or_default().iter();
+        items
+            .enumerate()
+            .filter(|(_, value)| leads(**value))
+            .map(|(index, &value)| (index.to_string(), value))
+            .collect()
+    }
 }
 
 /// The tensors of a dictionary that have names.

@@ -13,6 +13,19 @@ pub(crate) const FORMAT: &str = "file of PyTorch's";
 /// How deeply a tensor may be wrapped in a parameter or a class of its own; PyTorch wraps twice.
 const MAX_WRAPPED: usize = 8;
 
+/// The functions that make the tensors that are read.
+const READ: [&str; 7] = [
+    "_rebuild_tensor",
+    "_rebuild_tensor_v2",
+    "_rebuild_tensor_v3",
+    "_rebuild_parameter",
+    "_rebuild_parameter_with_state",
+    "_rebuild_from_type",
+    "_rebuild_from_type_v2",
+];
+
+const QUANTISED: &str = "_rebuild_qtensor";
+
 /// The arrays that tensors are views of.
 pub(crate) struct Storages<'a>(BTreeMap<&'a str, Storage>);
 
@@ -89,13 +102,29 @@ fn mention<'a>(pickle: &Pickle<'a>, id: Ref) -> Option<(&'a str, Storage, usize)
     Some((pickle.text(key)?, Storage { dtype, length }, offset))
 }
 
+/// The function that makes a value, if it is a tensor, or what PyTorch makes instead of one.
+fn rebuilt<'a>(pickle: &Pickle<'a>, value: Ref) -> Option<&'a str> {
+    let Value::Object(object) = pickle.get(value) else {
+        return None;
+    };
+    let (module, name) = pickle.global(object.callee)?;
+    (module.starts_with("torch") && name.starts_with("_rebuild")).then_some(name)
+}
+
 /// Whether a value is a tensor, or what PyTorch makes instead of one.
 pub(crate) fn is_tensor(pickle: &Pickle<'_>, value: Ref) -> bool {
-    let Value::Object(object) = pickle.get(value) else {
-        return false;
-    };
-    let callee = pickle.global(object.callee);
-    callee.is_some_and(|(module, name)| module.starts_with("torch") && name.starts_with("_rebuild"))
+    rebuilt(pickle, value).is_some()
+}
+
+/// Whether a value is a quantised tensor.
+pub(crate) fn is_quantised(pickle: &Pickle<'_>, value: Ref) -> bool {
+    rebuilt(pickle, value) == Some(QUANTISED)
+}
+
+/// That the tensor `name` is quantised.
+pub(crate) fn quantised(name: &str) -> Error {
+    let fix = "save the network before it is quantised";
+    Error::tensor(name, "is quantised", fix)
 }
 
 /// The tensor `name` as a view of a storage, and the key of the storage.
@@ -161,10 +190,8 @@ pub(crate) fn tensor<'a>(pickle: &Pickle<'a>, name: &str, value: Ref) -> Result<
                 view.check(length)?;
                 return Ok((key, view));
             }
-            ("_rebuild_qtensor", _) => {
-                let fix = "save the network before it is quantised";
-                return Err(Error::tensor(name, "is quantised", fix));
-            }
+            (function, _) if READ.contains(&function) => return Err(problem()),
+            (QUANTISED, _) => return Err(quantised(name)),
             _ => {
                 let what = format!("is made by `{}`", Shown(function));
                 return Err(Error::tensor(name, what, SAVE));

@@ -42,23 +42,18 @@ impl View {
     pub fn check(&self, length: usize) -> Result<usize> {
         let fail = |problem: &str, fix| Err(Error::tensor(&self.name, problem, fix));
         if let Dtype::Other { name, .. } = self.dtype {
-            let problem = format!("is of type {name}, weights are floats");
-            return fail(
-                &problem,
-                "save the network before it is quantised or converted",
-            );
+            let problem = format!("is of type {name}, and weights must be floats");
+            return fail(&problem, "save the network before it is quantised");
         }
         if self.shape.len() != self.strides.len() || self.shape.len() > MAX_RANK {
             return fail("has no possible shape", DAMAGED);
         }
-        let count = self
-            .shape
-            .iter()
-            .try_fold(1usize, |n, &side| n.checked_mul(side));
-        let Some(count) = count else {
+        // Whoever computes strides of a tensor without elements multiplies the other lengths.
+        let sides = self.shape.iter().map(|&side| side.max(1));
+        let Some(count) = sides.fold(Some(1usize), |n, side| n?.checked_mul(side)) else {
             return fail("claims more elements than there can be", DAMAGED);
         };
-        if count == 0 {
+        if self.shape.contains(&0) {
             return Ok(0);
         }
         let last = self
