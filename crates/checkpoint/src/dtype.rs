@@ -18,19 +18,16 @@ pub(crate) enum Dtype {
 impl Dtype {
     /// That of one of PyTorch's storages, such as `FloatStorage`.
     pub fn of_storage(class: &str) -> Option<Self> {
-        Self::named(class.strip_suffix("Storage")?, 0)
+        let name = class.strip_suffix("Storage")?;
+        TORCH
+            .iter()
+            .find(|of| of.storage == Some(name))
+            .map(|of| of.dtype)
     }
 
     /// That of PyTorch's name, such as `float32`.
     pub fn of_torch(name: &str) -> Option<Self> {
-        Self::named(name, 1)
-    }
-
-    fn named(name: &str, column: usize) -> Option<Self> {
-        TORCH
-            .iter()
-            .find(|(names, _)| names[column] == name)
-            .map(|(_, dtype)| *dtype)
+        TORCH.iter().find(|of| of.name == name).map(|of| of.dtype)
     }
 
     /// Bytes of an element.
@@ -44,36 +41,57 @@ impl Dtype {
     }
 }
 
-const fn other(name: &'static str, size: usize) -> Dtype {
-    Dtype::Other { name, size }
+/// A type under PyTorch's names.
+struct Torch {
+    /// That of its storage, without `Storage`; younger types have none.
+    storage: Option<&'static str>,
+    name: &'static str,
+    dtype: Dtype,
 }
 
-/// PyTorch's names of storages, without the end, and of types.
-const TORCH: &[([&str; 2], Dtype)] = &[
-    (["Float", "float32"], Dtype::F32),
-    (["Half", "float16"], Dtype::F16),
-    (["BFloat16", "bfloat16"], Dtype::BF16),
-    (["Double", "float64"], Dtype::F64),
-    (["Byte", "uint8"], other("uint8", 1)),
-    (["Char", "int8"], other("int8", 1)),
-    (["Short", "int16"], other("int16", 2)),
-    (["Int", "int32"], other("int32", 4)),
-    (["Long", "int64"], other("int64", 8)),
-    (["Bool", "bool"], other("bool", 1)),
-    (["ComplexFloat", "complex64"], other("complex64", 8)),
-    (["ComplexDouble", "complex128"], other("complex128", 16)),
-    (["QInt8", "qint8"], other("qint8", 1)),
-    (["QUInt8", "quint8"], other("quint8", 1)),
-    (["QInt32", "qint32"], other("qint32", 4)),
-    (["QUInt4x2", "quint4x2"], other("quint4x2", 1)),
-    (["QUInt2x4", "quint2x4"], other("quint2x4", 1)),
-    (["", "uint16"], other("uint16", 2)),
-    (["", "uint32"], other("uint32", 4)),
-    (["", "uint64"], other("uint64", 8)),
-    (["", "complex32"], other("complex32", 4)),
-    (["", "float8_e4m3fn"], other("float8_e4m3fn", 1)),
-    (["", "float8_e5m2"], other("float8_e5m2", 1)),
-    (["", "float8_e4m3fnuz"], other("float8_e4m3fnuz", 1)),
-    (["", "float8_e5m2fnuz"], other("float8_e5m2fnuz", 1)),
-    (["", "float8_e8m0fnu"], other("float8_e8m0fnu", 1)),
+const fn float(storage: &'static str, name: &'static str, dtype: Dtype) -> Torch {
+    let storage = Some(storage);
+    Torch {
+        storage,
+        name,
+        dtype,
+    }
+}
+
+const fn other(storage: Option<&'static str>, name: &'static str, size: usize) -> Torch {
+    let dtype = Dtype::Other { name, size };
+    Torch {
+        storage,
+        name,
+        dtype,
+    }
+}
+
+const TORCH: &[Torch] = &[
+    float("Float", "float32", Dtype::F32),
+    float("Half", "float16", Dtype::F16),
+    float("BFloat16", "bfloat16", Dtype::BF16),
+    float("Double", "float64", Dtype::F64),
+    other(Some("Byte"), "uint8", 1),
+    other(Some("Char"), "int8", 1),
+    other(Some("Short"), "int16", 2),
+    other(Some("Int"), "int32", 4),
+    other(Some("Long"), "int64", 8),
+    other(Some("Bool"), "bool", 1),
+    other(Some("ComplexFloat"), "complex64", 8),
+    other(Some("ComplexDouble"), "complex128", 16),
+    other(Some("QInt8"), "qint8", 1),
+    other(Some("QUInt8"), "quint8", 1),
+    other(Some("QInt32"), "qint32", 4),
+    other(Some("QUInt4x2"), "quint4x2", 1),
+    other(Some("QUInt2x4"), "quint2x4", 1),
+    other(None, "uint16", 2),
+    other(None, "uint32", 4),
+    other(None, "uint64", 8),
+    other(None, "complex32", 4),
+    other(None, "float8_e4m3fn", 1),
+    other(None, "float8_e5m2", 1),
+    other(None, "float8_e4m3fnuz", 1),
+    other(None, "float8_e5m2fnuz", 1),
+    other(None, "float8_e8m0fnu", 1),
 ];

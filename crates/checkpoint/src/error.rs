@@ -32,7 +32,7 @@ pub enum Error {
         problem: String,
     },
     /// The file asks for more than its length or any network accounts for.
-    #[error("{0}; save the model's `state_dict()` alone")]
+    #[error("{0}; save the model's `state_dict()` alone, with torch.save")]
     Limit(String),
     /// The file holds something else than arrays of floats.
     #[error("{what}; {fix}")]

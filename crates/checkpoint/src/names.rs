@@ -54,7 +54,7 @@ pub(crate) fn settle<T>(tensors: Vec<(String, T)>) -> Result<BTreeMap<String, T>
     for name in settled.keys() {
         let bare = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix));
         if let Some(bare) = bare.filter(|bare| settled.contains_key(*bare)) {
-            let fix = "delete the weights of the other network";
+            let fix = "keep the weights of one network";
             return Err(twice(bare, name, fix));
         }
     }

@@ -87,7 +87,7 @@ fn dtype(of: safetensors::Dtype) -> Dtype {
         File::U64 => other("U64"),
         File::I64 => other("I64"),
         File::C64 => other("C64"),
-        _ => other("a float of 8 bits or less"),
+        _ => other("F8 or smaller"),
     }
 }
 

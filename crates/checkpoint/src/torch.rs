@@ -123,7 +123,7 @@ pub(crate) fn is_quantised(pickle: &Pickle<'_>, value: Ref) -> bool {
 
 /// That the tensor `name` is quantised.
 pub(crate) fn quantised(name: &str) -> Error {
-    let fix = "save the network before it is quantised";
+    let fix = "save the float network, before it is quantised";
     Error::tensor(name, "is quantised", fix)
 }
 

@@ -43,7 +43,7 @@ impl View {
         let fail = |problem: &str, fix| Err(Error::tensor(&self.name, problem, fix));
         if let Dtype::Other { name, .. } = self.dtype {
             let problem = format!("is of type {name}, and weights must be floats");
-            return fail(&problem, "save the network before it is quantised");
+            return fail(&problem, "save the float network, before it is quantised");
         }
         if self.shape.len() != self.strides.len() || self.shape.len() > MAX_RANK {
             return fail("has no possible shape", DAMAGED);

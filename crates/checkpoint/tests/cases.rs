@@ -127,8 +127,14 @@ const RIGHT: &[(&str, Right)] = &[
     ("fuzz/pth_panic_1.pth", Refused("`layer1.1.conv1.weight`")),
     ("hostile/big_claim.safetensors", Refused("`a`")),
     ("hostile/empty_pkl.pth", Refused(CUT)),
-    ("hostile/hdr_2e63.safetensors", Refused("longer than the file")),
-    ("hostile/hdr_99mb.safetensors", Refused("longer than the file")),
+    (
+        "hostile/hdr_2e63.safetensors",
+        Refused("longer than the file"),
+    ),
+    (
+        "hostile/hdr_99mb.safetensors",
+        Refused("longer than the file"),
+    ),
     ("hostile/hdr_empty.safetensors", Refused(NOTHING)),
     ("hostile/hdr_nested.safetensors", Refused("neither")),
     ("hostile/laughs25.pth", Refused(NOTHING)),
@@ -138,7 +144,10 @@ const RIGHT: &[(&str, Right)] = &[
     ("hostile/neg.safetensors", Refused("integer `-1`")),
     ("hostile/nested_tuple_1e4.pth", Refused(NOTHING)),
     ("hostile/nested_tuple_1e5.pth", Refused(NOTHING)),
-    ("hostile/no_storage.pth", Refused("storage `0` of tensor `a` is missing")),
+    (
+        "hostile/no_storage.pth",
+        Refused("storage `0` of tensor `a` is missing"),
+    ),
     ("hostile/off_big.pth", Refused("beyond the end")),
     ("hostile/off_neg.pth", Refused("`a`")),
     ("hostile/reduce_param_empty.pth", Refused("`a`")),
@@ -167,8 +176,14 @@ const RIGHT: &[(&str, Right)] = &[
     ("formats/burn/top_level_key__top_level_key.pt", Read(2)),
     ("formats/burn/reader__test_data__bfloat16.pt", Read(1)),
     ("formats/burn/reader__test_data__bool.pt", Refused(INTEGER)),
-    ("formats/burn/reader__test_data__broken.pt", Refused("neither")),
-    ("formats/burn/reader__test_data__buffers.pt", Refused(INTEGER)),
+    (
+        "formats/burn/reader__test_data__broken.pt",
+        Refused("neither"),
+    ),
+    (
+        "formats/burn/reader__test_data__buffers.pt",
+        Refused(INTEGER),
+    ),
     ("formats/burn/reader__test_data__checkpoint.pt", Read(4)),
     (
         "formats/burn/reader__test_data__complex_structure.pt",
@@ -184,10 +199,22 @@ const RIGHT: &[(&str, Right)] = &[
     ("formats/burn/reader__test_data__int64.pt", Refused(INTEGER)),
     ("formats/burn/reader__test_data__int8.pt", Refused(INTEGER)),
     ("formats/burn/reader__test_data__large_shape.pt", Read(1)),
-    ("formats/burn/reader__test_data__legacy_shared_storage.pt", Read(3)),
-    ("formats/burn/reader__test_data__legacy_uncloned_views.pt", Read(2)),
-    ("formats/burn/reader__test_data__legacy_with_offsets.pt", Read(3)),
-    ("formats/burn/reader__test_data__mixed_types.pt", Refused(INTEGER)),
+    (
+        "formats/burn/reader__test_data__legacy_shared_storage.pt",
+        Read(3),
+    ),
+    (
+        "formats/burn/reader__test_data__legacy_uncloned_views.pt",
+        Read(2),
+    ),
+    (
+        "formats/burn/reader__test_data__legacy_with_offsets.pt",
+        Read(3),
+    ),
+    (
+        "formats/burn/reader__test_data__mixed_types.pt",
+        Refused(INTEGER),
+    ),
     (
         "formats/burn/reader__test_data__nested_dict.pt",
         Refused("`layer1` and `layer2`"),
@@ -200,12 +227,30 @@ const RIGHT: &[(&str, Right)] = &[
         Refused("`tensor` has NaN"),
     ),
     ("formats/burn/reader__test_data__state_dict.pt", Read(4)),
-    ("formats/burn/reader__test_data__tar_2d_tensor.tar", Refused(TAR)),
-    ("formats/burn/reader__test_data__tar_float32.tar", Refused(TAR)),
-    ("formats/burn/reader__test_data__tar_float64.tar", Refused(TAR)),
-    ("formats/burn/reader__test_data__tar_int64.tar", Refused(TAR)),
-    ("formats/burn/reader__test_data__tar_multi_dtype.tar", Refused(TAR)),
-    ("formats/burn/reader__test_data__tar_weight_bias.tar", Refused(TAR)),
+    (
+        "formats/burn/reader__test_data__tar_2d_tensor.tar",
+        Refused(TAR),
+    ),
+    (
+        "formats/burn/reader__test_data__tar_float32.tar",
+        Refused(TAR),
+    ),
+    (
+        "formats/burn/reader__test_data__tar_float64.tar",
+        Refused(TAR),
+    ),
+    (
+        "formats/burn/reader__test_data__tar_int64.tar",
+        Refused(TAR),
+    ),
+    (
+        "formats/burn/reader__test_data__tar_multi_dtype.tar",
+        Refused(TAR),
+    ),
+    (
+        "formats/burn/reader__test_data__tar_weight_bias.tar",
+        Refused(TAR),
+    ),
     ("formats/burn/reader__test_data__tensor_2d.pt", Read(1)),
     ("formats/burn/reader__test_data__tensor_3d.pt", Read(1)),
     ("formats/burn/reader__test_data__tensor_4d.pt", Read(1)),
@@ -270,10 +315,17 @@ fn there_is_an_answer_for_every_file() {
         return;
     };
     let answered: BTreeSet<PathBuf> = RIGHT.iter().map(|(name, _)| cases.join(name)).collect();
-    let mut folders: Vec<PathBuf> =
-        ["weights", "onnx", "derived", "derived-weights", "formats", "hostile", "fuzz"]
-            .map(|folder| cases.join(folder))
-            .into();
+    let mut folders: Vec<PathBuf> = [
+        "weights",
+        "onnx",
+        "derived",
+        "derived-weights",
+        "formats",
+        "hostile",
+        "fuzz",
+    ]
+    .map(|folder| cases.join(folder))
+    .into();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

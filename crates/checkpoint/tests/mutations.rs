@@ -17,7 +17,10 @@ fn read(bytes: &[u8]) -> bool {
             tensor.values.len(),
             "{name}"
         );
-        assert!(tensor.values.iter().all(|value| value.is_finite()), "{name}");
+        assert!(
+            tensor.values.iter().all(|value| value.is_finite()),
+            "{name}"
+        );
         elements += tensor.values.len();
     }
     assert!(elements <= bytes.len(), "{elements} numbers");
@@ -38,7 +41,7 @@ fn what_is_not_changed_is_read() {
 /// Each part is changed before its length and its checksum are written, so that the change is met by what reads the part.
 #[test]
 fn mutated_files_are_read_or_refused() {
-    const ROUNDS: usize = 6000;
+    const ROUNDS: usize = 20_000;
     let mut mutator = Mutator(0x5eed);
     for (name, parts, build) in corpus() {
         let mut read_again = 0;

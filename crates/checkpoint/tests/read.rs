@@ -43,10 +43,22 @@ fn every_protocol_and_both_layouts() {
 fn files_of_any_name() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = archive(&state_dict(), &storages());
-    for name in ["a.pth", "a.PT", "a.t7", "a.pth.tar", "a.bin", "a.ckpt", "a.safetensors", "a"] {
+    for name in [
+        "a.pth",
+        "a.PT",
+        "a.t7",
+        "a.pth.tar",
+        "a.bin",
+        "a.ckpt",
+        "a.safetensors",
+        "a",
+    ] {
         let path = folder.path().join(name);
         std::fs::write(&path, &bytes).unwrap();
-        assert_eq!(checkpoint::read(&path).unwrap(), from_bytes(&bytes).unwrap());
+        assert_eq!(
+            checkpoint::read(&path).unwrap(),
+            from_bytes(&bytes).unwrap()
+        );
     }
 }
 
@@ -67,7 +79,10 @@ fn a_state_dict_in_whatever_it_was_saved_with() {
                 dict([("step", vector("1", 2)), ("exp_avg", vector("1", 2))]),
             )]),
         ),
-        ("param_groups", Py::List(vec![dict([("lr", Py::Float(0.1))])])),
+        (
+            "param_groups",
+            Py::List(vec![dict([("lr", Py::Float(0.1))])]),
+        ),
     ]);
     let around = |key, state_dict| {
         let entries = [
@@ -108,7 +123,14 @@ fn a_prefix_that_all_names_have_is_dropped() {
         });
         Py::Dict(named.collect())
     };
-    for prefix in ["", "module.", "_orig_mod.", "module._orig_mod.", "model.module.", "backbone."] {
+    for prefix in [
+        "",
+        "module.",
+        "_orig_mod.",
+        "module._orig_mod.",
+        "model.module.",
+        "backbone.",
+    ] {
         let [zero, one] = storages();
         let counter = ("2", 7u64.to_le_bytes().to_vec());
         the_state_dict(&archive(&prefixed(prefix), &[zero, one, counter]));
@@ -130,7 +152,12 @@ fn the_claimed_accuracy() {
     assert_eq!(claims("acc", Py::Float(92.12)), claim("acc", 92.12));
     assert_eq!(claims("best_acc", Py::Int(92)), claim("best_acc", 92.0));
     assert_eq!(claims("accuracy", Py::Float(0.5)), claim("accuracy", 50.0));
-    for none in [Py::Float(f64::NAN), Py::Float(-1.0), Py::Int(1000), text("92")] {
+    for none in [
+        Py::Float(f64::NAN),
+        Py::Float(-1.0),
+        Py::Int(1000),
+        text("92"),
+    ] {
         assert_eq!(claims("acc", none), None);
     }
 }
@@ -165,9 +192,15 @@ fn every_float() {
     }
     assert!(one_of("FloatStorage", b"little", &[0, 0, 0, 0x80]).is_sign_negative());
     // The smallest number above zero.
-    assert_eq!(one_of("FloatStorage", b"little", &[1, 0, 0, 0]).to_bits(), 1);
+    assert_eq!(
+        one_of("FloatStorage", b"little", &[1, 0, 0, 0]).to_bits(),
+        1
+    );
     // What is too small for f32 is rounded like everything else.
-    assert_eq!(one_of("DoubleStorage", b"little", &1e-300f64.to_le_bytes()), 0.0);
+    assert_eq!(
+        one_of("DoubleStorage", b"little", &1e-300f64.to_le_bytes()),
+        0.0
+    );
 }
 
 /// Every order that the elements of a view can have, against the definition of strides.
@@ -247,15 +280,24 @@ fn every_way_in_which_pytorch_makes_a_tensor() {
     );
     for tensor in [plain(), bytes, oldest, parameter, of_a_class] {
         let file = archive(&dict([("w", tensor)]), &[("0", floats(&support::BIAS))]);
-        assert_eq!(from_bytes(&file).unwrap().tensors["w"].values, support::BIAS);
+        assert_eq!(
+            from_bytes(&file).unwrap().tensors["w"].values,
+            support::BIAS
+        );
     }
     let Py::Persistent(id) = storage("FloatStorage", "0", 6) else {
         unreachable!()
     };
-    let Py::Tuple(mut id) = *id else { unreachable!() };
+    let Py::Tuple(mut id) = *id else {
+        unreachable!()
+    };
     id.push(Py::Tuple(vec![text("view"), Py::Int(3), Py::Int(3)]));
     let part = view(Py::Persistent(Box::new(Py::Tuple(id))), 1, &[2], &[1]);
-    let file = legacy(&dict([("w", part)]), 2, &[("0", 6, floats(&support::WEIGHT))]);
+    let file = legacy(
+        &dict([("w", part)]),
+        2,
+        &[("0", 6, floats(&support::WEIGHT))],
+    );
     let read = from_bytes(&file).unwrap();
     assert_eq!(read.tensors["w"].values, support::WEIGHT[4..]);
 }

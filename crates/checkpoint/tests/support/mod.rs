@@ -205,8 +205,10 @@ pub fn archive_of(pickle: &[u8], storages: &[(&str, Vec<u8>)]) -> Vec<u8> {
         .iter()
         .map(|(key, _)| format!("archive/data/{key}"))
         .collect();
-    let mut entries: Vec<(&str, &[u8])> =
-        vec![("archive/data.pkl", pickle), ("archive/byteorder", b"little")];
+    let mut entries: Vec<(&str, &[u8])> = vec![
+        ("archive/data.pkl", pickle),
+        ("archive/byteorder", b"little"),
+    ];
     for (name, (_, content)) in names.iter().zip(storages) {
         entries.push((name, content));
     }

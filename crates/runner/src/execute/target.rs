@@ -125,8 +125,7 @@ impl Bench<'_> {
                 "{name}: the file's layer `{theirs}` is taken for `{ours}`"
             ));
         }
-        let weights =
-            self.trained(step, weights, images.train(), stream, &mut clock, &mut line)?;
+        let weights = self.trained(step, weights, images.train(), stream, &mut clock, &mut line)?;
         line.note("testing");
         let mut subject = self.subject(step, weights, images)?;
         subject.accuracy = images::accuracy(&subject.network, subject.images.tested())?;
