@@ -84,12 +84,13 @@ fn missing(name: &str, strangers: &[&str], all: usize) -> String {
             "`{name}` is missing, but there is `{stranger}`: take the prefix `{prefix}` off the {many} of {all} names that have it"
         );
     }
-    let rest = match spec::nearest(name, strangers.iter().copied()) {
+    // Of another network, the nearest name would say nothing.
+    let is_another = 2 * strangers.len() > all;
+    let near = spec::nearest(name, strangers.iter().copied()).filter(|_| !is_another);
+    let rest = match near {
         Some(near) => format!("; the nearest name is `{near}`"),
-        None => match strangers {
-            [] => String::new(),
-            strangers => format!("; there is {}, which it does not have", list(strangers)),
-        },
+        None if strangers.is_empty() => String::new(),
+        None => format!("; there is {}, which it does not have", list(strangers)),
     };
     format!("`{name}` is missing{rest}")
 }
