@@ -8,6 +8,7 @@ mod activations;
 mod cifar_resnet;
 mod error;
 mod evaluate;
+mod fit;
 pub mod job;
 mod layers;
 mod learner;

@@ -1,15 +1,20 @@
 //! Parameters and buffers by torchvision's names: drawing them, reading and writing checkpoints.
 
 use crate::layers::{Kind, Slot};
-use crate::{Error, Model, Result};
-use candle_core::{DType, Device, Tensor, pickle};
+use crate::{Error, Model, Result, fit};
+use candle_core::{DType, Device, Tensor};
+use checkpoint::Claim;
 use spec::Stream;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The parameters and buffers of a network, by name.
 #[derive(Clone, Debug)]
-pub struct Weights(BTreeMap<String, Tensor>);
+pub struct Weights {
+    tensors: BTreeMap<String, Tensor>,
+    claim: Option<Claim>,
+    renamed: Option<(String, String)>,
+}
 
 impl Weights {
     /// Fresh weights as torchvision draws them: convolutions Kaiming-normal (fan out), batch normalisation at identity, linear
@@ -52,83 +57,80 @@ impl Weights {
             )?)
         };
         let slots = model.slots(classes)?;
-        Ok(Self(
-            slots
-                .iter()
-                .filter(|slot| wanted(&slot.name))
-                .map(|slot| Ok((slot.name.clone(), draw(slot)?)))
-                .collect::<Result<_>>()?,
-        ))
+        let drawn = slots
+            .iter()
+            .filter(|slot| wanted(&slot.name))
+            .map(|slot| Ok((slot.name.clone(), draw(slot)?)));
+        Ok(Self::from_tensors(drawn.collect::<Result<Vec<_>>>()?))
     }
 
     /// Takes tensors for what they are; [`Weights::check`] says whether they fit a model.
     pub fn from_tensors(tensors: impl IntoIterator<Item = (String, Tensor)>) -> Self {
-        Self(tensors.into_iter().collect())
+        Self {
+            tensors: tensors.into_iter().collect(),
+            claim: None,
+            renamed: None,
+        }
     }
 
-    /// Reads a `.safetensors` file, or a `.pth` / `.pt` / `.th` file of PyTorch's: a state dict, or a checkpoint that has one under
-    /// `state_dict`. Prefixes `module.` of data-parallel training and counters `num_batches_tracked` are dropped.
+    /// Reads a weight file: safetensors, or what `torch.save` wrote, old or new, whatever its name ends with. It may hold a state
+    /// dict alone or a training checkpoint that has one. A prefix that wrappers put before all names (`module.`) is dropped, and
+    /// so are counters `num_batches_tracked`. See [`checkpoint`] for what is refused.
     ///
     /// # Errors
-    /// If the file is missing, truncated, or not of these formats.
+    /// If the file is missing, damaged, ambiguous or of another format, if a tensor is not made of finite floats, or if a variance is negative.
     pub fn read(path: &Path) -> Result<Self> {
         let fail = |problem: String| Error::File {
             path: path.into(),
             problem,
         };
-        if let Err(e) = std::fs::File::open(path) {
-            return Err(fail(format!(
-                "cannot be opened ({e}); give the path of a .safetensors or .pth file"
-            )));
-        }
-        let extension = path
-            .extension()
-            .and_then(|e| e.to_str())
-            .unwrap_or_default();
-        let tensors: Vec<(String, Tensor)> = match extension {
-            "safetensors" => candle_core::safetensors::load(path, &Device::Cpu)
-                .map_err(|e| fail(format!("not a whole safetensors file ({e}); copy it again")))?
-                .into_iter()
-                .collect(),
-            "pth" | "pt" | "th" => {
-                let nested = pickle::read_all_with_key(path, Some("state_dict"));
-                match nested {
-                    Ok(tensors) if !tensors.is_empty() => tensors,
-                    nested => {
-                        let own = pickle::read_all(path).map_err(|e| {
-                            let first = match e.to_string().contains("contiguous") {
-                                true => "call `.contiguous()` on its tensors and ",
-                                false => "",
-                            };
-                            fail(format!("not a zip checkpoint of PyTorch's that can be read ({e}); {first}save it again with torch.save of PyTorch 1.6 or newer"))
-                        })?;
-                        if let (true, Err(e)) = (own.is_empty(), nested) {
-                            return Err(fail(format!(
-                                "no tensors can be read of it, nor of its `state_dict` ({e}); save a model's `state_dict()`"
-                            )));
-                        }
-                        own
-                    }
-                }
-            }
-            _ => {
+        let read = checkpoint::read(path).map_err(|e| fail(e.to_string()))?;
+        let mut tensors = BTreeMap::new();
+        for (name, checkpoint::Tensor { shape, values }) in read.tensors {
+            if name.ends_with("running_var")
+                && let Some(at) = values.iter().position(|&variance| variance < 0.0)
+            {
+                let value = values[at];
                 return Err(fail(format!(
-                    "`.{extension}` is no known weight format; use .safetensors or .pth"
+                    "tensor `{name}` has {value} at {at}, and a variance is never negative; copy the file again"
                 )));
             }
-        };
-        if tensors.is_empty() {
-            return Err(fail("holds no tensors".into()));
+            tensors.insert(name, Tensor::from_vec(values, shape, &Device::Cpu)?);
         }
-        let tensors = tensors
-            .into_iter()
-            .filter(|(name, _)| !name.ends_with("num_batches_tracked"))
-            .map(|(name, tensor)| {
-                let name = name.strip_prefix("module.").unwrap_or(&name).to_owned();
-                Ok((name, tensor.to_dtype(DType::F32)?.contiguous()?))
-            })
-            .collect::<Result<_>>()?;
-        Ok(Self(tensors))
+        Ok(Self {
+            claim: read.claim,
+            ..Self::from_tensors(tensors)
+        })
+    }
+
+    /// The same weights under the names that `model` has for them: without a prefix that all names have, and with its name for the
+    /// layer that gives the logits, which many call `fc`. The tensors need not fit; [`Weights::check`] says whether they do.
+    ///
+    /// # Errors
+    /// If the model cannot have so many classes.
+    pub fn named_for(mut self, model: Model, classes: usize) -> Result<Self> {
+        let slots = model.slots(classes)?;
+        self.tensors = fit::without_prefix(self.tensors, &slots);
+        self.renamed = fit::other_head(&self.tensors, &slots);
+        if let Some((theirs, ours)) = &self.renamed {
+            for part in ["weight", "bias"] {
+                if let Some(tensor) = self.tensors.remove(&format!("{theirs}.{part}")) {
+                    self.tensors.insert(format!("{ours}.{part}"), tensor);
+                }
+            }
+        }
+        Ok(self)
+    }
+
+    /// The accuracy that the file says these weights have.
+    pub fn claim(&self) -> Option<&Claim> {
+        self.claim.as_ref()
+    }
+
+    /// What the layer that gives the logits was called in the file, and what it is called now, if [`Weights::named_for`] renamed it.
+    pub fn renamed(&self) -> Option<(&str, &str)> {
+        let (theirs, ours) = self.renamed.as_ref()?;
+        Some((theirs, ours))
     }
 
     /// The bytes of a `.safetensors` file that PyTorch loads by name.
@@ -136,7 +138,7 @@ impl Weights {
     /// # Errors
     /// If a tensor cannot be read back.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        safetensors::serialize(&self.0, None).map_err(|e| candle_core::Error::from(e).into())
+        safetensors::serialize(&self.tensors, None).map_err(|e| candle_core::Error::from(e).into())
     }
 
     /// Checks that there is exactly one tensor of the right shape for each of the model's parameters and buffers.
@@ -144,45 +146,13 @@ impl Weights {
     /// # Errors
     /// If not: the first difference, with the nearest name.
     pub fn check(&self, model: Model, classes: usize) -> Result<()> {
-        let fail = |problem| {
-            Err(Error::Weights {
+        match fit::difference(&self.tensors, &model.slots(classes)?) {
+            None => Ok(()),
+            Some(problem) => Err(Error::Weights {
                 model: model.name(),
                 classes,
                 problem,
-            })
-        };
-        let slots = model.slots(classes)?;
-        let names: Vec<&str> = slots.iter().map(|slot| slot.name.as_str()).collect();
-        for slot in &slots {
-            match self.0.get(&slot.name) {
-                None => {
-                    let strangers = self
-                        .names()
-                        .into_iter()
-                        .filter(|name| !names.contains(name));
-                    return fail(format!(
-                        "`{}` is missing{}",
-                        slot.name,
-                        near(&slot.name, strangers)
-                    ));
-                }
-                Some(t) if t.dims() != slot.shape => {
-                    return fail(format!(
-                        "`{}` has shape {:?}, expected {:?}",
-                        slot.name,
-                        t.dims(),
-                        slot.shape
-                    ));
-                }
-                Some(_) => {}
-            }
-        }
-        match self.0.keys().find(|name| !names.contains(&name.as_str())) {
-            Some(extra) => fail(format!(
-                "`{extra}` is not one of its tensors{}",
-                near(extra, names)
-            )),
-            None => Ok(()),
+            }),
         }
     }
 
@@ -193,19 +163,20 @@ impl Weights {
     pub fn with_new_head(mut self, model: Model, classes: usize, stream: &Stream) -> Result<Self> {
         let head = model.head(classes)?;
         let fresh = Self::draw_some(model, classes, stream, |name| head.contains(name))?;
-        self.0.extend(fresh.0);
+        self.tensors.extend(fresh.tensors);
+        (self.claim, self.renamed) = (None, None);
         self.check(model, classes)?;
         Ok(self)
     }
 
     /// The tensors by name.
     pub fn tensors(&self) -> &BTreeMap<String, Tensor> {
-        &self.0
+        &self.tensors
     }
 
     /// All names, ascending.
     pub fn names(&self) -> Vec<&str> {
-        self.0.keys().map(String::as_str).collect()
+        self.tensors.keys().map(String::as_str).collect()
     }
 
     /// The same weights in another element type or on another device.
@@ -214,27 +185,24 @@ impl Weights {
     /// If the device refuses.
     pub fn to(&self, dtype: DType, device: &Device) -> Result<Self> {
         let tensors = self
-            .0
+            .tensors
             .iter()
             .map(|(name, t)| Ok((name.clone(), t.to_device(device)?.to_dtype(dtype)?)));
-        Ok(Self(tensors.collect::<Result<_>>()?))
+        Ok(Self {
+            tensors: tensors.collect::<Result<_>>()?,
+            claim: self.claim.clone(),
+            renamed: self.renamed.clone(),
+        })
     }
 
     /// Number of elements of the parameters, buffers left out.
     pub fn parameters(&self) -> usize {
-        self.0
+        self.tensors
             .iter()
             .filter(|(name, _)| !is_buffer(name))
             .map(|(_, t)| t.elem_count())
             .sum()
     }
-}
-
-/// The end of a message about `name`.
-fn near<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
-    spec::nearest(name, candidates).map_or(String::new(), |near| {
-        format!("; the nearest name is `{near}`")
-    })
 }
 
 /// Whether `name` is a buffer: it has no gradient.

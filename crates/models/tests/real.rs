@@ -84,3 +84,55 @@ fn resnet20_knows_its_training_images() {
     let percent = percent(&network, &binary_records(&bytes).unwrap().take(1000));
     assert!((percent - 99.9).abs() < 0.05, "{percent} %");
 }
+
+/// Published checkpoints as they are downloaded: those of our network fit it, those of its neighbour are told from it.
+#[test]
+fn published_checkpoints_fit_or_say_why_not() {
+    let cases = std::env::var_os("BRINK_DATA").map(|data| PathBuf::from(data).join("../cases"));
+    let Some(cases) = cases.filter(|cases| cases.is_dir()) else {
+        skipped(
+            "published checkpoints. Name the data folder with BRINK_DATA; they lie beside it, in `cases`",
+        );
+        return;
+    };
+    let model = common::model("resnet20");
+    let fits = |name: &str| {
+        let weights = Weights::read(&cases.join(name)).unwrap();
+        weights.named_for(model, 10).unwrap().check(model, 10)
+    };
+    for name in [
+        "weights/resnet20-12fca82f.th",
+        "weights/kuangliu-style-resnet20.pth",
+        "derived-weights/wrap_net.pth",
+        "derived-weights/prefix__orig_mod-.pth",
+    ] {
+        fits(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    for (name, why) in [
+        ("weights/ckpt.t7", "`layer2.0.shortcut.0.weight`"),
+        (
+            "weights/benjames03-resnet20.pth",
+            "`layer2.0.shortcut.0.weight`",
+        ),
+        (
+            "weights/fattorib-resnet20.pth",
+            "`conv1.weight` is missing; there is `bn.bias`",
+        ),
+        (
+            "weights/cifar_conv_small_pgd.pth",
+            "`conv1.weight` is missing; there is `0.bias`",
+        ),
+        (
+            "weights/quantized-demo/checkpoint.pth.tar",
+            "`conv1.weight` is missing",
+        ),
+        (
+            "weights/resnet56-4bfd9763.th",
+            "`layer1.3.bn1.bias` is not one of its tensors",
+        ),
+        ("onnx/resnet2b.pth", "has shape"),
+    ] {
+        let error = fits(name).unwrap_err().to_string();
+        assert!(error.contains(why), "{name}: {error}");
+    }
+}

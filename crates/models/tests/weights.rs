@@ -127,8 +127,8 @@ fn a_missing_file_is_named() {
 fn truncated_files_are_refused() {
     let (_, weights) = resnet20();
     let bytes = weights.to_bytes().unwrap();
-    // Within the length, the header and the data, and one byte short.
-    for length in [3, 100, bytes.len() / 2, bytes.len() - 1] {
+    // Within the header and the data, and one byte short.
+    for length in [100, bytes.len() / 2, bytes.len() - 1] {
         let (_folder, path) = file("weights.safetensors", &bytes[..length]);
         let error = refused(&path);
         assert!(
@@ -137,39 +137,33 @@ fn truncated_files_are_refused() {
         );
     }
     let bytes = std::fs::read(golden("wrapped.pth")).unwrap();
-    for length in [3, bytes.len() / 2, bytes.len() - 1] {
+    for length in [bytes.len() / 2, bytes.len() - 1] {
         let (_folder, path) = file("weights.pth", &bytes[..length]);
         let error = refused(&path);
         assert!(
-            error.contains("not a zip checkpoint of PyTorch's") && error.contains("torch.save"),
+            error.contains("not a whole zip archive of PyTorch's"),
             "{length} bytes: {error}"
         );
     }
 }
 
+/// What a file is, its content says.
 #[test]
-fn other_formats_are_refused() {
+fn files_of_any_ending_are_read() {
     let (_, weights) = resnet20();
-    for name in ["weights.onnx", "weights"] {
+    for name in ["weights.onnx", "weights", "weights.PTH", "weights.pth.tar"] {
         let (_folder, path) = file(name, &weights.to_bytes().unwrap());
-        let error = refused(&path);
-        assert!(
-            error.contains("no known weight format") && error.contains(".safetensors or .pth"),
-            "{error}"
-        );
+        assert_eq!(Weights::read(&path).unwrap().names(), weights.names());
     }
-    let (_folder, path) = file(
-        "weights.pth",
-        b"a pickle of an old version is no zip archive",
-    );
-    assert!(refused(&path).contains("PyTorch 1.6 or newer"));
+    let (_folder, path) = file("weights.pth", b"no weights at all");
+    assert!(refused(&path).contains("give a .safetensors or .pth file"));
 }
 
 #[test]
 fn a_file_without_tensors_is_refused() {
     let nothing = Weights::from_tensors([]).to_bytes().unwrap();
     let (_folder, path) = file("weights.safetensors", &nothing);
-    assert_eq!(refused(&path), "holds no tensors");
+    assert!(refused(&path).starts_with("holds no tensors"));
 }
 
 /// A change of the tensors of a network, and what is said about it.
@@ -235,8 +229,101 @@ fn weights_that_do_not_fit_are_refused_by_name() {
     let error = weights.check(model, 43).unwrap_err().to_string();
     assert_eq!(
         error,
-        "the weights do not fit resnet20 with 43 classes: `linear.weight` has shape [10, 64], expected [43, 64]"
+        "the weights do not fit resnet20 with 43 classes: `linear.weight` has shape [10, 64], expected [43, 64]; they are for 10 classes: with `head: new` beside `weights` they get a new classifier"
     );
+}
+
+/// The same weights under names with `from` replaced.
+fn renamed(weights: &Weights, from: &str, to: &str) -> Weights {
+    let tensors = weights.tensors().iter();
+    Weights::from_tensors(tensors.map(|(name, tensor)| {
+        let name = match name.strip_prefix(from) {
+            Some(rest) => format!("{to}{rest}"),
+            None => name.clone(),
+        };
+        (name, tensor.clone())
+    }))
+}
+
+#[test]
+fn other_names_of_the_same_network() {
+    let (model, weights) = resnet20();
+    for (from, to) in [("", "resnet."), ("", "1.student."), ("linear.", "fc.")] {
+        let other = renamed(&weights, from, to);
+        assert!(other.check(model, 10).is_err(), "{to}");
+        let named = other.named_for(model, 10).unwrap();
+        named.check(model, 10).unwrap();
+        for (name, tensor) in weights.tensors() {
+            assert_eq!(bits(&named.tensors()[name]), bits(tensor), "{to}: {name}");
+        }
+        let said = (from == "linear.").then_some(("fc", "linear"));
+        assert_eq!(named.renamed(), said, "{to}");
+    }
+    // Its own names stay, and so does a network that has both.
+    let named = weights.clone().named_for(model, 10).unwrap();
+    assert_eq!(named.renamed(), None);
+    let both = weights.tensors().clone().into_iter();
+    let both =
+        Weights::from_tensors(both.chain(renamed(&weights, "linear.", "fc.").tensors().clone()));
+    let error = both.named_for(model, 10).unwrap().check(model, 10);
+    assert!(
+        error
+            .unwrap_err()
+            .to_string()
+            .contains("`fc.bias` is not one")
+    );
+}
+
+#[test]
+fn the_cause_of_a_difference_is_named() {
+    let (model, weights) = resnet20();
+    let cause = |weights: Weights| {
+        let error = weights.named_for(model, 10).unwrap().check(model, 10);
+        let message = error.unwrap_err().to_string();
+        let start = "the weights do not fit resnet20 with 10 classes: ";
+        message.strip_prefix(start).unwrap().to_owned()
+    };
+    // All but the classifier within a backbone.
+    let wrapped = Weights::from_tensors(weights.tensors().iter().map(|(name, tensor)| {
+        let prefix = if name.starts_with("linear") {
+            ""
+        } else {
+            "trunk."
+        };
+        (format!("{prefix}{name}"), tensor.clone())
+    }));
+    assert_eq!(
+        cause(wrapped),
+        "`conv1.weight` is missing, but there is `trunk.conv1.weight`: take the prefix `trunk.` off the 95 of 97 names that have it"
+    );
+    let one = Tensor::zeros(1, DType::F32, &Device::Cpu).unwrap();
+    let shortcut = |name: &str| (name.to_owned(), one.clone());
+    let with_shortcuts = weights.tensors().clone().into_iter().chain([
+        shortcut("layer2.0.shortcut.0.weight"),
+        shortcut("layer2.0.shortcut.1.bias"),
+        shortcut("layer2.0.shortcut.1.weight"),
+        shortcut("layer3.0.shortcut.0.weight"),
+    ]);
+    assert_eq!(
+        cause(Weights::from_tensors(with_shortcuts)),
+        "there is `layer2.0.shortcut.0.weight`, `layer2.0.shortcut.1.bias`, `layer2.0.shortcut.1.weight` and 1 more, but its shortcuts have no weights (option A of the paper on ResNets); the file is of a network with option B"
+    );
+    let strangers = ["first_layer.gain", "second_layer.gain"].map(|name| shortcut(name));
+    assert_eq!(
+        cause(Weights::from_tensors(strangers)),
+        "`conv1.weight` is missing; there is `first_layer.gain`, `second_layer.gain`, which it does not have"
+    );
+}
+
+#[test]
+fn a_negative_variance_is_refused() {
+    let (_, weights) = resnet20();
+    let mut tensors = weights.tensors().clone();
+    let variance = Tensor::new(&[1f32, -0.5], &Device::Cpu).unwrap();
+    tensors.insert("bn1.running_var".into(), variance);
+    let bytes = Weights::from_tensors(tensors).to_bytes().unwrap();
+    let (_folder, path) = file("weights.safetensors", &bytes);
+    assert!(refused(&path).starts_with("tensor `bn1.running_var` has -0.5 at 1"));
 }
 
 #[test]

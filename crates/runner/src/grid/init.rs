@@ -11,8 +11,8 @@ use sha2::Digest;
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Init {
-    /// A `.safetensors` or `.pth` file with torchvision's names; a relative path is looked up in the data folder, or in
-    /// the current one if none is named.
+    /// A safetensors file or one of PyTorch's, old or new, with torchvision's names; a relative path is looked up in the
+    /// data folder, or in the current one if none is named.
     pub weights: PathBuf,
     /// Its expected SHA-256. With it, tables can be made where the file is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,0 +1,132 @@
+//! The zip archive of PyTorch 1.6 and newer: a folder with the pickle `data.pkl` and a file for each storage, `data/KEY`.
+
+use crate::error::Shown;
+use crate::float::Order;
+use crate::load::Loader;
+use crate::pickle::Pickle;
+use crate::{Checkpoint, Error, Result};
+use std::io::{Cursor, Read};
+use zip::ZipArchive;
+use zip::result::ZipError;
+
+const PICKLE: &str = "data.pkl";
+
+/// How much longer than the archive its content may be. PyTorch does not compress at all.
+const MAX_EXPANSION: u64 = 8;
+
+/// Reads a whole archive. Every entry is checked against its CRC, those that are not needed, too.
+pub(crate) fn read(bytes: &[u8]) -> Result<Checkpoint> {
+    let mut zip = Zip::open(bytes)?;
+    let folder = zip.folder()?;
+    let pickle = zip.named(&format!("{folder}{PICKLE}"))?.unwrap_or_default();
+    let order = match zip.named(&format!("{folder}byteorder"))?.as_deref() {
+        // Versions before 2.1 did not write it.
+        None | Some(b"little") => Order::Little,
+        Some(b"big") => Order::Big,
+        Some(_) => return Err(damaged("its entry `byteorder` is neither little nor big")),
+    };
+    let pickle = Pickle::read(&pickle)?;
+    let mut loader = Loader::new(&pickle, zip.length)?;
+    let storages = format!("{folder}data/");
+    for at in 0..zip.names.len() {
+        let content = zip.entry(at)?;
+        if let Some(key) = zip.names[at].strip_prefix(&storages)
+            && loader.storages().get(key).is_some()
+        {
+            loader.read(key, &content, order)?;
+        }
+    }
+    loader.finish()
+}
+
+struct Zip<'a> {
+    archive: ZipArchive<Cursor<&'a [u8]>>,
+    names: Vec<String>,
+    /// Of the content of all entries, in bytes.
+    length: u64,
+}
+
+impl<'a> Zip<'a> {
+    fn open(bytes: &'a [u8]) -> Result<Self> {
+        let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(damaged)?;
+        // Two readers of one file must not see different entries in it.
+        archive.validate_header_consistency().map_err(damaged)?;
+        let mut names = Vec::new();
+        let mut length = 0u64;
+        for at in 0..archive.len() {
+            let entry = archive.by_index_raw(at).map_err(damaged)?;
+            names.push(String::from_utf8_lossy(entry.name_raw()).into_owned());
+            length = length.saturating_add(entry.size());
+        }
+        if length > MAX_EXPANSION.saturating_mul(bytes.len() as u64) {
+            let problem = "claims to hold more than eight times its length".into();
+            return Err(Error::Limit(problem));
+        }
+        Ok(Self {
+            archive,
+            names,
+            length,
+        })
+    }
+
+    /// The folder that everything is in, with its slash.
+    fn folder(&self) -> Result<String> {
+        let folder = |name: &String| {
+            let folder = name.strip_suffix(PICKLE)?;
+            (folder.is_empty() || folder.ends_with('/')).then(|| folder.to_owned())
+        };
+        let mut folders = self.names.iter().filter_map(folder);
+        let Some(first) = folders.next() else {
+            return Err(Error::Content {
+                what: format!("is a zip archive without `{PICKLE}`, not written by torch.save"),
+                fix: "give a .safetensors or .pth file",
+            });
+        };
+        if let Some(second) = folders.next() {
+            return Err(Error::Ambiguous {
+                what: "holds two pickles",
+                first: Shown(&format!("{first}{PICKLE}")).to_string(),
+                second: Shown(&format!("{second}{PICKLE}")).to_string(),
+                fix: "save one state dict in a file",
+            });
+        }
+        let program = ["code/", "constants.pkl"].map(|part| format!("{first}{part}"));
+        let is_program = |name: &String| program.iter().any(|part| name.starts_with(part));
+        if self.names.iter().any(is_program) {
+            return Err(Error::Content {
+                what: "is a TorchScript program and not a state dict".into(),
+                fix: "load it with torch.jit.load and save its `state_dict()`",
+            });
+        }
+        Ok(first)
+    }
+
+    fn named(&mut self, name: &str) -> Result<Option<Vec<u8>>> {
+        let at = self.names.iter().position(|other| other == name);
+        at.map(|at| self.entry(at)).transpose()
+    }
+
+    /// The content of an entry, which has the length and the CRC that the archive says it has.
+    fn entry(&mut self, at: usize) -> Result<Vec<u8>> {
+        let name = Shown(&self.names[at]);
+        let mut entry = self.archive.by_index(at).map_err(|e| match e {
+            ZipError::UnsupportedArchive(_) | ZipError::InvalidPassword => Error::Content {
+                what: format!("entry `{name}` is compressed or encrypted ({e})"),
+                fix: "save it again with torch.save",
+            },
+            e => damaged(format!("entry `{name}`: {e}")),
+        })?;
+        let length = entry.size();
+        let mut content = Vec::new();
+        let read = (&mut entry).take(length + 1).read_to_end(&mut content);
+        match read {
+            Ok(read) if read as u64 == length => Ok(content),
+            Ok(_) => Err(damaged(format!("entry `{name}` has another length"))),
+            Err(e) => Err(damaged(format!("entry `{name}`: {e}"))),
+        }
+    }
+}
+
+fn damaged(problem: impl std::fmt::Display) -> Error {
+    Error::damaged("zip archive of PyTorch's", problem)
+}

@@ -1,0 +1,101 @@
+//! Bytes become `f32`: the nearest one, and only if it is finite.
+
+use crate::{Error, Result};
+use half::{bf16, f16};
+
+/// The order of the bytes of an element.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Order {
+    Little,
+    Big,
+}
+
+/// A float of `N` bytes in a file.
+pub(crate) trait Element<const N: usize>: Copy {
+    fn from_bytes(little_endian: [u8; N]) -> Self;
+    /// The nearest `f32`.
+    fn narrow(self) -> f32;
+    /// The same number.
+    fn wide(self) -> f64;
+}
+
+impl Element<2> for f16 {
+    fn from_bytes(little_endian: [u8; 2]) -> Self {
+        Self::from_le_bytes(little_endian)
+    }
+    fn narrow(self) -> f32 {
+        self.to_f32()
+    }
+    fn wide(self) -> f64 {
+        self.to_f64()
+    }
+}
+
+impl Element<2> for bf16 {
+    fn from_bytes(little_endian: [u8; 2]) -> Self {
+        Self::from_le_bytes(little_endian)
+    }
+    fn narrow(self) -> f32 {
+        self.to_f32()
+    }
+    fn wide(self) -> f64 {
+        self.to_f64()
+    }
+}
+
+impl Element<4> for f32 {
+    fn from_bytes(little_endian: [u8; 4]) -> Self {
+        Self::from_le_bytes(little_endian)
+    }
+    fn narrow(self) -> f32 {
+        self
+    }
+    fn wide(self) -> f64 {
+        self.into()
+    }
+}
+
+impl Element<8> for f64 {
+    fn from_bytes(little_endian: [u8; 8]) -> Self {
+        Self::from_le_bytes(little_endian)
+    }
+    fn narrow(self) -> f32 {
+        self as f32
+    }
+    fn wide(self) -> f64 {
+        self
+    }
+}
+
+/// Appends the elements that lie in `bytes` one after the other to the values of the tensor `name`.
+pub(crate) fn append<E: Element<N>, const N: usize>(
+    name: &str,
+    bytes: &[u8],
+    order: Order,
+    values: &mut Vec<f32>,
+) -> Result<()> {
+    for &(mut element) in bytes.as_chunks::<N>().0 {
+        if order == Order::Big {
+            element.reverse();
+        }
+        let element = E::from_bytes(element);
+        let value = element.narrow();
+        if !value.is_finite() {
+            return Err(unusable(name, element.wide(), values.len()));
+        }
+        values.push(value);
+    }
+    Ok(())
+}
+
+/// Why the element at `index`, in row-major order, cannot be used.
+fn unusable(name: &str, value: f64, index: usize) -> Error {
+    if value.is_finite() {
+        let problem = format!("has {value:e} at {index}, too large for f32");
+        Error::tensor(name, problem, "scale the weights, or train again")
+    } else {
+        let problem = format!("has {value} at {index}, no finite number");
+        let fix = "take a checkpoint from before the training diverged";
+        Error::tensor(name, problem, fix)
+    }
+}

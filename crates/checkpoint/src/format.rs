@@ -1,0 +1,111 @@
+//! What a file is, by its first bytes.
+
+use crate::{Error, Result};
+
+/// A format that is read.
+pub(crate) enum Format {
+    /// A zip archive, as PyTorch has written since 1.6.
+    Archive,
+    /// Pickles and numbers, as PyTorch wrote before.
+    Legacy,
+    Safetensors,
+}
+
+/// The format of a file.
+pub(crate) fn of(bytes: &[u8]) -> Result<Format> {
+    // A safetensors header may have any length, and its length comes first: so before pickles, of which some begin alike.
+    match bytes {
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return Ok(Format::Archive),
+        [_, _, _, _, _, _, _, _, b'{', ..] => return Ok(Format::Safetensors),
+        [0x80, 0..=5, ..] | [b'L', b'1', b'1', b'9', ..] => return Ok(Format::Legacy),
+        [] => {
+            return Err(Error::Format {
+                what: "empty",
+                fix: "copy it again",
+            });
+        }
+        _ => {}
+    }
+    let known = FOREIGN
+        .iter()
+        .find(|foreign| starts_at(bytes, foreign.offset, foreign.magic))
+        .map_or((UNKNOWN, USE), |foreign| (foreign.what, foreign.fix));
+    Err(Error::Format {
+        what: known.0,
+        fix: known.1,
+    })
+}
+
+const UNKNOWN: &str = "neither a safetensors file nor written by torch.save";
+const USE: &str = "give a .safetensors or .pth file";
+const PYTORCH: &str = "convert its weights to safetensors";
+const UNPACK: &str = "unpack it first";
+
+fn starts_at(bytes: &[u8], offset: usize, magic: &[u8]) -> bool {
+    bytes
+        .get(offset..)
+        .is_some_and(|rest| rest.starts_with(magic))
+}
+
+/// A format that is recognised, so that the message can name it.
+struct Foreign {
+    offset: usize,
+    magic: &'static [u8],
+    what: &'static str,
+    fix: &'static str,
+}
+
+const fn foreign(
+    offset: usize,
+    magic: &'static [u8],
+    what: &'static str,
+    fix: &'static str,
+) -> Foreign {
+    Foreign {
+        offset,
+        magic,
+        what,
+        fix,
+    }
+}
+
+const FOREIGN: &[Foreign] = &[
+    foreign(
+        0,
+        b"\x89HDF\r\n\x1a\n",
+        "an HDF5 file, as Keras writes",
+        PYTORCH,
+    ),
+    foreign(4, b"TFL3", "a TensorFlow Lite model", PYTORCH),
+    // An IR version, then the name of the producer.
+    foreign(0, b"\x08\x03\x12", "an ONNX model", PYTORCH),
+    foreign(0, b"\x08\x04\x12", "an ONNX model", PYTORCH),
+    foreign(0, b"\x08\x05\x12", "an ONNX model", PYTORCH),
+    foreign(0, b"\x08\x06\x12", "an ONNX model", PYTORCH),
+    foreign(0, b"\x08\x07\x12", "an ONNX model", PYTORCH),
+    foreign(0, b"\x08\x08\x12", "an ONNX model", PYTORCH),
+    foreign(0, b"\x08\x09\x12", "an ONNX model", PYTORCH),
+    foreign(0, b"\x08\x0a\x12", "an ONNX model", PYTORCH),
+    foreign(0, b"GGUF", "a GGUF model", PYTORCH),
+    foreign(0, b"\x93NUMPY", "a NumPy array", PYTORCH),
+    foreign(
+        257,
+        b"ustar",
+        "a tar archive, as PyTorch wrote in 2016",
+        "load it with an old PyTorch and save it again",
+    ),
+    foreign(0, b"\x1f\x8b", "compressed with gzip", UNPACK),
+    foreign(0, b"BZh", "compressed with bzip2", UNPACK),
+    foreign(0, b"\xfd7zXZ\0", "compressed with xz", UNPACK),
+    foreign(0, b"\x28\xb5\x2f\xfd", "compressed with zstd", UNPACK),
+    foreign(0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", UNPACK),
+    foreign(
+        0,
+        b"version https://git-lfs",
+        "a pointer of Git LFS and not the file",
+        "fetch the file with `git lfs pull`",
+    ),
+    foreign(0, b"<!DOCTYPE", "a web page", "download the file itself"),
+    foreign(0, b"<!doctype", "a web page", "download the file itself"),
+    foreign(0, b"<html", "a web page", "download the file itself"),
+];

@@ -1,0 +1,85 @@
+//! The tensors of a pickle's state dict, read storage by storage: so each is in memory once, however many tensors are views of it.
+
+use crate::error::Shown;
+use crate::float::Order;
+use crate::pickle::{Pickle, Ref};
+use crate::torch::{self, Storages};
+use crate::view::View;
+use crate::{Checkpoint, Error, Result, Tensor, claim, names, state_dict};
+use std::collections::BTreeMap;
+
+/// Tensors that are to be read, and those that were.
+pub(crate) struct Loader<'a> {
+    storages: Storages<'a>,
+    /// By storage: the tensors' names without wrappers, and where they lie.
+    wanted: BTreeMap<&'a str, Vec<(String, View)>>,
+    read: Checkpoint,
+}
+
+impl<'a> Loader<'a> {
+    /// For the state dict in a pickle, out of `length` bytes of storages.
+    pub fn new(pickle: &Pickle<'a>, length: u64) -> Result<Self> {
+        let storages = Storages::of(pickle)?;
+        let found = state_dict::find(pickle)?;
+        // Before the scales and zero points beside it, which are integers.
+        let is_quantised = |&&(_, value): &&(&str, Ref)| torch::is_quantised(pickle, value);
+        if let Some((name, _)) = found.iter().find(is_quantised) {
+            return Err(torch::quantised(name));
+        }
+        let entries = found
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), (name, value)));
+        let mut wanted: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let mut elements = 0u64;
+        for (bare, (name, value)) in names::settle(entries.collect())? {
+            let (key, view) = torch::tensor(pickle, name, value)?;
+            // An element takes two bytes or more: each storage may be used twice, as tied weights do.
+            elements += view.shape.iter().product::<usize>() as u64;
+            if elements > length {
+                let problem = "uses the same numbers for too many tensors".into();
+                return Err(Error::Limit(problem));
+            }
+            wanted.entry(key).or_default().push((bare, view));
+        }
+        Ok(Self {
+            storages,
+            wanted,
+            read: Checkpoint {
+                tensors: BTreeMap::new(),
+                claim: claim::find(pickle),
+            },
+        })
+    }
+
+    /// The storages that the pickle mentions.
+    pub fn storages(&self) -> &Storages<'a> {
+        &self.storages
+    }
+
+    /// Reads the tensors that are views of the storage `key`, out of its bytes.
+    pub fn read(&mut self, key: &str, bytes: &[u8], order: Order) -> Result<()> {
+        let claimed = self.storages.get(key).and_then(|storage| storage.bytes());
+        if claimed != Some(bytes.len()) {
+            let problem = format!("storage `{}` has another length", Shown(key));
+            return Err(Error::damaged(torch::FORMAT, problem));
+        }
+        for (name, view) in self.wanted.remove(key).unwrap_or_default() {
+            let tensor: Tensor = view.read(bytes, order)?;
+            self.read.tensors.insert(name, tensor);
+        }
+        Ok(())
+    }
+
+    /// All tensors.
+    pub fn finish(self) -> Result<Checkpoint> {
+        match self.wanted.into_iter().next() {
+            None => Ok(self.read),
+            Some((key, views)) => {
+                let name = views.first().map_or("", |(_, view)| view.name.as_str());
+                let (key, name) = (Shown(key), Shown(name));
+                let problem = format!("storage `{key}` of tensor `{name}` is missing");
+                Err(Error::damaged(torch::FORMAT, problem))
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! One name for each tensor: without the prefix of a wrapper, and no name twice.
+
+use crate::error::Shown;
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+
+/// What wrappers put before all names: data-parallel training, `torch.compile`, Lightning, and models within models.
+const PREFIXES: [&str; 8] = [
+    "module.",
+    "_orig_mod.",
+    "model.",
+    "_model.",
+    "net.",
+    "network.",
+    "backbone.",
+    "state_dict.",
+];
+
+/// The longest name of a tensor, in bytes.
+const MAX_LENGTH: usize = 256;
+
+/// Batch normalisation's count of batches; inference does not read it.
+const COUNTER: &str = "num_batches_tracked";
+
+/// The tensors under the names that the network itself knows. A prefix that all names have goes, as often as they have one, and
+/// so do counters.
+pub(crate) fn settle<T>(tensors: Vec<(String, T)>) -> Result<BTreeMap<String, T>> {
+    let mut settled = BTreeMap::new();
+    for (name, tensor) in tensors {
+        if last(&name) == COUNTER {
+            continue;
+        }
+        if name.len() > MAX_LENGTH || name.chars().any(char::is_control) {
+            return Err(Error::Content {
+                what: format!("has a tensor of the impossible name `{}`", Shown(&name)),
+                fix: "rename it",
+            });
+        }
+        if settled.contains_key(&name) {
+            return Err(twice(&name, &name, "copy it again"));
+        }
+        settled.insert(name, tensor);
+    }
+    if settled.is_empty() {
+        return Err(Error::Empty);
+    }
+    while let Some(prefix) = PREFIXES
+        .iter()
+        .find(|prefix| settled.keys().all(|name| within(name, prefix)))
+    {
+        let bare = |(name, tensor): (String, T)| (name[prefix.len()..].to_owned(), tensor);
+        settled = settled.into_iter().map(bare).collect();
+    }
+    for name in settled.keys() {
+        let bare = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix));
+        if let Some(bare) = bare.filter(|bare| settled.contains_key(*bare)) {
+            let fix = "keep the weights of one network";
+            return Err(twice(bare, name, fix));
+        }
+    }
+    Ok(settled)
+}
+
+/// Whether `prefix` comes before a name, and not instead of one.
+fn within(name: &str, prefix: &str) -> bool {
+    name.strip_prefix(prefix)
+        .is_some_and(|rest| !rest.is_empty())
+}
+
+fn last(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
+}
+
+fn twice(first: &str, second: &str, fix: &'static str) -> Error {
+    Error::Ambiguous {
+        what: "holds a tensor twice",
+        first: Shown(first).to_string(),
+        second: Shown(second).to_string(),
+        fix,
+    }
+}

@@ -1,0 +1,164 @@
+//! Finds the state dict in what was saved: alone, or among the epoch, the optimiser's state and whatever else.
+
+use crate::error::{SAVE, Shown};
+use crate::pickle::{Pickle, Ref, Value};
+use crate::{Error, Result, torch};
+
+/// What parameters and buffers are called, at the end of their names.
+const PARAMETERS: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
+
+/// Where a value lies: in which place, under which name.
+struct Place {
+    value: Ref,
+    within: Option<usize>,
+    label: String,
+}
+
+/// The names and tensors of the one state dict in a pickle.
+pub(crate) fn find<'a>(pickle: &Pickle<'a>) -> Result<Vec<(&'a str, Ref)>> {
+    let places = places(pickle);
+    let dicts: Vec<usize> = (0..places.len())
+        .filter(|&at| !tensors(pickle, places[at].value).is_empty())
+        .collect();
+    // Beside the weights there may be tensors of another kind, such as the mean and the deviation of the images.
+    let has_weights = |&at: &usize| {
+        let tensors = tensors(pickle, places[at].value);
+        tensors.iter().any(|(name, _)| last(name) == "weight")
+    };
+    let networks: Vec<usize> = dicts.iter().copied().filter(has_weights).collect();
+    let candidates = if networks.is_empty() { dicts } else { networks };
+    match candidates[..] {
+        [at] => entries(pickle, places[at].value),
+        [first, second, ..] => Err(Error::Ambiguous {
+            what: "holds more than one state dict",
+            first: path(&places, first),
+            second: path(&places, second),
+            fix: SAVE,
+        }),
+        [] => Err(nothing(pickle)),
+    }
+}
+
+/// Every dictionary, list and tuple that others lead to, once.
+fn places(pickle: &Pickle<'_>) -> Vec<Place> {
+    let mut seen = vec![false; pickle.values().len()];
+    seen[pickle.root().index()] = true;
+    let mut places = vec![Place {
+        value: pickle.root(),
+        within: None,
+        label: String::new(),
+    }];
+    let mut at = 0;
+    while let Some(place) = places.get(at) {
+        for (label, value) in inner(pickle, place.value) {
+            if !std::mem::replace(&mut seen[value.index()], true) {
+                places.push(Place {
+                    value,
+                    within: Some(at),
+                    label,
+                });
+            }
+        }
+        at += 1;
+    }
+    places
+}
+
+/// The dictionaries, lists and tuples within one.
+fn inner(pickle: &Pickle<'_>, value: Ref) -> Vec<(String, Ref)> {
+    let leads = |value: Ref| pickle.entries(value).is_some() || pickle.sequence(value).is_some();
+    if let Some(items) = pickle.entries(value) {
+        let is_groups = |&(key, _): &(Ref, Ref)| pickle.text(key) == Some("param_groups");
+        // An optimiser's state: its tensors are as many as the weights, and no weights.
+        if items.iter().any(is_groups) {
+            return Vec::new();
+        }
+        let items = items.iter().filter(|(_, value)| leads(*value));
+        items
+            .filter_map(|&(key, value)| Some((pickle.text(key)?.to_owned(), value)))
+            .collect()
+    } else {
+        let items = pickle.sequence(value).unwrap_or_default().iter();
+        items
+            .enumerate()
+            .filter(|(_, value)| leads(**value))
+            .map(|(index, &value)| (index.to_string(), value))
+            .collect()
+    }
+}
+
+/// The tensors of a dictionary that have names.
+fn tensors<'a>(pickle: &Pickle<'a>, dict: Ref) -> Vec<(&'a str, Ref)> {
+    let entries = pickle.entries(dict).unwrap_or_default().iter();
+    entries
+        .filter(|(_, value)| torch::is_tensor(pickle, *value))
+        .filter_map(|&(key, value)| Some((pickle.text(key)?, value)))
+        .collect()
+}
+
+/// The tensors of the state dict, if all its parameters are tensors.
+fn entries<'a>(pickle: &Pickle<'a>, dict: Ref) -> Result<Vec<(&'a str, Ref)>> {
+    for &(key, value) in pickle.entries(dict).unwrap_or_default() {
+        if let Some(name) = pickle.text(key)
+            && PARAMETERS.contains(&last(name))
+            && !torch::is_tensor(pickle, value)
+        {
+            let problem = format!("is {} and no tensor of PyTorch's", pickle.describe(value));
+            return Err(Error::tensor(name, problem, SAVE));
+        }
+    }
+    Ok(tensors(pickle, dict))
+}
+
+/// Why there is no state dict.
+fn nothing(pickle: &Pickle<'_>) -> Error {
+    let root = pickle.root();
+    if torch::is_tensor(pickle, root) {
+        return Error::Content {
+            what: "holds one tensor without a name".into(),
+            fix: SAVE,
+        };
+    }
+    let is_module = |value: &&Value<'_>| match value {
+        Value::Object(object) => object.state.is_some_and(|state| {
+            let entries = pickle.entries(state).unwrap_or_default().iter();
+            let mut keys = entries.filter_map(|&(key, _)| pickle.text(key));
+            keys.any(|key| key == "_parameters")
+        }),
+        _ => false,
+    };
+    match pickle.values().iter().find(is_module) {
+        Some(Value::Object(module)) => Error::Content {
+            what: format!(
+                "holds a whole module, code included, of class {}",
+                pickle.describe(module.callee)
+            ),
+            fix: SAVE,
+        },
+        _ => Error::Empty,
+    }
+}
+
+fn last(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
+}
+
+/// The names that lead to a place.
+fn path(places: &[Place], at: usize) -> String {
+    const DEEPEST: usize = 8;
+    let mut labels = Vec::new();
+    let mut next = Some(at);
+    while let Some(place) = next.map(|at| &places[at]) {
+        if place.within.is_some() {
+            labels.push(Shown(&place.label).to_string());
+        }
+        next = place.within.filter(|_| labels.len() < DEEPEST);
+    }
+    match labels.is_empty() {
+        true => "the file itself".into(),
+        false => {
+            labels.reverse();
+            labels.join(".")
+        }
+    }
+}

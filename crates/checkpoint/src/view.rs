@@ -1,0 +1,130 @@
+//! Where the elements of a tensor lie in a storage, and reading them from there.
+
+use crate::dtype::Dtype;
+use crate::float::{self, Order};
+use crate::{Error, Result, Tensor};
+use half::{bf16, f16};
+
+/// The most dimensions that PyTorch gives a tensor.
+const MAX_RANK: usize = 64;
+
+/// What PyTorch itself can put right.
+const CONTIGUOUS: &str = "call `.contiguous()` on it before saving";
+const DAMAGED: &str = "copy the file again";
+
+/// A tensor within a storage; lengths count elements.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    pub name: String,
+    pub dtype: Dtype,
+    pub offset: usize,
+    pub shape: Vec<usize>,
+    pub strides: Vec<usize>,
+}
+
+impl View {
+    /// A tensor in row-major order from `offset` on.
+    pub fn contiguous(name: String, dtype: Dtype, offset: usize, shape: Vec<usize>) -> Self {
+        let mut strides = vec![1usize; shape.len()];
+        for axis in (1..shape.len()).rev() {
+            strides[axis - 1] = strides[axis].saturating_mul(shape[axis].max(1));
+        }
+        Self {
+            name,
+            dtype,
+            offset,
+            shape,
+            strides,
+        }
+    }
+
+    /// Checks that it lies within a storage of `length` elements, and is made of floats. Returns its number of elements.
+    pub fn check(&self, length: usize) -> Result<usize> {
+        let fail = |problem: &str, fix| Err(Error::tensor(&self.name, problem, fix));
+        if let Dtype::Other { name, .. } = self.dtype {
+            let problem = format!("is of type {name}, and weights must be floats");
+            return fail(&problem, "save the float network, before it is quantised");
+        }
+        if self.shape.len() != self.strides.len() || self.shape.len() > MAX_RANK {
+            return fail("has no possible shape", DAMAGED);
+        }
+        // Whoever computes strides of a tensor without elements multiplies the other lengths.
+        let sides = self.shape.iter().map(|&side| side.max(1));
+        let Some(count) = sides.fold(Some(1usize), |n, side| n?.checked_mul(side)) else {
+            return fail("claims more elements than there can be", DAMAGED);
+        };
+        if self.shape.contains(&0) {
+            return Ok(0);
+        }
+        let last = self
+            .shape
+            .iter()
+            .zip(&self.strides)
+            .try_fold(self.offset, |at, (&side, &stride)| {
+                at.checked_add((side - 1).checked_mul(stride)?)
+            });
+        if last.is_none_or(|last| last >= length) {
+            return fail("reaches beyond the end of its storage", DAMAGED);
+        }
+        // So that a tensor has no more elements than the file has room for.
+        if count > length {
+            return fail("has elements that share their memory", CONTIGUOUS);
+        }
+        Ok(count)
+    }
+
+    /// The tensor, out of the bytes of its whole storage, which [`View::check`] allowed.
+    pub fn read(&self, bytes: &[u8], order: Order) -> Result<Tensor> {
+        let values = match self.dtype {
+            Dtype::F16 => self.gather::<f16, 2>(bytes, order),
+            Dtype::BF16 => self.gather::<bf16, 2>(bytes, order),
+            Dtype::F32 => self.gather::<f32, 4>(bytes, order),
+            Dtype::F64 => self.gather::<f64, 8>(bytes, order),
+            Dtype::Other { .. } => return Err(self.check(0).err().unwrap_or(Error::Empty)),
+        }?;
+        Ok(Tensor {
+            shape: self.shape.clone(),
+            values,
+        })
+    }
+
+    /// Its elements in row-major order.
+    fn gather<E: float::Element<N>, const N: usize>(
+        &self,
+        bytes: &[u8],
+        order: Order,
+    ) -> Result<Vec<f32>> {
+        let count = self.check(bytes.len() / N)?;
+        let mut values = Vec::with_capacity(count);
+        if count == 0 {
+            return Ok(values);
+        }
+        // The innermost dimensions that lie one after the other are read at once.
+        let (mut inner, mut run) = (self.shape.len(), 1);
+        while inner > 0 && (self.strides[inner - 1] == run || self.shape[inner - 1] == 1) {
+            inner -= 1;
+            run *= self.shape[inner];
+        }
+        let mut index = vec![0; inner];
+        let mut at = self.offset;
+        loop {
+            let run = &bytes[at * N..(at + run) * N];
+            float::append::<E, N>(&self.name, run, order, &mut values)?;
+            // The next index of the outer dimensions, like the wheels of an odometer.
+            let mut axis = inner;
+            loop {
+                if axis == 0 {
+                    return Ok(values);
+                }
+                axis -= 1;
+                index[axis] += 1;
+                at += self.strides[axis];
+                if index[axis] < self.shape[axis] {
+                    break;
+                }
+                at -= self.shape[axis] * self.strides[axis];
+                index[axis] = 0;
+            }
+        }
+    }
+}

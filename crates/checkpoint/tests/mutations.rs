@@ -1,0 +1,87 @@
+//! Whatever is done to a file: it is read or refused, and never more is made of it than its length accounts for.
+
+mod support;
+
+use proptest::prelude::*;
+use support::{Mutator, corpus};
+
+/// Reads a file that may be anything.
+fn read(bytes: &[u8]) -> bool {
+    let Ok(read) = checkpoint::from_bytes(bytes) else {
+        return false;
+    };
+    let mut elements = 0;
+    for (name, tensor) in &read.tensors {
+        assert_eq!(
+            tensor.shape.iter().product::<usize>(),
+            tensor.values.len(),
+            "{name}"
+        );
+        assert!(
+            tensor.values.iter().all(|value| value.is_finite()),
+            "{name}"
+        );
+        elements += tensor.values.len();
+    }
+    assert!(elements <= bytes.len(), "{elements} numbers");
+    true
+}
+
+#[test]
+fn what_is_not_changed_is_read() {
+    for (name, parts, build) in corpus() {
+        let read = checkpoint::from_bytes(&build(&parts)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let weight = &read.tensors["fc.weight"];
+        assert_eq!(weight.shape, [3, 2], "{name}");
+        assert_eq!(read.tensors["fc.bias"].values, support::BIAS, "{name}");
+        assert_eq!(read.tensors.len(), 2, "{name}");
+    }
+}
+
+/// Each part is changed before its length and its checksum are written, so that the change is met by what reads the part.
+#[test]
+fn mutated_files_are_read_or_refused() {
+    const ROUNDS: usize = 20_000;
+    let mut mutator = Mutator(0x5eed);
+    for (name, parts, build) in corpus() {
+        let mut read_again = 0;
+        for _ in 0..ROUNDS {
+            let mut parts = parts.clone();
+            let at = mutator.below(parts.len());
+            mutator.change(&mut parts[at]);
+            read_again += usize::from(read(&build(&parts)));
+        }
+        // Some changes concern the numbers alone; most must be noticed in what is checked as a whole.
+        assert!(read_again < ROUNDS, "{name}: nothing was refused");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        read(&bytes);
+        read(&support::archive_of(&bytes, &[("0", bytes.clone())]));
+        let mut old = support::legacy_head(2, true);
+        old.extend(&bytes);
+        read(&old);
+        read(&support::safetensors(&format!("{{{}", String::from_utf8_lossy(&bytes)), &bytes));
+    }
+
+    /// What the library for safetensors writes is what is read, to the bit.
+    #[test]
+    fn safetensors_come_back(
+        tensors in prop::collection::btree_map("[a-z]{1,8}\\.[a-z0-9]{1,8}", prop::collection::vec(-1e30f32..1e30, 0..20), 1..5),
+    ) {
+        use safetensors::tensor::{Dtype, TensorView};
+        let bytes: Vec<_> = tensors.values().map(|values| support::floats(values)).collect();
+        let views = tensors.iter().zip(&bytes).map(|((name, values), bytes)| {
+            (name, TensorView::new(Dtype::F32, vec![values.len()], bytes).unwrap())
+        });
+        let file = safetensors::serialize(views, None).unwrap();
+        let read = checkpoint::from_bytes(&file).unwrap();
+        prop_assert_eq!(read.tensors.len(), tensors.len());
+        for (read, values) in read.tensors.values().zip(tensors.values()) {
+            prop_assert_eq!(&read.values, values);
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! Weight files made of bytes: pickles, archives, old files and safetensors, right ones and wrong ones. It uses the standard
+//! library alone, so that tests of other crates can take it in, too.
+
+#![allow(dead_code)] // each test file uses its own part
+
+/// A value of Python's.
+#[derive(Clone, Debug)]
+pub enum Py {
+    None,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(String),
+    List(Vec<Py>),
+    Tuple(Vec<Py>),
+    Dict(Vec<(Py, Py)>),
+    Global(&'static str, &'static str),
+    Persistent(Box<Py>),
+    Call(Box<Py>, Vec<Py>),
+    /// A call, and the attributes that are set afterwards.
+    Built(Box<Py>, Box<Py>),
+}
+
+pub fn text(text: &str) -> Py {
+    Py::Text(text.into())
+}
+
+pub fn dict<const N: usize>(entries: [(&str, Py); N]) -> Py {
+    Py::Dict(entries.map(|(key, value)| (text(key), value)).into())
+}
+
+fn sizes(numbers: &[i64]) -> Py {
+    Py::Tuple(numbers.iter().map(|&n| Py::Int(n)).collect())
+}
+
+/// A storage outside of the pickle.
+pub fn storage(class: &'static str, key: &str, length: i64) -> Py {
+    Py::Persistent(Box::new(Py::Tuple(vec![
+        text("storage"),
+        Py::Global("torch", class),
+        text(key),
+        text("cpu"),
+        Py::Int(length),
+    ])))
+}
+
+/// A tensor as a view of a storage.
+pub fn view(storage: Py, offset: i64, shape: &[i64], strides: &[i64]) -> Py {
+    let hooks = Py::Call(Box::new(Py::Global("collections", "OrderedDict")), vec![]);
+    Py::Call(
+        Box::new(Py::Global("torch._utils", "_rebuild_tensor_v2")),
+        vec![
+            storage,
+            Py::Int(offset),
+            sizes(shape),
+            sizes(strides),
+            Py::Bool(false),
+            hooks,
+        ],
+    )
+}
+
+/// A vector of floats, all of a storage.
+pub fn vector(key: &str, length: i64) -> Py {
+    view(storage("FloatStorage", key, length), 0, &[length], &[1])
+}
+
+impl Py {
+    /// As Python's `pickle` writes it in protocol 1, 2 or 4, without a memo.
+    pub fn pickle(&self, protocol: u8) -> Vec<u8> {
+        let mut out = Vec::new();
+        if protocol >= 2 {
+            out.extend([0x80, protocol]);
+        }
+        self.write(protocol, &mut out);
+        out.push(b'.');
+        out
+    }
+
+    fn write(&self, protocol: u8, out: &mut Vec<u8>) {
+        match self {
+            Self::None => out.push(b'N'),
+            Self::Bool(value) if protocol < 2 => {
+                out.extend(if *value { b"I01\n" } else { b"I00\n" });
+            }
+            Self::Bool(value) => out.push(0x89 - u8::from(*value)),
+            Self::Int(number @ 0..=255) => out.extend([b'K', *number as u8]),
+            Self::Int(number) if i32::try_from(*number).is_ok() => {
+                out.push(b'J');
+                out.extend((*number as i32).to_le_bytes());
+            }
+            Self::Int(number) => {
+                out.extend([0x8a, 8]);
+                out.extend(number.to_le_bytes());
+            }
+            Self::Float(number) => {
+                out.push(b'G');
+                out.extend(number.to_be_bytes());
+            }
+            Self::Text(text) if protocol >= 4 && text.len() < 256 => {
+                out.extend([0x8c, text.len() as u8]);
+                out.extend(text.as_bytes());
+            }
+            Self::Text(text) => {
+                out.push(b'X');
+                out.extend((text.len() as u32).to_le_bytes());
+                out.extend(text.as_bytes());
+            }
+            Self::List(items) => {
+                out.extend(b"](");
+                for item in items {
+                    item.write(protocol, out);
+                }
+                out.push(b'e');
+            }
+            Self::Tuple(items) => {
+                out.push(b'(');
+                for item in items {
+                    item.write(protocol, out);
+                }
+                out.push(b't');
+            }
+            Self::Dict(entries) => {
+                out.extend(b"}(");
+                for (key, value) in entries {
+                    key.write(protocol, out);
+                    value.write(protocol, out);
+                }
+                out.push(b'u');
+            }
+            Self::Global(module, name) if protocol >= 4 => {
+                text(module).write(protocol, out);
+                text(name).write(protocol, out);
+                out.push(0x93);
+            }
+            Self::Global(module, name) => out.extend(format!("c{module}\n{name}\n").into_bytes()),
+            Self::Persistent(id) => {
+                id.write(protocol, out);
+                out.push(b'Q');
+            }
+            Self::Call(function, arguments) => {
+                function.write(protocol, out);
+                Self::Tuple(arguments.clone()).write(protocol, out);
+                out.push(b'R');
+            }
+            Self::Built(object, state) => {
+                object.write(protocol, out);
+                state.write(protocol, out);
+                out.push(b'b');
+            }
+        }
+    }
+}
+
+pub fn floats(numbers: &[f32]) -> Vec<u8> {
+    numbers.iter().flat_map(|n| n.to_le_bytes()).collect()
+}
+
+/// An archive of uncompressed entries; names may come twice.
+pub fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let (mut out, mut directory) = (Vec::new(), Vec::new());
+    for (name, content) in entries {
+        let mut about = vec![20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0];
+        about.extend(crc32(content).to_le_bytes());
+        about.extend((content.len() as u32).to_le_bytes());
+        about.extend((content.len() as u32).to_le_bytes());
+        about.extend((name.len() as u16).to_le_bytes());
+        about.extend([0, 0]);
+        directory.extend(b"PK\x01\x02\x14\0");
+        directory.extend(&about);
+        directory.extend([0; 10]);
+        directory.extend((out.len() as u32).to_le_bytes());
+        directory.extend(name.as_bytes());
+        out.extend(b"PK\x03\x04");
+        out.extend(&about);
+        out.extend(name.as_bytes());
+        out.extend(*content);
+    }
+    let (start, count) = (out.len() as u32, entries.len() as u16);
+    out.extend(&directory);
+    out.extend(b"PK\x05\x06\0\0\0\0");
+    out.extend([count.to_le_bytes(), count.to_le_bytes()].concat());
+    out.extend((directory.len() as u32).to_le_bytes());
+    out.extend(start.to_le_bytes());
+    out.extend([0, 0]);
+    out
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            (crc >> 1) ^ (0xedb8_8320 & 0u32.wrapping_sub(crc & 1))
+        })
+    })
+}
+
+/// An archive as `torch.save` writes it.
+pub fn archive(saved: &Py, storages: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    archive_of(&saved.pickle(2), storages)
+}
+
+/// The same of a pickle.
+pub fn archive_of(pickle: &[u8], storages: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let names: Vec<String> = storages
+        .iter()
+        .map(|(key, _)| format!("archive/data/{key}"))
+        .collect();
+    let mut entries: Vec<(&str, &[u8])> = vec![
+        ("archive/data.pkl", pickle),
+        ("archive/byteorder", b"little"),
+    ];
+    for (name, (_, content)) in names.iter().zip(storages) {
+        entries.push((name, content));
+    }
+    entries.push(("archive/version", b"3\n"));
+    zip(&entries)
+}
+
+/// A file as PyTorch wrote it before 1.6; storages come with their number of elements.
+pub fn legacy(saved: &Py, protocol: u8, storages: &[(&str, u64, Vec<u8>)]) -> Vec<u8> {
+    let mut out = legacy_head(protocol, true);
+    out.extend(saved.pickle(protocol));
+    let keys = storages.iter().map(|(key, ..)| text(key)).collect();
+    out.extend(Py::List(keys).pickle(protocol));
+    for (_, length, content) in storages {
+        out.extend(length.to_le_bytes());
+        out.extend(content);
+    }
+    out
+}
+
+/// What such a file begins with.
+pub fn legacy_head(protocol: u8, little_endian: bool) -> Vec<u8> {
+    let mut out = if protocol < 2 {
+        b"L119547037146038801333356L\n.".to_vec()
+    } else {
+        let mut magic = vec![0x80, protocol, 0x8a, 10];
+        magic.extend(b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.");
+        magic
+    };
+    out.extend(Py::Int(1001).pickle(protocol));
+    let machine = dict([
+        ("protocol_version", Py::Int(1001)),
+        ("little_endian", Py::Bool(little_endian)),
+    ]);
+    out.extend(machine.pickle(protocol));
+    out
+}
+
+/// A safetensors file of this header and data.
+pub fn safetensors(header: &str, data: &[u8]) -> Vec<u8> {
+    let mut out = (header.len() as u64).to_le_bytes().to_vec();
+    out.extend(header.as_bytes());
+    out.extend(data);
+    out
+}
+
+/// The tensors of the files of [`corpus`], and their numbers.
+pub const WEIGHT: [f32; 6] = [0.5, -1.0, 2.0, 0.25, 8.0, -0.125];
+pub const BIAS: [f32; 2] = [1.5, -3.0];
+
+/// A state dict of a matrix of 3 by 2, stored by columns, and a vector.
+pub fn state_dict() -> Py {
+    dict([
+        (
+            "fc.weight",
+            view(storage("FloatStorage", "0", 6), 0, &[3, 2], &[1, 3]),
+        ),
+        ("fc.bias", vector("1", 2)),
+    ])
+}
+
+/// A right file of each kind: its name, its parts, and how it is put together from them.
+pub fn corpus() -> Vec<(&'static str, Vec<Vec<u8>>, fn(&[Vec<u8>]) -> Vec<u8>)> {
+    let (weight, bias) = (floats(&WEIGHT), floats(&BIAS));
+    let checkpoint = dict([
+        ("epoch", Py::Int(3)),
+        ("best_acc", Py::Float(91.5)),
+        ("net", state_dict()),
+        (
+            "optimizer",
+            dict([
+                ("state", dict([("0", dict([("exp_avg", vector("1", 2))]))])),
+                ("param_groups", Py::List(vec![])),
+            ]),
+        ),
+    ]);
+    let counted = |numbers: &[f32]| {
+        let mut out = (numbers.len() as u64).to_le_bytes().to_vec();
+        out.extend(floats(numbers));
+        out
+    };
+    let keys = Py::List(vec![text("0"), text("1")]);
+    let header = r#"{"__metadata__":{"format":"pt"},"fc.weight":{"dtype":"F32","shape":[3,2],"data_offsets":[0,24]},"fc.bias":{"dtype":"F32","shape":[2],"data_offsets":[24,32]}}"#;
+    let archive: fn(&[Vec<u8>]) -> Vec<u8> = |parts| {
+        let storages = [("0", parts[1].clone()), ("1", parts[2].clone())];
+        archive_of(&parts[0], &storages)
+    };
+    let together: fn(&[Vec<u8>]) -> Vec<u8> = |parts| parts.concat();
+    vec![
+        (
+            "an archive",
+            vec![state_dict().pickle(2), weight.clone(), bias.clone()],
+            archive,
+        ),
+        (
+            "an archive of protocol 4",
+            vec![checkpoint.pickle(4), weight.clone(), bias.clone()],
+            archive,
+        ),
+        (
+            "an archive, as a whole",
+            vec![archive_of(
+                &checkpoint.pickle(2),
+                &[("0", weight.clone()), ("1", bias.clone())],
+            )],
+            together,
+        ),
+        (
+            "an old file",
+            vec![
+                legacy_head(2, true),
+                checkpoint.pickle(2),
+                keys.pickle(2),
+                counted(&WEIGHT),
+                counted(&BIAS),
+            ],
+            together,
+        ),
+        (
+            "safetensors",
+            vec![header.into(), [weight, bias].concat()],
+            |parts| {
+                let mut out = (parts[0].len() as u64).to_le_bytes().to_vec();
+                out.extend(parts.concat());
+                out
+            },
+        ),
+    ]
+}
+
+/// Changes of files that are the same in every run.
+pub struct Mutator(pub u64);
+
+impl Mutator {
+    /// A number below `limit`, which is not zero.
+    pub fn below(&mut self, limit: usize) -> usize {
+        // xorshift64*
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
+    }
+
+    /// Changes some bytes, or where they are.
+    pub fn change(&mut self, bytes: &mut Vec<u8>) {
+        /// What is often special: ends of ranges, opcodes, digits.
+        const SPECIAL: &[u8] = b"\0\x01\x7f\x80\xff().}]tueRQbq019{[\",:-e\x85\x86\x8a\x8b\x94\x95";
+        for _ in 0..=self.below(3) {
+            if bytes.is_empty() {
+                return;
+            }
+            let at = self.below(bytes.len());
+            let end = (at + 1 + self.below(16)).min(bytes.len());
+            match self.below(6) {
+                0 => bytes[at] ^= 1 << self.below(8),
+                1 => bytes[at] = SPECIAL[self.below(SPECIAL.len())],
+                2 => bytes[at..end].fill(SPECIAL[self.below(5)]),
+                3 => drop(bytes.drain(at..end)),
+                4 => {
+                    let copy = bytes[at..end].to_vec();
+                    let to = self.below(bytes.len());
+                    drop(bytes.splice(to..to, copy));
+                }
+                _ => bytes.truncate(at),
+            }
+        }
+    }
+}

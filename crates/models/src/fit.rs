@@ -1,0 +1,134 @@
+//! Whether weights are those of a network; and if they are not, what is the likely cause.
+
+use crate::layers::Slot;
+use candle_core::Tensor;
+use std::collections::{BTreeMap, BTreeSet};
+
+type Tensors = BTreeMap<String, Tensor>;
+
+/// What other code calls the layer that gives the logits.
+const HEADS: [&str; 5] = ["fc", "linear", "classifier", "head", "output"];
+
+/// The names of a network's tensors; those of weight and bias of the layer that gives the logits come last.
+fn names(slots: &[Slot]) -> BTreeSet<&str> {
+    slots.iter().map(|slot| slot.name.as_str()).collect()
+}
+
+/// Takes a prefix off that all names have and no name of the network does.
+pub(crate) fn without_prefix(tensors: Tensors, slots: &[Slot]) -> Tensors {
+    let prefix = match tensors.keys().next().and_then(|name| name.split_once('.')) {
+        Some((first, _)) => format!("{first}."),
+        None => return tensors,
+    };
+    if slots.iter().any(|slot| slot.name.starts_with(&prefix))
+        || !tensors.keys().all(|name| name.starts_with(&prefix))
+    {
+        return tensors;
+    }
+    let bare = |(name, tensor): (String, Tensor)| (name[prefix.len()..].to_owned(), tensor);
+    without_prefix(tensors.into_iter().map(bare).collect(), slots)
+}
+
+/// What the layer that gives the logits is called in the file and in the network, if it is another name, and the network's is not taken.
+pub(crate) fn other_head(tensors: &Tensors, slots: &[Slot]) -> Option<(String, String)> {
+    let ours = slots.last()?.name.rsplit_once('.')?.0;
+    let has = |layer: &str| {
+        let mut parts = ["weight", "bias"].iter();
+        parts.all(|part| tensors.contains_key(&format!("{layer}.{part}")))
+    };
+    let known = names(slots);
+    let mut theirs = HEADS
+        .iter()
+        .filter(|&&layer| has(layer) && !known.contains(format!("{layer}.weight").as_str()));
+    match (theirs.next(), theirs.next()) {
+        (Some(&only), None) if !has(ours) => Some((only.to_owned(), ours.to_owned())),
+        _ => None,
+    }
+}
+
+/// The first difference between tensors and what a network has.
+pub(crate) fn difference(tensors: &Tensors, slots: &[Slot]) -> Option<String> {
+    let known = names(slots);
+    let strangers: Vec<&str> = tensors
+        .keys()
+        .map(String::as_str)
+        .filter(|name| !known.contains(name))
+        .collect();
+    for slot in slots {
+        match tensors.get(&slot.name) {
+            None => return Some(missing(&slot.name, &strangers, tensors.len())),
+            Some(tensor) if tensor.dims() != slot.shape => {
+                let is_head = slots[slots.len() - 2..]
+                    .iter()
+                    .any(|head| head.name == slot.name);
+                return Some(shape(slot, tensor.dims(), is_head));
+            }
+            Some(_) => {}
+        }
+    }
+    strangers
+        .first()
+        .map(|first| extra(first, &strangers, &known))
+}
+
+fn missing(name: &str, strangers: &[&str], all: usize) -> String {
+    let prefixed = |stranger: &&&str| {
+        stranger
+            .strip_suffix(name)
+            .is_some_and(|p| p.ends_with('.'))
+    };
+    if let Some(stranger) = strangers.iter().find(prefixed) {
+        let prefix = &stranger[..stranger.len() - name.len()];
+        let many = strangers.iter().filter(|s| s.starts_with(prefix)).count();
+        return format!(
+            "`{name}` is missing, but there is `{stranger}`: take the prefix `{prefix}` off the {many} of {all} names that have it"
+        );
+    }
+    // Of another network, the nearest name would say nothing.
+    let is_another = 2 * strangers.len() > all;
+    let near = spec::nearest(name, strangers.iter().copied()).filter(|_| !is_another);
+    let rest = match near {
+        Some(near) => format!("; the nearest name is `{near}`"),
+        None if strangers.is_empty() => String::new(),
+        None => format!("; there is {}, which it does not have", list(strangers)),
+    };
+    format!("`{name}` is missing{rest}")
+}
+
+fn shape(slot: &Slot, found: &[usize], is_head: bool) -> String {
+    let problem = format!(
+        "`{}` has shape {found:?}, expected {:?}",
+        slot.name, slot.shape
+    );
+    match (found, slot.shape.as_slice()) {
+        ([theirs, found @ ..], [_, expected @ ..]) if is_head && found == expected => format!(
+            "{problem}; they are for {theirs} classes: with `head: new` beside `weights` they get a new classifier"
+        ),
+        _ => problem,
+    }
+}
+
+fn extra(first: &str, strangers: &[&str], known: &BTreeSet<&str>) -> String {
+    let is_shortcut = |name: &&str| name.contains("shortcut") || name.contains("downsample");
+    if is_shortcut(&first) && !known.iter().any(is_shortcut) {
+        return format!(
+            "there is {}, but its shortcuts have no weights (option A of the paper on ResNets); the file is of a network with option B",
+            list(strangers)
+        );
+    }
+    let near = match spec::nearest(first, known.iter().copied()) {
+        Some(near) => format!("; the nearest name is `{near}`"),
+        None => String::new(),
+    };
+    format!("`{first}` is not one of its tensors{near}")
+}
+
+/// The first few names, and how many there are besides.
+fn list(names: &[&str]) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|n| format!("`{n}`")).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}

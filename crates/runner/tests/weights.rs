@@ -1,0 +1,165 @@
+//! Weight files on the command line: what is a network of ours is taken, whoever wrote it; what is not is refused with one line
+//! before any work.
+
+mod common;
+#[path = "../../checkpoint/tests/support/mod.rs"]
+mod support;
+
+use std::fmt::Write;
+use std::fs;
+
+use common::{Answer, GRID, Place};
+use models::{Model, Weights};
+use spec::Stream;
+use support::{Py, archive, dict, floats, legacy, storage, text, view};
+
+const TARGET: &str = "fashion-mnist/resnet20";
+
+/// Runs the target of the miniature with these weights.
+fn run(file: &str, bytes: &[u8], init: &str) -> (Place, Answer) {
+    let training = "train: {epochs: 1, images: 300, batch: 50}";
+    assert!(GRID.contains(training));
+    let place = Place::new(&GRID.replace(training, &format!("init: {{weights: {file}{init}}}")));
+    fs::write(place.path().join(file), bytes).unwrap();
+    let answer = place.run(&["grid.yaml", "--only", TARGET]);
+    (place, answer)
+}
+
+/// What is said about weights that must be refused: one line, after the name of the file.
+fn refused(bytes: &[u8]) -> String {
+    let (place, answer) = run("net.pth", bytes, "");
+    assert_eq!(answer.code, Some(2), "{}", answer.stderr);
+    assert_eq!(answer.stdout, "");
+    assert_eq!(answer.stderr.lines().count(), 1, "{}", answer.stderr);
+    assert!(!place.results().exists(), "it began to work");
+    let (_, problem) = answer.stderr.split_once("net.pth: ").unwrap();
+    problem.into()
+}
+
+/// A storage and what it holds for each tensor of a network for `classes` classes, under the names that `rename` makes of its.
+fn saved(classes: usize, rename: impl Fn(&str) -> String) -> (Py, Vec<(String, Vec<f32>)>) {
+    let model: Model = "resnet20".parse().unwrap();
+    let weights = Weights::draw(model, classes, &Stream::new(3)).unwrap();
+    let (mut entries, mut storages) = (Vec::new(), Vec::new());
+    for (name, tensor) in weights.tensors() {
+        let numbers: Vec<f32> = tensor.flatten_all().unwrap().to_vec1().unwrap();
+        let shape: Vec<i64> = tensor.dims().iter().map(|&side| side as i64).collect();
+        let strides: Vec<i64> = (0..shape.len())
+            .map(|axis| shape[axis + 1..].iter().product())
+            .collect();
+        let key = storages.len().to_string();
+        let whole = storage("FloatStorage", &key, numbers.len() as i64);
+        entries.push((text(&rename(name)), view(whole, 0, &shape, &strides)));
+        storages.push((key, numbers));
+    }
+    (Py::Dict(entries), storages)
+}
+
+fn as_archive(saved: &Py, storages: &[(String, Vec<f32>)]) -> Vec<u8> {
+    let storages: Vec<(&str, Vec<u8>)> = storages
+        .iter()
+        .map(|(key, numbers)| (key.as_str(), floats(numbers)))
+        .collect();
+    archive(saved, &storages)
+}
+
+#[test]
+fn files_that_are_refused() {
+    let one = |numbers: &[f32]| {
+        let length = numbers.len() as i64;
+        let tensor = view(storage("FloatStorage", "0", length), 0, &[length], &[1]);
+        archive(&dict([("w", tensor)]), &[("0", floats(numbers))])
+    };
+    let mut nested = b"\x80\x02N".to_vec();
+    nested.extend([0x85].repeat(100_000));
+    nested.push(b'.');
+    let mut changed = one(&[0.25; 8]);
+    let at = changed
+        .windows(4)
+        .position(|part| part == 0.25f32.to_le_bytes());
+    changed[at.unwrap()] ^= 1;
+    let (network, storages) = saved(43, str::to_owned);
+    let Py::Dict(mut entries) = network.clone() else {
+        unreachable!()
+    };
+    let first = entries[0].1.clone();
+    entries.push((text("module.bn1.bias"), first.clone()));
+    let collision = Py::Dict(entries.clone());
+    entries.pop();
+    entries.push((text("layer2.0.shortcut.0.weight"), first));
+    let option_b = Py::Dict(entries);
+    let (ten, ten_storages) = saved(10, str::to_owned);
+    let Py::Dict(mut ten) = ten else {
+        unreachable!()
+    };
+    let shortcut = ten[0].1.clone();
+    ten.push((text("layer2.0.shortcut.1.bias"), shortcut));
+    let mut said = String::new();
+    for (what, bytes) in [
+        ("a number that is none", one(&[1.0, f32::NAN])),
+        ("a changed byte", changed),
+        ("nested tuples", support::archive_of(&nested, &[])),
+        ("another format", b"\x89HDF\r\n\x1a\n".to_vec()),
+        ("another network", one(&[1.0])),
+        ("another number of classes", as_archive(&network, &storages)),
+        ("two networks", as_archive(&collision, &storages)),
+        (
+            "another classifier and shortcuts",
+            as_archive(&option_b, &storages),
+        ),
+        ("option B", as_archive(&Py::Dict(ten), &ten_storages)),
+    ] {
+        write!(said, "{what}: {}", refused(&bytes)).unwrap();
+    }
+    insta::assert_snapshot!(said);
+}
+
+/// A training checkpoint of an old PyTorch's, of a data-parallel network whose classifier has another name: the weights are
+/// taken, the new name is told, and so is that the network does not do what the file claims.
+#[test]
+fn a_checkpoint_from_elsewhere_is_taken() {
+    let rename = |name: &str| format!("module.{}", name.replace("linear.", "fc."));
+    let (network, storages) = saved(10, rename);
+    let checkpoint = dict([
+        ("net", network),
+        ("acc", Py::Float(92.12)),
+        ("epoch", Py::Int(164)),
+    ]);
+    let storages: Vec<(&str, u64, Vec<u8>)> = storages
+        .iter()
+        .map(|(key, numbers)| (key.as_str(), numbers.len() as u64, floats(numbers)))
+        .collect();
+    let (place, answer) = run("CKPT.T7", &legacy(&checkpoint, 2, &storages), "");
+    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+    let warnings: Vec<&str> = answer
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("WARNING"))
+        .collect();
+    let [renamed, claimed] = warnings[..] else {
+        panic!("{}", answer.stderr);
+    };
+    assert!(
+        renamed.ends_with("the file's layer `fc` is taken for `linear`"),
+        "{renamed}"
+    );
+    assert!(
+        claimed.contains("the file claims 92.12 % (`acc`), measured ")
+            && claimed.ends_with(" %: check `normalize` and the data set"),
+        "{claimed}"
+    );
+    // What is kept is the network that was saved.
+    let model: Model = "resnet20".parse().unwrap();
+    let expected = Weights::draw(model, 10, &Stream::new(3)).unwrap();
+    let (_, kept) = &place.payloads()[0];
+    assert!(*kept == expected.to_bytes().unwrap());
+}
+
+/// A file for other classes, with a new classifier.
+#[test]
+fn a_file_for_other_classes_gets_a_new_head() {
+    let (network, storages) = saved(43, |name| name.replace("linear.", "fc."));
+    let (_, answer) = run("net.pth", &as_archive(&network, &storages), ", head: new");
+    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+    assert!(!answer.stderr.contains("WARNING"), "{}", answer.stderr);
+}
