@@ -1,4 +1,4 @@
-//! Small, whole inputs of every reader of this crate, and damage to them, for tests that try many: feature `corpus`.
+//! Small, whole inputs of every reader of this crate, and what becomes of damaged ones.
 //!
 //! A reader must answer to any bytes with an error or with a result of the right shape: no panic, and no memory out of
 //! proportion.
@@ -13,7 +13,6 @@ use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
-use spec::Stream;
 
 use crate::decode::decode;
 use crate::{
@@ -86,55 +85,6 @@ pub fn seeds() -> Vec<Seed> {
             Ok(())
         }),
     ]
-}
-
-/// `bytes` with one to four damages, of the kinds that disks, networks and people do.
-///
-/// # Panics
-/// If there are no bytes.
-pub fn damaged(bytes: &[u8], stream: &mut Stream) -> Vec<u8> {
-    const NUMBERS: [u64; 8] = [
-        0,
-        1,
-        0x7f,
-        0xff,
-        0x7fff_ffff,
-        0xffff_ffff,
-        i64::MAX as u64,
-        u64::MAX,
-    ];
-    let mut bytes = bytes.to_vec();
-    for _ in 0..=stream.below(4) {
-        if bytes.is_empty() {
-            break;
-        }
-        let at = stream.below(bytes.len());
-        let rest = bytes.len() - at;
-        let run = 1 + stream.below(rest.min(64));
-        match stream.below(8) {
-            0 => bytes[at] ^= 1 << stream.below(8),
-            1 => bytes[at] = stream.next_u32() as u8,
-            2 => bytes.truncate(at),
-            3 => drop(bytes.drain(at..at + run)),
-            4 => {
-                let copy = bytes[at..at + run].to_vec();
-                let to = stream.below(bytes.len());
-                bytes.splice(to..to, copy);
-            }
-            5 => bytes[at..at + run].fill(stream.next_u32() as u8),
-            kind => {
-                let number = NUMBERS[stream.below(NUMBERS.len())];
-                let (little, big) = (number.to_le_bytes(), number.to_be_bytes());
-                let length = [1, 2, 4, 8][stream.below(4)].min(rest);
-                let number = match kind {
-                    6 => &little[..length],
-                    _ => &big[8 - length..],
-                };
-                bytes[at..at + length].copy_from_slice(number);
-            }
-        }
-    }
-    bytes
 }
 
 /// A Parquet file as Hugging Face's: `column` with an encoded image each, or an empty cell, and labels; two rows a group.
@@ -257,8 +207,6 @@ fn told(fault: Fault) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
 
     #[test]
@@ -268,30 +216,21 @@ mod tests {
         }
     }
 
-    /// The seeds of the damages are fixed: what fails, fails again.
     #[test]
-    fn damaged_inputs_are_errors_or_harmless() {
-        const TIMES: usize = 1500;
-        for seed in seeds() {
-            let root = Stream::new(0).split(seed.name);
-            let (mut read, begun) = (0, Instant::now());
-            for time in 0..TIMES {
-                let mut stream = root.split(&time.to_string());
-                let bytes = damaged(&seed.bytes, &mut stream);
-                match (seed.read)(&bytes) {
-                    Ok(()) => read += 1,
-                    Err(message) => {
-                        assert!(!message.is_empty() && message.len() < 1000, "{message}");
-                    }
+    fn fuzz() {
+        let seeds = seeds();
+        let (mut read, mut all) = (0, 0);
+        for mut dice in fuzz::rounds(10_000) {
+            let seed = &seeds[dice.below(seeds.len())];
+            all += 1;
+            match (seed.read)(&fuzz::damaged(&seed.bytes, &mut dice)) {
+                Ok(()) => read += 1,
+                Err(message) => {
+                    assert!(!message.is_empty() && message.len() < 1000, "{message}");
                 }
             }
-            // Else the damages damage nothing, or everything at the first byte.
-            assert!(read < TIMES, "{}: {read}", seed.name);
-            println!(
-                "{}: {read} of {TIMES} were read, in {:?}",
-                seed.name,
-                begun.elapsed()
-            );
         }
+        // Else the damages damage nothing, or everything at the first byte.
+        assert!(0 < read && read < all, "{read} of {all}");
     }
 }

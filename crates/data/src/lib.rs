@@ -17,8 +17,8 @@ mod augment;
 mod batches;
 mod checksum;
 mod content;
-#[cfg(any(test, feature = "corpus"))]
-pub mod corpus;
+#[cfg(test)]
+mod corpus;
 mod decode;
 mod encoded;
 mod error;

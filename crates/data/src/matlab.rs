@@ -111,7 +111,7 @@ fn values((kind, bytes): (u32, &[u8])) -> Result<Vec<i64>, Fault> {
 }
 
 /// A file of arrays of 16-bit numbers, for tests of what reads such files.
-#[cfg(any(test, feature = "corpus"))]
+#[cfg(test)]
 pub(crate) fn file(arrays: &[(&str, &[u16])]) -> Vec<u8> {
     let element = |kind: u32, body: &[u8]| {
         let mut element = [kind.to_le_bytes(), (body.len() as u32).to_le_bytes()].concat();

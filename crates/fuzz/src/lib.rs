@@ -58,12 +58,16 @@ pub fn damaged(bytes: &[u8], dice: &mut Stream) -> Vec<u8> {
     bytes
 }
 
+/// Bytes that formats give a meaning: ends of ranges, brackets, digits, and opcodes of Python's pickles.
+const SPECIAL: &[u8] = b"\0\x01\x7f\x80\xff().}]tueRQbq019{[\",:-e\x85\x86\x8a\x8b\x94\x95";
+
 fn damage(bytes: &mut Vec<u8>, dice: &mut Stream) {
     let at = dice.below(bytes.len());
     let rest = bytes.len() - at;
     let run = 1 + dice.below(rest.min(64));
-    match dice.below(8) {
+    match dice.below(9) {
         0 => bytes[at] ^= 1 << dice.below(8),
+        8 => bytes[at] = SPECIAL[dice.below(SPECIAL.len())],
         1 => bytes[at] = dice.next_u32() as u8,
         2 => bytes.truncate(at),
         3 => drop(bytes.drain(at..at + run)),
