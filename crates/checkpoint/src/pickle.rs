@@ -428,7 +428,10 @@ impl<'a> Machine<'a> {
             }
             b'Q' => {
                 let id = self.pop()?;
-                self.make(Value::Persistent(id));
+                match self.class_with_source(id) {
+                    Some(class) => self.push(class),
+                    None => self.make(Value::Persistent(id)),
+                }
             }
             other => return Err(self.damaged(&format!("opcode {other:#04x}"))),
         }
@@ -458,6 +461,17 @@ impl<'a> Machine<'a> {
             })),
         };
         self.make(made);
+    }
+
+    /// The class that a persistent value stands for: old versions of PyTorch stored a module's class with its source code.
+    fn class_with_source(&self, id: Ref) -> Option<Ref> {
+        let Value::Tuple(parts) = &self.values[id.index()] else {
+            return None;
+        };
+        let &[kind, class, ..] = parts.as_slice() else {
+            return None;
+        };
+        matches!(self.values[kind.index()], Value::Text("module")).then_some(class)
     }
 
     fn call_with(&mut self, callee: Ref, arguments: Vec<Ref>) -> Result<()> {

@@ -470,7 +470,18 @@ fn other_files() {
         Box::new(call("models.resnet", "ResNet", vec![])),
         Box::new(dict([("_parameters", dict([])), ("_modules", dict([]))])),
     );
+    let class = Py::Tuple(vec![
+        text("module"),
+        Py::Global("models.resnet", "ResNet"),
+        text("resnet.py"),
+        text("class ResNet: ..."),
+    ]);
+    let old = Py::Built(
+        Box::new(Py::Call(Box::new(Py::Persistent(Box::new(class))), vec![])),
+        Box::new(dict([("_parameters", dict([]))])),
+    );
     insta::assert_snapshot!(table(&[
+        ("an old module", legacy(&old, 2, &[])),
         ("nothing", vec![]),
         ("three bytes", b"abc".to_vec()),
         (
