@@ -460,7 +460,7 @@ fn a_wrong_override_is_named_instead_of_a_line() {
         ),
         (
             "seeds",
-            "there is no `=`\n  = write path=value, e.g. attack_seeds=3",
+            "there is no equals sign\n  = write path=value, e.g. attack_seeds=3",
         ),
         (
             ".seeds=[1]",

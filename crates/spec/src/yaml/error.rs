@@ -283,11 +283,13 @@ impl Sources<'_> {
         };
         let (mut message, mut hint) = (fault.to_string(), fault.hint);
         if hidden {
-            message = self.veil.message(&message);
+            let shown = self.veil.message(&message);
             hint = hint.filter(|hint| self.veil.message(hint) == *hint);
-            if in_secret {
-                hint = hint.or_else(|| Some(self.veil.fix.to_owned()));
+            // Of a masked message the fix is what is left to say.
+            if in_secret && (hint.is_none() || shown != message) {
+                hint = Some(self.veil.fix.to_owned());
             }
+            message = shown;
         }
         Error {
             place,

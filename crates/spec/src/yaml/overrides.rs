@@ -10,9 +10,8 @@ use crate::nearest;
 pub(super) fn apply(root: &mut Node, argument: &str, index: usize) -> Result<(), Fault> {
     let spot = Spot::argument(index);
     let Some((path, value)) = argument.split_once('=') else {
-        return Err(
-            Fault::new(spot, "there is no `=`").hint("write path=value, e.g. attack_seeds=3")
-        );
+        return Err(Fault::new(spot, "there is no equals sign")
+            .hint("write path=value, e.g. attack_seeds=3"));
     };
     let value = Node::parse(value, index)?;
     let parts: Vec<&str> = path.split('.').map(str::trim).collect();

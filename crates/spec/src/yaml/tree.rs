@@ -134,11 +134,10 @@ impl fmt::Display for Value {
 
 /// The lines of a text, as YAML breaks them.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
-    let lines = text.split_inclusive('\n').flat_map(|line| {
+    text.split_inclusive('\n').flat_map(|line| {
         let line = line.strip_suffix('\n').unwrap_or(line);
         line.strip_suffix('\r').unwrap_or(line).split('\r')
-    });
-    lines
+    })
 }
 
 /// What a word without quotes stands for.

@@ -143,8 +143,8 @@ impl Veil {
         let mut words = text.split(|c: char| !c.is_alphanumeric());
         words.any(|word| {
             let word = word.to_lowercase();
-            let contains = |name: &&str| word.contains(*name);
-            self.secret.iter().any(|name| contains(&name))
+            let contains = |name: &&'static str| word.contains(*name);
+            self.secret.iter().any(contains)
                 || nearest(&word, self.secret.iter().copied()).is_some()
         })
     }
