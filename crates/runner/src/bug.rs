@@ -66,4 +66,20 @@ mod tests {
         assert!(told.contains(&place), "{told}");
         assert_eq!(told.lines().count(), 1, "{told}");
     }
+
+    /// The variable is read once a process, so the test runs again as one that has it.
+    #[test]
+    fn an_error_has_no_backtrace() {
+        const AGAIN: &str = "BRINK_TEST_AGAIN";
+        if std::env::var_os(AGAIN).is_some() {
+            without_backtraces();
+            let error = candle_core::Error::Msg("it failed".to_owned()).bt();
+            assert_eq!(format!("{:#}", anyhow::Error::from(error)), "it failed");
+            return;
+        }
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        let again = again.args(["--exact", "bug::tests::an_error_has_no_backtrace"]);
+        let again = again.env("RUST_BACKTRACE", "full").env(AGAIN, "");
+        assert!(again.status().unwrap().success());
+    }
 }

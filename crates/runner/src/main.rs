@@ -15,6 +15,9 @@
 //! | 130 | interrupted by Ctrl-C (SIGINT); the same command goes on from there |
 //! | 143 | ended by SIGTERM; the same command goes on from there |
 
+// What is printed goes through `say`, which no failure to print can end.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod bug;
 mod cli;
 mod commands;
