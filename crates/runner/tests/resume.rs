@@ -65,6 +65,7 @@ fn interrupted_it_saves_its_state_and_goes_on_later() {
     }
 }
 
+#[cfg(unix)]
 fn interrupted_by(name: &str, code: i32) {
     let grid = GRID.replace(
         "epochs: 1, images: 300, batch: 50",
@@ -77,9 +78,6 @@ fn interrupted_by(name: &str, code: i32) {
         assert_eq!(child.try_wait().unwrap(), None);
         sleep(Duration::from_millis(5));
     }
-    let [before] = &place.saved()[..] else {
-        panic!("one step is in flight");
-    };
     signal(&child, name);
     let mut said = String::new();
     let mut stderr = child.stderr.take().unwrap();
@@ -87,10 +85,7 @@ fn interrupted_by(name: &str, code: i32) {
     assert_eq!(child.wait().unwrap().code(), Some(code), "{said}");
     let last = "error: fashion-mnist/resnet20: interrupted; its state is saved; run the same command to go on\n";
     assert!(said.ends_with(last), "{said}");
-    let [after] = &place.saved()[..] else {
-        panic!("one step is in flight");
-    };
-    assert_ne!(before, after, "nothing was saved because of the signal");
+    assert_eq!(place.states(), 1);
     let status = place.succeed(&["status", "grid.yaml"]).stdout;
     assert!(
         status.contains("half-way: fashion-mnist/resnet20\n"),
