@@ -12,12 +12,13 @@ use anyhow::{Context, anyhow};
 
 use crate::cli::{Cli, Command, Selected};
 use crate::exit::Refuse;
+use crate::signal::Signal;
 
-/// Does what the command line says.
+/// Does what the command line says, until a signal ends the process.
 ///
 /// # Errors
 /// What went wrong; [`exit::code`](crate::exit::code) has the exit code.
-pub fn run(cli: Cli) -> anyhow::Result<()> {
+pub fn run(cli: Cli, signal: &Signal) -> anyhow::Result<()> {
     match cli.command {
         Some(Command::Plan(selected)) => outline::plan(&selected),
         Some(Command::Status(selected)) => outline::status(&selected),
@@ -48,7 +49,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             if cli.how.dry_run {
                 outline::plan(&selected)
             } else {
-                compute::run(&selected, &cli.how)
+                compute::run(&selected, &cli.how, signal)
             }
         }
     }

@@ -44,7 +44,7 @@ pub struct Bench<'a> {
     pub root: Stream,
     /// The grid's seed.
     pub seed: u64,
-    /// Whether to stop.
+    /// Whether somebody wants the process to end.
     pub signal: Signal,
     /// When to save the state of a step in flight.
     pub saving: Saving,
@@ -54,7 +54,7 @@ impl Bench<'_> {
     /// Does what is missing of `part` of the plan `whole`, and what can be done of it when a step fails.
     ///
     /// # Errors
-    /// If there is no going on, e.g. [`Interrupted`](crate::exit::Interrupted).
+    /// If there is no going on, e.g. because the disk is full.
     pub fn execute(&self, part: &Plan, whole: &Plan) -> anyhow::Result<Failures> {
         for attack in whole.targets.iter().flat_map(|step| &step.attacks) {
             // A process may have been killed between an attack's last record and the end of its state.
@@ -76,7 +76,7 @@ impl Bench<'_> {
                 }
             }
         }
-        let mut progress = Progress::new(steps);
+        let mut progress = Progress::new(steps, self.signal.clone());
         if !left_out.is_empty() {
             progress.warn(&format!(
                 "not run, as images or weights are not here: {}; the tables say how to get them",

@@ -5,14 +5,14 @@ use std::process::ExitCode;
 /// What `--help` says about exit codes.
 pub const HELP: &str = "Exit codes:
   0    all that was asked for is done
-  1    a step failed; what does not need it is done and kept, and the same command tries it again
+  1    a step failed, or standard output cannot be written; all else is done and kept, and the same command tries it again
   2    refused before any work: command line, grid file, key, data, device, results folder or disk
-  130  interrupted; the same command goes on from there";
+  101  a bug in this program; what was saved is kept
+  130  interrupted by Ctrl-C (SIGINT); the same command goes on from there
+  143  ended by SIGTERM; the same command goes on from there";
 
-/// Interrupted by a signal, with everything saved.
-#[derive(Debug, thiserror::Error)]
-#[error("interrupted; run the same command to go on")]
-pub struct Interrupted;
+/// A bug in this program.
+pub const BUG: u8 = 101;
 
 /// Refused before any work.
 #[derive(Debug, thiserror::Error)]
@@ -36,9 +36,7 @@ impl<T, E: Into<anyhow::Error>> Refuse<T> for Result<T, E> {
 
 /// The exit code of an error.
 pub fn code(error: &anyhow::Error) -> ExitCode {
-    if error.is::<Interrupted>() {
-        ExitCode::from(130)
-    } else if error.is::<Refused>() {
+    if error.is::<Refused>() {
         ExitCode::from(2)
     } else {
         ExitCode::FAILURE

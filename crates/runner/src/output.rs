@@ -13,7 +13,7 @@ use verify::{Rate, SensitiveSet};
 
 use crate::plan::{self, TargetStep};
 use crate::provenance::Clock;
-use crate::say::say;
+use crate::say::{note, say};
 use crate::session::Session;
 
 /// The records of a grid, and the report made of them.
@@ -44,7 +44,7 @@ impl<'a> Findings<'a> {
                     match SensitiveSet::load_unsealed(&samples, classes) {
                         Ok(images) => drop(records.samples.insert(set.id, images)),
                         Err(error) => {
-                            eprintln!("WARNING: {}: its samples are not shown: {error}", set.name);
+                            note!("WARNING: {}: its samples are not shown: {error}", set.name);
                         }
                     }
                 }

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use models::Status;
 
+use crate::say::note;
+use crate::signal::{InFlight, Signal};
+
 /// How often a plain line says how far a step is.
 const EVERY: Duration = Duration::from_secs(20);
 
@@ -16,10 +19,13 @@ pub struct Progress {
     done: usize,
     began: Instant,
     bars: Option<(MultiProgress, ProgressBar)>,
+    signal: Signal,
 }
 
 /// One step.
 pub struct Line {
+    /// What a signal would interrupt.
+    pub step: InFlight,
     name: String,
     number: String,
     began: Instant,
@@ -30,8 +36,8 @@ pub struct Line {
 }
 
 impl Progress {
-    /// For `total` steps.
-    pub fn new(total: usize) -> Self {
+    /// For `total` steps, which `signal` may interrupt.
+    pub fn new(total: usize, signal: Signal) -> Self {
         let bars = stderr().is_terminal().then(|| {
             let all = MultiProgress::new();
             let overall = all.add(ProgressBar::new(total as u64));
@@ -44,6 +50,7 @@ impl Progress {
             done: 0,
             began: Instant::now(),
             bars,
+            signal,
         }
     }
 
@@ -60,6 +67,7 @@ impl Progress {
         });
         let now = Instant::now();
         let line = Line {
+            step: self.signal.begin(name),
             name: name.to_owned(),
             number: format!("[{}/{}]", self.done, self.total),
             began: now,
@@ -91,7 +99,7 @@ impl Progress {
     pub fn warn(&self, text: &str) {
         match &self.bars {
             Some((all, _)) => drop(all.println(format!("WARNING: {text}"))),
-            None => eprintln!("WARNING: {text}"),
+            None => note!("WARNING: {text}"),
         }
     }
 
@@ -99,7 +107,7 @@ impl Progress {
     pub fn finish(self) {
         match self.bars {
             Some((_, overall)) => overall.finish_and_clear(),
-            None if self.total > 0 => eprintln!(
+            None if self.total > 0 => note!(
                 "{} steps in {}",
                 self.total,
                 HumanDuration(self.began.elapsed())
@@ -143,7 +151,7 @@ impl Line {
 
     fn say(&self, text: &str) {
         if self.bar.is_none() {
-            eprintln!("{} {}: {text}", self.number, self.name);
+            note!("{} {}: {text}", self.number, self.name);
         }
     }
 }

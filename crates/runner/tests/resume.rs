@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use common::{GRID, Place};
+use common::{GRID, Place, signal};
 use spec::Stream;
 
 fn start(place: &Place, arguments: &[&str]) -> Child {
@@ -60,28 +60,31 @@ fn killed_at_ten_random_moments() {
 #[cfg(unix)]
 #[test]
 fn interrupted_it_saves_its_state_and_goes_on_later() {
-    let grid = GRID.replace("epochs: 1", "epochs: 5");
-    let place = Place::new(&grid);
-    let mut command = place.command(&["grid.yaml", "--only", "*/ours"]);
-    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut said = String::new();
-    stderr.read_line(&mut said).unwrap();
-    assert!(said.ends_with("fashion-mnist/resnet20: begins\n"), "{said}");
-    sleep(Duration::from_millis(300));
-    let interrupt = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(interrupt.unwrap().success());
-    stderr.read_to_string(&mut said).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
-    assert!(
-        said.ends_with(
-            "error: fashion-mnist/resnet20: interrupted; run the same command to go on\n"
-        ),
-        "{said}"
+    for (name, code) in [("INT", 130), ("TERM", 143)] {
+        interrupted_by(name, code);
+    }
+}
+
+#[cfg(unix)]
+fn interrupted_by(name: &str, code: i32) {
+    let grid = GRID.replace(
+        "epochs: 1, images: 300, batch: 50",
+        "epochs: 2, images: 300, batch: 10",
     );
-    // By the clock it was not time: this state was saved because of the signal.
+    let place = Place::new(&grid);
+    let mut command = place.command(&["grid.yaml", "--only", "*/ours", "--save-every", "20"]);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    while place.states() == 0 {
+        assert_eq!(child.try_wait().unwrap(), None);
+        sleep(Duration::from_millis(5));
+    }
+    signal(&child, name);
+    let mut said = String::new();
+    let mut stderr = child.stderr.take().unwrap();
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(code), "{said}");
+    let last = "error: fashion-mnist/resnet20: interrupted; its state is saved; run the same command to go on\n";
+    assert!(said.ends_with(last), "{said}");
     assert_eq!(place.states(), 1);
     let status = place.succeed(&["status", "grid.yaml"]).stdout;
     assert!(
@@ -114,10 +117,7 @@ fn an_ignored_hangup_does_not_end_it() {
     let mut said = String::new();
     stderr.read_line(&mut said).unwrap();
     assert!(said.ends_with("fashion-mnist/resnet20: begins\n"), "{said}");
-    let hang_up = std::process::Command::new("kill")
-        .args(["-HUP", &child.id().to_string()])
-        .status();
-    assert!(hang_up.unwrap().success());
+    signal(&child, "HUP");
     stderr.read_to_string(&mut said).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0), "{said}");
 }

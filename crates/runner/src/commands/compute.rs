@@ -18,7 +18,7 @@ use crate::session::Session;
 use crate::signal::Signal;
 
 /// Computes the part that is selected; reports on all of the grid that there is.
-pub fn run(selected: &Selected, how: &How) -> anyhow::Result<()> {
+pub fn run(selected: &Selected, how: &How, signal: &Signal) -> anyhow::Result<()> {
     let clock = Clock::start();
     let (session, part) = Session::select(selected).or_refuse()?;
     if let Some(records) = session.records().or_refuse()? {
@@ -42,7 +42,7 @@ pub fn run(selected: &Selected, how: &How) -> anyhow::Result<()> {
         paths: &session.paths,
         root: Stream::new(session.grid.seed),
         seed: session.grid.seed,
-        signal: Signal::listen()?,
+        signal: signal.clone(),
         saving: how.save_every.map_or(Saving::ByTheClock, Saving::Every),
     };
     let failures = bench.execute(&part, &session.plan)?;

@@ -7,7 +7,6 @@ use models::Job;
 use spec::Id;
 
 use super::Bench;
-use crate::exit::Interrupted;
 use crate::progress::Line;
 use crate::provenance::Clock;
 
@@ -36,10 +35,10 @@ const JOB: &str = "job";
 const SECONDS: &str = "seconds";
 
 impl Bench<'_> {
-    /// Runs `job`, which is the work of step `id`, to its end.
+    /// Runs `job`, which is the work of step `id`, to its end. If a signal comes, the process ends here with the state saved.
     ///
     /// # Errors
-    /// If the job fails; [`Interrupted`], with its state saved, if somebody wants to stop.
+    /// If the job fails, or its state can be neither read nor written.
     pub(super) fn drive<T>(
         &self,
         id: &Id,
@@ -47,27 +46,26 @@ impl Bench<'_> {
         clock: &mut Clock,
         line: &mut Line,
     ) -> anyhow::Result<T> {
-        self.signal.check()?;
         self.take_up(id, job.as_mut(), clock)
             .with_context(|| format!("the state of step {id}"))?;
+        line.step.iterating(true);
         let mut last = Instant::now();
         for iterations in 1.. {
             let status = job.advance()?;
             line.update(&status);
+            if self.signal.came() || self.saving.due(last, iterations) {
+                line.step.save(|| {
+                    let (state, seconds) = (job.save()?, clock.seconds().to_string());
+                    let parts = [(JOB, &state[..]), (SECONDS, seconds.as_bytes())];
+                    Ok::<_, anyhow::Error>(self.store.save_state(id, &parts)?)
+                })?;
+                last = Instant::now();
+            }
             if status.finished {
                 break;
             }
-            let stop = self.signal.wanted();
-            if stop || self.saving.due(last, iterations) {
-                let seconds = clock.seconds().to_string();
-                self.store
-                    .save_state(id, &[(JOB, &job.save()?), (SECONDS, seconds.as_bytes())])?;
-                last = Instant::now();
-            }
-            if stop {
-                return Err(Interrupted.into());
-            }
         }
+        line.step.iterating(false);
         Ok(job.finish()?)
     }
 

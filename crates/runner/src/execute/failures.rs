@@ -15,8 +15,8 @@ impl Failures {
     }
 
     /// What a step came to. A computation that failed is noted and nothing comes of it: a loss that diverged, samples that could not be
-    /// made, a model without labels, images or weights that are not what they should be. Whatever else goes wrong (a full disk, an
-    /// interruption) would go wrong with every step.
+    /// made, a model without labels, images or weights that are not what they should be. Whatever else goes wrong (e.g. a full
+    /// disk) would go wrong with every step.
     ///
     /// # Errors
     /// That.

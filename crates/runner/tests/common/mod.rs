@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -64,7 +64,18 @@ impl Place {
 
     /// The program, about to be started here.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
+        self.here(Command::new(env!("CARGO_BIN_EXE_runner")), arguments)
+    }
+
+    /// The same, by a shell with `redirections`.
+    pub fn redirected(&self, redirections: &str, arguments: &[&str]) -> Command {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("exec \"$0\" \"$@\" {redirections}")]);
+        shell.arg(env!("CARGO_BIN_EXE_runner"));
+        self.here(shell, arguments)
+    }
+
+    fn here(&self, mut command: Command, arguments: &[&str]) -> Command {
         command.current_dir(self.path()).args(arguments);
         for variable in ["BRINK_DATA", "BRINK_KEY"] {
             command.env_remove(variable);
@@ -121,9 +132,13 @@ impl Place {
         payloads
     }
 
-    /// States of steps in flight.
+    /// States of steps in flight, without those that are still being written.
     pub fn states(&self) -> usize {
-        fs::read_dir(self.results().join("store/state")).map_or(0, Iterator::count)
+        let mut states = 0;
+        walk(&self.results().join("store/state"), &mut |path| {
+            states += usize::from(!self.name(path).contains(".partial-"));
+        });
+        states
     }
 
     fn name(&self, path: &Path) -> String {
@@ -143,6 +158,13 @@ fn walk(folder: &Path, visit: &mut impl FnMut(&Path)) {
             visit(&path);
         }
     }
+}
+
+/// Sends the signal of this name (`INT`, `TERM`).
+pub fn signal(child: &Child, name: &str) {
+    let pid = child.id().to_string();
+    let kill = Command::new("kill").args(["-s", name, &pid]).status();
+    assert!(kill.unwrap().success());
 }
 
 /// What the program said.
