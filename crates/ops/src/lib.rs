@@ -39,6 +39,7 @@
 //! operation would wake the pool and wait for it. `experiments/engine` has the comparison with PyTorch.
 
 mod activation;
+pub mod backtrace;
 mod batch_norm;
 mod conv;
 mod elementwise;

@@ -1,4 +1,4 @@
-//! A panic is a bug of this program: it is told in one line. So is an error, whatever `RUST_BACKTRACE` says.
+//! A panic is a bug of this program: it is told in one line.
 
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
@@ -44,12 +44,6 @@ impl fmt::Display for Bug {
     }
 }
 
-/// Keeps backtraces out of errors: candle's messages would contain one. To be called before there is another thread.
-pub fn without_backtraces() {
-    // SAFETY: no other thread reads the environment yet.
-    unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,7 +66,7 @@ mod tests {
     fn an_error_has_no_backtrace() {
         const AGAIN: &str = "BRINK_TEST_AGAIN";
         if std::env::var_os(AGAIN).is_some() {
-            without_backtraces();
+            ops::backtrace::none();
             let error = candle_core::Error::Msg("it failed".to_owned()).bt();
             assert_eq!(format!("{:#}", anyhow::Error::from(error)), "it failed");
             return;

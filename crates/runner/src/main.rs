@@ -47,7 +47,7 @@ use say::note;
 static ALLOCATOR: ops::memory::Allocator = ops::memory::Allocator;
 
 fn main() -> ExitCode {
-    bug::without_backtraces();
+    ops::backtrace::none();
     ops::memory::keep_pages();
     if let Err(error) = threads::limit() {
         note!("error: {error:#}");

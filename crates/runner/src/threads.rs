@@ -3,6 +3,8 @@
 use anyhow::{Context, bail};
 use rayon::ThreadPoolBuilder;
 
+use crate::say::note;
+
 /// The variable by which rayon is told.
 const VARIABLE: &str = "RAYON_NUM_THREADS";
 
@@ -26,9 +28,7 @@ pub fn limit() -> anyhow::Result<()> {
     // What has too many digits for a number is too many threads.
     let threads = asked.parse().unwrap_or(usize::MAX);
     if threads > most {
-        eprintln!(
-            "WARNING: {VARIABLE}={asked} is more than is of use; computing with {most} threads"
-        );
+        note!("WARNING: {VARIABLE}={asked} is more than is of use; computing with {most} threads");
     }
     let pool = ThreadPoolBuilder::new().num_threads(threads.min(most));
     pool.build_global().context("cannot start the threads")

@@ -11,7 +11,7 @@ use crate::exit::Refuse;
 use crate::output::Findings;
 use crate::output::overwrite::{self, Kept};
 use crate::provenance::Clock;
-use crate::say::say;
+use crate::say::{note, say};
 use crate::session::Session;
 
 /// Prints the tables, and says where they and what they rest on are. Where nothing can be written, printing is all.
@@ -24,7 +24,7 @@ pub fn table(made: &Made) -> anyhow::Result<()> {
     findings.print();
     match files {
         Ok(files) => list(files, |file| !is_figure(file)),
-        Err(error) if is_read_only(&error) => eprintln!("WARNING: nothing was written: {error:#}"),
+        Err(error) if is_read_only(&error) => note!("WARNING: nothing was written: {error:#}"),
         Err(error) => return Err(error),
     }
     Ok(())
