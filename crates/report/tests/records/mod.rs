@@ -96,6 +96,7 @@ pub fn asked(
             control("batches of 7"),
             control("one batch, reversed"),
         ],
+        samples_sha256: None,
         provenance: Provenance::default(),
     };
     let mut runs = Vec::new();

@@ -190,6 +190,7 @@ impl Bench<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signal::Signal;
 
     #[test]
     fn a_control_that_flips_stops_the_run() {
@@ -207,7 +208,7 @@ mod tests {
         let mut failures = Failures::default();
         assert!(
             failures
-                .tolerate::<()>(Err(error), &Progress::new(0))
+                .tolerate::<()>(Err(error), &Progress::new(0, Signal::default()))
                 .is_err()
         );
     }
