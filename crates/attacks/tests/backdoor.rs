@@ -180,7 +180,7 @@ fn epochs_are_those_of_the_clean_images() {
     let attack = Backdoor {
         lr: NonNegative::literal(0.0),
         max_steps: None,
-        max_epochs: spec::checked::Positive::literal(1.5),
+        max_epochs: spec::checked::Epochs::literal(1.5),
         check_every: None,
         batch: Count::literal(20),
         ..backdoor(BatchNorm::Eval)
