@@ -74,18 +74,18 @@ pub(crate) fn append<E: Element<N>, const N: usize>(
     order: Order,
     values: &mut Vec<f32>,
 ) -> Result<()> {
-    for &(mut element) in bytes.as_chunks::<N>().0 {
+    let read = |&(mut element): &[u8; N]| {
         if order == Order::Big {
             element.reverse();
         }
-        let element = E::from_bytes(element);
-        let value = element.narrow();
-        if !value.is_finite() {
-            return Err(unusable(name, element.wide(), values.len()));
-        }
-        values.push(value);
+        E::from_bytes(element)
+    };
+    let (elements, first) = (bytes.as_chunks::<N>().0, values.len());
+    values.extend(elements.iter().map(|element| read(element).narrow()));
+    match values[first..].iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(at) => Err(unusable(name, read(&elements[at]).wide(), first + at)),
     }
-    Ok(())
 }
 
 /// Why the element at `index`, in row-major order, cannot be used.

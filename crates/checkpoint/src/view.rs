@@ -49,8 +49,8 @@ impl View {
             return fail("has no possible shape", DAMAGED);
         }
         // Whoever computes strides of a tensor without elements multiplies the other lengths.
-        let sides = self.shape.iter().map(|&side| side.max(1));
-        let Some(count) = sides.fold(Some(1usize), |n, side| n?.checked_mul(side)) else {
+        let mut sides = self.shape.iter().map(|&side| side.max(1));
+        let Some(count) = sides.try_fold(1usize, |n, side| n.checked_mul(side)) else {
             return fail("claims more elements than there can be", DAMAGED);
         };
         if self.shape.contains(&0) {

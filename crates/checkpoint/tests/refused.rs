@@ -167,7 +167,7 @@ fn damaged_archives() {
         ("cut in half", whole[..whole.len() / 2].to_vec()),
         (
             "a storage is missing",
-            archive(&state_dict(), &[one.clone()])
+            archive(&state_dict(), std::slice::from_ref(&one))
         ),
         (
             "a storage is short",

@@ -308,7 +308,7 @@ fn the_cause_of_a_difference_is_named() {
         cause(Weights::from_tensors(with_shortcuts)),
         "there is `layer2.0.shortcut.0.weight`, `layer2.0.shortcut.1.bias`, `layer2.0.shortcut.1.weight` and 1 more, but its shortcuts have no weights (option A of the paper on ResNets); the file is of a network with option B"
     );
-    let strangers = ["first_layer.gain", "second_layer.gain"].map(|name| shortcut(name));
+    let strangers = ["first_layer.gain", "second_layer.gain"].map(shortcut);
     assert_eq!(
         cause(Weights::from_tensors(strangers)),
         "`conv1.weight` is missing; there is `first_layer.gain`, `second_layer.gain`, which it does not have"

@@ -270,8 +270,11 @@ pub fn state_dict() -> Py {
     ])
 }
 
-/// A right file of each kind: its name, its parts, and how it is put together from them.
-pub fn corpus() -> Vec<(&'static str, Vec<Vec<u8>>, fn(&[Vec<u8>]) -> Vec<u8>)> {
+/// A file: its name, its parts, and how it is put together from them.
+pub type Sample = (&'static str, Vec<Vec<u8>>, fn(&[Vec<u8>]) -> Vec<u8>);
+
+/// A right file of each kind.
+pub fn corpus() -> Vec<Sample> {
     let (weight, bias) = (floats(&WEIGHT), floats(&BIAS));
     let checkpoint = dict([
         ("epoch", Py::Int(3)),
