@@ -251,8 +251,8 @@ fn calibration_images_come_from_the_stream() {
 #[test]
 fn bad_settings_are_refused() {
     for (settings, problem) in [
-        ("{\"bits\": 1}", "`1` is not a whole number from 2 to 16"),
-        ("{\"bits\": 17}", "`17` is not a whole number from 2 to 16"),
+        ("{\"bits\": 1}", "1, expected a whole number from 2 to 16"),
+        ("{\"bits\": 17}", "17, expected a whole number from 2 to 16"),
         (
             "{\"calibration_images\": 0}",
             "`0` is not a whole number above 0",

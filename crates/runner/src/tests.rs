@@ -2,6 +2,7 @@
 
 mod fuzz;
 mod limits;
+mod mutate;
 
 use std::path::Path;
 

@@ -1,20 +1,17 @@
 //! Thousands of damaged grids: none panics, and every refusal has a place.
 
-#[path = "../../tests/common/mutate.rs"]
-mod mutate;
-
 use std::fs;
 
+use super::mutate::mutant;
 use super::{GRID, plan};
 
-const MUTANTS: usize = 3000;
-
 #[test]
-fn no_damaged_grid_panics_and_every_refusal_has_a_place() {
+fn fuzz() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("grid.yaml");
     let (mut planned, mut refused) = (0, 0);
-    for mutant in mutate::mutants(GRID, 19, MUTANTS) {
+    for mut dice in fuzz::rounds(3000) {
+        let mutant = mutant(GRID, &mut dice);
         fs::write(&file, &mutant.grid).unwrap();
         match plan(&file, &mutant.changes) {
             Ok(_) => planned += 1,
@@ -31,5 +28,5 @@ fn no_damaged_grid_panics_and_every_refusal_has_a_place() {
         }
     }
     // Both happen, so both are tried.
-    assert!(planned > 100 && refused > 1000, "{planned} and {refused}");
+    assert!(0 < planned && planned < refused, "{planned} and {refused}");
 }

@@ -1,4 +1,4 @@
-//! Grid texts and overrides gone wrong, the same ones for the same seed: what people mistype, and what nobody would.
+//! Grid texts and overrides gone wrong: what people mistype, and what nobody would.
 
 use spec::Stream;
 
@@ -102,35 +102,30 @@ const PATHS: &[&str] = &[
     "title",
 ];
 
-/// So many mutants of `grid`.
-pub fn mutants(grid: &str, seed: u64, count: usize) -> impl Iterator<Item = Mutant> {
-    let root = Stream::new(seed).split("mutants");
-    let grid: Vec<char> = grid.chars().collect();
-    (0..count).map(move |nth| {
-        let mut dice = root.split(&nth.to_string());
-        let mut text = grid.clone();
-        // None of it now and then: then only the changes are wrong.
-        for _ in 0..dice.below(4) {
-            mutate(&mut text, &mut dice);
+/// A mutant of `grid`.
+pub fn mutant(grid: &str, dice: &mut Stream) -> Mutant {
+    let mut text: Vec<char> = grid.chars().collect();
+    // None of it now and then: then only the changes are wrong.
+    for _ in 0..dice.below(4) {
+        mutate(&mut text, dice);
+    }
+    let changes = (0..dice.below(3)).map(|_| {
+        let path = pick(PATHS, dice);
+        let value = pick(WORDS, dice);
+        match dice.below(8) {
+            0 => format!("{path}{value}"),
+            _ => format!("{path}={value}"),
         }
-        let changes = (0..dice.below(3)).map(|_| {
-            let path = pick(PATHS, &mut dice);
-            let value = pick(WORDS, &mut dice);
-            match dice.below(8) {
-                0 => format!("{path}{value}"),
-                _ => format!("{path}={value}"),
-            }
-        });
-        let changes: Vec<String> = changes.collect();
-        Mutant {
-            grid: text.into_iter().collect(),
-            // No argument has one.
-            changes: changes
-                .into_iter()
-                .map(|change| change.replace('\0', ""))
-                .collect(),
-        }
-    })
+    });
+    let changes: Vec<String> = changes.collect();
+    Mutant {
+        grid: text.into_iter().collect(),
+        // No argument has one.
+        changes: changes
+            .iter()
+            .map(|change| change.replace('\0', ""))
+            .collect(),
+    }
 }
 
 fn mutate(text: &mut Vec<char>, dice: &mut Stream) {
