@@ -79,21 +79,18 @@ impl Bench<'_> {
         images: Images,
         stream: &Stream,
     ) -> anyhow::Result<Subject> {
-        let images_now = images.content();
+        let now = images.content();
         if let Some(then) = &record.content
-            && then.sha256 != images_now.sha256
-            && !(then.verified && images_now.verified)
+            && then.sha256 != now.sha256
+            && !(then.verified && now.verified)
         {
-            anyhow::bail!(
+            let path = self.store.weights(&step.id).with_file_name("record.json");
+            let problem = format!(
                 "its images are others now: the sha256 of their pixels and labels was {} when it was made, and is {}; put the files \
-                 back, or delete its record, {}, to have it made again",
-                then.sha256,
-                images_now.sha256,
-                self.store
-                    .weights(&step.id)
-                    .with_file_name("record.json")
-                    .display()
+                 back, or delete this record to have it made again",
+                then.sha256, now.sha256
             );
+            return Err(models::Error::File { path, problem }.into());
         }
         let path = self.store.weights(&step.id);
         let other = |found: &Sha256| {
