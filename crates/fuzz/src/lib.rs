@@ -17,19 +17,25 @@ use spec::Stream;
 /// The environment variable that says for how many seconds each test goes on.
 pub const SECONDS: &str = "BRINK_FUZZ_SECONDS";
 
-/// A random stream for each round: `usual` rounds, or as many as the seconds of [`SECONDS`] allow.
+/// A random stream for each round: `usual` rounds, or as many as fit into the seconds of [`SECONDS`], which are then counted on standard
+/// error.
 ///
 /// Round `n` is the same in every run, however long it is.
 pub fn rounds(usual: usize) -> impl Iterator<Item = Stream> {
     let seconds = std::env::var(SECONDS).ok();
-    let seconds = seconds.and_then(|seconds| seconds.parse().ok());
-    let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let seconds: Option<u64> = seconds.and_then(|seconds| seconds.parse().ok());
+    let began = Instant::now();
+    let goes_on = move |round: &usize| match seconds {
+        None => *round < usual,
+        Some(seconds) if began.elapsed() < Duration::from_secs(seconds) => true,
+        Some(seconds) => {
+            eprintln!("{round} rounds of damage in {seconds} s");
+            false
+        }
+    };
     let root = Stream::new(19).split("fuzz");
-    (0usize..)
-        .take_while(move |round| match end {
-            Some(end) => Instant::now() < end,
-            None => *round < usual,
-        })
+    (0..)
+        .take_while(goes_on)
         .map(move |round| root.split(&round.to_string()))
 }
 

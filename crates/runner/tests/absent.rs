@@ -387,7 +387,10 @@ fn a_file_that_holds_no_weights_of_the_network_is_refused_before_there_is_work()
     let train = "train: {epochs: 1, images: 300, batch: 50}";
     let place = Place::new(&grid("").replace(train, init));
     for (bytes, said) in [
-        (&b"junk"[..], "not a whole safetensors file"),
+        (
+            &b"junk"[..],
+            "neither a safetensors file nor written by torch.save",
+        ),
         (br#"        {"x":1}"#, "not a whole safetensors file"),
     ] {
         fs::write(place.path().join("net.safetensors"), bytes).unwrap();

@@ -4,8 +4,7 @@ mod common;
 
 use std::fs;
 
-use common::{GRID, Place};
-use serde_json::Value;
+use common::{GRID, Place, edit};
 
 #[test]
 fn a_fetch_that_cannot_begin_is_refused_and_one_that_fails_has_failed() {
@@ -69,13 +68,13 @@ fn a_target_is_not_continued_with_other_images() {
     let store = place.results().join("store");
     let target = fs::read_dir(store.join("targets")).unwrap().next().unwrap();
     let record = target.unwrap().path().join("record.json");
-    let mut target: Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
-    let content = &mut target["content"];
-    assert_eq!(content["verified"], true);
-    assert_eq!(content["images"], 12_000);
-    content["sha256"] = "0".repeat(64).into();
-    content["verified"] = false.into();
-    fs::write(&record, serde_json::to_vec_pretty(&target).unwrap()).unwrap();
+    edit(&record, |target| {
+        let content = &mut target["content"];
+        assert_eq!(content["verified"], true);
+        assert_eq!(content["images"], 12_000);
+        content["sha256"] = "0".repeat(64).into();
+        content["verified"] = false.into();
+    });
     let run = fs::read_dir(store.join("runs")).unwrap().next().unwrap();
     fs::remove_file(run.unwrap().path()).unwrap();
     let answer = place.run(&["grid.yaml"]);

@@ -3,12 +3,11 @@
 mod common;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use common::{GRID, Place};
+use common::{GRID, Place, edit, hex, parsed};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use verify::{Images, LabelSpace, Layout, SecretKey, SensitiveSet};
 
 /// A finished run of the miniature, with one attack seed.
@@ -38,32 +37,12 @@ fn files(place: &Place, kind: &str) -> Vec<PathBuf> {
     files
 }
 
-fn parsed(path: &Path) -> Value {
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
-}
-
 /// The record of the runs, sets or targets for which `is` holds.
 fn find(place: &Place, kind: &str, is: impl Fn(&Value) -> bool) -> PathBuf {
     let found = files(place, kind)
         .into_iter()
         .find(|path| is(&parsed(path)));
     found.expect("there is such a record")
-}
-
-/// Edits a record and corrects its checksum, as somebody would who knows the format.
-fn edit(path: &Path, edit: impl FnOnce(&mut Value)) {
-    let mut record = parsed(path);
-    record.as_object_mut().unwrap().shift_remove("sha256");
-    edit(&mut record);
-    let text = serde_json::to_string_pretty(&record).unwrap();
-    let fields = text.strip_suffix("\n}").unwrap();
-    let sum = hex(fields.as_bytes());
-    fs::write(path, format!("{fields},\n  \"sha256\": \"{sum}\"\n}}\n")).unwrap();
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let sum = Sha256::digest(bytes);
-    sum.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What `table` and `check` say of results that do not hold.
