@@ -255,7 +255,7 @@ fn bad_settings_are_refused() {
         ("{\"bits\": 17}", "17, expected a whole number from 2 to 16"),
         (
             "{\"calibration_images\": 0}",
-            "`0` is not a whole number above 0",
+            "0, expected a whole number from 1 to 1000000000",
         ),
         ("{\"granularity\": \"row\"}", "unknown variant `row`"),
         ("{\"rounding\": \"up\"}", "unknown field `rounding`"),

@@ -247,7 +247,14 @@ fn samples_of_another_model_are_refused() {
     let place = DONE.copy();
     // The same generator and number of samples, of a target that was trained from another seed.
     let other = place.copy();
-    other.succeed(&["grid.yaml", "--set", "seed=1", "--only", "*/ours"]);
+    other.succeed(&[
+        "grid.yaml",
+        "--force",
+        "--set",
+        "seed=1",
+        "--only",
+        "*/ours",
+    ]);
     let ours = |set: &Value| set["generator"] == "ours";
     let own = find(&place, "sets", ours);
     let foreign = find(&other, "sets", |set| {
