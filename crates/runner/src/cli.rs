@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use spec::Scale;
 
 use crate::grid::key;
+use crate::say::note;
 use crate::{device, exit};
 
 /// The results folder, if none is named.
@@ -145,7 +146,7 @@ impl Cli {
                 let (_, value) = secret.split_once('=').unwrap_or(("", &secret));
                 message = message.replace(&secret, "***").replace(value, "***");
             }
-            eprint!("{message}");
+            note!("{}", message.trim_end());
             std::process::exit(2)
         })
     }

@@ -21,6 +21,8 @@ pub struct Examined {
     pub without_checksum: usize,
     /// What does not hold, in the order of the plan: each a line that names the file and the way out.
     pub problems: Vec<String>,
+    /// Records that cannot be read right without another one that is gone, each in such a line. Computing makes that one again.
+    pub orphans: Vec<String>,
 }
 
 /// What does not hold of a record.
@@ -36,11 +38,13 @@ pub fn examine(session: &Session, part: &Plan, store: &Store) -> Examined {
     for step in &part.targets {
         let target =
             found.read::<TargetRecord>(store, &step.id, |record| grid.target(record, step));
+        let records = found.records;
         for set in &step.sets {
             let known = found.read::<SetRecord>(store, &set.id, |record| {
                 grid.set(record, step, set)?;
                 target.as_ref().map_or(Ok(()), |target| record.fits(target))
             });
+            let before = found.records;
             let attacks = step.attacks.iter();
             let runs = attacks.flat_map(|attack| attack.runs.iter().map(move |run| (attack, run)));
             for (attack, run) in runs.filter(|(_, run)| run.set == set.id) {
@@ -52,13 +56,25 @@ pub fn examine(session: &Session, part: &Plan, store: &Store) -> Examined {
                     }
                 });
             }
+            found.miss::<SetRecord>(store, &set.id, found.records - before);
         }
+        let fits = |record: &ProbeRecord| match &target {
+            Some(target) => record.fits(target),
+            None => Ok(()),
+        };
         for probe in &step.probes {
-            found.read::<ProbeRecord>(store, &probe.id, |record| grid.probe(record, step, probe));
+            found.read::<ProbeRecord>(store, &probe.id, |record| {
+                grid.probe(record, step, probe)?;
+                fits(record)
+            });
         }
         if let Some(slice) = &step.slice {
-            found.read::<ProbeRecord>(store, &slice.id, |record| grid.slice(record, step, slice));
+            found.read::<ProbeRecord>(store, &slice.id, |record| {
+                grid.slice(record, step, slice)?;
+                fits(record)
+            });
         }
+        found.miss::<TargetRecord>(store, &step.id, found.records - records);
     }
     found
 }
@@ -86,10 +102,30 @@ impl Examined {
             return Some(record);
         };
         self.problems.push(format!(
-            "{}: {what}; it was edited or copied: delete it and run the grid again, only this step is repeated",
+            "{}: {what}; it was edited, copied, or made before that: delete it and run the grid again, only this step is repeated",
             store.record_path::<R>(id).display()
         ));
         None
+    }
+
+    /// Notes that the record of `id` is gone, if it is and so many records need it.
+    fn miss<R: Record>(&mut self, store: &Store, id: &spec::Id, needed_by: usize) {
+        let path = store.record_path::<R>(id);
+        if needed_by > 0 && !path.exists() {
+            self.orphans.push(format!(
+                "{} is gone, and {needed_by} records rest on it; run the grid to have it made again",
+                path.display()
+            ));
+        }
+    }
+
+    /// Refuses also what cannot be shown, because a record that it rests on is gone.
+    ///
+    /// # Errors
+    /// As [`Examined::require`].
+    pub fn require_whole(mut self) -> anyhow::Result<()> {
+        self.problems.append(&mut self.orphans);
+        self.require()
     }
 
     /// Refuses what does not hold.

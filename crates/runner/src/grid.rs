@@ -269,6 +269,7 @@ impl Grid {
             document,
         });
         grid.targets = grid.targets.map(Target::resolved);
+        grid.heeds_changes_of_generators()?;
         // What is left of it is shown.
         grid.desk = grid
             .desk
@@ -276,6 +277,27 @@ impl Grid {
             .map(|item| key::without_secret(item))
             .collect();
         Ok(grid)
+    }
+
+    /// Refuses a change of generators that no target takes.
+    fn heeds_changes_of_generators(&self) -> anyhow::Result<()> {
+        let changes = self.source.iter().flat_map(|source| &source.changes);
+        let of_generators = |change: &&String| first_part(change) == "generators";
+        match changes.into_iter().find(of_generators) {
+            Some(change)
+                if self
+                    .targets
+                    .iter()
+                    .all(|target| target.generators.is_some()) =>
+            {
+                Err(anyhow!(
+                    "{}: {}: every target has `generators` of its own, so this would have no effect; change `targets.*.generators`",
+                    self.name(),
+                    key::without_secret(change)
+                ))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The grid's name for messages: its path.

@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use report::html::{self, Section};
 use report::{Document, Markup, NotRun, OpenRun, Records, Report, Subject};
 use store::Store;
-use verify::{Rate, SensitiveSet};
+use verify::Rate;
 
+use crate::examine;
 use crate::plan::{self, TargetStep};
 use crate::provenance::Clock;
 use crate::say::{note, say};
@@ -37,17 +38,20 @@ impl<'a> Findings<'a> {
             records.targets.extend(store.target(&step.id)?);
             let classes = step.target.dataset.info().classes;
             for set in &step.sets {
-                records.sets.extend(store.set(&set.id)?);
+                let Some(record) = store.set(&set.id)? else {
+                    continue;
+                };
                 // The samples themselves are only looked at, and need not be there.
                 let samples = store.samples(&set.id);
                 if looked_at && samples.exists() {
-                    match SensitiveSet::load_unsealed(&samples, classes) {
+                    match examine::samples_at(&samples, &record, &session.key, classes) {
                         Ok(images) => drop(records.samples.insert(set.id, images)),
                         Err(error) => {
                             note!("WARNING: {}: its samples are not shown: {error}", set.name);
                         }
                     }
                 }
+                records.sets.push(record);
             }
             let trained = Report::Table1.covers(&records, step.id);
             for attack in &step.attacks {

@@ -149,6 +149,14 @@ fn a_bad_override() {
 }
 
 #[test]
+fn an_override_of_generators_that_no_target_takes() {
+    let own = "test_images: 100\n    generators: [dbi]";
+    let grid = GRID.replace("test_images: 100", own);
+    let message = refused(&grid, &["--set", "generators.ours.samples=60"]);
+    insta::assert_snapshot!(message);
+}
+
+#[test]
 fn a_bad_desk_override() {
     // A line that only speaks of it is not the one.
     let said = "# not generators.ours.samplez=3";

@@ -3,7 +3,7 @@
 mod common;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use common::{GRID, Place, edit, hex, parsed};
@@ -60,7 +60,8 @@ fn refused(place: &Place) -> String {
     assert_eq!(check.code, Some(1), "{}", check.stdout);
     assert_eq!(check.stderr.lines().count(), 1, "{}", check.stderr);
     let first = check.stdout.lines().next().unwrap().to_owned();
-    assert_eq!(table.stderr, format!("error: {first}\n"));
+    assert!(table.stderr.starts_with("error: "), "{}", table.stderr);
+    assert!(table.stderr.contains(&first), "{}", table.stderr);
     first
 }
 
@@ -82,6 +83,7 @@ fn results_of_before_checksums_hold_and_say_so() {
             fields["format"] = json!(1);
             fields.shift_remove("sha256");
             fields.shift_remove("samples_sha256");
+            fields.shift_remove("target_sha256");
             fs::write(&path, serde_json::to_string_pretty(&record).unwrap()).unwrap();
         }
     }
@@ -218,17 +220,25 @@ fn key() -> SecretKey {
     SecretKey::from_passphrase(b"test").unwrap()
 }
 
-/// Puts another set in the place of that of `generator`, sealed with the owner's key and with its checksum in the record.
+/// Puts other samples in the place of those of `record`, with their checksum wherever it is on record.
+fn put_samples(place: &Place, record: &Path, bytes: &[u8]) {
+    fs::write(record.with_file_name("set.safetensors"), bytes).unwrap();
+    let sum = json!(hex(bytes));
+    let old = parsed(record)["samples_sha256"].clone();
+    edit(record, |record| record["samples_sha256"] = sum.clone());
+    let runs = files(place, "runs").into_iter();
+    for run in runs.filter(|run| parsed(run)["samples_sha256"] == old) {
+        edit(&run, |run| run["samples_sha256"] = sum.clone());
+    }
+}
+
+/// Puts another set in the place of that of `generator`, sealed with the owner's key.
 fn exchange(place: &Place, generator: &str, change: impl FnOnce(&mut SensitiveSet)) {
     let record = find(place, "sets", |set| set["generator"] == generator);
     let path = record.with_file_name("set.safetensors");
     let mut set = SensitiveSet::load(&path, &key()).unwrap();
     change(&mut set);
-    let bytes = set.to_bytes(&key()).unwrap();
-    fs::write(&path, &bytes).unwrap();
-    edit(&record, |record| {
-        record["samples_sha256"] = json!(hex(&bytes))
-    });
+    put_samples(place, &record, &set.to_bytes(&key()).unwrap());
 }
 
 /// Runs what needs the samples of all sets, and returns what is said of the one that cannot be used.
@@ -272,22 +282,10 @@ fn samples_of_another_model_are_refused() {
         "{}",
         check.stdout
     );
-    // With its checksum in the record.
-    let sum = hex(&fs::read(&samples).unwrap());
-    edit(&own, |record| record["samples_sha256"] = json!(sum));
+    // With its checksum in all records.
+    put_samples(&place, &own, &fs::read(&samples).unwrap());
     let said = unusable(&place);
-    assert!(said.contains("it is for the model"), "{said}");
-    // Whose record has none, as of before: nothing but the model tells them apart.
-    edit(&own, |record| {
-        drop(
-            record
-                .as_object_mut()
-                .unwrap()
-                .shift_remove("samples_sha256"),
-        )
-    });
-    let said = unusable(&place);
-    assert!(said.contains("it is for the model"), "{said}");
+    assert!(said.contains("its pixels is"), "{said}");
 }
 
 #[test]
@@ -329,10 +327,7 @@ fn samples_that_another_key_sealed_are_refused() {
     let set = SensitiveSet::load(&path, &key()).unwrap();
     let stranger = SecretKey::from_passphrase(b"a stranger").unwrap();
     let bytes = set.to_bytes(&stranger).unwrap();
-    fs::write(&path, &bytes).unwrap();
-    edit(&record, |record| {
-        record["samples_sha256"] = json!(hex(&bytes))
-    });
+    put_samples(&place, &record, &bytes);
     let error = unusable(&place);
     assert!(error.contains("this key did not seal the set"), "{error}");
 }
@@ -340,21 +335,7 @@ fn samples_that_another_key_sealed_are_refused() {
 #[test]
 fn a_flipped_bit_of_a_saved_state_is_told() {
     let place = Place::new(&GRID.replace("epochs: 1", "epochs: 1000"));
-    let mut command = place.command(&["grid.yaml", "--save-every", "1"]);
-    let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
-    // A state in the writing does not count.
-    let folder = place.results().join("store/state");
-    let state = || {
-        let names = fs::read_dir(&folder).ok()?;
-        let mut paths = names.map(|entry| entry.unwrap().path());
-        paths.find(|path| !path.to_string_lossy().contains(".partial"))
-    };
-    while state().is_none() {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let state = state().unwrap();
+    let state = killed_with_a_state(&place, &["grid.yaml"]);
     let mut bytes = fs::read(&state).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
@@ -372,5 +353,110 @@ fn a_flipped_bit_of_a_saved_state_is_told() {
         answer.stderr.contains("its checksum does not fit"),
         "{}",
         answer.stderr
+    );
+}
+
+/// Runs until a state of one step is saved, then is killed; returns the state's file.
+fn killed_with_a_state(place: &Place, arguments: &[&str]) -> PathBuf {
+    let folder = place.results().join("store/state");
+    let state = || {
+        let names = fs::read_dir(&folder).ok()?;
+        let mut paths = names.map(|entry| entry.unwrap().path());
+        // A state in the writing does not count.
+        paths.find(|path| !path.to_string_lossy().contains(".partial"))
+    };
+    let all = [arguments, &["--save-every", "1"]].concat();
+    let mut command = place.command(&all);
+    let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+    while state().is_none() {
+        assert_eq!(child.try_wait().unwrap(), None, "it ended without a state");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    state().unwrap()
+}
+
+#[test]
+fn the_state_of_another_step_is_refused() {
+    let place = Place::new(&GRID.replace("epochs: 1", "epochs: 1000"));
+    let target = ["grid.yaml", "--only", "fashion-mnist/resnet20"];
+    let other = [&target[..], &["--set", "seed=1"]].concat();
+    let state = killed_with_a_state(&place, &other);
+    let plan = place.succeed(&["plan", "grid.yaml"]).stdout;
+    let id = plan
+        .split_whitespace()
+        .find(|word| word.len() == 16)
+        .unwrap();
+    fs::rename(&state, state.with_file_name(id)).unwrap();
+    let answer = place.run(&target);
+    assert_eq!(answer.code, Some(1), "{}", answer.stderr);
+    assert!(
+        answer.stderr.contains("it is the state of step"),
+        "{}",
+        answer.stderr
+    );
+}
+
+/// A target that was made again, of other images or on other weights, under the records that rest on the first one.
+#[test]
+fn what_rests_on_another_target_is_refused() {
+    let place = DONE.copy();
+    let target = find(&place, "targets", |_| true);
+    edit(&target, |target| {
+        target["content"]["sha256"] = json!("0".repeat(64))
+    });
+    let first = refused(&place);
+    assert!(
+        first.contains("it rests on other weights or images"),
+        "{first}"
+    );
+
+    // The samples of a set were made again, otherwise; the runs asked the first ones.
+    let place = DONE.copy();
+    let set = find(&place, "sets", |set| set["generator"] == "dbi");
+    edit(&set, |set| set["samples_sha256"] = json!("0".repeat(64)));
+    let first = refused(&place);
+    assert!(first.contains("it asked other samples"), "{first}");
+}
+
+#[test]
+fn a_record_that_others_rest_on_is_missed() {
+    for (kind, needed) in [("sets", 3), ("targets", 16)] {
+        let place = DONE.copy();
+        let gone = find(&place, kind, |_| true);
+        fs::remove_file(&gone).unwrap();
+        let table = place.run(&["table", "grid.yaml"]);
+        assert_eq!(table.code, Some(2), "{}", table.stderr);
+        let name = gone
+            .strip_prefix(place.path())
+            .unwrap()
+            .display()
+            .to_string();
+        let said = format!("{name} is gone, and {needed} records rest on it");
+        assert!(table.stderr.contains(&said), "{}", table.stderr);
+        assert_eq!(place.run(&["check", "grid.yaml"]).code, Some(1));
+        // It is made again, to the same bits, and nothing is missing.
+        place.succeed(&["grid.yaml"]);
+        place.succeed(&["check", "grid.yaml"]);
+    }
+}
+
+/// A record of before checksums cannot rest on one that has a checksum.
+#[test]
+fn a_record_that_is_put_back_to_format_1_is_refused() {
+    let place = DONE.copy();
+    let run = find(&place, "runs", |run| run["generator"] == "dbi");
+    let mut record = parsed(&run);
+    let fields = record.as_object_mut().unwrap();
+    fields["format"] = json!(1);
+    for field in ["sha256", "samples_sha256", "target_sha256"] {
+        fields.shift_remove(field);
+    }
+    fs::write(&run, serde_json::to_string_pretty(&record).unwrap()).unwrap();
+    let first = refused(&place);
+    assert!(
+        first.contains("it has no checksum, and the record of its target has one"),
+        "{first}"
     );
 }

@@ -133,6 +133,7 @@ impl SetRecord {
             "it is about target {}",
             self.target
         );
+        rests_on(self.format, self.target_sha256.as_ref(), target)?;
         let labels = self.label_space.labels(target.classes);
         ensure!(
             self.label_balance.len() == labels,
@@ -205,6 +206,15 @@ impl RunRecord {
             "its samples are of `{}`, those of its set of `{}`",
             self.generator,
             set.generator
+        );
+        rests_on(self.format, self.target_sha256.as_ref(), target)?;
+        ensure!(
+            self.format >= set.format,
+            "it has no checksum, and the record of its set has one"
+        );
+        ensure!(
+            self.format == 1 || self.samples_sha256 == set.samples_sha256,
+            "it asked other samples than its set has now"
         );
         let (images, made) = (set.images(), set.made);
         ensure!(
@@ -324,6 +334,16 @@ impl ProbeRecord {
     }
 }
 
+impl ProbeRecord {
+    /// Whether it can be about `target`.
+    ///
+    /// # Errors
+    /// The first contradiction, with its values.
+    pub fn fits(&self, target: &TargetRecord) -> Consistent {
+        rests_on(self.format, self.target_sha256.as_ref(), target)
+    }
+}
+
 impl Measured {
     fn consistent(&self) -> Consistent {
         match self {
@@ -366,6 +386,20 @@ impl Provenance {
     fn consistent(&self) -> Consistent {
         at_least_0("provenance.seconds", self.seconds)
     }
+}
+
+/// Whether a record of this format, made of a target with this sum, rests on what `target` is now.
+fn rests_on(format: u32, sum: Option<&String>, target: &TargetRecord) -> Consistent {
+    ensure!(
+        format >= target.format,
+        "it has no checksum, and the record of its target has one"
+    );
+    // A target of format 1 does not say what it was.
+    ensure!(
+        target.format == 1 || sum == target.sum().as_ref(),
+        "it rests on other weights or images than its target has now"
+    );
+    Ok(())
 }
 
 fn asked(what: &str, rate: Rate) -> Consistent {

@@ -39,7 +39,7 @@ pub use file::write as write_atomically;
 pub use lock::Holder;
 pub use record::{
     Answers, Change, Content, Dispersion, FORMAT, Measured, ProbeRecord, Progress, Provenance,
-    Record, RunRecord, SetRecord, Slice, Stop, TargetRecord, Timing,
+    Record, RunRecord, SetRecord, Slice, Stop, TargetRecord, Timing, target_sum,
 };
 
 /// What a caller's own writer of weights or samples may fail with.
@@ -231,22 +231,23 @@ impl Store {
         self.put(record, NOTHING)
     }
 
-    /// Replaces the saved state of step `id`: all parts together or none of them.
+    /// Replaces the saved state of step `id`, which rests `on` something that the id does not name, such as the sum of its target: all
+    /// parts together or none of them.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::ReadOnly`].
-    pub fn save_state(&self, id: &Id, parts: &[(&str, &[u8])]) -> Result<()> {
+    pub fn save_state(&self, id: &Id, on: &str, parts: &[(&str, &[u8])]) -> Result<()> {
         self.require_writer()?;
-        state::write(&self.state_path(id), parts)
+        state::write(&self.state_path(id), id, on, parts)
     }
 
     /// The saved state of step `id` as (name, bytes) in the order of [`Store::save_state`], or `None` if the step has to
     /// start at its beginning.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::Future`], [`Error::Io`].
-    pub fn load_state(&self, id: &Id) -> Result<Option<Vec<Part>>> {
-        state::read(&self.state_path(id))
+    /// [`Error::Damaged`], also if it is the state of another step or rests on something else; [`Error::Future`], [`Error::Io`].
+    pub fn load_state(&self, id: &Id, on: &str) -> Result<Option<Vec<Part>>> {
+        state::read(&self.state_path(id), id, on)
     }
 
     /// Whether there is a saved state of step `id`; only [`Store::load_state`] tells whether it can be read.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::checksum;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -72,6 +73,19 @@ pub struct TargetRecord {
     pub content: Option<Content>,
     /// How it was computed.
     pub provenance: Provenance,
+}
+
+impl TargetRecord {
+    /// SHA-256 of the target's weights and images together: what samples, attacks and measurements rest on. Records of format 1 have none.
+    pub fn sum(&self) -> Option<String> {
+        let (weights, content) = (self.weights_sha256.as_ref()?, self.content.as_ref()?);
+        Some(target_sum(weights, &content.sha256))
+    }
+}
+
+/// SHA-256 of a target's weights and images, given by those of either.
+pub fn target_sum(weights: &str, content: &str) -> String {
+    checksum::hex(&[weights.as_bytes(), content.as_bytes()])
 }
 
 /// What the images of a data set were, whatever their files are called.
@@ -147,6 +161,9 @@ pub struct SetRecord {
     /// SHA-256 of the samples' file, in hexadecimal digits; records of format 1 have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples_sha256: Option<String>,
+    /// What they were made of, see [`TargetRecord::sum`]; records of format 1 do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_sha256: Option<String>,
     /// How it was computed.
     pub provenance: Provenance,
 }
@@ -224,6 +241,12 @@ pub struct RunRecord {
     pub accuracy_before: Rate,
     /// Top-1 accuracy after it.
     pub accuracy_after: Rate,
+    /// What was attacked, see [`TargetRecord::sum`]; records of format 1 do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_sha256: Option<String>,
+    /// SHA-256 of the file of the samples that were asked; records of format 1 do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples_sha256: Option<String>,
     /// How it was computed.
     pub provenance: Provenance,
 }
@@ -259,6 +282,9 @@ pub struct ProbeRecord {
     pub seed: u64,
     /// What came out.
     pub result: Measured,
+    /// What was measured, see [`TargetRecord::sum`]; records of format 1 do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_sha256: Option<String>,
     /// How it was computed.
     pub provenance: Provenance,
 }

@@ -1,47 +1,61 @@
 //! The state of a step in flight: several named parts in one file, so that one rename replaces all of them.
 //!
-//! The file is one line of JSON (format, names and lengths, checksum) followed by the bytes of the parts, one after the other. The
-//! checksum is a SHA-256 of all the rest; states of format 1 have none.
+//! The file is one line of JSON (format, step, what it rests on, names and lengths, checksum) followed by the bytes of the parts, one after
+//! the other. The checksum is a SHA-256 of all the rest. States of format 1 have none and are refused.
 
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use spec::Id;
 
 use crate::{Error, FORMAT, Part, Result, checksum, file};
 
 #[derive(Serialize, Deserialize)]
 struct Index {
     format: u32,
+    /// The step.
+    step: Id,
+    /// What it rests on and its id does not name.
+    on: String,
     parts: Vec<(String, usize)>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    sha256: Option<String>,
+    sha256: String,
 }
 
-/// The checksum of a state of this format, with these names and lengths, and these bytes.
-fn sum(format: u32, parts: &[(String, usize)], bytes: &[&[u8]]) -> serde_json::Result<String> {
-    let names = serde_json::to_vec(&(format, parts))?;
-    Ok(checksum::hex(&[&[names.as_slice()], bytes].concat()))
+/// The checksum of a state: of all but itself.
+fn sum(index: &Index, bytes: &[&[u8]]) -> serde_json::Result<String> {
+    let Index {
+        format,
+        step,
+        on,
+        parts,
+        ..
+    } = index;
+    let rest = serde_json::to_vec(&(format, step, on, parts))?;
+    Ok(checksum::hex(&[&[rest.as_slice()], bytes].concat()))
 }
 
 /// Replaces the state at `path`.
 ///
 /// # Errors
 /// [`Error::Payload`] or [`Error::Io`] if the disk refuses.
-pub fn write(path: &Path, parts: &[(&str, &[u8])]) -> Result<()> {
-    let names: Vec<(String, usize)> = parts
-        .iter()
-        .map(|(name, bytes)| ((*name).to_owned(), bytes.len()))
-        .collect();
+pub fn write(path: &Path, step: &Id, on: &str, parts: &[(&str, &[u8])]) -> Result<()> {
+    let names = parts.iter();
+    let mut index = Index {
+        format: FORMAT,
+        step: *step,
+        on: on.to_owned(),
+        parts: names
+            .map(|(name, bytes)| ((*name).to_owned(), bytes.len()))
+            .collect(),
+        sha256: String::new(),
+    };
     file::write_with(path, |partial| {
         let mut out = File::create(partial)?;
         let bytes: Vec<&[u8]> = parts.iter().map(|(_, bytes)| *bytes).collect();
-        let mut line = serde_json::to_vec(&Index {
-            format: FORMAT,
-            sha256: Some(sum(FORMAT, &names, &bytes)?),
-            parts: names,
-        })?;
+        index.sha256 = sum(&index, &bytes)?;
+        let mut line = serde_json::to_vec(&index)?;
         line.push(b'\n');
         out.write_all(&line)?;
         for bytes in bytes {
@@ -54,8 +68,8 @@ pub fn write(path: &Path, parts: &[(&str, &[u8])]) -> Result<()> {
 /// The parts at `path` in the order in which they were written, or `None` if there is no such file.
 ///
 /// # Errors
-/// [`Error::Damaged`] if lengths, checksum and file do not agree, [`Error::Future`], [`Error::Io`].
-pub fn read(path: &Path) -> Result<Option<Vec<Part>>> {
+/// [`Error::Damaged`] if lengths, checksum and file do not agree, or it is the state of another `step` or rests `on` something else, [`Error::Future`], [`Error::Io`].
+pub fn read(path: &Path, step: &Id, on: &str) -> Result<Option<Vec<Part>>> {
     let Some(bytes) = file::bytes(path)? else {
         return Ok(None);
     };
@@ -64,17 +78,23 @@ pub fn read(path: &Path) -> Result<Option<Vec<Part>>> {
         .position(|&byte| byte == b'\n')
         .ok_or_else(|| Error::damaged(path, "its first line does not end"))?;
     let (line, mut rest) = (&bytes[..end], &bytes[end + 1..]);
-    let format = file::check_format(path, line)?;
+    if file::check_format(path, line)? < FORMAT {
+        let problem = "it has no checksum, as a version before checksums wrote it";
+        return Err(Error::damaged(path, problem));
+    }
     let index: Index =
         serde_json::from_slice(line).map_err(|source| Error::damaged(path, source))?;
-    let found =
-        sum(format, &index.parts, &[rest]).map_err(|source| Error::damaged(path, source))?;
-    match index.sha256 {
-        Some(expected) if expected != found => {
-            return Err(Error::damaged(path, "its checksum does not fit"));
-        }
-        None if format > 1 => return Err(Error::damaged(path, "its checksum is missing")),
-        _ => {}
+    let found = sum(&index, &[rest]).map_err(|source| Error::damaged(path, source))?;
+    if index.sha256 != found {
+        return Err(Error::damaged(path, "its checksum does not fit"));
+    }
+    if index.step != *step {
+        let problem = format!("it is the state of step {}", index.step);
+        return Err(Error::damaged(path, problem));
+    }
+    if index.on != on {
+        let problem = "it was saved for other weights or images than there are now";
+        return Err(Error::damaged(path, problem));
     }
     let mut parts = Vec::new();
     for (name, length) in index.parts {

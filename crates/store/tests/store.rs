@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use serde_json::json;
 use spec::Id;
 use store::{
-    Answers, Change, Dispersion, Error, FORMAT, Measured, ProbeRecord, Progress, Provenance,
-    RunRecord, SetRecord, Slice, Stop, Store, TargetRecord, Timing, now,
+    Answers, Change, Content, Dispersion, Error, FORMAT, Measured, ProbeRecord, Progress,
+    Provenance, RunRecord, SetRecord, Slice, Stop, Store, TargetRecord, Timing, now,
 };
 use tempfile::TempDir;
 use verify::{Control, Difference, LabelSpace, Layout, Pixels, Rate};
@@ -19,6 +19,9 @@ use verify::{Control, Difference, LabelSpace, Layout, Pixels, Rate};
 fn id(label: &str) -> Id {
     Id::of(&label).expect("text has an id")
 }
+
+/// What the saved states rest on.
+const ON: &str = "the sum of a target";
 
 fn folder() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
@@ -40,8 +43,14 @@ fn target() -> TargetRecord {
         validation: Some(Rate::new(812, 1_000)),
         train_images: 10_000,
         epochs: 3.0,
-        weights_sha256: None,
-        content: None,
+        weights_sha256: Some("1".repeat(64)),
+        content: Some(Content {
+            sha256: "2".repeat(64),
+            verified: true,
+            images: 12_000,
+            blank: 0,
+            repeated: 0,
+        }),
         provenance: Provenance {
             started: now(),
             ..Provenance::default()
@@ -83,6 +92,7 @@ fn set() -> SetRecord {
             ..Control::default()
         }],
         samples_sha256: Some("0".repeat(64)),
+        target_sha256: target().sum(),
         provenance: Provenance::default(),
     }
 }
@@ -115,6 +125,8 @@ fn run() -> RunRecord {
         classes: None,
         accuracy_before: Rate::new(1_712, 2_000),
         accuracy_after: Rate::new(1_712, 2_000),
+        target_sha256: target().sum(),
+        samples_sha256: Some("0".repeat(64)),
         provenance: Provenance::default(),
     }
 }
@@ -134,6 +146,7 @@ fn probe() -> ProbeRecord {
             iterations: 1000,
             seconds: vec![80.25, 79.5],
         }]),
+        target_sha256: target().sum(),
         provenance: Provenance::default(),
     }
 }
@@ -572,7 +585,7 @@ fn records_that_do_not_belong_together_are_told() {
     run().fits(&set, &target()).unwrap();
     set.fits(&target()).unwrap();
     type Edit = fn(&mut RunRecord, &mut SetRecord, &mut TargetRecord);
-    let edits: [(&str, Edit); 7] = [
+    let edits: [(&str, Edit); 11] = [
         ("it is about set", |run, _, _| run.set = id("another")),
         ("it is about target", |run, _, _| run.target = id("another")),
         ("it is about target", |_, set, _| set.target = id("another")),
@@ -585,6 +598,22 @@ fn records_that_do_not_belong_together_are_told() {
         ),
         ("accuracy_before is 1712/2000", |_, _, target| {
             target.accuracy = Rate::new(1_713, 2_000);
+        }),
+        (
+            "it has no checksum, and the record of its set",
+            |run, _, target| {
+                (run.format, target.format) = (1, 1);
+            },
+        ),
+        (
+            "it has no checksum, and the record of its target",
+            |run, _, _| run.format = 1,
+        ),
+        ("it rests on other weights or images", |run, _, _| {
+            run.target_sha256 = None;
+        }),
+        ("it asked other samples", |run, _, _| {
+            run.samples_sha256 = None;
         }),
         ("all labels are the same now", |run, _, _| {
             run.same_label = true;
@@ -667,7 +696,7 @@ fn a_reader_cannot_write() {
     let store = Store::open_read_only(root.path()).unwrap();
     assert!(matches!(store.put_run(&run()), Err(Error::ReadOnly { .. })));
     assert!(matches!(
-        store.save_state(&id("run"), &[]),
+        store.save_state(&id("run"), ON, &[]),
         Err(Error::ReadOnly { .. })
     ));
     assert!(matches!(
@@ -715,13 +744,13 @@ fn states_are_replaced_and_end_with_their_step() {
     let root = folder();
     let store = Store::open(root.path()).unwrap();
     let step = id("run");
-    assert_eq!(store.load_state(&step).unwrap(), None);
+    assert_eq!(store.load_state(&step, ON).unwrap(), None);
     store
-        .save_state(&step, &[("weights", b"12"), ("momentum", b"")])
+        .save_state(&step, ON, &[("weights", b"12"), ("momentum", b"")])
         .unwrap();
-    store.save_state(&step, &[("weights", b"345")]).unwrap();
+    store.save_state(&step, ON, &[("weights", b"345")]).unwrap();
     let saved = Some(vec![("weights".to_owned(), b"345".to_vec())]);
-    assert_eq!(store.load_state(&step).unwrap(), saved);
+    assert_eq!(store.load_state(&step, ON).unwrap(), saved);
 
     // Killed while saving the next one: the last whole one counts.
     fs::write(
@@ -731,18 +760,18 @@ fn states_are_replaced_and_end_with_their_step() {
     .unwrap();
     drop(store);
     let store = Store::open(root.path()).unwrap();
-    assert_eq!(store.load_state(&step).unwrap(), saved);
+    assert_eq!(store.load_state(&step, ON).unwrap(), saved);
     assert_eq!(names(&root.path().join("state")), [step.to_string()]);
 
     store.put_run(&run()).unwrap();
-    assert_eq!(store.load_state(&step).unwrap(), None);
+    assert_eq!(store.load_state(&step, ON).unwrap(), None);
     assert_eq!(names(&root.path().join("state")), [""; 0]);
 
     // Killed between the record and the end of its state.
-    store.save_state(&step, &[]).unwrap();
+    store.save_state(&step, ON, &[]).unwrap();
     drop(store);
     let store = Store::open(root.path()).unwrap();
-    assert_eq!(store.load_state(&step).unwrap(), None);
+    assert_eq!(store.load_state(&step, ON).unwrap(), None);
     store.clear_state(&step).unwrap();
 }
 
@@ -751,7 +780,9 @@ fn damaged_states_are_told() {
     let root = folder();
     let store = Store::open(root.path()).unwrap();
     let step = id("run");
-    store.save_state(&step, &[("weights", b"1234")]).unwrap();
+    store
+        .save_state(&step, ON, &[("weights", b"1234")])
+        .unwrap();
     let path = root.path().join("state").join(step.to_string());
     let whole = fs::read(&path).unwrap();
     // Every bit of it counts.
@@ -760,20 +791,43 @@ fn damaged_states_are_told() {
             let mut damaged = whole.clone();
             damaged[byte] ^= 1 << bit;
             fs::write(&path, damaged).unwrap();
-            assert!(store.load_state(&step).is_err(), "byte {byte}, bit {bit}");
+            assert!(
+                store.load_state(&step, ON).is_err(),
+                "byte {byte}, bit {bit}"
+            );
         }
+    }
+    fs::write(&path, &whole).unwrap();
+    // It is the state of this step, which rests on this.
+    let other = root.path().join("state").join(id("another").to_string());
+    fs::copy(&path, other).unwrap();
+    for (step, on, said) in [
+        (id("another"), ON, "it is the state of step"),
+        (
+            step,
+            "another sum",
+            "it was saved for other weights or images",
+        ),
+    ] {
+        let error = store.load_state(&step, on).unwrap_err();
+        let source = error.source().unwrap().to_string();
+        assert!(source.contains(said), "{source}");
     }
     let first = b"{\"format\":1,\"parts\":[[\"weights\",4]]}\n1234";
     fs::write(&path, first).unwrap();
-    let old = Some(vec![("weights".to_owned(), b"1234".to_vec())]);
-    assert_eq!(store.load_state(&step).unwrap(), old);
+    let error = store.load_state(&step, ON).unwrap_err();
+    let source = error.source().unwrap().to_string();
+    assert!(
+        source.contains("a version before checksums wrote it"),
+        "{source}"
+    );
     for damaged in [
         &whole[..whole.len() - 1],
         &whole[..9],
         &[&whole[..], b"5"].concat(),
     ] {
         fs::write(&path, damaged).unwrap();
-        let message = store.load_state(&step).unwrap_err().to_string();
+        let message = store.load_state(&step, ON).unwrap_err().to_string();
         assert!(
             message.starts_with(&path.display().to_string()),
             "{message}"
@@ -781,7 +835,7 @@ fn damaged_states_are_told() {
     }
     fs::write(&path, "{\"format\":3,\"parts\":[]}\n").unwrap();
     assert!(matches!(
-        store.load_state(&step),
+        store.load_state(&step, ON),
         Err(Error::Future { found: 3, .. })
     ));
 }
@@ -876,8 +930,8 @@ proptest! {
         let root = folder();
         let store = Store::open(root.path()).unwrap();
         let borrowed: Vec<_> = parts.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
-        store.save_state(&id("step"), &borrowed).unwrap();
-        prop_assert_eq!(store.load_state(&id("step")).unwrap(), Some(parts));
+        store.save_state(&id("step"), ON, &borrowed).unwrap();
+        prop_assert_eq!(store.load_state(&id("step"), ON).unwrap(), Some(parts));
     }
 }
 
@@ -892,8 +946,8 @@ fn fuzz() {
     store.put_run(&run).unwrap();
     store.put_probe(&probe).unwrap();
     let parts: [(&str, &[u8]); 2] = [("job", b"1234"), ("seconds", b"5.5")];
-    store.save_state(&id("state"), &parts).unwrap();
-    let state = store.load_state(&id("state")).unwrap();
+    store.save_state(&id("state"), ON, &parts).unwrap();
+    let state = store.load_state(&id("state"), ON).unwrap();
     let files = [
         store.record_path::<TargetRecord>(&id("target")),
         store.record_path::<SetRecord>(&id("set")),
@@ -925,7 +979,7 @@ fn fuzz() {
                 .ok()
                 .map(|read| read == Some(probe.clone())),
             _ => store
-                .load_state(&id("state"))
+                .load_state(&id("state"), ON)
                 .ok()
                 .map(|read| read == state),
         };

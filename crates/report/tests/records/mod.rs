@@ -97,6 +97,7 @@ pub fn asked(
             control("one batch, reversed"),
         ],
         samples_sha256: None,
+        target_sha256: None,
         provenance: Provenance::default(),
     };
     let mut runs = Vec::new();
@@ -129,6 +130,8 @@ pub fn asked(
                 success_before: None,
                 success_after: None,
                 classes: None,
+                target_sha256: None,
+                samples_sha256: None,
                 accuracy_before: target.accuracy,
                 accuracy_after: Rate::new(
                     target.accuracy.hits() - u64::from(lr > 1e-6),
@@ -311,6 +314,7 @@ fn probes(target: &TargetRecord) -> Vec<ProbeRecord> {
         spec,
         seed: 0,
         result,
+        target_sha256: None,
         provenance: Provenance {
             device: "cpu".into(),
             cpu: "A Processor".into(),

@@ -17,12 +17,13 @@ pub fn run(selected: &Selected) -> anyhow::Result<()> {
     let store = Store::open_read_only(session.store_folder()).or_refuse()?;
     let mut found = examine(&session, &part, &store);
     let files = Files::look(&session, &part, &store);
+    found.problems.append(&mut found.orphans);
     found.problems.extend(files.problems);
     for problem in &found.problems {
         say!("{problem}");
     }
     let steps = part.steps().count();
-    say!("records: {} checked, {steps} steps in all", found.records);
+    say!("records: {} checked, of {steps} steps", found.records);
     if found.without_checksum > 0 {
         say!(
             "records without a checksum: {}, made by a version before checksums",
@@ -35,8 +36,8 @@ pub fn run(selected: &Selected) -> anyhow::Result<()> {
     }
     match found.problems.len() {
         0 => Ok(()),
-        1 => anyhow::bail!("1 file is not what was computed"),
-        all => anyhow::bail!("{all} files are not what was computed"),
+        1 => anyhow::bail!("1 file is gone or is not what was computed"),
+        all => anyhow::bail!("{all} files are gone or are not what was computed"),
     }
 }
 

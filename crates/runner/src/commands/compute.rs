@@ -47,6 +47,11 @@ pub fn run(selected: &Selected, how: &How, signal: &Signal) -> anyhow::Result<()
     };
     let failures = bench.execute(&part, &session.plan)?;
 
+    let whole = examine(&session, &session.plan, &store).require_whole();
+    whole.map_err(|gone| match failures.is_empty() {
+        true => gone,
+        false => failures.clone().into(),
+    })?;
     let findings = Findings::read(&session, &store)?;
     let files = findings.write(&clock)?;
     findings.print();

@@ -89,6 +89,6 @@ fn spare(
 fn open(made: &Made) -> anyhow::Result<(Session, Store)> {
     let session = Session::open(&made.chosen)?;
     let store = Store::open_read_only(session.store_folder())?;
-    examine(&session, &session.plan, &store).require()?;
+    examine(&session, &session.plan, &store).require_whole()?;
     Ok((session, store))
 }

@@ -115,7 +115,7 @@ impl Bench<'_> {
         let victim = subject.victim(step);
         let stream = self.root.split("attack").split(&attack.seed.to_string());
         let job = attack.attack.attack().start(victim, &stream)?;
-        let modified = self.drive(&attack.id, job, &mut clock, &mut line)?;
+        let modified = self.drive(&attack.id, &subject.sum, job, &mut clock, &mut line)?;
         let change = Change::between(&subject.weights, &modified.weights)?;
         let network = modified.network(&victim)?;
         line.note("testing");
@@ -176,6 +176,8 @@ impl Bench<'_> {
                 }),
                 accuracy_before: subject.accuracy,
                 accuracy_after: accuracy,
+                target_sha256: Some(subject.sum.clone()),
+                samples_sha256: question.samples_sha256.clone(),
                 provenance: clock.provenance(self.device),
             })?;
         }

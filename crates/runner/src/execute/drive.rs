@@ -35,18 +35,20 @@ const JOB: &str = "job";
 const SECONDS: &str = "seconds";
 
 impl Bench<'_> {
-    /// Runs `job`, which is the work of step `id`, to its end. If a signal comes, the process ends here with the state saved.
+    /// Runs `job`, which is the work of step `id` and rests `on` the content of its images or the sum of its target, to its end. If a signal
+    /// comes, the process ends here with the state saved.
     ///
     /// # Errors
     /// If the job fails, or its state can be neither read nor written.
     pub(super) fn drive<T>(
         &self,
         id: &Id,
+        on: &str,
         mut job: Box<dyn Job<Output = T> + '_>,
         clock: &mut Clock,
         line: &mut Line,
     ) -> anyhow::Result<T> {
-        self.take_up(id, job.as_mut(), clock)
+        self.take_up(id, on, job.as_mut(), clock)
             .with_context(|| format!("the state of step {id}"))?;
         line.step.iterating(true);
         let mut last = Instant::now();
@@ -57,7 +59,7 @@ impl Bench<'_> {
                 line.step.save(|| {
                     let (state, seconds) = (job.save()?, clock.seconds().to_string());
                     let parts = [(JOB, &state[..]), (SECONDS, seconds.as_bytes())];
-                    Ok::<_, anyhow::Error>(self.store.save_state(id, &parts)?)
+                    Ok::<_, anyhow::Error>(self.store.save_state(id, on, &parts)?)
                 })?;
                 last = Instant::now();
             }
@@ -73,10 +75,11 @@ impl Bench<'_> {
     fn take_up<T>(
         &self,
         id: &Id,
+        on: &str,
         job: &mut (dyn Job<Output = T> + '_),
         clock: &mut Clock,
     ) -> anyhow::Result<()> {
-        for (name, bytes) in self.store.load_state(id)?.unwrap_or_default() {
+        for (name, bytes) in self.store.load_state(id, on)?.unwrap_or_default() {
             match name.as_str() {
                 JOB => job.restore(&bytes)?,
                 SECONDS => clock.before = String::from_utf8(bytes)?.parse()?,

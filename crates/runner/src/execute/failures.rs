@@ -5,7 +5,7 @@ use std::fmt;
 use crate::progress::Progress;
 
 /// What went wrong, a line for each step.
-#[derive(Debug, Default, thiserror::Error)]
+#[derive(Clone, Debug, Default, thiserror::Error)]
 pub struct Failures(Vec<String>);
 
 impl Failures {

@@ -45,7 +45,7 @@ impl Bench<'_> {
         let model_id = self.model_id(step, subject)?;
         let setting = self.setting(model_id, subject, self.root.split("probe"));
         let job = probe.probe.probe().start(setting)?;
-        let measured = self.drive(&probe.id, job, &mut clock, &mut line)?;
+        let measured = self.drive(&probe.id, &subject.sum, job, &mut clock, &mut line)?;
         self.store.put_probe(&ProbeRecord {
             format: FORMAT,
             id: probe.id,
@@ -54,6 +54,7 @@ impl Bench<'_> {
             spec: plan::fields(&probe.probe)?,
             seed: self.seed,
             result: record(measured),
+            target_sha256: Some(subject.sum.clone()),
             provenance: clock.provenance(self.device),
         })?;
         progress.end(line, "measured");

@@ -20,6 +20,8 @@ pub struct Question {
     pub generator: &'static str,
     /// The samples.
     pub set: SensitiveSet,
+    /// SHA-256 of their file; none of samples of before.
+    pub samples_sha256: Option<String>,
     /// The keyed head, if its labels are the head's.
     head: Option<Head>,
     /// The same samples with the network's own classes as labels, if the set's labels are the head's.
@@ -68,6 +70,7 @@ impl Question {
             id: step.id,
             generator: step.generator.name(),
             set,
+            samples_sha256: None,
             head,
             by_class,
             pairing,

@@ -74,6 +74,17 @@ impl Bench<'_> {
                 set.name
             ));
         }
+        if let Some(sum) = record
+            .target_sha256
+            .as_ref()
+            .filter(|sum| **sum != subject.sum)
+        {
+            let problem = format!(
+                "it was made for weights and images whose SHA-256 is {sum}, and they have {} now",
+                subject.sum
+            );
+            return Err(unusable(problem).into());
+        }
         let classes = subject.network.classes();
         let samples = examine::samples_at(&path, record, self.key, classes).map_err(unusable)?;
         let model_id = self.model_id(step, subject)?;
@@ -83,7 +94,8 @@ impl Bench<'_> {
                 unusable(format!("it is for the model `{other}`, not `{model_id}`")).into(),
             );
         }
-        let question = self.question(set, samples, subject, stream)?;
+        let mut question = self.question(set, samples, subject, stream)?;
+        question.samples_sha256 = record.samples_sha256.clone();
         // Wherever the samples are from: on the model that they are for they have their labels.
         let (judged, _) = question.ask(&BlackBox(&subject.network))?;
         match judged.verdict.single.hits() {
@@ -108,10 +120,10 @@ impl Bench<'_> {
         let model_id = self.model_id(step, subject)?;
         let setting = self.setting(model_id, subject, stream.clone());
         let job = set.generator.generator().start(setting)?;
-        let made = self.drive(&set.id, job, &mut clock, &mut line)?;
+        let made = self.drive(&set.id, &subject.sum, job, &mut clock, &mut line)?;
         let made = as_announced(made, set, model_id, subject.network.classes())?;
         line.note("asking the untouched model again");
-        let question = self.question(set, made.set.clone(), subject, stream)?;
+        let mut question = self.question(set, made.set.clone(), subject, stream)?;
         let controls = question.controls(&BlackBox(&subject.network))?;
         let alarms: Rate = controls.iter().map(|control| control.single).sum();
         if alarms.hits() > 0 {
@@ -131,6 +143,7 @@ impl Bench<'_> {
             samples_sha256: Some(Sha256::of(&bytes).as_str().to_owned()),
             ..record
         };
+        question.samples_sha256 = record.samples_sha256.clone();
         self.store
             .put_set(&record, |path| Ok(std::fs::write(path, &bytes)?))?;
         progress.end(line, &format!("{result}, {} false alarms", alarms.hits()));
@@ -278,6 +291,7 @@ fn record(
         pixels: Some(Pixels::of(&made.set)),
         controls,
         samples_sha256: None,
+        target_sha256: Some(subject.sum.clone()),
         provenance,
     })
 }

@@ -52,7 +52,7 @@ impl Bench<'_> {
         let victim = subject.victim(step);
         let attack = slice.slice.attack.attack();
         let job = attack.start(victim, &self.root.split("attack").split("0"))?;
-        let modified = self.drive(&slice.id, job, &mut clock, &mut line)?;
+        let modified = self.drive(&slice.id, &subject.sum, job, &mut clock, &mut line)?;
         let after = modified.network(&victim)?;
         let plane = Plane::through_the_first_pair(question, &slice.slice, &self.root)?;
         let margin = Margin::of(question);
@@ -70,6 +70,7 @@ impl Bench<'_> {
                 before: plane.margins(&subject.network, &margin)?,
                 after: plane.margins(&after, &margin)?,
             }),
+            target_sha256: Some(subject.sum.clone()),
             provenance: clock.provenance(self.device),
         })?;
         progress.end(line, "cut");

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use anyhow::Context;
 use attacks::Victim;
 use candle_core::DType;
-use data::{Dataset, Split};
+use data::Dataset;
 use models::train::Trainer;
 use models::{Network, Normalize, Weights};
 use spec::Stream;
@@ -33,6 +33,8 @@ pub struct Subject {
     pub images: Images,
     /// Accuracy on the test images used.
     pub accuracy: Rate,
+    /// SHA-256 of its weights and images: what everything that is made of it rests on.
+    pub sum: String,
     /// The name that its keyed head is drawn by, once one was looked for.
     pub head: OnceCell<String>,
 }
@@ -82,7 +84,6 @@ impl Bench<'_> {
         let now = images.content();
         if let Some(then) = &record.content
             && then.sha256 != now.sha256
-            && !(then.verified && now.verified)
         {
             let path = self.store.weights(&step.id).with_file_name("record.json");
             let problem = format!(
@@ -97,27 +98,29 @@ impl Bench<'_> {
             let sum = record.weights_sha256.as_ref();
             sum.is_some_and(|sum| found.as_str() != sum)
         };
-        let weights = match (path.exists(), &step.target.train) {
+        let (weights, sum) = match (path.exists(), &step.target.train) {
             (true, _) => {
                 let found = Sha256::of_file(&path).with_context(|| path.display().to_string())?;
                 if other(&found) {
                     return Err(stale(path, "are not those that it had"));
                 }
-                Weights::read(&path)?
+                (Weights::read(&path)?, found)
             }
             // Weights that nobody trained are had again in a moment: their record alone is enough.
             (false, None) => {
                 let weights = initial(step, stream)?.to(DType::F32, self.device)?;
-                if other(&Sha256::of(&weights.to_bytes()?)) {
+                let found = Sha256::of(&weights.to_bytes()?);
+                if other(&found) {
                     return Err(stale(path, "are gone, and would be others now"));
                 }
-                weights
+                (weights, found)
             }
             (false, Some(_)) => return Err(stale(path, "are gone")),
         };
         let subject = self.subject(step, weights, images)?;
         Ok(Subject {
             accuracy: record.accuracy,
+            sum: store::target_sum(sum.as_str(), &now.sha256),
             ..subject
         })
     }
@@ -138,7 +141,7 @@ impl Bench<'_> {
                 "{name}: the file's layer `{theirs}` is taken for `{ours}`"
             ));
         }
-        let weights = self.trained(step, weights, images.train(), stream, &mut clock, &mut line)?;
+        let weights = self.trained(step, weights, &images, stream, &mut clock, &mut line)?;
         line.note("testing");
         let mut subject = self.subject(step, weights, images)?;
         subject.accuracy = images::accuracy(&subject.network, subject.images.tested())?;
@@ -177,6 +180,7 @@ impl Bench<'_> {
             content: Some(subject.images.content()),
             provenance: clock.provenance(self.device),
         };
+        subject.sum = record.sum().unwrap_or_default();
         self.store
             .put_target(&record, |path| Ok(std::fs::write(path, &bytes)?))?;
         let mut result = format!("accuracy {}", subject.accuracy);
@@ -192,7 +196,7 @@ impl Bench<'_> {
         &self,
         step: &TargetStep,
         weights: Weights,
-        images: &Split,
+        images: &Images,
         stream: &Stream,
         clock: &mut Clock,
         line: &mut Line,
@@ -206,9 +210,16 @@ impl Bench<'_> {
         let normalize = target.normalize.map(Into::into);
         let stream = stream.split("training");
         let trainer = Trainer::new(
-            model, classes, &weights, normalize, images, training, &stream,
+            model,
+            classes,
+            &weights,
+            normalize,
+            images.train(),
+            training,
+            &stream,
         )?;
-        self.drive(&step.id, Box::new(trainer), clock, line)
+        let on = images.content().sha256;
+        self.drive(&step.id, &on, Box::new(trainer), clock, line)
     }
 
     /// A target out of its weights, not tested yet.
@@ -233,6 +244,7 @@ impl Bench<'_> {
             normalize,
             images,
             accuracy: Rate::default(),
+            sum: String::new(),
             head: OnceCell::new(),
         })
     }
