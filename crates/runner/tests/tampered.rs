@@ -134,10 +134,10 @@ fn an_edited_record_with_a_corrected_checksum_is_refused_where_it_contradicts_th
     type Edit = fn(&mut Value);
     let runs: [(&str, Edit); 13] = [
         ("both members flipped of 99 pairs", |run| {
-            run["both"] = json!(99)
+            run["both"] = json!(99);
         }),
         ("single is of nothing", |run| {
-            run["single"] = json!({"hits": 0, "of": 0})
+            run["single"] = json!({"hits": 0, "of": 0});
         }),
         ("flipped", |run| run["single"]["hits"] = json!(5)),
         ("it counts 4 images and 2 pairs", |run| {
@@ -147,22 +147,22 @@ fn an_edited_record_with_a_corrected_checksum_is_refused_where_it_contradicts_th
             run["classes"] = Value::Null;
         }),
         ("`generator` is \"dbi\"", |run| {
-            run["generator"] = json!("dbi")
+            run["generator"] = json!("dbi");
         }),
         ("`attack` is \"prune\"", |run| {
-            run["attack"] = json!("prune")
+            run["attack"] = json!("prune");
         }),
         ("`spec` is", |run| run["spec"]["lr"] = json!(1e-4)),
         ("`spec`: unknown field", |run| {
-            run["spec"]["rl"] = json!(1e-4)
+            run["spec"]["rl"] = json!(1e-4);
         }),
         ("`set` is", |run| run["set"] = json!("0123456789abcdef")),
         ("`target` is", |run| {
-            run["target"] = json!("0123456789abcdef")
+            run["target"] = json!("0123456789abcdef");
         }),
         ("`seed` is 7", |run| run["seed"] = json!(7)),
         ("holds the record of", |run| {
-            run["id"] = json!("0123456789abcdef")
+            run["id"] = json!("0123456789abcdef");
         }),
         ("accuracy_before is", |run| {
             run["accuracy_before"]["hits"] = json!(0);
@@ -170,28 +170,28 @@ fn an_edited_record_with_a_corrected_checksum_is_refused_where_it_contradicts_th
     ];
     let sets: [(&str, Edit); 5] = [
         ("`generator` is \"dbi\"", |set| {
-            set["generator"] = json!("dbi")
+            set["generator"] = json!("dbi");
         }),
         ("`target` is", |set| {
-            set["target"] = json!("0123456789abcdef")
+            set["target"] = json!("0123456789abcdef");
         }),
         ("`spec` is", |set| set["spec"]["samples"] = json!(7)),
         ("label_balance counts 13 images", |set| {
-            set["label_balance"] = json!([6, 7])
+            set["label_balance"] = json!([6, 7]);
         }),
         ("`head_balance` is Some(0.25)", |set| {
-            set["head_balance"] = json!(0.25)
+            set["head_balance"] = json!(0.25);
         }),
     ];
     let targets: [(&str, Edit); 4] = [
         ("`dataset` is \"cifar10\"", |target| {
-            target["dataset"] = json!("cifar10")
+            target["dataset"] = json!("cifar10");
         }),
         ("`model` is \"vgg16\"", |target| {
-            target["model"] = json!("vgg16")
+            target["model"] = json!("vgg16");
         }),
         ("`spec` is", |target| {
-            target["spec"]["train"]["epochs"] = json!(2)
+            target["spec"]["train"]["epochs"] = json!(2);
         }),
         ("`seed` is 7", |target| target["seed"] = json!(7)),
     ];
@@ -293,17 +293,17 @@ fn samples_that_were_changed_and_sealed_again_are_refused() {
     type Change = fn(&mut SensitiveSet);
     let changes: [(&str, Change); 6] = [
         ("its generator is \"dbi\"", |set| {
-            set.generator = "dbi".to_owned()
+            set.generator = "dbi".to_owned();
         }),
         ("its pixels is", |set| {
             let grey = vec![0.5; set.images.data().len()];
             set.images = Images::new(set.images.shape(), grey).unwrap();
         }),
         ("its label balance is", |set| {
-            set.labels[0] = 1 - set.labels[0]
+            set.labels[0] = 1 - set.labels[0];
         }),
         ("of its images another label", |set| {
-            set.labels.iter_mut().for_each(|label| *label = 1 - *label)
+            set.labels.iter_mut().for_each(|label| *label = 1 - *label);
         }),
         ("its layout is Singles", |set| set.layout = Layout::Singles),
         ("its label space is Classes", |set| {
@@ -404,7 +404,7 @@ fn what_rests_on_another_target_is_refused() {
     let place = DONE.copy();
     let target = find(&place, "targets", |_| true);
     edit(&target, |target| {
-        target["content"]["sha256"] = json!("0".repeat(64))
+        target["content"]["sha256"] = json!("0".repeat(64));
     });
     let first = refused(&place);
     assert!(

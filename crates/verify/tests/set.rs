@@ -282,7 +282,7 @@ fn a_set_that_contradicts_itself_is_refused() {
             },
         ),
         ("a model of 1 classes has no decision boundary", |set| {
-            set.classes = 1
+            set.classes = 1;
         }),
         ("does not fit its key check", |set| set.key_check = None),
         ("does not fit its key check", |set| {
