@@ -14,19 +14,24 @@ fn names(slots: &[Slot]) -> BTreeSet<&str> {
     slots.iter().map(|slot| slot.name.as_str()).collect()
 }
 
-/// Takes a prefix off that all names have and no name of the network does.
-pub(crate) fn without_prefix(tensors: Tensors, slots: &[Slot]) -> Tensors {
-    let prefix = match tensors.keys().next().and_then(|name| name.split_once('.')) {
-        Some((first, _)) => format!("{first}."),
-        None => return tensors,
-    };
-    if slots.iter().any(|slot| slot.name.starts_with(&prefix))
-        || !tensors.keys().all(|name| name.starts_with(&prefix))
+/// Takes a prefix off that all names have and no name of the network does; also returns the prefix, empty if there is none.
+pub(crate) fn without_prefix(tensors: Tensors, slots: &[Slot]) -> (Tensors, String) {
+    let first = tensors.keys().next().cloned().unwrap_or_default();
+    let mut prefix = String::new();
+    for part in first
+        .split_inclusive('.')
+        .filter(|part| part.ends_with('.'))
     {
-        return tensors;
+        let longer = format!("{prefix}{part}");
+        if slots.iter().any(|slot| slot.name.starts_with(part))
+            || !tensors.keys().all(|name| name.starts_with(&longer))
+        {
+            break;
+        }
+        prefix = longer;
     }
     let bare = |(name, tensor): (String, Tensor)| (name[prefix.len()..].to_owned(), tensor);
-    without_prefix(tensors.into_iter().map(bare).collect(), slots)
+    (tensors.into_iter().map(bare).collect(), prefix)
 }
 
 /// What the layer that gives the logits is called in the file and in the network, if it is another name, and the network's is not taken.

@@ -13,6 +13,8 @@ use std::path::Path;
 pub struct Weights {
     tensors: BTreeMap<String, Tensor>,
     claim: Option<Claim>,
+    /// What stood before all names of the file, if [`Weights::named_for`] took it off; else empty.
+    prefix: String,
     renamed: Option<(String, String)>,
 }
 
@@ -69,6 +71,7 @@ impl Weights {
         Self {
             tensors: tensors.into_iter().collect(),
             claim: None,
+            prefix: String::new(),
             renamed: None,
         }
     }
@@ -110,7 +113,7 @@ impl Weights {
     /// If the model cannot have so many classes.
     pub fn named_for(mut self, model: Model, classes: usize) -> Result<Self> {
         let slots = model.slots(classes)?;
-        self.tensors = fit::without_prefix(self.tensors, &slots);
+        (self.tensors, self.prefix) = fit::without_prefix(self.tensors, &slots);
         self.renamed = fit::other_head(&self.tensors, &slots);
         if let Some((theirs, ours)) = &self.renamed {
             for part in ["weight", "bias"] {
@@ -125,6 +128,11 @@ impl Weights {
     /// The accuracy that the file says these weights have.
     pub fn claim(&self) -> Option<&Claim> {
         self.claim.as_ref()
+    }
+
+    /// The prefix that all names of the file had, if [`Weights::named_for`] took one off that no usual wrapper writes, e.g. `teacher.`.
+    pub fn dropped_prefix(&self) -> Option<&str> {
+        Some(self.prefix.as_str()).filter(|prefix| !prefix.is_empty())
     }
 
     /// What the layer that gives the logits was called in the file, and what it is called now, if [`Weights::named_for`] renamed it.
@@ -190,8 +198,7 @@ impl Weights {
             .map(|(name, t)| Ok((name.clone(), t.to_device(device)?.to_dtype(dtype)?)));
         Ok(Self {
             tensors: tensors.collect::<Result<_>>()?,
-            claim: self.claim.clone(),
-            renamed: self.renamed.clone(),
+            ..self.clone()
         })
     }
 

@@ -258,10 +258,12 @@ fn other_names_of_the_same_network() {
         }
         let said = (from == "linear.").then_some(("fc", "linear"));
         assert_eq!(named.renamed(), said, "{to}");
+        let dropped = from.is_empty().then_some(to);
+        assert_eq!(named.dropped_prefix(), dropped, "{to}");
     }
     // Its own names stay, and so does a network that has both.
     let named = weights.clone().named_for(model, 10).unwrap();
-    assert_eq!(named.renamed(), None);
+    assert_eq!((named.renamed(), named.dropped_prefix()), (None, None));
     let both = weights.tensors().clone().into_iter();
     let both =
         Weights::from_tensors(both.chain(renamed(&weights, "linear.", "fc.").tensors().clone()));

@@ -93,11 +93,14 @@ impl<'a> Findings<'a> {
         })
     }
 
-    /// Writes tables, figures and the journal; returns where they are. `clock` has run since the command began.
+    /// Writes the journal, tables and figures; returns where they are, the journal last. `clock` has run since the command began.
+    ///
+    /// The journal comes first, so that no table is ever there without it.
     ///
     /// # Errors
     /// If they cannot be made or written.
     pub fn write(&self, clock: &Clock) -> anyhow::Result<Vec<PathBuf>> {
+        let journal = self.write_journal(clock)?;
         let mut files = Vec::new();
         for (report, document) in &self.documents {
             files.extend(report::write_all(
@@ -106,7 +109,7 @@ impl<'a> Findings<'a> {
                 document,
             )?);
         }
-        files.push(self.write_journal(clock)?);
+        files.push(journal);
         Ok(files)
     }
 

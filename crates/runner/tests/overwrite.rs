@@ -130,6 +130,18 @@ fn a_journal_that_says_nothing() {
     place.succeed(&["table", "grid.yaml"]);
 }
 
+#[test]
+fn tables_without_a_journal() {
+    let place = made();
+    fs::remove_file(place.results().join("small/run.json")).unwrap();
+    let answer = place.run(&["table", "grid.yaml"]);
+    assert_eq!(answer.code, Some(2), "{}", answer.stderr);
+    let said = "run.json: it is gone, so nothing says what the tables beside it show";
+    assert!(answer.stderr.contains(said), "{}", answer.stderr);
+    place.succeed(&["table", "grid.yaml", "--force"]);
+    place.succeed(&["table", "grid.yaml"]);
+}
+
 /// As one works: what was there is there again, and something more.
 #[test]
 fn a_grid_that_says_more_is_written_over_the_old_tables() {

@@ -135,6 +135,12 @@ impl Bench<'_> {
         let mut clock = Clock::start();
         let mut line = progress.begin(&step.name);
         let weights = initial(step, stream)?;
+        if let Some(prefix) = weights.dropped_prefix() {
+            let name = &step.name;
+            progress.warn(&format!(
+                "{name}: all names in the file begin with `{prefix}`, which is left out"
+            ));
+        }
         if let Some((theirs, ours)) = weights.renamed() {
             let name = &step.name;
             progress.warn(&format!(

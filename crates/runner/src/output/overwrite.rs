@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 use crate::plan::Step;
 use crate::session::Session;
 
+/// What to do about what is spared.
+const FIX: &str = "choose another --out, or write over it with --force";
+
 /// Whether a step will have its record.
 pub type Kept<'a> = &'a dyn Fn(Step) -> anyhow::Result<bool>;
 
@@ -22,10 +25,14 @@ pub type Kept<'a> = &'a dyn Fn(Step) -> anyhow::Result<bool>;
 /// If they show a step that is not `kept`, or do not say what they show.
 pub fn tables(session: &Session, kept: Kept) -> anyhow::Result<()> {
     let path = session.folder().join("run.json");
-    let Some(text) = read(&path)? else {
-        return Ok(());
-    };
-    compare(session, &path, serde_json::from_str(&text).ok(), kept)
+    match read(&path)? {
+        Some(text) => compare(session, &path, serde_json::from_str(&text).ok(), kept),
+        None if is_empty(&session.folder()) => Ok(()),
+        None => bail!(
+            "{}: it is gone, so nothing says what the tables beside it show; {FIX}",
+            path.display()
+        ),
+    }
 }
 
 /// Refuses to write over the page in the results folder if it shows more.
@@ -38,6 +45,11 @@ pub fn page(session: &Session, kept: Kept) -> anyhow::Result<()> {
         return Ok(());
     };
     compare(session, &path, html::journal(&text), kept)
+}
+
+/// Whether there is no file in `folder`.
+fn is_empty(folder: &Path) -> bool {
+    fs::read_dir(folder).map_or(true, |mut files| files.next().is_none())
 }
 
 fn read(path: &Path) -> anyhow::Result<Option<String>> {
@@ -59,12 +71,11 @@ fn compare(
     kept: Kept,
 ) -> anyhow::Result<()> {
     let path = path.display();
-    let fix = "choose another --out, or write over it with --force";
     let shown = journal
         .as_ref()
         .and_then(|journal| journal["steps"].as_array());
     let (Some(journal), Some(shown)) = (&journal, shown) else {
-        bail!("{path}: it does not say what it shows; {fix}");
+        bail!("{path}: it does not say what it shows; {FIX}");
     };
     let steps: HashMap<String, Step> = session
         .plan
@@ -89,7 +100,7 @@ fn compare(
         made += " with another key";
     }
     bail!(
-        "{path}: {} of the {} steps that it shows would be lost, e.g. `{example}`: {made}; {fix}",
+        "{path}: {} of the {} steps that it shows would be lost, e.g. `{example}`: {made}; {FIX}",
         lost.len(),
         shown.len()
     )
