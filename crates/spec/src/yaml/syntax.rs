@@ -1,6 +1,6 @@
 //! What the parser cannot read: in plain words, and what to do about it.
 
-use granit_parser::{ErrorKind, Options, ScanError};
+use serde_yaml::granit_parser::{ErrorKind, Options, ScanError};
 
 /// Grids are a few levels deep.
 const DEEPEST: usize = 64;

@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+use serde_yaml::granit_parser::{
+    Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag,
+};
 
 use super::{error::Fault, number, syntax};
 
