@@ -1,21 +1,21 @@
-//! Bytes become `f32`: the nearest one, and only if it is finite.
+//! Converts bytes to the nearest `f32`, and refuses values that are not finite.
 
 use crate::{Error, Result};
 use half::{bf16, f16};
 
-/// The order of the bytes of an element.
+/// The byte order of an element.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Order {
     Little,
     Big,
 }
 
-/// A float of `N` bytes in a file.
+/// A float type that takes `N` bytes in a file.
 pub(crate) trait Element<const N: usize>: Copy {
     fn from_bytes(little_endian: [u8; N]) -> Self;
     /// The nearest `f32`.
     fn narrow(self) -> f32;
-    /// The same number.
+    /// The exact value.
     fn wide(self) -> f64;
 }
 
@@ -67,7 +67,7 @@ impl Element<8> for f64 {
     }
 }
 
-/// Appends the elements that lie in `bytes` one after the other to the values of the tensor `name`.
+/// Appends the contiguous elements in `bytes` to `values`. `name` is the tensor's name, for messages.
 pub(crate) fn append<E: Element<N>, const N: usize>(
     name: &str,
     bytes: &[u8],
@@ -88,13 +88,13 @@ pub(crate) fn append<E: Element<N>, const N: usize>(
     }
 }
 
-/// Why the element at `index`, in row-major order, cannot be used.
+/// The error about the element at `index`, in row-major order.
 fn unusable(name: &str, value: f64, index: usize) -> Error {
     if value.is_finite() {
         let problem = format!("has {value:e} at {index}, too large for f32");
         Error::tensor(name, problem, "scale the weights, or train again")
     } else {
-        let problem = format!("has {value} at {index}, no finite number");
+        let problem = format!("has {value} at {index}, which is not finite");
         let fix = "take a checkpoint from before the training diverged";
         Error::tensor(name, problem, fix)
     }
