@@ -79,10 +79,10 @@ impl View {
     /// If [`View::check`] fails, or an element is not finite.
     pub fn read(&self, bytes: &[u8], order: Order) -> Result<Tensor> {
         let values = match self.dtype {
-            Dtype::F16 => self.gather::<f16, 2>(bytes, order),
-            Dtype::BF16 => self.gather::<bf16, 2>(bytes, order),
-            Dtype::F32 => self.gather::<f32, 4>(bytes, order),
-            Dtype::F64 => self.gather::<f64, 8>(bytes, order),
+            Dtype::F16 => self.gather(bytes, order, |b| f16::from_le_bytes(b).to_f64()),
+            Dtype::BF16 => self.gather(bytes, order, |b| bf16::from_le_bytes(b).to_f64()),
+            Dtype::F32 => self.gather(bytes, order, |b| f32::from_le_bytes(b).into()),
+            Dtype::F64 => self.gather(bytes, order, f64::from_le_bytes),
             Dtype::Other { .. } => return Err(self.check(0).err().unwrap_or(Error::Empty)),
         }?;
         Ok(Tensor {
@@ -92,10 +92,11 @@ impl View {
     }
 
     /// The elements in row-major order.
-    fn gather<E: float::Element<N>, const N: usize>(
+    fn gather<const N: usize>(
         &self,
         bytes: &[u8],
         order: Order,
+        decode: impl Fn([u8; N]) -> f64,
     ) -> Result<Vec<f32>> {
         let count = self.check(bytes.len() / N)?;
         let mut values = Vec::with_capacity(count);
@@ -112,7 +113,7 @@ impl View {
         let mut at = self.offset;
         loop {
             let run = &bytes[at * N..(at + run) * N];
-            float::append::<E, N>(&self.name, run, order, &mut values)?;
+            float::append(&self.name, run, order, &decode, &mut values)?;
             // Advance the outer index, like an odometer.
             let mut axis = inner;
             loop {
