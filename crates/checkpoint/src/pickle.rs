@@ -244,14 +244,8 @@ impl<'a> Machine<'a> {
                 let number = f64::from_be_bytes(self.array()?);
                 self.make(Value::Float(number));
             }
-            0x8a => {
-                let length = self.byte()?;
-                self.long(length.into())?;
-            }
-            0x8b => {
-                let length = self.length::<4>()?;
-                self.long(length)?;
-            }
+            0x8a => self.long::<1>()?,
+            0x8b => self.long::<4>()?,
             b'I' => match self.line()? {
                 "00" => self.push(Ref::FALSE),
                 "01" => self.push(Ref::TRUE),
@@ -268,30 +262,12 @@ impl<'a> Machine<'a> {
                 self.make(Value::Float(number));
             }
             // Strings and bytes.
-            b'U' | 0x8c => {
-                let length = self.length::<1>()?;
-                self.string(length)?;
-            }
-            b'T' | b'X' => {
-                let length = self.length::<4>()?;
-                self.string(length)?;
-            }
-            0x8d => {
-                let length = self.length::<8>()?;
-                self.string(length)?;
-            }
-            b'C' => {
-                let length = self.length::<1>()?;
-                self.raw(length)?;
-            }
-            b'B' => {
-                let length = self.length::<4>()?;
-                self.raw(length)?;
-            }
-            0x8e | 0x96 => {
-                let length = self.length::<8>()?;
-                self.raw(length)?;
-            }
+            b'U' | 0x8c => self.string::<1>()?,
+            b'T' | b'X' => self.string::<4>()?,
+            0x8d => self.string::<8>()?,
+            b'C' => self.raw::<1>()?,
+            b'B' => self.raw::<4>()?,
+            0x8e | 0x96 => self.raw::<8>()?,
             b'S' => {
                 let text = self.line()?;
                 let quoted = ['\'', '"']
@@ -307,9 +283,8 @@ impl<'a> Machine<'a> {
                 self.escaped(text);
             }
             // Collections.
-            b']' => self.make(Value::List(Vec::new())),
+            b']' | 0x8f => self.make(Value::List(Vec::new())),
             b'}' => self.make(Value::Dict(Vec::new())),
-            0x8f => self.make(Value::List(Vec::new())),
             b'(' => self.marks.push(self.stack.len()),
             b't' => {
                 let items = self.marked()?;
@@ -409,16 +384,17 @@ impl<'a> Machine<'a> {
             b'i' => {
                 let (module, name) = (self.line()?, self.line()?);
                 let arguments = self.marked()?;
-                self.make(Value::Global { module, name });
-                let callee = self.pop()?;
-                self.call_with(callee, arguments)?;
+                let callee = self.add(Value::Global { module, name });
+                let arguments = self.add(Value::Tuple(arguments));
+                self.call(callee, arguments);
             }
             b'o' => {
                 let items = self.marked()?;
                 let Some((&callee, arguments)) = items.split_first() else {
                     return Err(self.damaged("an object without a class"));
                 };
-                self.call_with(callee, arguments.to_vec())?;
+                let arguments = self.add(Value::Tuple(arguments.to_vec()));
+                self.call(callee, arguments);
             }
             b'b' => {
                 let state = self.pop()?;
@@ -473,13 +449,6 @@ impl<'a> Machine<'a> {
             return None;
         };
         matches!(self.values[kind.index()], Value::Text("module")).then_some(class)
-    }
-
-    fn call_with(&mut self, callee: Ref, arguments: Vec<Ref>) -> Result<()> {
-        self.make(Value::Tuple(arguments));
-        let arguments = self.pop()?;
-        self.call(callee, arguments);
-        Ok(())
     }
 
     /// The entries of a dictionary built from `arguments`: nothing, a default factory, pairs, or another dictionary.
@@ -551,15 +520,15 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Reads a little-endian two's complement integer of `length` bytes.
-    fn long(&mut self, length: usize) -> Result<()> {
-        let bytes = self.take(length)?;
-        let value = if length > 8 {
+    /// Reads a little-endian two's complement integer, after its length of `N` bytes.
+    fn long<const N: usize>(&mut self) -> Result<()> {
+        let bytes = self.counted::<N>()?;
+        let value = if bytes.len() > 8 {
             Value::Bytes(bytes)
         } else {
             let sign = bytes.last().map_or(0, |&top| (top as i8 >> 7) as u8);
             let mut number = [sign; 8];
-            number[..length].copy_from_slice(bytes);
+            number[..bytes.len()].copy_from_slice(bytes);
             Value::Int(i64::from_le_bytes(number))
         };
         self.make(value);
@@ -573,14 +542,14 @@ impl<'a> Machine<'a> {
         self.make(value);
     }
 
-    fn string(&mut self, length: usize) -> Result<()> {
-        let bytes = self.take(length)?;
+    fn string<const N: usize>(&mut self) -> Result<()> {
+        let bytes = self.counted::<N>()?;
         self.make(std::str::from_utf8(bytes).map_or(Value::Bytes(bytes), Value::Text));
         Ok(())
     }
 
-    fn raw(&mut self, length: usize) -> Result<()> {
-        let bytes = self.take(length)?;
+    fn raw<const N: usize>(&mut self) -> Result<()> {
+        let bytes = self.counted::<N>()?;
         self.make(Value::Bytes(bytes));
         Ok(())
     }
@@ -594,10 +563,17 @@ impl<'a> Machine<'a> {
         });
     }
 
+    /// Adds a value to the table, and pushes it.
     fn make(&mut self, value: Value<'a>) {
+        let at = self.add(value);
+        self.push(at);
+    }
+
+    /// Adds a value to the table alone.
+    fn add(&mut self, value: Value<'a>) -> Ref {
         let at = Ref(self.values.len() as u32);
         self.values.push(value);
-        self.stack.push(at);
+        at
     }
 
     fn push(&mut self, value: Ref) {
@@ -651,12 +627,12 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Reads a length, stored in `N` little-endian bytes.
-    fn length<const N: usize>(&mut self) -> Result<usize> {
+    /// Reads a length, stored in `N` little-endian bytes, and takes that many bytes.
+    fn counted<const N: usize>(&mut self) -> Result<&'a [u8]> {
         let mut length = [0; 8];
         length[..N].copy_from_slice(&self.array::<N>()?);
         match usize::try_from(u64::from_le_bytes(length)) {
-            Ok(length) => Ok(length),
+            Ok(length) => self.take(length),
             Err(_) => Err(self.damaged("the end of the file")),
         }
     }
