@@ -200,7 +200,8 @@ impl<T: DataType> Cells<T> {
     pub(crate) fn next(&mut self, rows: usize) -> Result<Vec<T::T>, Fault> {
         let (mut values, mut levels, mut read) = (Vec::new(), Vec::new(), 0);
         while read < rows {
-            let fault = |reason, row| Fault::Cells {
+            let row = self.row + read;
+            let fault = |reason| Fault::Cells {
                 column: self.name.clone(),
                 row,
                 reason,
@@ -208,8 +209,8 @@ impl<T: DataType> Cells<T> {
             let more = self
                 .reader
                 .read_records(rows - read, Some(&mut levels), None, &mut values);
-            match more.map_err(|reason| fault(reason, self.row + read))?.0 {
-                0 => return Err(fault(damaged("the column ends"), self.row + read)),
+            match more.map_err(fault)?.0 {
+                0 => return Err(fault(damaged("the column ends"))),
                 more => read += more,
             }
         }
