@@ -21,7 +21,7 @@ fn a_fetch_that_cannot_begin_is_refused_and_one_that_fails_has_failed() {
         (
             &["cifar10", "--data", "d", "--url", "my.tar.gz"],
             2,
-            "my.tar.gz is no address",
+            "my.tar.gz is not the address",
         ),
         (&["cifar10", "--data", "here"], 2, "sha256 of the file is"),
         (
