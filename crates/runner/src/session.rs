@@ -65,7 +65,7 @@ impl Session {
         let paths = Paths {
             config: chosen.config.clone(),
             data,
-            again: chosen.command(),
+            rerun_command: chosen.command(),
         };
         let plan = Plan::new(&grid, &key, &device, &paths)?;
         Ok(Self {
@@ -159,7 +159,7 @@ fn room(part: &Plan, store: &Store) -> anyhow::Result<u64> {
     for target in &part.targets {
         let (mut open, classes) = (false, target.target.dataset.info().classes);
         for step in target.steps() {
-            open |= !step.done(store)?;
+            open |= !step.is_done(Some(store))?;
         }
         if !open {
             continue;
