@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use anyhow::bail;
 use spec::{Id, Stream};
 
-use super::{inputs, outline};
+use super::inputs;
 use crate::cli::{How, Selected};
 use crate::examine::examine;
 use crate::execute::{Executor, Saving};
