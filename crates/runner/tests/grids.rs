@@ -193,9 +193,7 @@ fn includes_that_are_refused() {
     insta::assert_snapshot!(all.replace(&folder.display().to_string(), "FOLDER"));
     let answer = place.run(&["plan", "absolute.yaml"]);
     assert!(
-        answer
-            .stderr
-            .contains("is outside of the folder of the grid"),
+        answer.stderr.contains("is outside the folder of the grid"),
         "{}",
         answer.stderr
     );
