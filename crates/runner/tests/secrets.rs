@@ -154,7 +154,7 @@ fn the_key_cannot_be_shown_by_an_alias() {
         assert_eq!(answer.code, Some(2), "{grid}");
         assert_silent(&answer, &grid);
         assert!(
-            answer.stderr.contains("an alias joins"),
+            answer.stderr.contains("an alias shares"),
             "{}",
             answer.stderr
         );
