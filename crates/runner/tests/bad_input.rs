@@ -481,7 +481,7 @@ fn threads_that_are_too_many_or_no_number() {
     let begin = std::time::Instant::now();
     let many = run("100000");
     assert_eq!(many.code, Some(0));
-    let said = "WARNING: RAYON_NUM_THREADS=100000 is more than is of use; computing with ";
+    let said = "WARNING: RAYON_NUM_THREADS=100000 is too many; computing with ";
     assert!(many.stderr.starts_with(said), "{}", many.stderr);
     assert!(begin.elapsed().as_secs() < 60);
     let none = run("many");

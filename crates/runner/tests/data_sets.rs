@@ -78,7 +78,7 @@ fn a_target_is_not_continued_with_other_images() {
     });
     let answer = place.run(&["grid.yaml"]);
     assert_eq!(answer.code, Some(1), "{}", answer.stderr);
-    let said = "its images are others now";
+    let said = "its images have changed";
     assert!(answer.stderr.contains(said), "{}", answer.stderr);
     let table = fs::read_to_string(place.results().join("mini/table1.md")).unwrap();
     let note = format!(

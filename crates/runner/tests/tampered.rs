@@ -96,7 +96,7 @@ fn results_of_before_checksums_hold_and_say_so() {
     insta::assert_snapshot!(answer.stdout);
     // Samples of before are asked, with a warning: on the model that they are for they have their labels.
     let answer = place.succeed(&MORE);
-    let said = "a version before these made them";
+    let said = "because an older version made them";
     assert_eq!(answer.stderr.matches(said).count(), 4, "{}", answer.stderr);
 }
 
@@ -274,7 +274,7 @@ fn samples_of_another_model_are_refused() {
     fs::copy(&samples, own.with_file_name("set.safetensors")).unwrap();
     let said = unusable(&place);
     assert!(said.contains("its SHA-256 is"), "{said}");
-    assert!(said.contains("to have it made again"), "{said}");
+    assert!(said.contains("to make it again"), "{said}");
     let check = place.run(&["check", "grid.yaml"]);
     assert_eq!(check.code, Some(1));
     assert!(
@@ -433,7 +433,7 @@ fn a_record_that_others_rest_on_is_missed() {
             .unwrap()
             .display()
             .to_string();
-        let said = format!("{name} is gone, and {needed} records rest on it");
+        let said = format!("{name} is gone, but {needed} records depend on it");
         assert!(table.stderr.contains(&said), "{}", table.stderr);
         assert_eq!(place.run(&["check", "grid.yaml"]).code, Some(1));
         // It is made again, to the same bits, and nothing is missing.
