@@ -58,7 +58,7 @@ impl Document {
     /// Reads the file at `path` and its includes, each with `read`. Messages show nothing that `veil` hides.
     ///
     /// A file may have `include: [FILE, ...]` at its top. The paths are relative to the folder of the file. The includes
-    /// are merged in this order, and the file itself over them: see [`merge`].
+    /// are merged in this order, and the file itself over them: see [`merge()`].
     ///
     /// # Errors
     /// If a file cannot be read, is not YAML, or includes itself. If an include is outside the folder of the first file,
