@@ -1,4 +1,4 @@
-//! Notes down what records say about where a number comes from: the commit and the versions of the crates that compute.
+//! Passes the provenance of numbers to the program: the commit, and the versions of the crates that compute.
 
 use std::{env, fs, path::Path, process::Command};
 
@@ -34,7 +34,7 @@ fn main() {
     );
 }
 
-/// `name=version` of each crate of [`COMPUTE`] in a lock file.
+/// `name=version` for each crate of [`COMPUTE`], from the text of `Cargo.lock`.
 fn versions(lock: &str) -> Vec<String> {
     let mut lines = lock.lines();
     let mut found = Vec::new();

@@ -1,20 +1,21 @@
-//! A panic is a bug of this program: it is told in one line.
+//! A panic is a bug of this program. It is reported in one line.
 
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::{Mutex, PoisonError};
 
-/// What the last panic said, and where.
+/// The message and place of the last panic.
 static LAST: Mutex<String> = Mutex::new(String::new());
 
 /// A panic.
 #[derive(Debug)]
 pub struct Bug(String);
 
-/// Does `work`. Panics are told by the error only: some libraries panic at damaged files, and whoever calls them makes errors of that.
+/// Runs `work`. Panics print nothing, because some libraries panic on damaged files, and their callers turn that into
+/// an error.
 ///
 /// # Errors
-/// A panic of `work` that nobody caught.
+/// If `work` panics and does not catch it.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Bug> {
     panic::set_hook(Box::new(|info| {
         *LAST.lock().unwrap_or_else(PoisonError::into_inner) = describe(info);
@@ -23,7 +24,7 @@ pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Bug> {
         .map_err(|_| Bug(LAST.lock().unwrap_or_else(PoisonError::into_inner).clone()))
 }
 
-/// Message and place of a panic in one line.
+/// The message and place of a panic in one line.
 fn describe(info: &PanicHookInfo<'_>) -> String {
     let message = info.payload_as_str().unwrap_or("no message");
     let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -61,7 +62,7 @@ mod tests {
         assert_eq!(told.lines().count(), 1, "{told}");
     }
 
-    /// The variable is read once a process, so the test runs again as one that has it.
+    /// The variable is read once per process, so the test runs itself again in a process with the variable.
     #[test]
     fn an_error_has_no_backtrace() {
         const AGAIN: &str = "BRINK_TEST_AGAIN";

@@ -9,10 +9,10 @@ use crate::grid::key;
 use crate::say::note;
 use crate::{device, exit};
 
-/// The results folder, if none is named.
+/// The default results folder.
 const OUT: &str = "results";
 
-/// Reproduces tables of fragile neural-network watermarks: computes what is missing of a grid, then reports.
+/// Reproduces tables of fragile neural-network watermarks: computes the missing steps of a grid, then makes its tables and figures.
 #[derive(Parser)]
 #[command(
     name = "runner",
@@ -28,7 +28,7 @@ pub struct Cli {
     /// The grid to run.
     #[command(flatten)]
     pub chosen: Option<Chosen>,
-    /// Only steps whose name matches, e.g. --only 'cifar10-resnet18/ours/*'; and what they need.
+    /// Only the steps whose names match, and the steps that they need, e.g. --only 'cifar10-resnet18/ours/*'.
     #[arg(long, value_name = "GLOB")]
     pub only: Option<String>,
     /// How to run it.
@@ -45,43 +45,43 @@ pub enum Command {
     Show {
         #[command(flatten)]
         chosen: Chosen,
-        /// Say of each value where it is from.
+        /// Show where each value comes from.
         #[arg(long)]
         origins: bool,
     },
-    /// Count what is done of a grid.
+    /// Count the finished steps of a grid.
     Status(Selected),
     /// Check records, weights and samples of a grid: checksums, contradictions, and whether they belong to the grid.
     Check(Selected),
-    /// Make the tables of a grid out of its records; nothing is computed.
+    /// Make the tables of a grid from its records; nothing is computed.
     Table(Made),
-    /// Make the figures of a grid out of its records; nothing is computed.
+    /// Make the figures of a grid from its records; nothing is computed.
     Plot(Made),
-    /// Make one page, report.html, of all tables and figures of a grid; nothing is computed.
+    /// Make one page, report.html, with all tables and figures of a grid; nothing is computed.
     Report(Made),
-    /// List or get data sets.
+    /// List or download data sets.
     Data {
-        /// Which of the two.
+        /// List or download.
         #[command(subcommand)]
         command: Data,
     },
-    /// List what a grid file may say: models, generators, attacks, probes and reports, with every field and its default.
+    /// List what a grid file may hold: models, generators, attacks, probes and reports, with every field and its default.
     List,
 }
 
-/// What can be done about data sets.
+/// The commands of `data`.
 #[derive(Subcommand)]
 pub enum Data {
-    /// List data sets, and whether they were found.
+    /// List all data sets, and whether each was found.
     List(Folder),
     /// Download a data set into the data folder.
     Fetch {
-        /// Its name.
+        /// The name of the data set.
         dataset: data::Id,
-        /// Where to put it.
+        /// The folder to put it into.
         #[command(flatten)]
         folder: Folder,
-        /// Download from here instead.
+        /// Download from this address instead.
         #[arg(long, value_name = "URL")]
         url: Option<String>,
     },
@@ -90,40 +90,40 @@ pub enum Data {
 /// The data folder.
 #[derive(Args)]
 pub struct Folder {
-    /// The folder that holds data sets and weight files; else that of BRINK_DATA.
-    // Not clap's `env`, to which an empty variable is an error.
+    /// The folder of data sets and weight files [default: the variable BRINK_DATA].
+    // Not clap's `env`, because that refuses an empty variable.
     #[arg(long = "data", value_name = "DIR")]
     named: Option<PathBuf>,
 }
 
 impl Folder {
-    /// The data folder, if there is one.
+    /// The data folder, if one is given.
     pub fn path(&self) -> Option<PathBuf> {
         data_folder(self.named.as_ref())
     }
 }
 
-/// The folder that is named, else that of the environment.
+/// The folder `named`, else the one in `BRINK_DATA`.
 fn data_folder(named: Option<&PathBuf>) -> Option<PathBuf> {
     let usual = || std::env::var_os("BRINK_DATA").filter(|folder| !folder.is_empty());
     named.cloned().or_else(|| usual().map(PathBuf::from))
 }
 
-/// A grid, and what its steps depend on.
+/// A grid and the options that its steps depend on.
 #[derive(Args)]
 pub struct Chosen {
     /// The grid file.
     #[arg(value_name = "CONFIG.yaml")]
     pub config: PathBuf,
-    /// `desk` (minutes), `paper` (the paper's own numbers) or a scale of the grid's own [default: desk].
+    /// `desk` (minutes), `paper` (the paper's own numbers) or a custom scale of the grid [default: desk].
     #[arg(long)]
     pub scale: Option<Scale>,
     /// Change a field of the grid, e.g. --set generators.ours.samples=60; may be repeated.
     #[arg(long, value_name = "PATH=VALUE")]
     pub set: Vec<String>,
-    /// The folder that holds data sets and weight files; else that of BRINK_DATA.
-    // Not clap's `env`: a grid's option that is always there would forbid all other commands. Not `Folder` either: clap would not see a grid
-    // where a part of it is flattened into it.
+    /// The folder of data sets and weight files [default: the variable BRINK_DATA].
+    // Not clap's `env`: the variable would count as an option of a grid, and so forbid all other commands. Not a
+    // flattened `Folder`: then clap would not detect that a grid is given.
     #[arg(long = "data", value_name = "DIR")]
     named_data: Option<PathBuf>,
     /// The results folder.
@@ -132,13 +132,13 @@ pub struct Chosen {
     /// Where to compute.
     #[arg(long, value_enum, default_value_t)]
     pub device: device::Choice,
-    /// A file with the owner's secret key as hexadecimal digits; else BRINK_KEY; else the grid's own key.
+    /// A file with the owner's secret key as hexadecimal digits [default: the variable BRINK_KEY, else the key of the grid].
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
 }
 
 impl Cli {
-    /// Reads the command line. One that is wrong ends the program.
+    /// Reads the command line. Ends the program if the command line is wrong.
     pub fn read() -> Self {
         Self::try_parse().unwrap_or_else(|error| {
             let secrets: Vec<String> = std::env::args()
@@ -148,7 +148,7 @@ impl Cli {
             if !error.use_stderr() || secrets.is_empty() {
                 error.exit()
             }
-            // The message quotes arguments.
+            // The message quotes arguments, which may hold the key.
             let mut message = error.to_string();
             for secret in secrets {
                 let (_, value) = secret.split_once('=').unwrap_or(("", &secret));
@@ -161,7 +161,8 @@ impl Cli {
 }
 
 impl Chosen {
-    /// The command that runs the grid with the same choices; `DIR` stands for a data folder that was not named, `KEY` for a key that was.
+    /// The command that runs the grid with the same options. `DIR` stands for a missing data folder, and `KEY` for a key
+    /// given with `--set`.
     pub fn command(&self) -> String {
         let mut words = vec!["runner".to_owned(), self.config.display().to_string()];
         let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
@@ -184,17 +185,17 @@ impl Chosen {
         if let Some(file) = &self.key_file {
             option("--key-file", file.display().to_string());
         }
-        // Only a NUL cannot be quoted, and no argument has one.
+        // Quoting fails only for NUL, and no argument holds a NUL.
         shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
     }
 
-    /// The data folder, if there is one.
+    /// The data folder, if one is given.
     pub fn data(&self) -> Option<PathBuf> {
         data_folder(self.named_data.as_ref())
     }
 }
 
-/// A grid, to make something of its records.
+/// A grid whose records become tables and figures.
 #[derive(Args)]
 pub struct Made {
     #[command(flatten)]
@@ -203,25 +204,25 @@ pub struct Made {
     pub overwrite: Overwrite,
 }
 
-/// What becomes of tables that are there already.
+/// Whether to overwrite existing tables.
 #[derive(Args)]
 pub struct Overwrite {
-    /// Write over tables, figures and pages that show steps which the new ones do not: of another grid, key or scale.
+    /// Overwrite tables, figures and pages even if they show steps that the new ones do not: of another grid, key or scale.
     #[arg(long)]
     pub force: bool,
 }
 
-/// A grid, or the part of it that a pattern selects.
+/// A grid, or the part that a pattern selects.
 #[derive(Args)]
 pub struct Selected {
     #[command(flatten)]
     pub chosen: Chosen,
-    /// Only steps whose name matches, e.g. --only 'cifar10-resnet18/ours/*'; and what they need.
+    /// Only the steps whose names match, and the steps that they need, e.g. --only 'cifar10-resnet18/ours/*'.
     #[arg(long, value_name = "GLOB")]
     pub only: Option<String>,
 }
 
-/// How a grid is run.
+/// Options of a run.
 #[derive(Args)]
 pub struct How {
     /// List the steps; compute and write nothing.
@@ -229,14 +230,13 @@ pub struct How {
     pub dry_run: bool,
     #[command(flatten)]
     pub overwrite: Overwrite,
-    /// The instruction set of the processor to compute with: portable, avx2 or avx512; results have the same bits. The best there
-    /// is, if absent.
+    /// The instruction set of the processor: portable, avx2 or avx512; results have the same bits [default: the best available].
     #[arg(long, value_name = "SET")]
     pub isa: Option<ops::kernel::Isa>,
-    /// For tests: save the state of a step after so many of its iterations rather than by the clock.
+    /// For tests: save the state of a step every N iterations, not by the clock.
     #[arg(long, hide = true, value_name = "N")]
     pub save_every: Option<usize>,
-    /// For tests: bytes that must be free on the disk of the results folder.
+    /// For tests: the bytes that must be free on the disk of the results folder.
     #[arg(long, hide = true, value_name = "BYTES")]
     pub require_free: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! What each command does.
+//! The commands.
 
 mod check;
 mod compute;
@@ -15,10 +15,10 @@ use crate::cli::{Cli, Command, Selected};
 use crate::exit::Refuse;
 use crate::signal::Signal;
 
-/// Does what the command line says, until a signal ends the process.
+/// Runs the command of `cli`. A signal may end the process meanwhile.
 ///
 /// # Errors
-/// What went wrong; [`exit::code`](crate::exit::code) has the exit code.
+/// If the command fails. [`exit::code`](crate::exit::code) gives the exit code.
 pub fn run(cli: Cli, signal: &Signal) -> anyhow::Result<()> {
     match cli.command {
         Some(Command::Plan(selected)) => outline::plan(&selected),

@@ -1,10 +1,10 @@
-//! Where tensors live. Every line of this crate that depends on the device is here.
+//! The device of tensors. All code of this crate that depends on the device is here.
 
 use anyhow::bail;
 use candle_core::Device;
 use clap::ValueEnum;
 
-/// What `--device` takes.
+/// The values of `--device`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Choice {
     /// A GPU if this build and this machine have one, else the processor.
@@ -17,10 +17,10 @@ pub enum Choice {
 }
 
 impl Choice {
-    /// The device.
+    /// Opens the device.
     ///
     /// # Errors
-    /// If CUDA is asked for and cannot be had.
+    /// If CUDA is asked for but is not available.
     pub fn open(self) -> anyhow::Result<Device> {
         match self {
             Self::Cpu => Ok(Device::Cpu),
@@ -40,8 +40,8 @@ impl Choice {
     }
 }
 
-/// The device's name in records. A network's answers have the same bits on every processor, and so has a training under the same C library,
-/// whose `exp` and `ln` its loss uses; not on a GPU.
+/// The name of the device in records. Logits have the same bits on every processor, but not on a GPU. Training has the
+/// same bits on every processor with the same C library, because the loss uses its `exp` and `ln`.
 pub fn name(device: &Device) -> &'static str {
     if device.is_cpu() { "cpu" } else { "cuda:0" }
 }

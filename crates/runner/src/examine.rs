@@ -1,4 +1,4 @@
-//! Whether the records of a plan are whole, free of contradictions, and about what the plan says.
+//! Checks the records of a plan: their checksums, contradictions between records, and contradictions to the grid.
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -12,23 +12,23 @@ use crate::grid::{Sha256, Target};
 use crate::plan::{self, AttackStep, Plan, ProbeStep, RunStep, SetStep, SliceStep, TargetStep};
 use crate::session::Session;
 
-/// What was found.
+/// The result of [`examine`].
 #[derive(Default)]
 pub struct Examined {
-    /// Steps that have a record.
+    /// The number of steps that have a record.
     pub records: usize,
-    /// Those whose record has no checksum: a version before checksums wrote it.
+    /// The number of records without a checksum, which an older version wrote.
     pub without_checksum: usize,
-    /// What does not hold, in the order of the plan: each a line that names the file and the way out.
+    /// Bad records in the order of the plan. Each is one line that names the file and the fix.
     pub problems: Vec<String>,
-    /// Records that cannot be read right without another one that is gone, each in such a line. Computing makes that one again.
+    /// Missing records that other records depend on, each in one line. A run makes them again.
     pub orphans: Vec<String>,
 }
 
-/// What does not hold of a record.
+/// `Err` says what is wrong with a record.
 type Holds = Result<(), String>;
 
-/// Looks at every record of `part` that there is.
+/// Checks all existing records of `part`.
 pub fn examine(session: &Session, part: &Plan, store: &Store) -> Examined {
     let mut found = Examined::default();
     let grid = Facts {
@@ -80,7 +80,7 @@ pub fn examine(session: &Session, part: &Plan, store: &Store) -> Examined {
 }
 
 impl Examined {
-    /// The record of step `id` if there is one that holds; what does not is noted.
+    /// The record of step `id`, if it exists and `check` accepts it. Notes every problem.
     fn read<R: Record>(
         &mut self,
         store: &Store,
@@ -102,24 +102,24 @@ impl Examined {
             return Some(record);
         };
         self.problems.push(format!(
-            "{}: {what}; it was edited, copied, or made before that: delete it and run the grid again, only this step is repeated",
+            "{}: {what}; it was edited or copied, or an older version made it: delete it and run the grid again; only this step is repeated",
             store.record_path::<R>(id).display()
         ));
         None
     }
 
-    /// Notes that the record of `id` is gone, if it is and so many records need it.
+    /// Notes that the record of `id` is gone, if `needed_by` other records depend on it.
     fn miss<R: Record>(&mut self, store: &Store, id: &spec::Id, needed_by: usize) {
         let path = store.record_path::<R>(id);
         if needed_by > 0 && !path.exists() {
             self.orphans.push(format!(
-                "{} is gone, and {needed_by} records rest on it; run the grid to have it made again",
+                "{} is gone, but {needed_by} records depend on it; run the grid to make it again",
                 path.display()
             ));
         }
     }
 
-    /// Refuses also what cannot be shown, because a record that it rests on is gone.
+    /// As [`Examined::require`], but refuses missing records, too.
     ///
     /// # Errors
     /// As [`Examined::require`].
@@ -128,10 +128,10 @@ impl Examined {
         self.require()
     }
 
-    /// Refuses what does not hold.
+    /// Refuses bad records.
     ///
     /// # Errors
-    /// If anything does not: the first few of all.
+    /// If there is a bad record. The message lists the first few.
     pub fn require(self) -> anyhow::Result<()> {
         const SHOWN: usize = 5;
         let Some(first) = self.problems.first() else {
@@ -152,7 +152,7 @@ impl Examined {
     }
 }
 
-/// What all records of a grid must say.
+/// The settings of the grid that its records must repeat.
 struct Facts {
     seed: u64,
     head_balance: Option<Minority>,
@@ -177,7 +177,7 @@ impl Facts {
         same("generator", record.generator.as_str(), set.generator.name())?;
         same("seed", record.seed, set.seed)?;
         same("layout", record.layout, set.generator.generator().layout())?;
-        // Records of before this field do not say.
+        // Records of format 1 may be older than this field.
         if record.format > 1 || record.head_balance.is_some() {
             let planned = self.head_balance.map(Minority::get);
             same("head_balance", record.head_balance, planned)?;
@@ -244,7 +244,7 @@ fn as_recorded<T: PartialEq + Debug>(what: &str, found: T, recorded: T) -> Holds
     }
 }
 
-/// The settings that a record names, with the defaults of fields that came after it.
+/// The settings in a record. Newer fields get their defaults.
 fn settings<T: serde::de::DeserializeOwned>(spec: &Value) -> Result<T, String> {
     serde_json::from_value(spec.clone()).map_err(|problem| format!("`spec`: {problem}"))
 }
@@ -260,11 +260,11 @@ fn fields(spec: &impl serde::Serialize) -> Value {
     plan::fields(spec).unwrap_or_default()
 }
 
-/// The samples that `record` is about, from their file: with its checksum and the seal of `key`, or of before either, and as the record
-/// describes them. `classes` are the logits of their model.
+/// Reads the samples of `record` from the file `path`. They must match the record, its checksum and the seal of `key`.
+/// Samples of an older version have neither checksum nor seal. `classes` is the number of logits of their model.
 ///
 /// # Errors
-/// What does not hold.
+/// The first mismatch.
 pub fn samples_at(
     path: &Path,
     record: &SetRecord,
@@ -278,7 +278,7 @@ pub fn samples_at(
         }
         None => SensitiveSet::load_unsealed(path, classes),
     };
-    // The message of a set file without the name of the file.
+    // The cause alone, because the caller adds the name of the file.
     let cause = |error: verify::Error| match std::error::Error::source(&error) {
         Some(cause) => cause.to_string(),
         None => error.to_string(),
@@ -299,10 +299,10 @@ pub fn samples_at(
     Ok(set)
 }
 
-/// Checks the SHA-256 of a file that a record names.
+/// Checks that the file `path` has the SHA-256 `recorded`.
 ///
 /// # Errors
-/// If it is another one, or the file cannot be read.
+/// If the SHA-256 differs, or the file cannot be read.
 pub fn checksum(path: &Path, recorded: &str) -> Holds {
     let found = Sha256::of_file(path).map_err(|error| error.to_string())?;
     as_recorded("SHA-256", found.as_str(), recorded)

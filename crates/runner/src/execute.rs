@@ -1,4 +1,5 @@
-//! Does the steps of a plan that have no record yet, in order: each target, its sets, then attack after attack and the probes.
+//! Runs the steps of a plan that have no record yet. For each target, it runs the target, its sets, its attacks, its
+//! probes and its slice, in this order.
 
 mod attack;
 mod drive;
@@ -28,36 +29,37 @@ pub use drive::Saving;
 pub use failures::Failures;
 pub use target::initial;
 
-/// What every step needs.
+/// The common inputs of all steps.
 pub struct Executor<'a> {
-    /// Where records go.
+    /// The store of records.
     pub store: &'a Store,
-    /// Where tensors live.
+    /// The device of tensors.
     pub device: &'a Device,
-    /// The owner's secret.
+    /// The owner's secret key.
     pub key: &'a SecretKey,
-    /// How balanced its heads must be.
+    /// The least share of noise images for each label of a keyed head, if heads must be balanced.
     pub head_balance: Option<Minority>,
-    /// Where things are.
+    /// The paths of the inputs.
     pub paths: &'a Paths,
-    /// The stream of the grid's seed.
+    /// The random stream of the grid's seed.
     pub root: Stream,
     /// The grid's seed.
     pub seed: u64,
-    /// Whether somebody wants the process to end.
+    /// Whether the process should end.
     pub signal: Signal,
     /// When to save the state of a step in flight.
     pub saving: Saving,
 }
 
 impl Executor<'_> {
-    /// Does what is missing of `part` of the plan `whole`, and what can be done of it when a step fails.
+    /// Runs the missing steps of `part`, a part of the plan `whole`. If a step fails, the steps that do not need it still
+    /// run. Returns the failures.
     ///
     /// # Errors
-    /// If there is no going on, e.g. because the disk is full.
+    /// If the work cannot continue, e.g. because the disk is full.
     pub fn execute(&self, part: &Plan, whole: &Plan) -> anyhow::Result<Failures> {
         for attack in whole.targets.iter().flat_map(|step| &step.attacks) {
-            // A process may have been killed between an attack's last record and the end of its state.
+            // A killed process may have written the last record of an attack, but not deleted its state.
             self.forget_if_done(attack)?;
         }
         let mut todo = Vec::new();
@@ -79,7 +81,7 @@ impl Executor<'_> {
         let mut progress = Progress::new(steps, self.signal.clone());
         if !left_out.is_empty() {
             progress.warn(&format!(
-                "not run, as images or weights are not here: {}; the tables say how to get them",
+                "not run, because images or weights are missing: {}; the tables say how to get them",
                 left_out.join("; ")
             ));
         }
@@ -113,7 +115,7 @@ impl Executor<'_> {
         Ok(failures)
     }
 
-    /// How many steps of a target are missing, each modification of it counted once.
+    /// The number of missing steps of a target. All runs of an attack count as one step.
     fn missing(&self, step: &TargetStep) -> anyhow::Result<usize> {
         let mut missing = usize::from(self.store.target(&step.id)?.is_none());
         for set in &step.sets {

@@ -1,8 +1,8 @@
-//! Which exit code an error means; the table is in the crate's documentation and in `--help`.
+//! The exit codes of errors. The table is in the documentation of the crate and in `--help`.
 
 use std::process::ExitCode;
 
-/// What `--help` says about exit codes.
+/// The exit codes in `--help`.
 pub const HELP: &str = "Exit codes:
   0    all that was asked for is done
   1    a step failed, or standard output cannot be written; all else is done and kept, and the same command tries it again
@@ -11,20 +11,20 @@ pub const HELP: &str = "Exit codes:
   130  interrupted by Ctrl-C (SIGINT); the same command goes on from there
   143  ended by SIGTERM; the same command goes on from there";
 
-/// A bug in this program.
+/// The exit code of a bug in this program.
 pub const BUG: u8 = 101;
 
-/// Refused before any work.
+/// An error before any work.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct Refused(anyhow::Error);
 
-/// Marks errors that come before any work.
+/// Marks errors before any work.
 pub trait Refuse<T> {
-    /// The same result, whose error exits with code 2.
+    /// The same result, but its error has exit code 2.
     ///
     /// # Errors
-    /// The error it had.
+    /// The error of the result.
     fn or_refuse(self) -> anyhow::Result<T>;
 }
 

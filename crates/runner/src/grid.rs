@@ -1,7 +1,7 @@
-//! The grid file: what is crossed with what. One file a table or figure, under `configs/`.
+//! The grid file. The folder `configs` has one grid per table or figure.
 //!
-//! Every field has its default written beside it or is required, unknown ones are refused, and what is read is already
-//! checked: nothing after this module meets an empty list or a negative learning rate.
+//! A field is required, or its default is written here. Unknown fields are refused. All values are checked when they are
+//! read, so no later code has to handle an empty list or a negative learning rate.
 
 mod init;
 pub mod key;
@@ -30,49 +30,49 @@ pub use targets::Targets;
 
 use source::Source;
 
-/// A grid: every target, protected by every generator, changed by every attack, asked again.
+/// A grid: every target with sample sets of every generator, tested after every attack.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grid {
-    /// The folder of its tables and figures under the results folder.
+    /// The folder of its tables and figures, inside the results folder.
     pub name: Name,
-    /// What it shows, in a line.
+    /// Its title, in one line.
     pub title: String,
-    /// The tables and figures to make of its records.
+    /// The tables and figures to make from its records.
     #[serde(default, deserialize_with = "distinct")]
     pub reports: Vec<Report>,
     /// The seed of everything: initial weights, data order, starting points, attacks.
     #[serde(default)]
     pub seed: u64,
-    /// The experiment's key. A real owner keeps theirs out of files that are shared: `BRINK_KEY` or `--key-file` take its
-    /// place.
+    /// The key of the experiment. A real owner keeps the key out of shared files, and uses `BRINK_KEY` or `--key-file`,
+    /// which replace this key.
     #[serde(skip_serializing)]
     pub key: Key,
-    /// The least share of noise images that the keyed head must give each of its two labels: of the heads of the key the first that does
-    /// is taken. If absent the first of all, as the paper says nothing of others.
+    /// The least share of noise images for each of the two labels of the keyed head. The first head of the key that
+    /// reaches it is taken. If absent, the first head is taken, because the paper mentions no choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head_balance: Option<Minority>,
     /// The models to protect.
     pub targets: Targets,
-    /// What makes the sensitive samples.
+    /// The generators of sensitive samples.
     #[serde(default)]
     pub generators: Vec<generators::Spec>,
-    /// What changes the models; a list in a field stands for one attack an item.
+    /// The attacks on the models. A list in a field stands for one attack per item.
     #[serde(default)]
     pub attacks: Vec<Sweep<attacks::Spec>>,
-    /// What is measured about the models themselves; a list in a field stands for one measurement an item.
+    /// The measurements of the models themselves. A list in a field stands for one probe per item.
     #[serde(default)]
     pub probes: Vec<Sweep<probe::Spec>>,
-    /// The boundary around a pair to draw, before and after an attack; of targets that have a generator of pairs.
+    /// The boundary around a pair, before and after an attack, for each target with a generator of pairs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slice: Option<Slice>,
-    /// Sample sets a generator makes for each target, each from its own starting points.
+    /// The number of sample sets of each generator for each target. Each set has its own starting points.
     #[serde(default = "one")]
     pub sample_sets: Repeats,
-    /// Times that each attack is run, each with its own data order.
+    /// The number of times that each random attack is run. Each time has its own data order.
     #[serde(default = "five")]
     pub attack_seeds: Repeats,
-    /// Where it was read from.
+    /// The files that it was read from.
     #[serde(skip)]
     source: Option<Source>,
 }
@@ -81,27 +81,27 @@ pub struct Grid {
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    /// What it classifies.
+    /// Its data set.
     pub dataset: data::Id,
     /// Its architecture.
     pub model: Model,
-    /// The share of the architecture's channels that it has, all layers kept; all if absent.
+    /// The share of the architecture's channels that it has. All layers are kept. If absent, it has all channels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub width: Option<Share>,
-    /// Weights to begin with; fresh ones if absent.
+    /// The initial weights. If absent, they are drawn at random.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init: Option<Init>,
-    /// Input normalisation as a part of the network; none if absent, as in the paper.
+    /// Input normalisation as part of the network. None if absent, as in the paper.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub normalize: Option<Normalization>,
-    /// How it is trained. If absent, fresh weights are trained with the defaults, and weights from a file are used as they are.
+    /// Its training. If absent, random weights are trained with the defaults, and weights from a file are not trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train: Option<Training>,
-    /// What makes its sensitive samples, instead of the grid's generators.
+    /// The generators of its sensitive samples, instead of those of the grid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generators: Option<Vec<generators::Spec>>,
-    /// Measure accuracy on so many test images, class-balanced; on all if absent. It is part of what the target is, and of the name that its
-    /// keyed head is drawn by: with another number everything of the target is computed anew.
+    /// The number of test images that accuracy is measured on, class-balanced. If absent, all. It is part of the id of
+    /// the target, and the id selects the keyed head. So with another number, all steps of the target are new.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_images: Option<Count>,
 }
@@ -110,18 +110,18 @@ pub struct Target {
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Slice {
-    /// What happens to the model.
+    /// The attack on the model.
     pub attack: attacks::Spec,
-    /// Points a side.
+    /// The number of points per side.
     #[serde(default = "forty_one")]
     pub side: Side,
-    /// From the middle to the rim, in distances between the two members.
+    /// The distance from the middle to the rim, in multiples of the distance between the two members.
     #[serde(default = "four")]
     pub reach: Positive,
 }
 
 impl Target {
-    /// With nothing left to guess: fresh weights, a classifier's among them, get a training.
+    /// The target with its default training: if any weights are random, also only those of the classifier.
     fn resolved(mut self) -> Self {
         if self.init.as_ref().is_none_or(|init| init.head.is_some()) {
             self.train.get_or_insert_default();
@@ -129,7 +129,7 @@ impl Target {
         self
     }
 
-    /// What the model is, without where its file lies and what is made for it.
+    /// The settings that define the model itself, without the path of its file and its generators.
     pub fn itself(&self) -> Self {
         Self {
             init: None,
@@ -138,13 +138,13 @@ impl Target {
         }
     }
 
-    /// About how many images it is trained on, of those that its data set has.
+    /// The approximate number of its training images.
     pub fn train_images(&self) -> usize {
         let all = self.dataset.info().train;
         self.train.as_ref().map_or(all, |train| train.count(all))
     }
 
-    /// The network, as wide as it is.
+    /// The network architecture with its width.
     pub fn network(&self) -> Model {
         match self.width {
             Some(width) => self.model.with_width(width.get()),
@@ -152,7 +152,7 @@ impl Target {
         }
     }
 
-    /// The target in tables.
+    /// The title of the target in tables.
     pub fn title(&self) -> String {
         let model = self.model.architecture().title;
         let width = match self.width {
@@ -163,19 +163,19 @@ impl Target {
     }
 }
 
-/// Reports, each once: a second one would be written over the first.
+/// Reads a list of distinct reports. A second one of a kind would overwrite the first.
 fn distinct<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Report>, D::Error> {
     let reports = Vec::<Report>::deserialize(deserializer)?;
     for (nth, report) in reports.iter().enumerate() {
         if reports[..nth].contains(report) {
-            let problem = format!("`{report}` is there twice; delete one");
+            let problem = format!("`{report}` is in the list twice; delete one");
             return Err(Error::custom(problem));
         }
     }
     Ok(reports)
 }
 
-/// What some entries stand for, in their order.
+/// All entries of some sweeps, in order.
 fn each<S: Clone>(sweeps: &[Sweep<S>]) -> Vec<S> {
     sweeps.iter().flat_map(Sweep::each).cloned().collect()
 }
@@ -197,7 +197,7 @@ fn five() -> Repeats {
 }
 
 impl Grid {
-    /// The grid's name for messages: its path.
+    /// The name of the grid in messages, which is its path.
     pub fn name(&self) -> &str {
         self.source.as_ref().map_or("", Source::name)
     }
@@ -207,7 +207,8 @@ impl Grid {
         self.source.as_ref().map(Source::scale).unwrap_or_default()
     }
 
-    /// Where `path`, e.g. `targets.cifar10-resnet18`, stands: file, line and path. No line if an override put it there.
+    /// The place of the value at `path`, e.g. `targets.cifar10-resnet18`: file, line and path. No line if an override set
+    /// the value.
     pub fn place(&self, path: &str) -> String {
         match self.source.as_ref().and_then(|source| source.line(path)) {
             Some((file, line)) => format!("{file}:{line}: {path}"),
@@ -215,18 +216,19 @@ impl Grid {
         }
     }
 
-    /// The grid as YAML that says the same without presets, overlays and other files, with the origin of each value if wanted.
+    /// The grid as YAML, without presets, overlays and includes. With `with_origins`, a comment shows where each value
+    /// comes from.
     pub fn to_yaml(&self, with_origins: bool) -> String {
         let source = self.source.as_ref();
         source.map_or_else(String::new, |source| source.to_yaml(with_origins))
     }
 
-    /// All attacks, sweeps written out.
+    /// All attacks, one per entry of a sweep.
     pub fn attacks(&self) -> Vec<attacks::Spec> {
         each(&self.attacks)
     }
 
-    /// All probes, sweeps written out.
+    /// All probes, one per entry of a sweep.
     pub fn probes(&self) -> Vec<probe::Spec> {
         each(&self.probes)
     }

@@ -1,8 +1,8 @@
-//! The command line: reads a grid, computes what is missing of it, and reports.
+//! The command line: reads a grid, computes its missing steps, and makes its tables and figures.
 //!
-//! A grid becomes a [`plan`] of steps, each named by the hash of all that goes into it; [`execute`] does those that have
-//! no record yet, and [`output`] makes tables and figures of the records. This is the only crate that prints, reads the
-//! environment or knows a path.
+//! [`plan`] turns a grid into steps. The id of a step is the hash of its inputs. [`execute`] runs the steps that have no
+//! record yet. [`output`] makes tables and figures from the records. Only this crate prints, reads the environment, or
+//! chooses paths.
 //!
 //! # Exit codes
 //!
@@ -15,7 +15,7 @@
 //! | 130 | interrupted by Ctrl-C (SIGINT); the same command goes on from there |
 //! | 143 | ended by SIGTERM; the same command goes on from there |
 
-// What is printed goes through `say`, which no failure to print can end.
+// Print through `say`: there a failed write does not end the program.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod bug;
@@ -42,7 +42,7 @@ use std::process::ExitCode;
 
 use say::note;
 
-/// Iterations allocate and free the same hundred megabytes over and over: keep the pages.
+/// Keeps freed pages, because iterations allocate and free the same hundred megabytes again and again.
 #[global_allocator]
 static ALLOCATOR: ops::memory::Allocator = ops::memory::Allocator;
 
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
         note!("error: {error:#}");
         return ExitCode::from(2);
     }
-    // Inside the pool: from outside, each of a network's operations would wake it and wait for it.
+    // Run inside the pool. From outside, each operation of a network would wake the pool and wait for it.
     match bug::caught(|| rayon::scope(|_| run())) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => {

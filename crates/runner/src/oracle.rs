@@ -1,10 +1,10 @@
-//! A network of ours as the verifier sees it.
+//! A network as the verifier sees it: a black box.
 
 use candle_core::Tensor;
 use models::Network;
 use verify::{Images, Oracle, OracleError};
 
-/// Answers each call with one forward pass.
+/// Computes the logits of each call with one forward pass.
 pub struct BlackBox<'a>(pub &'a Network);
 
 impl Oracle for BlackBox<'_> {

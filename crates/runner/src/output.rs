@@ -1,4 +1,4 @@
-//! Reports: the tables and figures of a grid, out of its records and nothing else.
+//! The tables and figures of a grid, made only from its records.
 
 mod journal;
 pub mod overwrite;
@@ -17,12 +17,12 @@ use crate::provenance::Clock;
 use crate::say::{note, say};
 use crate::session::Session;
 
-/// The records of a grid, and the report made of them.
+/// The records of a grid, and the reports made from them.
 pub struct Findings<'a> {
     session: &'a Session,
     records: Records,
     not_run: Vec<NotRun>,
-    /// One for each report that the grid asks for.
+    /// One document per report of the grid.
     documents: Vec<(Report, Document)>,
 }
 
@@ -41,7 +41,7 @@ impl<'a> Findings<'a> {
                 let Some(record) = store.set(&set.id)? else {
                     continue;
                 };
-                // The samples themselves are only looked at, and need not be there.
+                // The samples are only shown, so they may be missing.
                 let samples = store.samples(&set.id);
                 if looked_at && samples.exists() {
                     match examine::samples_at(&samples, &record, &session.key, classes) {
@@ -93,9 +93,8 @@ impl<'a> Findings<'a> {
         })
     }
 
-    /// Writes the journal, tables and figures; returns where they are, the journal last. `clock` has run since the command began.
-    ///
-    /// The journal comes first, so that no table is ever there without it.
+    /// Writes the journal, then the tables and figures. So no table exists without the journal. Returns their paths, the
+    /// journal last. `clock` runs since the command began.
     ///
     /// # Errors
     /// If they cannot be made or written.
@@ -113,8 +112,8 @@ impl<'a> Findings<'a> {
         Ok(files)
     }
 
-    /// Writes `report.html`, one page of everything, into the results folder; returns where it is. `clock` has run since the command
-    /// began.
+    /// Writes `report.html`, one page with everything, into the results folder. Returns its path. `clock` runs since the
+    /// command began.
     ///
     /// # Errors
     /// If it cannot be made or written.
@@ -136,7 +135,7 @@ impl<'a> Findings<'a> {
         Ok(path)
     }
 
-    /// Prints the tables, what was not run, the accuracy of each target and the total of false alarms.
+    /// Prints the tables, the targets that were not run, the accuracy of each target and the total of false alarms.
     pub fn print(&self) {
         let not_run: Vec<String> = self.not_run.iter().map(NotRun::note).collect();
         for table in self
@@ -157,7 +156,7 @@ impl<'a> Findings<'a> {
                 let about = match report.subject() {
                     subject @ Subject::Probe("slice") if self.session.grid.slice.is_some() => {
                         format!(
-                            "{subject} goes through a pair, and no target has a generator of pairs, such as `ours`"
+                            "{subject} needs a pair, but no target has a generator of pairs, e.g. `ours`"
                         )
                     }
                     subject => format!("the grid has no {subject}"),
@@ -185,7 +184,7 @@ impl<'a> Findings<'a> {
     }
 }
 
-/// Whether the grid asks of a target what the report is about.
+/// Whether the grid has steps of a target that the report is about.
 fn asks(step: &TargetStep, report: Report) -> bool {
     match report.subject() {
         Subject::Models => true,
@@ -199,7 +198,7 @@ fn asks(step: &TargetStep, report: Report) -> bool {
     }
 }
 
-/// Why a report has nothing of a target.
+/// Why a report shows nothing of a target.
 fn missing(session: &Session, records: &Records, step: &TargetStep, report: Report) -> NotRun {
     let trained = Report::Table1.covers(records, step.id);
     let store = session.records().ok().flatten();

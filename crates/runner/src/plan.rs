@@ -1,8 +1,8 @@
-//! From a grid to steps: each named by the hash of all that goes into it, so that equal work is done once and any change
-//! to what goes in is new work.
+//! Turns a grid into steps. The id of a step is the hash of all its inputs. So equal work is done once, and a changed
+//! input makes a new step.
 //!
-//! A target is trained (or read) once; its sample sets are made once; each attack modifies it once, and every set is asked
-//! about the result: one run a set. What is measured about a target itself is a probe.
+//! A target is trained, or read from a file, once. Its sample sets are made once. Each attack modifies the target once,
+//! and a run tests the result with one sample set. A probe measures the target itself.
 
 mod absent;
 mod build;
@@ -25,26 +25,26 @@ use crate::grid::{Slice, Target};
 /// All steps of a grid.
 #[derive(Clone)]
 pub struct Plan {
-    /// Its targets, with what depends on them.
+    /// The targets, each with its sets, attacks and probes.
     pub targets: Vec<TargetStep>,
 }
 
 /// A model to train or read.
 #[derive(Clone)]
 pub struct TargetStep {
-    /// Hash of what goes in.
+    /// The hash of its inputs.
     pub id: Id,
     /// Its name in the grid, e.g. `cifar10-resnet18`.
     pub name: String,
     /// The target.
     pub target: Target,
-    /// Its initial weights, if it has a file.
+    /// The file of its initial weights, if it has one.
     pub weights: Option<WeightFile>,
-    /// The sets made for it.
+    /// Its sample sets.
     pub sets: Vec<SetStep>,
-    /// The modifications made to it.
+    /// The attacks on it.
     pub attacks: Vec<AttackStep>,
-    /// What is measured about it.
+    /// Its probes.
     pub probes: Vec<ProbeStep>,
     /// The boundary around one of its pairs.
     pub slice: Option<SliceStep>,
@@ -53,35 +53,35 @@ pub struct TargetStep {
 /// A sample set to make.
 #[derive(Clone)]
 pub struct SetStep {
-    /// Hash of what goes in.
+    /// The hash of its inputs.
     pub id: Id,
     /// E.g. `cifar10-resnet18/ours`.
     pub name: String,
-    /// What makes it.
+    /// The generator that makes it.
     pub generator: generators::Spec,
-    /// Which of the grid's `sample_sets`.
+    /// Its number, from 0, of the grid's `sample_sets`.
     pub seed: u64,
 }
 
-/// A modification of a target, and the questions asked about the result.
+/// An attack on a target, and the runs that test the result.
 #[derive(Clone)]
 pub struct AttackStep {
-    /// Hash of what goes in.
+    /// The hash of its inputs.
     pub id: Id,
     /// E.g. `cifar10-resnet18/finetune/lr=1e-10/seed0`.
     pub name: String,
-    /// The modification.
+    /// The attack.
     pub attack: attacks::Spec,
-    /// Which of the grid's `attack_seeds`.
+    /// Its number, from 0, of the grid's `attack_seeds`.
     pub seed: u64,
-    /// One a set.
+    /// One run per set.
     pub runs: Vec<RunStep>,
 }
 
-/// One set asked about one modified model.
+/// A test of one modified model with one sample set.
 #[derive(Clone)]
 pub struct RunStep {
-    /// Hash of what goes in.
+    /// The hash of its inputs.
     pub id: Id,
     /// E.g. `cifar10-resnet18/ours/finetune/lr=1e-10/seed0`.
     pub name: String,
@@ -89,27 +89,27 @@ pub struct RunStep {
     pub set: Id,
 }
 
-/// Something to measure about a target.
+/// A measurement of a target.
 #[derive(Clone)]
 pub struct ProbeStep {
-    /// Hash of what goes in.
+    /// The hash of its inputs.
     pub id: Id,
     /// E.g. `cifar10-resnet18/timing/samples=150`.
     pub name: String,
-    /// What is measured.
+    /// The measurement.
     pub probe: probe::Spec,
 }
 
 /// The boundary around a pair, before and after an attack.
 #[derive(Clone)]
 pub struct SliceStep {
-    /// Hash of what goes in.
+    /// The hash of its inputs.
     pub id: Id,
     /// E.g. `cifar10-resnet18/ours/slice`.
     pub name: String,
-    /// What is cut.
+    /// The settings of the slice.
     pub slice: Slice,
-    /// The set whose first pair it is.
+    /// The set whose first pair it goes through.
     pub set: Id,
 }
 
@@ -121,7 +121,7 @@ impl Plan {
 }
 
 impl TargetStep {
-    /// The target, its sets, its runs and its probes.
+    /// Every step that leaves a record: the target, its sets, its runs, its probes and its slice.
     pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
         let step = |kind, id, name| Step { kind, id, name };
         let sets = self.sets.iter();
@@ -137,7 +137,7 @@ impl TargetStep {
         std::iter::once(own).chain(sets).chain(rest)
     }
 
-    /// The target in tables, with its name if that says more than its data set and model.
+    /// The title of the target in tables. It includes the name if the name is not the usual `dataset-model`.
     pub fn title(&self) -> String {
         let title = self.target.title();
         let usual = format!("{}-{}", self.target.dataset, self.target.model);
@@ -147,7 +147,7 @@ impl TargetStep {
         }
     }
 
-    /// Whether a step of it has no record yet; without a store none has.
+    /// Whether a step of the target has no record yet. Without a store there are no records.
     ///
     /// # Errors
     /// If a record cannot be read.
@@ -160,7 +160,7 @@ impl TargetStep {
         Ok(false)
     }
 
-    /// What may have a state to go on from: the target, its sets, its attacks and its probes.
+    /// The steps that may have a saved state: the target, its sets, its attacks, its probes and its slice.
     pub fn jobs(&self) -> impl Iterator<Item = (Id, &str)> {
         let sets = self.sets.iter().map(|set| (set.id, set.name.as_str()));
         let attacks = self.attacks.iter();
@@ -178,7 +178,7 @@ impl TargetStep {
 /// A step that leaves a record.
 #[derive(Clone, Copy)]
 pub struct Step<'a> {
-    /// Of which kind.
+    /// Its kind.
     pub kind: Kind,
     /// Its id.
     pub id: Id,
@@ -186,7 +186,7 @@ pub struct Step<'a> {
     pub name: &'a str,
 }
 
-/// The kinds of records.
+/// A kind of record.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A model.
@@ -200,7 +200,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// For people.
+    /// Its name in messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Target => "target",
@@ -212,7 +212,7 @@ impl Kind {
 }
 
 impl Step<'_> {
-    /// Whether it has its record; without a store none has.
+    /// Whether the step has a record. Without a store there are no records.
     ///
     /// # Errors
     /// If the record cannot be read.
@@ -229,13 +229,10 @@ impl Step<'_> {
     }
 }
 
-/// How the file at `path`, weights or samples beside their record, is had again.
+/// The fix for a bad file at `path`, which holds weights or samples beside their record.
 pub fn made_again(path: &Path) -> String {
     let record = path.with_file_name("record.json");
-    format!(
-        "delete its record, {}, to have it made again",
-        record.display()
-    )
+    format!("delete its record, {}, to make it again", record.display())
 }
 
 /// The fields of a generator, an attack or a probe, without its name.

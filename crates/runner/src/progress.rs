@@ -1,4 +1,4 @@
-//! Progress for people: bars on a terminal, plain lines elsewhere. All of it goes to standard error.
+//! Progress on standard error: bars on a terminal, plain lines elsewhere.
 
 use std::fmt;
 use std::io::{IsTerminal, stderr};
@@ -10,12 +10,15 @@ use models::Status;
 use crate::say::note;
 use crate::signal::{InFlight, Signal};
 
-/// How often a plain line says how far a step is.
+/// How often a plain line reports the progress of a step.
 const EVERY: Duration = Duration::from_secs(20);
 
 /// All steps of a command.
 pub struct Progress {
     total: usize,
+    /// The number of the current step, from 1.
+    nth: usize,
+    /// The steps that ended without a failure.
     done: usize,
     began: Instant,
     bars: Option<(MultiProgress, ProgressBar)>,
@@ -24,19 +27,19 @@ pub struct Progress {
 
 /// One step.
 pub struct Line {
-    /// What a signal would interrupt.
+    /// The work that a signal would interrupt.
     pub step: InFlight,
     name: String,
     number: String,
     began: Instant,
     said: Instant,
-    /// Iterations that an earlier session had done.
+    /// The iterations of earlier sessions, once the first update tells them.
     first: Option<usize>,
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
-    /// For `total` steps, which `signal` may interrupt.
+    /// Progress of `total` steps, which `signal` may interrupt.
     pub fn new(total: usize, signal: Signal) -> Self {
         let bars = stderr().is_terminal().then(|| {
             let all = MultiProgress::new();
@@ -47,6 +50,7 @@ impl Progress {
         });
         Self {
             total,
+            nth: 0,
             done: 0,
             began: Instant::now(),
             bars,
@@ -54,9 +58,9 @@ impl Progress {
         }
     }
 
-    /// The next step begins.
+    /// Begins the next step.
     pub fn begin(&mut self, name: &str) -> Line {
-        self.done += 1;
+        self.nth += 1;
         let bar = self.bars.as_ref().map(|(all, overall)| {
             let bar = all.insert_before(overall, ProgressBar::new(0));
             bar.set_style(style(
@@ -69,7 +73,7 @@ impl Progress {
         let line = Line {
             step: self.signal.begin(name),
             name: name.to_owned(),
-            number: format!("[{}/{}]", self.done, self.total),
+            number: format!("[{}/{}]", self.nth, self.total),
             began: now,
             said: now,
             first: None,
@@ -79,13 +83,14 @@ impl Progress {
         line
     }
 
-    /// The step is over, and this is what came out.
-    pub fn end(&self, line: Line, result: &str) {
+    /// Ends a step that is done, with its result.
+    pub fn end(&mut self, line: Line, result: &str) {
+        self.done += 1;
         match (&line.bar, &self.bars) {
             (Some(bar), Some((all, overall))) => {
                 bar.finish_and_clear();
                 overall.inc(1);
-                // A terminal that has just gone away is no reason to stop.
+                // A lost terminal must not stop the work.
                 let _ = all.println(format!("{}: {result}", line.name));
             }
             _ => line.say(&format!(
@@ -95,7 +100,7 @@ impl Progress {
         }
     }
 
-    /// Something that must not be overlooked.
+    /// Prints a warning.
     pub fn warn(&self, text: &str) {
         match &self.bars {
             Some((all, _)) => drop(all.println(format!("WARNING: {text}"))),
@@ -103,12 +108,13 @@ impl Progress {
         }
     }
 
-    /// All steps are over.
+    /// Ends the progress, and says how many of the steps were done.
     pub fn finish(self) {
         match self.bars {
             Some((_, overall)) => overall.finish_and_clear(),
             None if self.total > 0 => note!(
-                "{} steps in {}",
+                "{} of {} steps done in {}",
+                self.done,
                 self.total,
                 HumanDuration(self.began.elapsed())
             ),
@@ -118,7 +124,7 @@ impl Progress {
 }
 
 impl Line {
-    /// How far the step is.
+    /// Shows how far the step is.
     pub fn update(&mut self, status: &Status) {
         let first = *self.first.get_or_insert(status.done.saturating_sub(1));
         if let Some(bar) = &self.bar {
@@ -142,7 +148,7 @@ impl Line {
         }
     }
 
-    /// What is done meanwhile, where there are no iterations to count.
+    /// Shows on the bar what the step does while it has no iterations to count.
     pub fn note(&self, text: &str) {
         if let Some(bar) = &self.bar {
             bar.set_message(text.to_owned());
@@ -157,7 +163,7 @@ impl Line {
 }
 
 impl Drop for Line {
-    /// A step that failed leaves no bar behind.
+    /// Removes the bar of a failed step.
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -167,7 +173,7 @@ impl Drop for Line {
 
 fn style(template: &str) -> ProgressStyle {
     let rate = |state: &ProgressState, text: &mut dyn fmt::Write| {
-        // There is nobody to tell if the terminal's line cannot be written.
+        // There is no place to report that the terminal cannot be written.
         let _ = write!(text, "{:.1}/s", state.per_sec());
     };
     ProgressStyle::with_template(template)

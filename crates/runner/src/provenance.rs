@@ -1,4 +1,4 @@
-//! Under which circumstances a number came about.
+//! The provenance of a number: when, where and with which versions it was computed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,16 +9,16 @@ use store::Provenance;
 
 use crate::device;
 
-/// Starts the clock of a step.
+/// The clock of a step.
 pub struct Clock {
     started: String,
     since: Instant,
-    /// Seconds of earlier sessions, for a step that was resumed.
+    /// Seconds of earlier sessions, if the step was resumed.
     pub before: f64,
 }
 
 impl Clock {
-    /// From now on.
+    /// Starts now.
     pub fn start() -> Self {
         Self {
             started: store::now(),
@@ -27,12 +27,12 @@ impl Clock {
         }
     }
 
-    /// Seconds up to now, those of earlier sessions included.
+    /// Seconds up to now, including earlier sessions.
     pub fn seconds(&self) -> f64 {
         self.before + self.since.elapsed().as_secs_f64()
     }
 
-    /// What a record says, as of now.
+    /// The provenance for a record, as of now.
     pub fn provenance(&self, device: &Device) -> Provenance {
         Provenance {
             started: self.started.clone(),
@@ -42,7 +42,7 @@ impl Clock {
     }
 }
 
-/// This program on this machine.
+/// The provenance of this program on this machine, without times.
 pub fn describe(device: &Device) -> Provenance {
     let crates = env!("BRINK_CRATES").split_whitespace();
     Provenance {
@@ -69,7 +69,7 @@ fn cpu() -> String {
     format!("{model} ({})", ops::kernel::Isa::current())
 }
 
-/// The most memory this process ever held, in bytes, where the system tells.
+/// The peak memory of this process in bytes. `None` if the system does not tell it.
 pub fn peak_memory() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status

@@ -1,30 +1,30 @@
-//! What the program says: results on standard output, everything else on standard error. A reader may leave and a disk may be full; no work is
-//! lost to that.
+//! Output: results go to standard output, everything else to standard error. A failed write, e.g. to a closed pipe or a
+//! full disk, does not stop the work.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write, stderr, stdout};
 use std::sync::OnceLock;
 
-/// As `println!`, but a failure is kept for [`check`] and ends nothing.
+/// As `println!`, but a failure does not panic. [`check`] reports it later.
 macro_rules! say {
     ($($words:tt)*) => { $crate::say::line(format_args!($($words)*)) };
 }
 
-/// As `eprintln!`, but a failure is passed over: there is nowhere left to tell it.
+/// As `eprintln!`, but ignores a failure, because there is no place left to report it.
 macro_rules! note {
     ($($words:tt)*) => { $crate::say::note_line(format_args!($($words)*)) };
 }
 
 pub(crate) use {note, say};
 
-/// Why standard output takes no more lines.
+/// The first failure of standard output.
 static REFUSED: OnceLock<io::Error> = OnceLock::new();
 
 pub fn line(words: Arguments<'_>) {
     if REFUSED.get().is_none()
         && let Err(error) = writeln!(stdout(), "{words}")
     {
-        // Empty until now, and only the main thread writes there.
+        // This cannot fail: it was empty above, and only the main thread writes it.
         let _ = REFUSED.set(error);
     }
 }
@@ -33,10 +33,10 @@ pub fn note_line(words: Arguments<'_>) {
     let _ = stderr().write_all(format!("{words}\n").as_bytes());
 }
 
-/// Whether standard output took everything; a reader that left early (`runner plan | head`) wanted no more.
+/// Checks that standard output took everything. A closed pipe (`runner plan | head`) is no failure.
 ///
 /// # Errors
-/// If it did not, e.g. because its disk is full.
+/// If a line could not be written, e.g. to a full disk.
 pub fn check() -> anyhow::Result<()> {
     match REFUSED.get() {
         Some(error) if error.kind() != ErrorKind::BrokenPipe => {

@@ -1,4 +1,4 @@
-//! What a command line chose, checked: the grid, its plan, and where things are.
+//! The checked options of a command line: the grid, its plan and all paths.
 
 use std::path::PathBuf;
 
@@ -13,19 +13,19 @@ use crate::cli::{Chosen, How, Selected};
 use crate::grid::{Grid, key};
 use crate::plan::{Paths, Plan};
 
-/// A grid ready to be run or reported on.
+/// A grid that is ready to run or to report on.
 pub struct Session {
-    /// Where things are.
+    /// The paths of its inputs.
     pub paths: Paths,
-    /// Its content.
+    /// The grid.
     pub grid: Grid,
-    /// How much of the paper's work.
+    /// The scale at which the grid was read.
     pub scale: Scale,
-    /// The key in force.
+    /// The secret key in use.
     pub key: SecretKey,
-    /// Where it is from.
+    /// The source of the key.
     pub key_from: &'static str,
-    /// Where to compute.
+    /// The device to compute on.
     pub device: Device,
     /// The results folder.
     pub out: PathBuf,
@@ -34,16 +34,16 @@ pub struct Session {
 }
 
 impl Session {
-    /// Checks everything that can be checked without work.
+    /// Reads the grid and plans its steps. Checks all that can be checked without computing.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first problem of the grid, the key, the device or the paths.
     pub fn open(chosen: &Chosen) -> anyhow::Result<Self> {
         let grid = Grid::read(&chosen.config, chosen.scale, &chosen.set)?;
         let variable = match std::env::var(key::VARIABLE) {
             Ok(digits) => Some(digits),
             Err(std::env::VarError::NotPresent) => None,
-            // Whose own message would show the secret.
+            // The message of this error would show the secret.
             Err(std::env::VarError::NotUnicode(_)) => anyhow::bail!(
                 "{}: it is not UTF-8; write pairs of the digits 0-9 and a-f",
                 key::VARIABLE
@@ -80,10 +80,10 @@ impl Session {
         })
     }
 
-    /// As [`Session::open`], and the part of the plan that is selected.
+    /// As [`Session::open`], with the selected part of the plan.
     ///
     /// # Errors
-    /// As [`Session::open`], or if the pattern is none or selects nothing.
+    /// As [`Session::open`], or if the pattern is invalid or matches no step.
     pub fn select(selected: &Selected) -> anyhow::Result<(Self, Plan)> {
         let session = Self::open(&selected.chosen)?;
         let part = match &selected.only {
@@ -99,15 +99,15 @@ impl Session {
         Ok((session, part))
     }
 
-    /// Where the records are: one store for all grids, so that they share targets and sets.
+    /// The folder of the records. All grids have one store, so that they share targets and sets.
     pub fn store_folder(&self) -> PathBuf {
         self.out.join("store")
     }
 
-    /// The store for reading, if there is one.
+    /// The store for reading, if it exists.
     ///
     /// # Errors
-    /// If there is one that cannot be read.
+    /// If it exists but cannot be read.
     pub fn records(&self) -> store::Result<Option<Store>> {
         match Store::open_read_only(self.store_folder()) {
             Ok(store) => Ok(Some(store)),
@@ -116,10 +116,10 @@ impl Session {
         }
     }
 
-    /// The store for writing what is missing of `part`.
+    /// The store for writing the missing steps of `part`.
     ///
     /// # Errors
-    /// If it cannot be written, somebody else writes there, or the disk is too full.
+    /// If it cannot be written, another process writes to it, or the disk is too full.
     pub fn writer(&self, part: &Plan, how: &How) -> anyhow::Result<Store> {
         let store = Store::open(self.store_folder())?;
         let room = match how.require_free {
@@ -135,25 +135,25 @@ impl Session {
         self.out.join(self.grid.name.as_str())
     }
 
-    /// Makes that folder.
+    /// Creates that folder.
     ///
     /// # Errors
-    /// If it cannot be made.
+    /// If it cannot be created.
     pub fn make_folder(&self) -> anyhow::Result<()> {
         let folder = self.folder();
         let made = std::fs::create_dir_all(&folder);
         made.with_context(|| format!("cannot make the folder {}", folder.display()))
     }
 
-    /// The page of tables and figures.
+    /// The path of the page with all tables and figures.
     pub fn page(&self) -> PathBuf {
         self.out.join("report.html")
     }
 }
 
-/// Bytes that the missing steps of `part` may take on the disk.
+/// The bytes that the missing steps of `part` may need on the disk.
 fn room(part: &Plan, store: &Store) -> anyhow::Result<u64> {
-    /// Samples, records, tables and figures.
+    /// Bytes for samples, records, tables and figures.
     const REST: u64 = 256 << 20;
     let (mut kept, mut state) = (0, 0);
     for target in &part.targets {
@@ -165,7 +165,7 @@ fn room(part: &Plan, store: &Store) -> anyhow::Result<u64> {
         if store.target(&target.id)?.is_none() {
             kept += weights;
         }
-        // Weights and Adam's two moments, and as much again while one state replaces another.
+        // A state has the weights and Adam's two moments. Two states exist while one replaces the other.
         state = state.max(2 * 3 * weights);
     }
     Ok(kept + state + REST)

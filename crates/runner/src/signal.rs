@@ -1,7 +1,8 @@
-//! Ctrl-C (SIGINT) and SIGTERM: the first one ends the process within two seconds, whatever it is doing; the second one ends it at once.
+//! Ctrl-C (SIGINT) and SIGTERM. The first signal ends the process within two seconds. The second one ends it at once.
 //!
-//! Every file is written atomically, so the process may end anywhere. Only the iterations of a job are worth a wait, because the state of the
-//! job can be saved between two of them. A thread keeps the time: the main thread may be busy for minutes.
+//! Every file is written atomically, so the process may end at any point. It waits only for the current iteration of a
+//! job, because the state of the job can be saved between two iterations. A thread keeps the time, because the main
+//! thread may be busy for minutes.
 
 use std::io::{self, IsTerminal, stderr};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,28 +15,28 @@ use signal_hook::{flag, low_level};
 
 use crate::say::note;
 
-/// How long an iteration may take to its end after the signal.
+/// How long the process waits for the current iteration after the signal.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// How often the thread looks.
+/// How often the thread checks for a signal.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Whether somebody wants the process to end, and what would be lost.
+/// Whether a signal came, and the work that it would interrupt.
 #[derive(Clone, Default)]
 pub struct Signal {
     came: Arc<AtomicBool>,
-    /// Its number.
+    /// The number of the signal.
     which: Arc<AtomicUsize>,
-    /// Locked while a state is being written: the process does not end before that is done.
+    /// Locked while a state is written, so that the process does not end meanwhile.
     work: Arc<Mutex<Option<Work>>>,
 }
 
 /// The work of the step in flight.
 struct Work {
     step: String,
-    /// Since when nothing of it was saved.
+    /// The time of its start or its last saved state.
     since: Instant,
-    /// Whether it will look at [`Signal::came`] soon, to save its state.
+    /// Whether it is iterating. Then it checks [`Signal::came`] soon and saves its state.
     iterating: bool,
 }
 
@@ -43,14 +44,14 @@ struct Work {
 pub struct InFlight(Signal);
 
 impl Signal {
-    /// Listens to SIGINT and SIGTERM. SIGHUP is left as it is, so that `nohup` keeps a run of days alive.
+    /// Listens for SIGINT and SIGTERM, but not for SIGHUP, so that `nohup` works.
     ///
     /// # Errors
-    /// If the system does not allow it.
+    /// If a handler cannot be registered or the thread cannot start.
     pub fn listen() -> io::Result<Self> {
         let signal = Self::default();
         for kind in [SIGINT, SIGTERM] {
-            // They act in this order: the flag that the first signal sets lets the second one end the process.
+            // The handlers run in this order. The first signal sets the flag, so the second one ends the process.
             flag::register_conditional_shutdown(kind, 128 + kind, signal.came.clone())?;
             flag::register_usize(kind, signal.which.clone(), kind as usize)?;
             flag::register(kind, signal.came.clone())?;
@@ -60,13 +61,13 @@ impl Signal {
         Ok(signal)
     }
 
-    /// Whether to stop.
+    /// Whether a signal came.
     pub fn came(&self) -> bool {
-        // What the flag promises, the number of the signal, was stored before it.
+        // The number of the signal is stored before this flag.
         self.came.load(Ordering::SeqCst)
     }
 
-    /// The step `name` begins.
+    /// Marks the beginning of the step `name`.
     pub fn begin(&self, name: &str) -> InFlight {
         *self.work() = Some(Work {
             step: name.to_owned(),
@@ -101,25 +102,25 @@ impl Signal {
         // Progress bars leave the cursor at the end of a line.
         let line = if stderr().is_terminal() { "\n" } else { "" };
         note!("{line}error: {told}; run the same command to go on");
-        // At once: other threads are still computing with what destructors would take away.
+        // Exit without destructors: other threads still use what they would free.
         low_level::exit(128 + self.which.load(Ordering::SeqCst) as i32)
     }
 
     fn work(&self) -> MutexGuard<'_, Option<Work>> {
-        // A panic while a state was being written leaves nothing half-changed here.
+        // A panic while a state is written leaves this value intact.
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl InFlight {
-    /// Whether the step is at its iterations, and looks at [`Signal::came`] after each.
+    /// Sets whether the step is iterating, and so checks [`Signal::came`] after each iteration.
     pub fn iterating(&self, iterating: bool) {
         if let Some(work) = &mut *self.0.work() {
             work.iterating = iterating;
         }
     }
 
-    /// Saves the state of the step by `write`, without being interrupted. If a signal came, the process ends then.
+    /// Saves the state of the step with `write`, which no signal interrupts. Then ends the process if a signal came.
     ///
     /// # Errors
     /// Those of `write`.

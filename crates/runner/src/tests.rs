@@ -1,4 +1,4 @@
-//! What holds of all grids, tried in this process because it is tried often.
+//! Tests of many grids. They run in this process, because a process per grid would take too long.
 
 mod fuzz;
 mod limits;
@@ -12,7 +12,7 @@ use spec::Scale;
 use crate::grid::Grid;
 use crate::plan::{Paths, Plan};
 
-/// Every kind of entry once, and small.
+/// A small grid with every kind of entry.
 const GRID: &str = "\
 name: mini
 title: A miniature
@@ -40,7 +40,7 @@ presets:
 desk: {seed: 7}
 ";
 
-/// Plans the grid that stands in `file`, as `runner plan` does.
+/// Plans the grid in `file`, as `runner plan` does.
 fn plan(file: &Path, changes: &[String]) -> anyhow::Result<Plan> {
     let grid = Grid::read(file, Some(Scale::DESK), changes)?;
     let (key, _) = grid.key.in_force(&grid.place("key"), None, None)?;

@@ -1,20 +1,21 @@
-//! How many threads compute.
+//! The number of threads.
 
 use anyhow::{Context, bail};
 use rayon::ThreadPoolBuilder;
 
 use crate::say::note;
 
-/// The variable by which rayon is told.
+/// The variable that rayon reads.
 const VARIABLE: &str = "RAYON_NUM_THREADS";
 
-/// More only wait for each other: a hundred thousand would take minutes to start.
+/// The most threads, unless there are more processors. More threads only wait, and 100,000 take minutes to start.
 const MOST: usize = 256;
 
-/// Starts the threads that the environment asks for, `MOST` or one a processor at the most. Results have the same bits with any number.
+/// Starts as many threads as the environment asks for: at most `MOST`, or one per processor if these are more. Results
+/// have the same bits with any number of threads.
 ///
 /// # Errors
-/// If what it asks for is no number, or the threads cannot be started.
+/// If the variable is not a whole number, or the threads cannot start.
 pub fn limit() -> anyhow::Result<()> {
     let Some(asked) = std::env::var_os(VARIABLE).filter(|asked| !asked.is_empty()) else {
         return Ok(());
@@ -25,10 +26,10 @@ pub fn limit() -> anyhow::Result<()> {
     }
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let most = MOST.max(processors);
-    // What has too many digits for a number is too many threads.
+    // A number with too many digits is too many threads.
     let threads = asked.parse().unwrap_or(usize::MAX);
     if threads > most {
-        note!("WARNING: {VARIABLE}={asked} is more than is of use; computing with {most} threads");
+        note!("WARNING: {VARIABLE}={asked} is too many; computing with {most} threads");
     }
     let pool = ThreadPoolBuilder::new().num_threads(threads.min(most));
     pool.build_global().context("cannot start the threads")

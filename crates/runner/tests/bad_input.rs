@@ -1,4 +1,4 @@
-//! Bad input: exit code 2, one message that says where and what to do, and no work done.
+//! Bad input gives exit code 2 and one message with the place and the fix. No work is done.
 
 mod common;
 
@@ -6,7 +6,7 @@ use std::fs;
 
 use common::{Answer, GRID, Place};
 
-/// Runs a grid that must be refused, and returns what was said about it.
+/// Runs a grid that must be refused. Returns the message.
 fn refused(grid: &str, arguments: &[&str]) -> String {
     let place = Place::new(grid);
     let answer = place.run(&[&["grid.yaml"], arguments].concat());
@@ -53,10 +53,10 @@ fn a_value_out_of_range() {
     insta::assert_snapshot!(refused(GRID, &["--set", bits]));
     insta::assert_snapshot!(changed("alpha: 0.01", "alpha: 0"));
     insta::assert_snapshot!(refused(GRID, &["--set", "head_balance=0.6"]));
-    // The pair lies on the middle row.
+    // An even side has no middle row, but the pair lies there.
     let slice = "slice={side: 40, attack: identity}";
     insta::assert_snapshot!(refused(GRID, &["--set", slice]));
-    // The first of a size that ends in another one, were it multiplied with itself.
+    // The square of this side overflows 64 bits.
     let slice = "slice={side: 4294967297, attack: identity}";
     insta::assert_snapshot!(refused(GRID, &["--set", slice]));
     insta::assert_snapshot!(changed("attack_seeds: 2", "attack_seeds: 0"));
@@ -183,7 +183,7 @@ fn a_scale_that_the_grid_does_not_have() {
     ));
 }
 
-/// They are read before any other change is, so one of them would have no effect.
+/// Overlays are merged before overrides apply, so these overrides would have no effect.
 #[test]
 fn a_change_of_an_overlay() {
     for change in ["desk={}", "desk.seed=1", "scales.tiny.seed=1"] {
@@ -239,7 +239,7 @@ fn a_pattern_that_matches_nothing() {
     insta::assert_snapshot!(refused(GRID, &["--only", "cifar10-*"]));
 }
 
-/// Of which the message shows nothing.
+/// An invalid key. The message does not show it.
 #[test]
 fn a_key_that_is_none() {
     insta::assert_snapshot!(changed("passphrase: test", "hex: zz"));
@@ -300,7 +300,7 @@ fn a_results_folder_that_cannot_be_written() {
     let answer = place.run(&["grid.yaml", "--out", "file/results"]);
     assert_eq!(answer.code, Some(2), "{}", answer.stderr);
     insta::assert_snapshot!(answer.stderr);
-    // Only the folder of tables is in the way.
+    // Now only the folder of the tables cannot be created.
     fs::create_dir(place.results()).unwrap();
     fs::write(place.results().join("mini"), "").unwrap();
     let answer = place.run(&["grid.yaml"]);
@@ -323,7 +323,7 @@ fn a_data_folder_that_is_not_there() {
         let said = "error: there is no data folder tpyo; ";
         assert!(answer.stderr.starts_with(said), "{}", answer.stderr);
     }
-    // A variable without a value is none.
+    // An empty variable counts as unset.
     for command in [&["plan", "grid.yaml"], &["data", "list"]] {
         let mut command = place.command(command);
         let answer = command.env("BRINK_DATA", "").output().unwrap();
@@ -416,7 +416,7 @@ fn two_weight_files_that_hold_the_same() {
     insta::assert_snapshot!(answer.stderr);
 }
 
-/// Whatever would list it as if it could be done.
+/// Also by commands that only list steps, because these steps cannot run.
 #[test]
 fn weights_that_cannot_be_read_are_refused_by_every_command() {
     let init = "test_images: 100\n    init: {weights: net.safetensors}";
@@ -450,7 +450,7 @@ fn numbers_that_others_read_otherwise() {
     }
 }
 
-/// What the message shows in the place of a secret.
+/// The message masks the secret.
 #[test]
 fn a_mistyped_key() {
     for key in [
@@ -481,7 +481,7 @@ fn threads_that_are_too_many_or_no_number() {
     let begin = std::time::Instant::now();
     let many = run("100000");
     assert_eq!(many.code, Some(0));
-    let said = "WARNING: RAYON_NUM_THREADS=100000 is more than is of use; computing with ";
+    let said = "WARNING: RAYON_NUM_THREADS=100000 is too many; computing with ";
     assert!(many.stderr.starts_with(said), "{}", many.stderr);
     assert!(begin.elapsed().as_secs() < 60);
     let none = run("many");
@@ -489,7 +489,7 @@ fn threads_that_are_too_many_or_no_number() {
     insta::assert_snapshot!(none.stderr);
 }
 
-/// Thousands of attacks, as fast as their number grows. It took minutes when each was compared with all others.
+/// Thousands of attacks are planned in linear time. It took minutes when each was compared with all others.
 #[test]
 fn a_long_list_is_planned_in_a_moment() {
     let rates: Vec<String> = (0..8000).map(|n| format!("{n}e-9")).collect();

@@ -64,7 +64,7 @@ fn a_list_is_given_whatever_lies_in_the_data_folder() {
 #[test]
 fn a_target_is_not_continued_with_other_images() {
     let place = Place::new(&GRID.replace("table3", "table1"));
-    // A set, too, would say that it rests on other images.
+    // No sets: a set would also report other images.
     place.succeed(&["grid.yaml", "--set", "generators=[]", "--set", "attacks=[]"]);
     let store = place.results().join("store");
     let target = fs::read_dir(store.join("targets")).unwrap().next().unwrap();
@@ -78,7 +78,7 @@ fn a_target_is_not_continued_with_other_images() {
     });
     let answer = place.run(&["grid.yaml"]);
     assert_eq!(answer.code, Some(1), "{}", answer.stderr);
-    let said = "its images are others now";
+    let said = "its images have changed";
     assert!(answer.stderr.contains(said), "{}", answer.stderr);
     let table = fs::read_to_string(place.results().join("mini/table1.md")).unwrap();
     let note = format!(

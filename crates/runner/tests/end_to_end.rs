@@ -35,7 +35,7 @@ fn a_grid_becomes_records_tables_and_figures_and_again_the_same() {
         assert!(answer.stdout.contains(file), "{file} is not named");
     }
 
-    // At learning rate 0 nothing moves and nothing flips.
+    // At learning rate 0, no weight changes and no label flips.
     let runs: Vec<&Value> = records
         .iter()
         .map(|(_, record)| record)
@@ -46,7 +46,7 @@ fn a_grid_becomes_records_tables_and_figures_and_again_the_same() {
         assert_eq!(run["single"]["hits"], 0);
         assert_eq!(run["accuracy_before"], run["accuracy_after"]);
     }
-    // At the highest one it does.
+    // At the highest learning rate, some label flips.
     assert!(
         runs.iter()
             .any(|run| run["single"]["hits"].as_u64() > Some(0))
@@ -62,14 +62,14 @@ fn a_grid_becomes_records_tables_and_figures_and_again_the_same() {
         "a key does not belong in results"
     );
 
-    // Again: nothing is left to do, and the tables are the same.
+    // A second run has nothing to do, and gives the same tables.
     let table = fs::read(mini.join("table3.md")).unwrap();
     let again = place.succeed(&["grid.yaml"]);
     assert_eq!(again.stderr, "");
     assert_eq!(again.stdout, answer.stdout);
     assert_eq!(fs::read(mini.join("table3.md")).unwrap(), table);
 
-    // Again from nothing, on another number of threads: the same numbers, weights and samples, bit for bit.
+    // A new run with another number of threads gives the same numbers, weights and samples, bit for bit.
     let other = Place::new(GRID);
     let run = other
         .command(&["grid.yaml"])
@@ -98,7 +98,7 @@ fn reports_are_made_from_records_alone() {
     let mini = place.results().join("mini");
     let figure = fs::read(mini.join("table3.svg")).unwrap();
     fs::remove_dir_all(&mini).unwrap();
-    // No weights and no samples are needed, only what the records say.
+    // Reports need only records, no weights and no samples.
     for (path, _) in place.payloads() {
         fs::remove_file(place.path().join(path)).unwrap();
     }
@@ -176,7 +176,7 @@ fn samples_of_a_balanced_head_are_judged_by_that_head() {
         answer.stdout
     );
     assert_eq!(place.records().len(), STEPS);
-    // Another model is asked later, with sets that were read: their head is found by the name that they carry.
+    // A later run reads the sets. Each set stores the name of its head, so the head is found again.
     let more = [&balanced[..], &["--set", "attack_seeds=3"]].concat();
     let answer = place.succeed(&more);
     assert!(place.records().len() > STEPS);
@@ -244,7 +244,7 @@ fn accuracy_on_a_validation_set_stands_beside_that_on_the_test_images() {
     let place = Place::new(&grid);
     let answer = place.succeed(&["grid.yaml", "--set", "generators=[]", "--set", "attacks=[]"]);
     let (_, target) = &place.records()[0];
-    // A fifth of the 10,000 embedded training images, of the rest 300 to train on.
+    // A fifth of the 10,000 embedded training images for validation, and 300 of the rest for training.
     assert_eq!(target["validation"]["of"], 2000);
     assert_eq!(target["train_images"], 300);
     let hits = target["validation"]["hits"].as_u64().unwrap();
@@ -279,7 +279,7 @@ fn another_key_takes_the_place_of_the_grids() {
 fn instruction_sets_agree() {
     let isa = ops::kernel::Isa::Avx2;
     if !isa.is_available() {
-        // Tests that pass have what they print swallowed, but not what they write.
+        // The test harness hides what a passed test prints, but not what it writes.
         let line = format!("skipped: this processor has no {isa}\n");
         std::io::stderr().write_all(line.as_bytes()).unwrap();
         return;

@@ -1,4 +1,4 @@
-//! Every attack, every probe and every report at once; and the grids of the tables as parts of the grid of everything.
+//! A grid with every attack, probe and report. Also, the grids of the tables are parts of `all.yaml`.
 
 mod common;
 
@@ -87,7 +87,7 @@ fn everything_runs_and_is_reported() {
         );
         assert_eq!(run["accuracy_before"], run["accuracy_after"]);
     }
-    // Three generators with two sets each; one seed where there is no chance.
+    // Three generators with two sets each. Attacks without randomness have one seed.
     let sets = 3 * 2;
     assert_eq!(attack("identity").len(), sets);
     assert_eq!(attack("prune").len(), sets * (2 + 2));
@@ -100,7 +100,7 @@ fn everything_runs_and_is_reported() {
         );
         assert!(run["success_after"]["of"].as_u64() > Some(0), "{run}");
     }
-    // The head's labels are the set's; the network's classes stand beside them.
+    // Runs with labels of the keyed head also count flips of the network's classes.
     let runs = attack("finetune");
     let by_class = runs.iter().filter(|run| !run["classes"].is_null());
     assert!(by_class.clone().all(|run| run["generator"] != "validset"));
@@ -120,18 +120,18 @@ fn everything_runs_and_is_reported() {
         assert!(page.contains(name), "{name}");
     }
 
-    // Nothing is left, and nothing is made twice.
+    // A second run has nothing to do.
     let again = place.succeed(&["grid.yaml"]);
     assert_eq!(again.stderr, "");
     assert_eq!(again.stdout, answer.stdout);
 }
 
-/// The ids of all steps of a grid of ours.
+/// The ids of all steps of a grid in `configs`, without slices.
 fn ids(place: &Place, config: &Path, scale: &str) -> BTreeSet<String> {
     let config = config.to_str().unwrap();
     let plan = place.succeed(&["plan", config, "--scale", scale]);
     let id = |line: &str| Some(line[7..].split_whitespace().nth(1)?.to_owned());
-    // Figure 1 is of the grid of everything alone.
+    // Only `all.yaml` has figure 1, which is a slice.
     let own = |line: &&str| !line.contains(": ") && !line.ends_with("/slice");
     let steps = plan.stdout.lines().filter(own);
     steps.filter_map(id).collect()
@@ -175,7 +175,7 @@ fn every_grid_can_be_planned_at_both_scales() {
     for file in fs::read_dir(configs).unwrap() {
         let file = file.unwrap().path();
         if file.is_dir() {
-            continue; // what grids include
+            continue; // folders hold included files
         }
         for scale in ["desk", "paper"] {
             let steps = ids(&place, &file, scale);

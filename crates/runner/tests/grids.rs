@@ -1,4 +1,4 @@
-//! Grids that are made of several files, presets and overlays: what they resolve to, and what is refused.
+//! Grids of several files with presets and overlays: what they resolve to, and what is refused.
 
 mod common;
 
@@ -6,7 +6,7 @@ use std::fs;
 
 use common::{GRID, Place};
 
-/// The miniature in three files: what it shows, its target, and settings of its entries.
+/// The miniature in three files: the grid, its target, and the settings of its entries.
 fn divided() -> Place {
     let place = Place::new(
         "include: [parts/target.yaml, parts/settings.yaml]
@@ -48,7 +48,7 @@ desk: {attack_seeds: 2}
     place
 }
 
-/// Kinds and ids of the steps of a grid.
+/// The kind and the id of each step of a grid, none of which is done.
 fn steps(place: &Place, arguments: &[&str]) -> Vec<String> {
     let plan = place.succeed(&[&["plan"], arguments].concat());
     let step = |line: &str| {
@@ -102,7 +102,7 @@ fn each_value_says_where_it_is_from() {
     insta::assert_snapshot!(shown.stdout);
 }
 
-/// Titles name any scale that is not the paper's.
+/// Titles name every scale but the paper's.
 #[test]
 fn a_scale_of_ones_own_stands_in_the_title() {
     let place = divided();
@@ -117,7 +117,7 @@ fn a_scale_of_ones_own_stands_in_the_title() {
     assert_eq!(target.unwrap().1["accuracy"]["of"], 50);
 }
 
-/// A target's own settings come between the preset and the entry of the grid.
+/// The settings of a target win over the preset, and the entry of the grid wins over both.
 #[test]
 fn the_nearest_setting_wins() {
     let place = divided();
@@ -193,15 +193,13 @@ fn includes_that_are_refused() {
     insta::assert_snapshot!(all.replace(&folder.display().to_string(), "FOLDER"));
     let answer = place.run(&["plan", "absolute.yaml"]);
     assert!(
-        answer
-            .stderr
-            .contains("is outside of the folder of the grid"),
+        answer.stderr.contains("is outside the folder of the grid"),
         "{}",
         answer.stderr
     );
 }
 
-/// No secret of an included file is shown.
+/// Messages hide the secret of an included file.
 #[test]
 fn a_key_that_is_mistyped_in_an_included_file_is_not_shown() {
     let place = divided();

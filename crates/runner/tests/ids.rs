@@ -1,4 +1,4 @@
-//! The ids of all steps of the committed grids. Committed records are found by them: a change here disowns results.
+//! The ids of all steps of the committed grids. Committed records are found by their ids, so a changed id loses results.
 
 mod common;
 
@@ -9,14 +9,14 @@ use std::path::Path;
 use common::Place;
 use sha2::{Digest, Sha256};
 
-/// Of each target its id, the number of its steps, and a checksum of their kinds and ids.
+/// The snapshot has, for each target, its id, the number of its steps, and a checksum of their kinds and ids.
 #[test]
 fn no_step_of_a_committed_grid_has_another_id() {
     let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
     let mut grids: Vec<_> = fs::read_dir(configs)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_file()) // folders hold what grids include
+        .filter(|path| path.is_file()) // folders hold included files
         .collect();
     grids.sort();
     assert!(!grids.is_empty());
@@ -37,7 +37,7 @@ fn no_step_of_a_committed_grid_has_another_id() {
     insta::assert_snapshot!(all);
 }
 
-/// The lines of a plan, `kind id name` each, by target.
+/// The steps of a plan, each as `kind id`, by target.
 fn targets(plan: &str) -> Vec<(String, Vec<String>)> {
     let mut targets: Vec<(String, Vec<String>)> = Vec::new();
     for line in plan.lines() {
@@ -47,7 +47,7 @@ fn targets(plan: &str) -> Vec<(String, Vec<String>)> {
             panic!("not a step: {line}");
         };
         if state == "not run" && !["target", "set", "run", "probe"].contains(&kind) {
-            continue; // why it is not run
+            continue; // the reason why the target is not run
         }
         if kind == "target" {
             targets.push((id.to_owned(), Vec::new()));

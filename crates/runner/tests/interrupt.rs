@@ -1,4 +1,4 @@
-//! One signal ends the program, whatever it is doing, and damages nothing.
+//! One signal ends the program, whatever it does, and damages no file.
 #![cfg(unix)]
 
 mod common;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use common::{GRID, Place, signal};
 
-/// What a signal may take to end the program. An idle machine needs two seconds at most.
+/// The longest time from the signal to the end of the program. An idle machine needs two seconds at most.
 const PROMPTLY: Duration = Duration::from_secs(6);
 
 fn start(place: &Place, arguments: &[&str]) -> Child {
@@ -21,7 +21,7 @@ fn start(place: &Place, arguments: &[&str]) -> Child {
     command.spawn().unwrap()
 }
 
-/// Reads what the program says, up to a line with `end`.
+/// Reads the standard error of the program up to a line with `end`.
 fn read_until(child: &mut Child, end: &str) -> BufReader<impl Read + use<>> {
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
@@ -32,7 +32,7 @@ fn read_until(child: &mut Child, end: &str) -> BufReader<impl Read + use<>> {
     stderr
 }
 
-/// Sends the signal, and returns what the program then says.
+/// Sends the signal, and returns what the program prints after it.
 fn interrupt(mut child: Child, mut stderr: impl Read, name: &str, code: i32) -> String {
     let began = Instant::now();
     signal(&child, name);
@@ -45,14 +45,14 @@ fn interrupt(mut child: Child, mut stderr: impl Read, name: &str, code: i32) -> 
     said
 }
 
-/// Whether the program said last that a step was interrupted, and how much of its work is lost.
+/// Whether the last line says that a step was interrupted, and how much work is lost.
 fn tells_the_loss(said: &str, step: &str) -> bool {
     let last = said.lines().last().unwrap_or_default();
     last.starts_with(&format!("error: {step}: interrupted; its last "))
         && last.ends_with(" s are not saved; run the same command to go on")
 }
 
-/// One step of training, whose state is saved; then all 2,000 embedded test images.
+/// Training has one step, whose state is saved. Then all 2,000 embedded test images are tested.
 #[test]
 fn while_a_model_is_tested() {
     let grid = GRID
@@ -60,7 +60,7 @@ fn while_a_model_is_tested() {
         .replace("    test_images: 100\n", "");
     let only = ["grid.yaml", "--set", "generators=[]", "--set", "attacks=[]"];
     let place = Place::new(&grid);
-    // The portable code takes long enough to be interrupted, and computes the same bits.
+    // The portable code is slow enough to be interrupted, and computes the same bits.
     let slowly = ["--isa", "portable", "--save-every", "1"];
     let mut child = start(&place, &[&only[..], &slowly].concat());
     while place.states() == 0 {
@@ -93,7 +93,7 @@ fn in_the_middle_of_an_iteration_of_minutes() {
     let step = "fashion-mnist-resnet20/ours";
     assert!(tells_the_loss(&said, step), "{said}");
 
-    // A second signal waits for nothing, and so nothing is said.
+    // A second signal ends the program at once, without a message.
     let mut child = start(&place, &run);
     let stderr = read_until(&mut child, "ours: begins");
     sleep(Duration::from_secs(4));
@@ -102,7 +102,7 @@ fn in_the_middle_of_an_iteration_of_minutes() {
     assert_eq!(interrupt(child, stderr, "TERM", 143), "");
 }
 
-/// A million points, twice.
+/// The plane has a million points, computed twice.
 #[test]
 fn while_a_plane_is_cut() {
     let grid = GRID.replace("resnet20", "resnet20\n    width: 0.5");
@@ -114,7 +114,7 @@ fn while_a_plane_is_cut() {
     assert!(said.contains("/ours/slice: interrupted; "), "{said}");
 }
 
-/// While the grid file is being read, of which nobody writes any.
+/// The program waits for the grid file, a pipe that nobody writes to.
 #[test]
 fn before_there_is_a_plan() {
     let place = Place::new(GRID);
@@ -134,7 +134,7 @@ fn before_there_is_a_plan() {
     assert_eq!(said, "error: interrupted; run the same command to go on\n");
 }
 
-/// From a server that takes the connection and does not answer.
+/// The server accepts the connection and does not answer.
 #[test]
 fn while_data_is_fetched() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,4 +1,4 @@
-//! Good tables do not get lost: not to another grid, key or scale, and not to a folder that cannot be written.
+//! Existing tables survive runs of another grid, key or scale, and a folder that cannot be written.
 
 mod common;
 
@@ -6,7 +6,7 @@ use std::fs;
 
 use common::{Answer, Place};
 
-/// A target, a set and an attack, in a second.
+/// A target, a set and an attack that take a second.
 const GRID: &str = "\
 name: small
 title: Small
@@ -35,7 +35,7 @@ fn made() -> Place {
     place
 }
 
-/// Each command that would write over something, with and without `--force`.
+/// Checks that each command refuses to overwrite the results, and that `table --force` overwrites them.
 fn spares(place: &Place, arguments: &[&str], said: &str) {
     let before = shown(place);
     let records = place.records().len();
@@ -87,7 +87,7 @@ fn another_key() {
     spares(&place, &key, "with another key");
 }
 
-/// A change that takes a row away.
+/// The changed grid has a row less.
 #[test]
 fn a_grid_that_says_less() {
     spares(
@@ -142,7 +142,7 @@ fn tables_without_a_journal() {
     place.succeed(&["table", "grid.yaml"]);
 }
 
-/// As one works: what was there is there again, and something more.
+/// The usual work: the new tables show all old steps and some more.
 #[test]
 fn a_grid_that_says_more_is_written_over_the_old_tables() {
     let place = made();
@@ -173,7 +173,7 @@ fn a_results_folder_that_is_read_only() {
     };
     allow(0o555);
     let mut command = place.command(&["table", "grid.yaml"]);
-    // To root nothing is read-only.
+    // Root ignores read-only permissions, so run as another user.
     if fs::write(place.results().join("small/probe"), "").is_ok() {
         command.uid(65534);
     }

@@ -1,4 +1,5 @@
-//! Killed or stopped at any moment, the same command goes on and ends with the records of an undisturbed run.
+//! The program may be killed or stopped at any moment. The same command then resumes, and gives the records of an
+//! undisturbed run.
 
 mod common;
 
@@ -98,7 +99,7 @@ fn interrupted_by(name: &str, code: i32) {
     assert_same(&place, &undisturbed);
 }
 
-/// As under `nohup`: the terminal goes, the run of days does not.
+/// As under `nohup`: the run survives the end of its terminal.
 #[cfg(unix)]
 #[test]
 fn an_ignored_hangup_does_not_end_it() {
@@ -131,7 +132,7 @@ fn two_runners_do_not_share_a_results_folder() {
         sleep(Duration::from_millis(10));
     }
     let second = place.run(&["grid.yaml"]);
-    // Looking is allowed.
+    // Reading is allowed meanwhile.
     let status = place.run(&["status", "grid.yaml"]);
     let pid = first.id();
     first.kill().unwrap();

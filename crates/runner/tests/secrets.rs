@@ -1,4 +1,4 @@
-//! The owner's key is nowhere but where its owner wrote it: not in messages about a mistyped grid, not in what is written.
+//! The owner's key never leaks: not into messages about a mistyped grid, and not into results.
 
 mod common;
 
@@ -7,10 +7,10 @@ use std::path::Path;
 
 use common::{Answer, GRID, Place};
 
-/// Something that no message says by chance.
+/// A secret that no message has by chance.
 const CANARY: &str = "Xq7canaryZ";
 
-/// The same as digits.
+/// A secret of hexadecimal digits.
 const DIGITS: &str = "5a17c0ffee5a17c0ffee5a17c0ffee99";
 
 fn assert_silent(answer: &Answer, about: &str) {
@@ -21,7 +21,7 @@ fn assert_silent(answer: &Answer, about: &str) {
     }
 }
 
-/// The miniature with other lines for its key.
+/// The miniature with `lines` in place of its key.
 fn with_key(lines: &str) -> String {
     let grid = GRID.replace("key: {passphrase: test}\n", &format!("{lines}\n"));
     assert_ne!(grid, GRID);
@@ -87,7 +87,7 @@ fn a_mistyped_key_is_not_shown() {
         "key: {hex: SECRET9}",
         "key: {hex: 0xSECRET}",
         "key: {hex: SE CRET}",
-        // On the lines beside it.
+        // Mistakes on neighbouring lines.
         "key: {passphrase: SECRET}\nattack_seeds: many",
         "attack_seeds: many\nkey: {passphrase: SECRET}",
         "attack_seeds: [1\nkey: {passphrase: SECRET}",
@@ -96,7 +96,7 @@ fn a_mistyped_key_is_not_shown() {
         "key: {passphrase: SECRET}\n\tseed: 1",
         "key: {passphrase: SECRET}, seed: x",
         "title: \"a\nkey: {passphrase: SECRET}\nseed: \"x",
-        // In another place.
+        // Keys in other places.
         "key: {passphrase: test}\ndesk: [key.passhprase=SECRET]",
         "key: {passphrase: test}\ndesk: [\"key=SECRET\"]",
         "key: {passphrase: test}\ndesk: [keys.passphrase=SECRET]",
@@ -112,7 +112,7 @@ fn a_mistyped_key_is_not_shown() {
         "key: {passphrase: test}\nscales: {desk: {keys: {passphrase: SECRET}}}",
         "key: {passphrase: test}\npresets: {targets: {key: SECRET}}",
         "key: {passphrase: test}\nslice: {key: {passphrase: SECRET}}",
-        // By aliases.
+        // Aliases.
         "key: {passphrase: &k SECRET}\nsample_sets: *k",
         "key: {passphrase: &k SECRET}\nreports: *k",
         "key: &k {passphrase: SECRET}\nslice: *k",
@@ -154,14 +154,14 @@ fn the_key_cannot_be_shown_by_an_alias() {
         assert_eq!(answer.code, Some(2), "{grid}");
         assert_silent(&answer, &grid);
         assert!(
-            answer.stderr.contains("an alias joins"),
+            answer.stderr.contains("an alias shares"),
             "{}",
             answer.stderr
         );
     }
 }
 
-/// A file in which nothing is where it belongs.
+/// Files without the lines of a grid.
 #[test]
 fn a_grid_in_one_line_or_no_grid_at_all_shows_no_key() {
     for text in [
@@ -181,7 +181,7 @@ fn a_grid_in_one_line_or_no_grid_at_all_shows_no_key() {
             let place = Place::new(&text.replace("SECRET", secret));
             let answer = place.run(&["plan", "grid.yaml"]);
             assert_eq!(answer.code, Some(2), "{text}");
-            // A name that nobody knows is shown: it is how it can be found.
+            // An unknown name is shown, because the user must find it.
             if !text.starts_with("SECRET:") {
                 assert_silent(&answer, text);
             }
@@ -275,7 +275,7 @@ fn a_wrong_key_file_or_variable_is_not_shown() {
     }
 }
 
-/// Wherever the key is from, it is in nothing that is written or printed: records, tables, figures, the page.
+/// Whatever the source of the key, no output has it: not the records, tables, figures or the page.
 #[test]
 fn nothing_that_is_written_holds_the_key() {
     let small = "\
@@ -289,7 +289,7 @@ targets:
     width: 0.25
     train: {epochs: 1, images: 20, batch: 10}
     test_images: 10
-  - {dataset: cifar10, model: resnet20} # not here: how to get it is said with the command
+  - {dataset: cifar10, model: resnet20} # missing: the message has a command
 ";
     let key = format!("key: {{passphrase: {CANARY}}}");
     let hex = format!("key: {{hex: {DIGITS}}}");

@@ -1,4 +1,4 @@
-//! A reader that leaves or a full disk behind standard output or standard error costs no work.
+//! A closed or full standard output or standard error loses no work.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -29,7 +29,7 @@ fn standard_error_may_be_full_closed_or_left() {
         assert_eq!(place.records(), undisturbed.records(), "{redirections}");
     }
 
-    // As under `2>&1 | head -1`.
+    // The reader closes the pipe after one line, as in `2>&1 | head -1`.
     let place = Place::new(&grid());
     let mut child = place.command(&["grid.yaml"]);
     let mut child = child.stderr(Stdio::piped()).stdout(Stdio::null()).spawn();
@@ -66,7 +66,7 @@ fn what_cannot_be_printed_is_said_after_all_is_written() {
     assert_eq!(again.stderr, "");
 }
 
-/// A reader that leaves is no failure, and hides none.
+/// A closed pipe is no failure, and does not hide a failed step.
 #[test]
 fn a_failed_step_has_its_exit_code_though_nobody_reads() {
     let diverges = grid().replace("[identity]", "[finetune: {lr: 1e38, steps: 3, batch: 20}]");

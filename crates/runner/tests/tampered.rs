@@ -1,4 +1,4 @@
-//! Results that are not what was computed: edited, damaged, exchanged. Nothing is made of them in silence.
+//! Results that were edited, damaged or exchanged. Every command reports them.
 
 mod common;
 
@@ -17,7 +17,7 @@ static DONE: LazyLock<Place> = LazyLock::new(|| {
     place
 });
 
-/// Another attack seed, which asks all sets again.
+/// Arguments for another attack seed, which tests with all sets again.
 const MORE: [&str; 3] = ["grid.yaml", "--set", "attack_seeds=2"];
 
 /// The records of one kind under `place`, in a fixed order.
@@ -37,7 +37,7 @@ fn files(place: &Place, kind: &str) -> Vec<PathBuf> {
     files
 }
 
-/// The record of the runs, sets or targets for which `is` holds.
+/// The first record of `kind` for which `is` holds.
 fn find(place: &Place, kind: &str, is: impl Fn(&Value) -> bool) -> PathBuf {
     let found = files(place, kind)
         .into_iter()
@@ -45,7 +45,7 @@ fn find(place: &Place, kind: &str, is: impl Fn(&Value) -> bool) -> PathBuf {
     found.expect("there is such a record")
 }
 
-/// What `table` and `check` say of results that do not hold.
+/// Checks that all commands refuse bad results. Returns the first line of `check`.
 fn refused(place: &Place) -> String {
     let csv = place.results().join("mini/table3.csv");
     let before = fs::read(&csv).unwrap();
@@ -53,7 +53,7 @@ fn refused(place: &Place) -> String {
     assert_eq!(table.code, Some(2), "{}{}", table.stdout, table.stderr);
     assert_eq!(table.stdout, "");
     assert_eq!(fs::read(&csv).unwrap(), before, "the table was written");
-    // Nor is anything computed.
+    // A run refuses them, too.
     let run = place.run(&MORE);
     assert_eq!((run.code, &run.stderr), (Some(2), &table.stderr));
     let check = place.run(&["check", "grid.yaml"]);
@@ -94,9 +94,9 @@ fn results_of_before_checksums_hold_and_say_so() {
     );
     let answer = place.succeed(&["check", "grid.yaml"]);
     insta::assert_snapshot!(answer.stdout);
-    // Samples of before are asked, with a warning: on the model that they are for they have their labels.
+    // Old samples are used, with a warning, if the untouched model gives them their labels.
     let answer = place.succeed(&MORE);
-    let said = "a version before these made them";
+    let said = "because an older version made them";
     assert_eq!(answer.stderr.matches(said).count(), 4, "{}", answer.stderr);
 }
 
@@ -220,7 +220,7 @@ fn key() -> SecretKey {
     SecretKey::from_passphrase(b"test").unwrap()
 }
 
-/// Puts other samples in the place of those of `record`, with their checksum wherever it is on record.
+/// Replaces the samples of `record`, and corrects their checksum in all records.
 fn put_samples(place: &Place, record: &Path, bytes: &[u8]) {
     fs::write(record.with_file_name("set.safetensors"), bytes).unwrap();
     let sum = json!(hex(bytes));
@@ -232,7 +232,7 @@ fn put_samples(place: &Place, record: &Path, bytes: &[u8]) {
     }
 }
 
-/// Puts another set in the place of that of `generator`, sealed with the owner's key.
+/// Changes the set of `generator` and seals it with the owner's key.
 fn exchange(place: &Place, generator: &str, change: impl FnOnce(&mut SensitiveSet)) {
     let record = find(place, "sets", |set| set["generator"] == generator);
     let path = record.with_file_name("set.safetensors");
@@ -241,7 +241,7 @@ fn exchange(place: &Place, generator: &str, change: impl FnOnce(&mut SensitiveSe
     put_samples(place, &record, &set.to_bytes(&key()).unwrap());
 }
 
-/// Runs what needs the samples of all sets, and returns what is said of the one that cannot be used.
+/// Runs steps that need all sets. Returns the error about the unusable set.
 fn unusable(place: &Place) -> String {
     let answer = place.run(&MORE);
     assert_eq!(answer.code, Some(1), "{}", answer.stderr);
@@ -255,7 +255,7 @@ fn unusable(place: &Place) -> String {
 #[test]
 fn samples_of_another_model_are_refused() {
     let place = DONE.copy();
-    // The same generator and number of samples, of a target that was trained from another seed.
+    // The same generator and number of samples, but for a target that was trained from another seed.
     let other = place.copy();
     other.succeed(&[
         "grid.yaml",
@@ -274,7 +274,7 @@ fn samples_of_another_model_are_refused() {
     fs::copy(&samples, own.with_file_name("set.safetensors")).unwrap();
     let said = unusable(&place);
     assert!(said.contains("its SHA-256 is"), "{said}");
-    assert!(said.contains("to have it made again"), "{said}");
+    assert!(said.contains("to make it again"), "{said}");
     let check = place.run(&["check", "grid.yaml"]);
     assert_eq!(check.code, Some(1));
     assert!(
@@ -282,7 +282,7 @@ fn samples_of_another_model_are_refused() {
         "{}",
         check.stdout
     );
-    // With its checksum in all records.
+    // Now with the right checksum in all records.
     put_samples(&place, &own, &fs::read(&samples).unwrap());
     let said = unusable(&place);
     assert!(said.contains("its pixels is"), "{said}");
@@ -356,13 +356,13 @@ fn a_flipped_bit_of_a_saved_state_is_told() {
     );
 }
 
-/// Runs until a state of one step is saved, then is killed; returns the state's file.
+/// Runs until a state is saved, then kills the program. Returns the file of the state.
 fn killed_with_a_state(place: &Place, arguments: &[&str]) -> PathBuf {
     let folder = place.results().join("store/state");
     let state = || {
         let names = fs::read_dir(&folder).ok()?;
         let mut paths = names.map(|entry| entry.unwrap().path());
-        // A state in the writing does not count.
+        // Ignore a state that is still being written.
         paths.find(|path| !path.to_string_lossy().contains(".partial"))
     };
     let all = [arguments, &["--save-every", "1"]].concat();
@@ -398,7 +398,7 @@ fn the_state_of_another_step_is_refused() {
     );
 }
 
-/// A target that was made again, of other images or on other weights, under the records that rest on the first one.
+/// A target was made again from other images or weights, but records depend on the old one.
 #[test]
 fn what_rests_on_another_target_is_refused() {
     let place = DONE.copy();
@@ -412,7 +412,7 @@ fn what_rests_on_another_target_is_refused() {
         "{first}"
     );
 
-    // The samples of a set were made again, otherwise; the runs asked the first ones.
+    // The samples of a set were made again and differ, but the runs used the old ones.
     let place = DONE.copy();
     let set = find(&place, "sets", |set| set["generator"] == "dbi");
     edit(&set, |set| set["samples_sha256"] = json!("0".repeat(64)));
@@ -433,16 +433,16 @@ fn a_record_that_others_rest_on_is_missed() {
             .unwrap()
             .display()
             .to_string();
-        let said = format!("{name} is gone, and {needed} records rest on it");
+        let said = format!("{name} is gone, but {needed} records depend on it");
         assert!(table.stderr.contains(&said), "{}", table.stderr);
         assert_eq!(place.run(&["check", "grid.yaml"]).code, Some(1));
-        // It is made again, to the same bits, and nothing is missing.
+        // A run makes it again with the same bits, so nothing is missing.
         place.succeed(&["grid.yaml"]);
         place.succeed(&["check", "grid.yaml"]);
     }
 }
 
-/// A record of before checksums cannot rest on one that has a checksum.
+/// A record without a checksum cannot depend on one with a checksum.
 #[test]
 fn a_record_that_is_put_back_to_format_1_is_refused() {
     let place = DONE.copy();

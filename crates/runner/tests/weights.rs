@@ -1,5 +1,5 @@
-//! Weight files on the command line: what is a network of ours is taken, whoever wrote it; what is not is refused with one line
-//! before any work.
+//! Weight files on the command line. Files of known networks are accepted, whoever wrote them. Other files are refused
+//! with one line before any work.
 
 mod common;
 #[path = "../../checkpoint/tests/support/mod.rs"]
@@ -17,7 +17,7 @@ const TARGET: &str = "fashion-mnist-resnet20";
 
 const TRAINING: &str = "train: {epochs: 1, images: 300, batch: 50}";
 
-/// Runs the target of the miniature from a file of weights, with `target` in the place of its training.
+/// Runs the miniature's target with a weight file. `target` replaces its training.
 fn run(file: &str, bytes: &[u8], target: &str) -> (Place, Answer) {
     assert!(GRID.contains(TRAINING));
     let place = Place::new(&GRID.replace(TRAINING, target));
@@ -26,7 +26,7 @@ fn run(file: &str, bytes: &[u8], target: &str) -> (Place, Answer) {
     (place, answer)
 }
 
-/// What is said about weights that must be refused: one line, after the name of the file.
+/// Runs with weights that must be refused. Returns the message after the name of the file.
 fn refused(bytes: &[u8]) -> String {
     let (place, answer) = run("net.pth", bytes, "init: {weights: net.pth}");
     assert_eq!(answer.code, Some(2), "{}", answer.stderr);
@@ -37,7 +37,7 @@ fn refused(bytes: &[u8]) -> String {
     problem.into()
 }
 
-/// A storage and what it holds for each tensor of a network for `classes` classes, under the names that `rename` makes of its.
+/// A saved network for `classes` classes: its tensors, renamed by `rename`, and the numbers of their storages.
 fn saved(classes: usize, rename: impl Fn(&str) -> String) -> (Py, Vec<(String, Vec<f32>)>) {
     let model: Model = "resnet20".parse().unwrap();
     let weights = Weights::draw(model, classes, &Stream::new(3)).unwrap();
@@ -108,8 +108,8 @@ fn files_that_are_refused() {
     insta::assert_snapshot!(said);
 }
 
-/// A training checkpoint of an old PyTorch's, of a data-parallel network whose classifier has another name: the weights are
-/// taken, the new name is told, and so is that the network does not do what the file claims.
+/// A training checkpoint of an old PyTorch, from a data-parallel network whose classifier has another name. The weights
+/// are accepted. Warnings report the new name, and that the network does not reach the accuracy that the file claims.
 #[test]
 fn a_checkpoint_from_elsewhere_is_taken() {
     let rename = |name: &str| format!("module.{}", name.replace("linear.", "fc."));
@@ -146,14 +146,14 @@ fn a_checkpoint_from_elsewhere_is_taken() {
             && claimed.ends_with(" %: check `normalize` and the data set"),
         "{claimed}"
     );
-    // What is kept is the network that was saved.
+    // The stored weights are those of the saved network.
     let model: Model = "resnet20".parse().unwrap();
     let expected = Weights::draw(model, 10, &Stream::new(3)).unwrap();
     let (_, kept) = &place.payloads()[0];
     assert!(*kept == expected.to_bytes().unwrap());
 }
 
-/// A file for other classes, with a new classifier.
+/// `head: new` accepts a file for other classes.
 #[test]
 fn a_file_for_other_classes_gets_a_new_head() {
     let (network, storages) = saved(43, |name| name.replace("linear.", "fc."));

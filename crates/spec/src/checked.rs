@@ -1,7 +1,7 @@
-//! Values that were checked when they were read, so that nothing after the parser meets a negative learning rate.
+//! Values that are checked when they are read. So only the parser has to handle a negative learning rate.
 //!
-//! Each number type holds one number within bounds, never NaN or infinite. It reads and writes as the plain number; the
-//! error of a wrong one names the value and the bounds: "`-1` is not a number above 0".
+//! Each number type holds one number within bounds. It is never NaN or infinite. It reads and writes as the plain
+//! number. Its error names the value and the bounds: "`-1` is not a number above 0".
 
 use std::{fmt, ops::Deref};
 
@@ -40,10 +40,10 @@ macro_rules! checked {
                 })
             }
 
-            /// A number that stands in the source code, e.g. a default.
+            /// A number from the source code, e.g. a default.
             ///
             /// # Panics
-            /// If it is not within the bounds; when compiling, if used for a constant.
+            /// If it is not within the bounds. In a constant, this is a compile error.
             pub const fn literal(value: $number) -> Self {
                 match Self::check(value) {
                     Some(checked) => checked,
@@ -89,7 +89,7 @@ macro_rules! checked {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let number = <$number>::deserialize(deserializer).map_err(|_| {
-                    // Of another kind, e.g. below 0 where none is: what it has to be is more than its type says.
+                    // The error of the plain type would not name our bounds, e.g. for -1 as a `usize`.
                     D::Error::invalid_type(Unexpected::Other("this"), &Self::EXPECTED)
                 })?;
                 Self::new(number).map_err(|error| {
@@ -101,68 +101,67 @@ macro_rules! checked {
 }
 
 checked! {
-    /// A finite number above 0: a factor, a step size that must move something.
+    /// A finite number above 0, e.g. a factor or a step size.
     Positive(f64), "a number above 0", |value| value > 0.0 && value.is_finite()
 }
 
-// The sum with 0 is the number itself, but for -0: what is equal is then written, and hashed, as equal.
+// Adding 0 turns -0 into 0 and keeps every other number. So equal numbers are written, and hashed, alike.
 checked! {
-    /// A finite number, 0 or above: a learning rate (0 is the control row), a weight decay.
+    /// A finite number, 0 or above, e.g. a weight decay or a learning rate (0 is the control row).
     NonNegative(f64), "a number, 0 or above", |value| value >= 0.0 && value.is_finite(), kept as value + 0.0
 }
 
 checked! {
-    /// A number from 0 to 1: a share, a momentum, a pixel.
+    /// A number from 0 to 1, e.g. a momentum or a pixel.
     UnitInterval(f64), "a number from 0 to 1", |value| value >= 0.0 && value <= 1.0, kept as value + 0.0
 }
 
 checked! {
-    /// A number above 0 and up to 1: a share of something, of which there must be some.
+    /// A number above 0 and up to 1: a share that must not be empty.
     Share(f64), "a number above 0, up to 1", |value| value > 0.0 && value <= 1.0
 }
 
 checked! {
-    /// A number above 0 and up to 1/2: the share of the rarer of two.
+    /// A number above 0 and up to 0.5: the share of the rarer of two labels.
     Minority(f64), "a number above 0, up to 0.5", |value| value > 0.0 && value <= 0.5
 }
 
 checked! {
-    /// A number above 0 of passes over some images, with an end, so that their steps can be counted.
+    /// A number of epochs, above 0 and up to 10^6. The bound keeps the count of steps from overflowing.
     Epochs(f64), "a number above 0, up to 1000000", |value| value > 0.0 && value <= 1e6
 }
 
 checked! {
-    /// A whole number above 0: of images, iterations, epochs. A billion is more than anybody computes, and the product of two is still a whole
-    /// number of 64 bits.
+    /// A whole number from 1 to 10^9: of images or iterations. The product of two still fits 64 bits.
     #[derive(Eq, Ord, Hash)]
     Count(usize), "a whole number from 1 to 1000000000", |value| value >= 1 && value <= 1_000_000_000
 }
 
 checked! {
-    /// How many samples a set has. All of them are in memory at once, so there is an end to it.
+    /// The number of samples of a set, from 1 to 20000. They are all in memory at once, hence the bound.
     #[derive(Eq)]
     Samples(usize), "a whole number from 1 to 20000", |value| value >= 1 && value <= 20_000
 }
 
 checked! {
-    /// How often something is done that each time is a step of its own.
+    /// The number of repetitions, from 1 to 1000. Each repetition is a step of its own.
     #[derive(Eq)]
     Repeats(usize), "a whole number from 1 to 1000", |value| value >= 1 && value <= 1000
 }
 
 checked! {
-    /// Points on a side of a square that has a middle row.
+    /// Points on a side of a square, from 3 to 999. An odd number gives the square a middle row.
     #[derive(Eq)]
     Side(usize), "an odd whole number from 3 to 999", |value| value >= 3 && value <= 999 && value % 2 == 1
 }
 
 checked! {
-    /// A number of bits, of what is rounded to so many.
+    /// The number of bits that values are rounded to, from 2 to 16.
     #[derive(Eq, Hash)]
     Bits(u32), "a whole number from 2 to 16", |value| value >= 2 && value <= 16
 }
 
-/// A list of at least one entry: of seeds, targets, learning rates. An empty one would make an empty grid.
+/// A list with at least one entry, e.g. of seeds. An empty list would make an empty grid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct NonEmpty<T>(Vec<T>);

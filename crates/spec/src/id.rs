@@ -1,10 +1,10 @@
-//! Names of steps: the hash of all that went into a step, so that equal work has equal names and is done once.
+//! Identifiers of steps. An identifier is the hash of all inputs of a step, so equal work is done once.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// The name of a step: 16 lower-case hexadecimal digits.
+/// The identifier of a step: 64 bits, written as 16 lower-case hexadecimal digits.
 ///
 /// ```
 /// let id = spec::Id::of(&("finetune", 1e-5, 3))?;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 #[serde(into = "String", try_from = "String")]
 pub struct Id(u64);
 
-/// The value cannot be written as JSON, hence has no [`Id`].
+/// The value cannot be written as JSON, so it has no [`Id`].
 #[derive(Debug, thiserror::Error)]
 #[error("no identifier for this value: it cannot be written as JSON; give its maps text keys")]
 pub struct Unwritable(#[source] serde_json::Error);
@@ -28,14 +28,14 @@ pub struct Unwritable(#[source] serde_json::Error);
 pub struct Malformed(String);
 
 impl Id {
-    /// The name of whatever `content` holds: the first 8 bytes of BLAKE3 over its canonical JSON.
+    /// The identifier of `content`: the first 8 bytes of BLAKE3 over its canonical JSON.
     ///
-    /// Canonical means: no white space, the keys of every object sorted. The order of fields does not matter; their
-    /// names, their values and whether a number is whole or not (`1`, `1.0`) do. JSON has no NaN or infinity and writes
-    /// both as `null`: let only [checked](crate::checked) numbers in.
+    /// Canonical JSON has no white space and sorts the keys of every object. So the order of fields does not matter.
+    /// Names and values of fields matter, and so does the type of a number: `1` and `1.0` differ. JSON writes NaN and
+    /// infinity as `null`, so pass only [checked](crate::checked) numbers.
     ///
     /// # Errors
-    /// If `content` has a map whose keys are not text or its `Serialize` implementation fails.
+    /// If `content` has a map whose keys are not text, or if its `Serialize` implementation fails.
     pub fn of(content: &impl Serialize) -> Result<Self, Unwritable> {
         let mut json = serde_json::to_value(content).map_err(Unwritable)?;
         json.sort_all_objects();

@@ -1,10 +1,10 @@
-//! What a specification says, field by field: how steps and records of the same name are told apart.
+//! The fields of a specification as text. Labels and tables use them to tell steps and records of one name apart.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// The leaves of a specification by dotted path, each as people write it in a grid.
+/// The leaves of `spec`: from dotted path to value, written as in a grid file.
 pub fn leaves(spec: &Value) -> BTreeMap<String, String> {
     fn walk(value: &Value, path: String, out: &mut BTreeMap<String, String>) {
         let leaf = match value {
@@ -26,7 +26,7 @@ pub fn leaves(spec: &Value) -> BTreeMap<String, String> {
     out
 }
 
-/// A number as people write it in a grid: `0`, `0.25`, `1e-10`.
+/// A number written as in a grid file: `0`, `0.25`, `1e-10`.
 pub fn plain(number: f64) -> String {
     if number == 0.0 || (1e-2..1e6).contains(&number.abs()) {
         number.to_string()

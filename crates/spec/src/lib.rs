@@ -1,8 +1,10 @@
-//! What a grid file is made of: YAML reading with positions, scales, identifiers and random streams.
+//! The parts of a grid file: YAML reading with positions, scales, identifiers and random streams.
 //!
-//! This crate sits below every other one. It knows nothing about networks, only what each part needs in order to say
-//! what is to be computed ([`yaml`], [`checked`], [`nearest()`], [`schema`], [`Scale`]), to name the result ([`Id`], [`leaves()`]) and to compute
-//! the same thing again ([`Stream`]).
+//! Every other crate builds on this one, and it knows nothing about networks. Each crate uses it to
+//!
+//! * read what is to be computed: [`yaml`], [`checked`], [`nearest()`], [`schema`], [`Scale`];
+//! * name the result: [`Id`], [`leaves()`];
+//! * reproduce it: [`Stream`].
 
 pub mod checked;
 pub mod id;

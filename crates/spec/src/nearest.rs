@@ -1,9 +1,9 @@
-//! "Did you mean": the known name that a mistyped one most likely stands for.
+//! "Did you mean": finds the known name closest to a mistyped one.
 
-/// The candidate nearest to `name`, or none that is near enough to be meant.
+/// The candidate nearest to `name`, or `None` if none is near enough.
 ///
-/// Near enough is at most one slip (a letter missing, added, wrong or swapped with its neighbour) per three letters of
-/// the longer name. Case does not count, nor does `_` against `-`. Among equals the first one wins.
+/// A candidate is near enough with at most one typo per three letters of the longer name. A typo is a letter that is
+/// missing, added, wrong or swapped with its neighbour. Case does not count, and `_` equals `-`. The first one wins a tie.
 ///
 /// ```
 /// assert_eq!(spec::nearest("iteratons", ["lr", "iterations"]), Some("iterations"));
@@ -24,7 +24,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// What to tell whoever wrote an unknown `name`: the nearest known one, or all of them.
+/// The hint for an unknown `name`: the nearest known name, or all known names.
 ///
 /// ```
 /// assert_eq!(spec::nearest::hint("resnet8", &["resnet18", "vgg16"]), "did you mean `resnet18`?");
@@ -33,7 +33,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 pub fn hint(name: &str, candidates: &[&str]) -> String {
     match nearest(name, candidates.iter().copied()) {
         Some(candidate) => format!("did you mean `{candidate}`?"),
-        None if candidates.is_empty() => "none is known here".to_owned(),
+        None if candidates.is_empty() => "no names are known here".to_owned(),
         None => format!("known: {}", candidates.join(", ")),
     }
 }

@@ -1,5 +1,5 @@
-//! One static slice that names every generator, or every attack: the grid's names, the command line's lists and the
-//! table-driven tests come from it, so adding one is one file and one line.
+//! A registry: one static slice that lists every generator, or every attack. The names in grids, the lists of the
+//! command line and the table-driven tests come from it. So a new generator takes one file and one line.
 
 use serde_json::Value;
 
@@ -7,33 +7,33 @@ use crate::schema::Shape;
 
 /// One entry of a registry.
 pub struct Entry {
-    /// Its name in configurations and records.
+    /// Its name in grid files and records.
     pub name: &'static str,
-    /// What it is, in a sentence.
+    /// What it is, in one sentence.
     pub summary: &'static str,
-    /// Its fields with their defaults; without those that may be absent and are.
+    /// Its fields with their defaults, as JSON. Optional fields that are absent by default are left out.
     pub defaults: fn() -> Value,
-    /// What its settings are read from, by path.
+    /// The [`Shape`] of its settings at a path.
     pub shape: fn(&[&'static str]) -> Shape,
 }
 
-/// Declares `REGISTRY`, a slice of [`Entry`], and `Spec`, the enum that a grid file names its variants by.
+/// Declares `REGISTRY`, a slice of [`Entry`], and `Spec`, an enum with one variant per entry.
 ///
-/// Each line is a name, a file and the type in it, with defaults, that implements the trait, and a summary; the line is the
-/// file's `mod` and `pub use`, too. The method gives the trait object of a `Spec`. The crate that calls it depends on serde and
-/// serde_json.
+/// Each line gives a name, a file, the type in that file, and a summary. The type must implement `Default` and the
+/// trait. The line also declares the file's `mod` and `pub use`. The method returns a `Spec` as a trait object. The
+/// calling crate must depend on serde and serde_json.
 #[macro_export]
 macro_rules! registry {
     ($trait:ident as $method:ident; $($name:literal $module:ident::$variant:ident, $summary:literal;)*) => {
         $(mod $module; pub use $module::$variant;)*
 
-        /// One of the [`REGISTRY`] with its settings, as a configuration names it.
+        /// An entry of [`REGISTRY`] with its settings, as a grid file writes it.
         #[derive(Clone, Debug, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
         pub enum Spec {
             $(#[doc = $summary] #[serde(rename = $name)] $variant($variant),)*
         }
 
-        /// All that can be named.
+        /// All entries.
         pub static REGISTRY: &[$crate::registry::Entry] = &[$($crate::registry::Entry {
             name: $name,
             summary: $summary,

@@ -1,21 +1,23 @@
-//! Random streams: one algorithm for every random number in the project, stable for ever.
+//! Random streams: one algorithm for every random number in the project. It never changes.
 //!
 //! A [`Stream`] is ChaCha20 (64-bit counter, zero nonce) under a 32-byte key. Streams form a tree: [`Stream::new`] makes
-//! the root from a seed, [`Stream::split`] a child from a label, so that each purpose ("weights", "order", "attack") has
-//! its own stream, and adding a purpose never shifts the numbers of another one. The mappings from words to numbers are
-//! our own, because those of general libraries change between releases; the known-answer tests below pin them.
+//! the root from a seed, and [`Stream::split`] makes a child from a label. So each purpose ("weights", "order",
+//! "attack") has its own stream, and a new purpose never shifts the numbers of another one.
+//!
+//! The mappings from words to numbers are our own, because general libraries change theirs between releases. The
+//! known-answer tests in `tests/rng.rs` pin them.
 
 use rand_chacha::{
     ChaCha20Rng,
     rand_core::{Rng, SeedableRng},
 };
 
-/// Domain of the hash that turns a seed into a key. A change here changes every random number of the project.
+/// Context of the hash that turns a seed into a key. A change here changes every random number of the project.
 const ROOT: &str = "brink 2026 random stream, version 1";
 
 /// A position in an endless, reproducible sequence of random words.
 ///
-/// Cloning copies the position: both copies then give the same numbers. Use [`Stream::split`] for a different sequence.
+/// A clone has the same position, so both give the same numbers. Use [`Stream::split`] for a different sequence.
 #[derive(Clone)]
 pub struct Stream {
     key: [u8; 32],
@@ -28,7 +30,7 @@ impl Stream {
         Self::from_key(blake3::derive_key(ROOT, &seed.to_le_bytes()))
     }
 
-    /// The stream of a key that is already uniformly random, e.g. one derived from a secret.
+    /// The stream of a key. The key must be uniformly random already, e.g. derived from a secret.
     pub fn from_key(key: [u8; 32]) -> Self {
         Self {
             key,
@@ -36,9 +38,9 @@ impl Stream {
         }
     }
 
-    /// The independent child stream called `label`; this stream does not advance.
+    /// The independent child stream called `label`. This stream does not advance.
     ///
-    /// The child depends on this stream's key and the label alone, not on how many numbers were drawn before.
+    /// The child depends only on this stream's key and the label, not on how many numbers were drawn before.
     /// `split("a").split("b")` and `split("a/b")` are different streams.
     pub fn split(&self, label: &str) -> Self {
         Self::from_key(*blake3::keyed_hash(&self.key, label.as_bytes()).as_bytes())
@@ -56,31 +58,31 @@ impl Stream {
         high << 32 | low
     }
 
-    /// A uniform number in `[0, 1)`: a multiple of 2^-24, out of the upper 24 bits of one word.
+    /// A uniform number in `[0, 1)`: a multiple of 2^-24, made from the upper 24 bits of one word.
     pub fn uniform(&mut self) -> f32 {
         const STEP: f32 = 1.0 / (1 << 24) as f32;
         (self.next_u32() >> 8) as f32 * STEP
     }
 
-    /// A uniform number in `[lo, hi]`, one word; `hi` itself can only come up through rounding.
+    /// A uniform number in `[lo, hi]`, made from one word. Only rounding can give `hi` itself.
     pub fn uniform_in(&mut self, lo: f32, hi: f32) -> f32 {
         lo + (hi - lo) * self.uniform()
     }
 
-    /// A standard normal number, |z| <= 6.7, two words.
+    /// A standard normal number with |z| <= 6.7, made from two words.
     ///
-    /// The cosine half of Box-Muller in f64. Logarithm and cosine come from the `libm` crate rather than the system's C
-    /// library, so that the bits are the same on every platform. The sine half is not used: a stream then has no state
-    /// besides its position.
+    /// This is the cosine half of Box-Muller in f64. Logarithm and cosine come from the `libm` crate, not from the
+    /// system's C library, so the bits are the same on every platform. The sine half is dropped, because keeping it
+    /// would give the stream a state besides its position.
     pub fn normal(&mut self) -> f32 {
         const STEP: f64 = 1.0 / (1u64 << 32) as f64;
-        let radius = (f64::from(self.next_u32()) + 1.0) * STEP; // (0, 1]: its logarithm is finite
+        let radius = (f64::from(self.next_u32()) + 1.0) * STEP; // in (0, 1], so its logarithm is finite
         let turn = f64::from(self.next_u32()) * STEP;
         let z = (-2.0 * libm::log(radius)).sqrt() * libm::cos(std::f64::consts::TAU * turn);
         z as f32
     }
 
-    /// A uniform whole number in `0..n`, without bias (Lemire's multiplication with rejection).
+    /// A uniform whole number in `0..n` without bias, by Lemire's multiplication with rejection.
     ///
     /// # Panics
     /// If `n` is 0.
@@ -110,7 +112,7 @@ impl Stream {
         order
     }
 
-    /// `k` distinct numbers out of `0..n`, every ordered choice equally likely.
+    /// `k` distinct numbers out of `0..n` in random order. Every ordered choice is equally likely.
     ///
     /// # Panics
     /// If `k > n`.
@@ -126,7 +128,7 @@ impl Stream {
     }
 }
 
-/// Shows the position only: the key may come from a secret.
+/// Shows only the position, because the key may come from a secret.
 impl std::fmt::Debug for Stream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Stream")

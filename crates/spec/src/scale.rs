@@ -1,10 +1,10 @@
-//! How much of the paper's work is done: minutes on a desk, the paper's own numbers, or a size of one's own.
+//! The size of a run: minutes on a desk, the paper's own numbers, or a custom size.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// The size of a run, by its name.
+/// The size of a run, by its name: 1 to 30 lower-case letters, digits and `-`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "&'static str")]
 pub struct Scale(&'static str);
@@ -14,7 +14,7 @@ pub struct Scale(&'static str);
 #[error("`{0}` cannot name a scale; use lower-case letters, digits and `-`, 30 at most")]
 pub struct Unfit(String);
 
-/// A scale's longest name.
+/// The longest name of a scale, in bytes.
 const LONGEST: usize = 30;
 
 impl Scale {
@@ -24,10 +24,10 @@ impl Scale {
     /// The paper's own setting.
     pub const PAPER: Self = Self("paper");
 
-    /// Whether `text` can name a scale.
+    /// Checks that `text` can name a scale.
     ///
     /// # Errors
-    /// If it cannot.
+    /// If `text` is empty, longer than 30 bytes, or has another character than `a-z`, `0-9` and `-`.
     pub fn check(text: &str) -> Result<(), Unfit> {
         let plain = |b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-');
         match (1..=LONGEST).contains(&text.len()) && text.bytes().all(plain) {
@@ -41,7 +41,7 @@ impl Scale {
         self.0
     }
 
-    /// What a title says after its subject: nothing at the paper's scale, a warning at any other.
+    /// The suffix of a title: empty at the paper's scale, and ` (NAME scale)` at any other scale.
     pub fn title_suffix(self) -> String {
         match self {
             Self::PAPER => String::new(),
@@ -76,7 +76,7 @@ impl FromStr for Scale {
         let known = [Self::DESK, Self::PAPER]
             .into_iter()
             .find(|own| own.0 == text);
-        // A process has one scale of its own, so a name may live as long as the process.
+        // A process reads few scales, so it can keep their names until it ends.
         Ok(known.unwrap_or_else(|| Self(text.to_owned().leak())))
     }
 }

@@ -1,7 +1,7 @@
-//! What a type is read from, found out by asking it: the fields of a mapping, the names of which one is to be given, the bounds of a number.
+//! The schema of a type: the fields of a mapping, the names of an enum, the bounds of a number.
 //!
-//! A type that can be deserialized says what it wants before it gets anything. So a [`Shape`] is found by an attempt to read the type from
-//! nothing, which ends where the question is answered.
+//! serde's `Deserialize` says what it expects before it gets any data. So [`shape`] starts to deserialize the type, and
+//! the deserializer stops with the answer as its error.
 
 use std::fmt;
 
@@ -13,20 +13,20 @@ use serde::{
     },
 };
 
-/// What is written in one place of a configuration.
+/// What a grid file may hold in one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Nothing beside the name.
+    /// Nothing but the name.
     Nothing,
-    /// What this says, e.g. "a number above 0".
+    /// A value, described in words, e.g. "a number above 0".
     Value(String),
-    /// One of these names, which may have a content.
+    /// One of these names. A name may have content.
     OneOf(&'static [&'static str]),
     /// A mapping with these fields.
     Fields(&'static [&'static str]),
 }
 
-/// What a `T` has at `path`: fields and variants by name, items of lists without one.
+/// The shape of a `T` at `path`. The path has the names of fields and variants; an item of a list adds nothing to it.
 ///
 /// ```
 /// use spec::schema::{Shape, shape};
@@ -46,11 +46,11 @@ pub fn shape<T: DeserializeOwned>(path: &[&'static str]) -> Shape {
     }
 }
 
-/// Asks for what is at the end of a path.
+/// Asks for the shape at the end of a path.
 #[derive(Clone, Copy)]
 struct Question<'p>(&'p [&'static str]);
 
-/// The answer. That nothing can be read is the way to get it.
+/// The answer. It is an error type, because an error ends deserialization early.
 #[derive(Debug)]
 struct Answer(Shape);
 
@@ -73,7 +73,7 @@ impl Error for Answer {
         Self::value(&message.to_string())
     }
 
-    /// A checked number says what it has to be.
+    /// A checked number reports its bounds as `expected`.
     fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
         Self::value(&expected.to_string())
     }
@@ -193,13 +193,13 @@ impl Question<'_> {
         seed.deserialize(name)
     }
 
-    /// What is behind the name.
+    /// The question after the name.
     fn rest(&self) -> Question<'_> {
         Question(self.0.get(1..).unwrap_or_default())
     }
 }
 
-/// A list of one.
+/// A list of one item.
 impl<'de> SeqAccess<'de> for Question<'_> {
     type Error = Answer;
 
@@ -211,7 +211,7 @@ impl<'de> SeqAccess<'de> for Question<'_> {
     }
 }
 
-/// A mapping with the field of the path; the answer ends it before it is asked for another.
+/// A mapping with one field: the first name of the path. The answer ends it before serde asks for a second field.
 impl<'de> MapAccess<'de> for Question<'_> {
     type Error = Answer;
 

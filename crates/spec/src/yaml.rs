@@ -1,12 +1,17 @@
-//! Reading YAML so that every mistake is answered with its place and its fix.
+//! A YAML reader whose errors name the place of a mistake and its fix.
 //!
-//! A file and all that it includes become one tree whose nodes know where they stand. The overlays of a [`Scale`] and overrides
-//! (`--set path=value`) are laid over the tree, and only then is it read into the wanted type. So every error names either file,
-//! line and column or the argument that caused it, shows the value, and offers the nearest name for an unknown one.
+//! A file and its includes become one tree, in which each node knows its position. The overlays of a [`Scale`] and the
+//! overrides (`--set path=value`) are merged over the tree. Then the tree is read into the wanted type. So every error
+//! names the file, line and column or the override that caused it. It shows the value, and suggests the nearest name
+//! for an unknown one.
 //!
-//! What the files may rely on beyond YAML itself: an enum variant is written `name: {fields}`, and a bare `name` or
-//! `name:` stands for all of its defaults; where the type is a [`Sweep`], lists in fields stand for an entry each; numbers are
-//! finite and decimal; only `true` and `false` are booleans; tags are refused. A [`Veil`] keeps a secret out of all messages.
+//! These rules go beyond YAML:
+//!
+//! * An enum variant is written `name: {fields}`. A bare `name` or `name:` has all defaults.
+//! * Where the type is a [`Sweep`], a list in a field stands for one entry per item.
+//! * Numbers are finite and decimal. Only `true` and `false` are booleans. Tags are refused.
+//!
+//! A [`Veil`] keeps a secret out of all messages.
 
 mod error;
 mod include;
@@ -39,7 +44,7 @@ use error::Sources;
 use include::{File, Includes};
 use tree::Source;
 
-/// A text in YAML, with what it includes and what was changed of it.
+/// A YAML document, with its includes and its overrides.
 pub struct Document {
     /// The file itself, then what it includes.
     files: Vec<File>,
@@ -50,13 +55,14 @@ pub struct Document {
 }
 
 impl Document {
-    /// Reads the file at `path` and all that it includes, each by `read`. Messages show nothing that `veil` hides.
+    /// Reads the file at `path` and its includes, each with `read`. Messages show nothing that `veil` hides.
     ///
-    /// A file may say `include: [FILE, ...]` at its top, relative to its own folder. The files are merged in this order, and the file
-    /// itself over them: mappings merge, everything else is replaced, later wins.
+    /// A file may have `include: [FILE, ...]` at its top. The paths are relative to the folder of the file. The includes
+    /// are merged in this order, and the file itself over them: see [`merge()`].
     ///
     /// # Errors
-    /// If a file cannot be read, is not YAML, includes itself, or includes a file that is not in the folder of the first or below.
+    /// If a file cannot be read, is not YAML, or includes itself. If an include is outside the folder of the first file,
+    /// or there are more than 100 files.
     pub fn open(
         path: &Path,
         read: &dyn Fn(&Path) -> io::Result<String>,
@@ -67,7 +73,7 @@ impl Document {
         Self::of(includes.files, root, veil)
     }
 
-    /// Parses `text`, which messages call `name` and which includes nothing. Messages show nothing that `veil` hides.
+    /// Parses `text`, which may not include files. Messages call it `name`, and show nothing that `veil` hides.
     ///
     /// # Errors
     /// If the text is not YAML.
@@ -99,7 +105,8 @@ impl Document {
         }
     }
 
-    /// Merges the overlays of `scale` over what they stand beside and drops all others. Returns the names of the scales that have overlays.
+    /// Merges each overlay of `scale` over the mapping that holds it, and drops all other overlays. Returns the names of
+    /// all scales that have overlays.
     ///
     /// ```
     /// use spec::{Scale, yaml::{Document, Veil}};
@@ -113,7 +120,7 @@ impl Document {
     /// ```
     ///
     /// # Errors
-    /// If an overlay is no mapping, or stands inside of another one.
+    /// If an overlay is no mapping, is for `paper`, or is inside another overlay.
     pub fn at_scale(&mut self, scale: Scale) -> Result<Vec<String>, Error> {
         let mut names = Vec::new();
         match scales::resolve(&mut self.root, scale, &mut names) {
@@ -122,10 +129,14 @@ impl Document {
         }
     }
 
-    /// Lays overrides over it, each `path=value`.
+    /// Applies overrides in order, each `path=value`. The value is YAML.
     ///
-    /// The path's parts are separated by dots; each one is a key of a mapping, the index (from 0) of a list item, or the name
-    /// of the only list item that is this enum variant; `*` is every entry. Keys that are not there are added. The value is YAML.
+    /// Dots separate the parts of the path. A part is one of:
+    ///
+    /// * a key of a mapping, which is added if it is missing;
+    /// * the index of a list item, from 0;
+    /// * the name of an enum variant, if exactly one list item is this variant;
+    /// * `*`, which is every entry of a list or mapping.
     ///
     /// ```
     /// use spec::yaml::{Document, Veil};
@@ -139,7 +150,7 @@ impl Document {
     /// ```
     ///
     /// # Errors
-    /// If an override has no value, or its path leads nowhere.
+    /// If an override has no `=`, its value is not YAML, or its path leads nowhere.
     pub fn set(&mut self, overrides: &[impl AsRef<str>]) -> Result<(), Error> {
         for argument in overrides {
             let (argument, index) = (argument.as_ref(), self.arguments.len());
@@ -154,7 +165,7 @@ impl Document {
     /// Changes the tree.
     ///
     /// # Errors
-    /// What `change` finds wrong.
+    /// Those of `change`.
     pub fn change(
         &mut self,
         change: impl FnOnce(&mut Node) -> Result<(), Fault>,
@@ -162,7 +173,7 @@ impl Document {
         change(&mut self.root).map_err(|fault| self.explain(fault))
     }
 
-    /// Reads it.
+    /// Reads the document as a `T`.
     ///
     /// # Errors
     /// If it does not hold a `T`.
@@ -170,8 +181,9 @@ impl Document {
         reader::read(&self.root).map_err(|fault| self.explain(fault))
     }
 
-    /// Where the value at `path` stands: the file and the line, from 1, on which it begins; none if an override put it there. For mistakes
-    /// that show only after all is read. The path is one of an override, with indices for list items.
+    /// The file of the value at `path`, and its first line, from 1. `None` if there is no such value, or an override set
+    /// it. It serves errors that are found only after reading. `path` is as in [`Document::set`], but list items have
+    /// only indices.
     ///
     /// ```
     /// use spec::yaml::{Document, Veil};
@@ -191,7 +203,7 @@ impl Document {
         }
     }
 
-    /// The overrides of which nothing is left in the tree.
+    /// The overrides that left nothing in the tree.
     pub fn without_effect(&self) -> Vec<&str> {
         let mut left = vec![false; self.arguments.len()];
         self.root.visit(&mut |spot| {
@@ -203,7 +215,7 @@ impl Document {
         lost.map(|(argument, _)| argument.as_str()).collect()
     }
 
-    /// The tree as YAML, with the place that each value is from as a comment behind it, if these are wanted.
+    /// The tree as YAML. With `with_origins`, a comment behind each value names its file and line, or its override.
     pub fn to_yaml(&self, with_origins: bool) -> String {
         let origin = |spot: tree::Spot| match spot.source {
             Source::File(file) => format!("{}:{}", self.files[file].name, spot.line),
@@ -227,7 +239,7 @@ impl Document {
     }
 }
 
-/// Reads `text`, which messages call `name`.
+/// Reads `text`. Messages call it `name`.
 ///
 /// # Errors
 /// If the text is not YAML or does not hold a `T`.
@@ -235,10 +247,10 @@ pub fn parse<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, Error> {
     parse_with(name, text, &[] as &[&str])
 }
 
-/// Reads `text`, which messages call `name`, under `overrides`, as [`Document::set`] lays them.
+/// Reads `text` under `overrides`, as [`Document::set`] applies them. Messages call it `name`.
 ///
 /// # Errors
-/// As [`parse`], and as [`Document::set`].
+/// Those of [`parse`] and [`Document::set`].
 pub fn parse_with<T: DeserializeOwned>(
     name: &str,
     text: &str,

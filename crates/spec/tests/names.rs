@@ -38,7 +38,7 @@ fn an_id_of_something_that_is_no_json_is_refused() {
     assert!(Id::of(&map).unwrap_err().to_string().contains("text keys"));
 }
 
-/// Steps are named by what they are written as.
+/// Identifiers hash the JSON of a number, so -0 and 0 must be written alike.
 #[test]
 fn a_zero_below_zero_is_the_same_zero() {
     let zero = json!(0.0).to_string();
@@ -144,7 +144,7 @@ fn near_names_forgive_case_hyphens_and_swapped_letters() {
     assert_eq!(nearest("cfiar10", names), Some("cifar10"));
     assert_eq!(nearest("gtsrb", names), None);
     assert_eq!(nearest("ab", ["cd"]), None);
-    assert_eq!(nearest::hint("x", &[]), "none is known here");
+    assert_eq!(nearest::hint("x", &[]), "no names are known here");
 }
 
 #[test]

@@ -1,7 +1,6 @@
-//! Known answers of the random streams: a change of any of them changes every experiment ever run.
+//! Known answers of the random streams. A change of any of them changes every experiment.
 //!
-//! The first floats were computed a second time from the words in Python: `math.log` and `math.cos` in f64,
-//! rounded to f32, gave the same bits.
+//! Python gave the same bits for the first floats: `math.log` and `math.cos` in f64 of the same words, rounded to f32.
 
 use proptest::prelude::*;
 use spec::Stream;
@@ -43,7 +42,7 @@ fn floats_are_known_to_the_bit() {
 
 #[test]
 fn a_million_normals_are_known_to_the_bit() {
-    // Pins the logarithm and the cosine over their whole range: an update of `libm` must not move a single bit.
+    // Covers the whole range of the logarithm and the cosine: an update of `libm` must not change a single bit.
     let mut hash = blake3::Hasher::new();
     for z in draw(1_000_000, Stream::normal) {
         hash.update(&z.to_bits().to_le_bytes());
@@ -121,7 +120,7 @@ fn every_order_of_three_is_equally_likely() {
         *counts.entry(stream.permutation(3)).or_insert(0) += 1;
     }
     assert_eq!(counts.len(), 6);
-    // 1000 expected each, standard deviation 29.
+    // Each count is 1000 on average, with standard deviation 29.
     assert!(
         counts.values().all(|count| (850..1150).contains(count)),
         "{counts:?}"
@@ -130,8 +129,8 @@ fn every_order_of_three_is_equally_likely() {
 
 #[test]
 fn below_rejects_what_would_make_some_numbers_likelier() {
-    // Four words fall on every three numbers below 3 * 2^62. Without rejection, taking the remainder would double the
-    // lowest third, and multiplying would double the multiples of 3: to half of all draws instead of a third.
+    // There are 4/3 times as many 64-bit words as numbers below 3 * 2^62. Without rejection, the remainder would double
+    // the share of the lowest third, and the multiplication that of the multiples of 3: from 1/3 to 1/2 of all draws.
     let drawn = draw(4000, |s| s.below(3usize << 62));
     let low = drawn.iter().filter(|x| **x < 1 << 62).count();
     let multiples = drawn.iter().filter(|x| x.is_multiple_of(3)).count();

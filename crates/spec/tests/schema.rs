@@ -1,4 +1,4 @@
-//! What types say that they are read from.
+//! The shapes of types.
 
 use serde::Deserialize;
 use spec::checked::{Count, NonEmpty, UnitInterval};
@@ -74,7 +74,7 @@ fn every_place_has_a_shape() {
     assert_eq!(shape::<Grid>(&["only", "named"]), value("text"));
 }
 
-/// A question that has no answer ends all the same.
+/// A path that does not exist must not loop or panic.
 #[test]
 fn a_place_that_is_not_there_has_none() {
     for path in [

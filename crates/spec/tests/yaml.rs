@@ -1,4 +1,4 @@
-//! What people read when a grid file or an override is wrong, to the letter; and that right ones mean what they say.
+//! The exact messages for wrong grid files and overrides, and the values of right ones.
 
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -75,7 +75,7 @@ fn argued(index: usize, argument: &str) -> Place {
     }
 }
 
-/// The whole message about `text`, without its trailing blanks.
+/// The whole message about `text`.
 fn message(text: &str, overrides: &[&str]) -> String {
     let error = yaml::parse_with::<Grid>("grid.yaml", text, overrides).expect_err(text);
     error.to_string()
@@ -238,7 +238,7 @@ fn every_mistake_is_found_where_it_stands() {
         (
             "name: t\ngenerators:\n  - ours:\n    iterations: 5",
             "4:5",
-            "`iterations` stands beside `ours`, where one name is wanted",
+            "only one name is allowed here, not `ours` and `iterations`",
             "indent `iterations` if it belongs to `ours`, or make it `- iterations`",
         ),
         (
@@ -262,7 +262,7 @@ fn every_mistake_is_found_where_it_stands() {
         (
             "name: !secret t",
             "1:7",
-            "`!secret` is a tag, which is not read",
+            "`!secret` is a tag; tags are not supported",
             "delete it, or put the text in quotes",
         ),
         (
@@ -274,7 +274,7 @@ fn every_mistake_is_found_where_it_stands() {
         (
             "seeds: &s [*s]",
             "1:12",
-            "this alias stands inside of what it stands for",
+            "this alias is inside the value that it stands for",
             "write the value out",
         ),
         (
@@ -472,7 +472,7 @@ fn a_wrong_override_is_named_instead_of_a_line() {
         ),
         (
             "seeds.1=5",
-            "`seeds` has no item 1\n  = items count from 0, and there are 1",
+            "`seeds` has no item 1\n  = items are counted from 0, and there are 1",
         ),
         ("name.first=5", "`name` is `t`, which has no `first` inside"),
         (
@@ -486,7 +486,7 @@ fn a_wrong_override_is_named_instead_of_a_line() {
         ("generators.dbi=5", "`5` is not a mapping"),
         (
             "generators.2.dbi=5",
-            "`dbi` stands beside `ours`, where one name is wanted\n  = to have it instead of `ours`, set the whole mapping, as PATH={dbi: ...}",
+            "only one name is allowed here, not `ours` and `dbi`\n  = to replace `ours`, set the whole mapping, e.g. PATH={dbi: ...}",
         ),
     ];
     for (argument, expected) in cases {
@@ -519,7 +519,7 @@ grid.yaml:2:14: unknown field `größe`
     );
 }
 
-/// Writing a value and reading it back.
+/// Writes a value and reads it back.
 fn round_trip<T: Serialize + DeserializeOwned>(value: &T) -> T {
     let text = serde_yaml::to_string(value).unwrap();
     yaml::parse("written", &text).unwrap_or_else(|error| panic!("{text}\n{error}"))
@@ -636,7 +636,7 @@ fn a_wrong_override_among_several_is_named_instead_of_a_line() {
     assert_eq!(error.place(), &argued(0, argument));
 }
 
-/// The same rule for every number: what other readers of YAML take for another number, or for none, is refused with the fix.
+/// Notations that other YAML readers read differently are refused, with the fix.
 #[test]
 fn only_decimal_numbers_are_numbers() {
     let read = |word: &str| {
@@ -672,9 +672,9 @@ fn only_decimal_numbers_are_numbers() {
     ] {
         assert_eq!(read(word), Ok(number), "{word}");
     }
-    let octal = ": leading zeros mean octal digits elsewhere";
-    let small = "it is too close to 0 for a number of 64 bits; write 0, or at least 1e-307";
-    let large = "it is too large for a number of 64 bits; write at most 1e308";
+    let octal = ": other YAML readers take leading zeros for octal";
+    let small = "it is too close to 0 for a 64-bit number; write 0, or at least 1e-307";
+    let large = "it is too large for a 64-bit number; write at most 1e308";
     for (word, hint) in [
         ("1e-400", small.to_owned()),
         ("0.000001e-400", small.to_owned()),
@@ -688,14 +688,14 @@ fn only_decimal_numbers_are_numbers() {
         ("0b11", "write it in decimal digits: `3`".to_owned()),
         ("1_000", "write `1000`".to_owned()),
         ("'1,5'", "write `1.5`".to_owned()),
-        ("'1.5'", "it is text; take the quotes off".to_owned()),
+        ("'1.5'", "it is text; remove the quotes".to_owned()),
         (".inf", "write a finite number".to_owned()),
         ("-.INF", "write a finite number".to_owned()),
         (".nan", "write a finite number".to_owned()),
         ("Infinity", "write a finite number".to_owned()),
         (
             "'1:30'",
-            "write one decimal number: parts of sixty are not read".to_owned(),
+            "write one decimal number: base 60 is not supported".to_owned(),
         ),
         ("1e", String::new()),
         ("1e3f", String::new()),
@@ -738,7 +738,7 @@ fn lists_in_fields_cannot_multiply_without_end() {
     );
 }
 
-/// A thing that took minutes when each item was copied with all others.
+/// This took minutes when each item was copied together with all others.
 #[test]
 fn a_long_list_is_read_in_a_moment() {
     let rates: Vec<String> = (0..50_000).map(|n| format!("{n}e-9")).collect();
@@ -748,7 +748,7 @@ fn a_long_list_is_read_in_a_moment() {
     assert!(begin.elapsed().as_secs() < 10, "{:?}", begin.elapsed());
 }
 
-/// Items more than are wanted would else be dropped without a word.
+/// serde alone would drop extra items without an error.
 #[test]
 fn a_list_of_a_certain_length_has_that_length() {
     let read = |text| yaml::parse::<[f64; 3]>("grid.yaml", text);
@@ -759,7 +759,7 @@ fn a_list_of_a_certain_length_has_that_length() {
     }
 }
 
-/// A value of several files and overlays, as JSON.
+/// The merged value of `files` at `scale`, as JSON. The first file is the document.
 fn merged(files: &[(&str, &str)], scale: &str, overrides: &[&str]) -> serde_json::Value {
     let read = |path: &std::path::Path| {
         let name = path.to_str().unwrap();
@@ -798,7 +798,7 @@ fn a_star_stands_for_every_entry_of_a_mapping_too() {
     assert_eq!(read, json!({"a": {"x": {"n": 7}, "y": {"n": 7}}}));
 }
 
-/// Any tree of JSON.
+/// Arbitrary JSON.
 fn any_tree() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
         Just(serde_json::Value::Null),
@@ -818,7 +818,7 @@ fn any_tree() -> impl Strategy<Value = serde_json::Value> {
 }
 
 proptest! {
-    /// What is written reads as what was read, with comments or without.
+    /// The written YAML reads as the same value, with comments and without.
     #[test]
     fn a_tree_survives_being_written(tree in any_tree()) {
         let document = Document::parse("json", tree.to_string(), Veil::NONE).unwrap();

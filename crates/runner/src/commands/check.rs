@@ -1,4 +1,4 @@
-//! `check`: whether the results of a grid are what was computed. Nothing is written.
+//! `check`: compares the files of a grid with their checksums, the grid and each other. It writes nothing.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::plan::{self, Plan};
 use crate::say::say;
 use crate::session::Session;
 
-/// Lists what does not hold, and counts what does.
+/// Prints all problems, and counts the files.
 pub fn run(selected: &Selected) -> anyhow::Result<()> {
     let (session, part) = Session::select(selected).or_refuse()?;
     let store = Store::open_read_only(session.store_folder()).or_refuse()?;
@@ -41,11 +41,11 @@ pub fn run(selected: &Selected) -> anyhow::Result<()> {
     }
 }
 
-/// The files beside the records of targets and sets.
+/// The weight files and sample sets beside the records.
 #[derive(Default)]
 struct Files {
     problems: Vec<String>,
-    /// How many were checked, and how many are not there.
+    /// The number of files that were checked, and of those that are missing.
     weights: [usize; 2],
     sets: [usize; 2],
 }
@@ -54,7 +54,7 @@ impl Files {
     fn look(session: &Session, part: &Plan, store: &Store) -> Self {
         let mut files = Self::default();
         for step in &part.targets {
-            // A record that cannot be read is a problem of its own.
+            // `examine` reports a record that cannot be read.
             let Ok(Some(target)) = store.target(&step.id) else {
                 continue;
             };

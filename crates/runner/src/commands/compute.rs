@@ -1,4 +1,4 @@
-//! A grid: computes what is missing of it, and reports.
+//! Runs a grid: computes its missing steps, then makes its tables and figures.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ use crate::say::say;
 use crate::session::Session;
 use crate::signal::Signal;
 
-/// Computes the part that is selected; reports on all of the grid that there is.
+/// Computes the selected part of a grid. Reports on all records of the grid.
 pub fn run(selected: &Selected, how: &How, signal: &Signal) -> anyhow::Result<()> {
     let clock = Clock::start();
     let (session, part) = Session::select(selected).or_refuse()?;
@@ -62,8 +62,8 @@ pub fn run(selected: &Selected, how: &How, signal: &Signal) -> anyhow::Result<()
     Ok(())
 }
 
-/// Refuses work of which nothing can be done, though something is missing: it would end as if it were done. What is left out of a grid of which
-/// some can be done is said in its tables.
+/// Refuses a part that has open steps but can run none of them. Otherwise the command would look successful. If only
+/// some targets cannot run, the tables name them.
 fn something_to_do(session: &Session, part: &Plan) -> anyhow::Result<()> {
     let store = session.records()?;
     let mut left_out = Vec::new();

@@ -11,10 +11,10 @@ use crate::cli::Data;
 use crate::exit::Refuse;
 use crate::say::say;
 
-/// Does either.
+/// Runs the command.
 ///
 /// # Errors
-/// If a data set cannot be had.
+/// If a data set cannot be downloaded or read.
 pub fn run(command: Data) -> anyhow::Result<()> {
     match command {
         Data::List(folder) => {
@@ -61,7 +61,7 @@ pub fn run(command: Data) -> anyhow::Result<()> {
     }
 }
 
-/// Says where a data set is, and whether it is the official one.
+/// Prints where a data set is, and whether it was verified to be the official one.
 fn tell(dataset: data::Id, root: &Path, found: &Fetched) {
     let info = dataset.info();
     say!("{}: {}", info.title, found.folder.display());

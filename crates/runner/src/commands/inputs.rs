@@ -1,4 +1,4 @@
-//! What a grid reads from the disk, checked before any work, and before its steps are listed as if they could be done.
+//! Checks images and weight files before any work, and before a plan is listed.
 
 use anyhow::{Context, bail};
 use data::Presence;
@@ -8,16 +8,16 @@ use crate::execute::initial;
 use crate::plan::Plan;
 use crate::session::Session;
 
-/// Refuses images and weights of `part` that are there and cannot be used.
+/// Refuses images and weight files of `part` that exist but cannot be used.
 ///
 /// # Errors
-/// If some cannot be used; the message names them.
+/// If a file cannot be used. The message names it.
 pub fn check(session: &Session, part: &Plan) -> anyhow::Result<()> {
     usable_images(session, part)?;
     usable_weights(session, part)
 }
 
-/// Refuses images that are there and, as far as the first file and image show, damaged, of targets of which something is still to be made.
+/// Refuses damaged images of targets with open steps. It looks only at the first file and the first image.
 fn usable_images(session: &Session, part: &Plan) -> anyhow::Result<()> {
     let store = session.records()?;
     for target in &part.targets {
@@ -31,7 +31,7 @@ fn usable_images(session: &Session, part: &Plan) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Refuses weight files that cannot be what they are named for, of targets that are still to be made.
+/// Refuses weight files that do not fit their targets. Finished targets do not need their files.
 fn usable_weights(session: &Session, part: &Plan) -> anyhow::Result<()> {
     let store = session.records()?;
     for target in &part.targets {

@@ -1,4 +1,5 @@
-//! `list`: what a grid file may say, with every field, its default and what it may hold, out of the types that read it.
+//! `list`: everything a grid file may hold, with the default and the bounds of every field. It comes from the types that
+//! read a grid file.
 
 use models::train::Training;
 use serde_json::{Value, json};
@@ -26,7 +27,7 @@ pub fn print() {
     }
     say!("\ntraining (the field `train` of a target)");
     let mut training = json!(Training::default());
-    // Identifiers are older than this field: they leave it out where it is the default.
+    // This field is newer than the ids, so it is not serialized where it has its default.
     training["optimizer"] = json!(Training::default().optimizer);
     Section(shape::<Training>, &[]).fields(&training, &mut Vec::new(), 2);
     say!("\ngenerators");
@@ -41,10 +42,10 @@ pub fn print() {
     }
 }
 
-/// In the place of a default.
+/// Stands for the default of a field that has none.
 const REQUIRED: &str = "required";
 
-/// The defaults of a grid: what one has that says as little as it can.
+/// The defaults of a grid, read from the smallest grid.
 fn grid() -> Value {
     let least = "{name: a, title: a, key: {passphrase: a}, targets: {a: {dataset: fashion-mnist, model: resnet18}}, slice: {attack: identity}}";
     let mut grid = yaml::parse::<Grid>("least", least)
@@ -63,7 +64,7 @@ fn entries(registry: &[Entry]) {
     }
 }
 
-/// Fields of a grid and its targets that have sections of their own.
+/// The fields of a grid and its targets that have their own sections.
 const ELSEWHERE: &[&str] = &[
     "targets",
     "generators",
@@ -75,11 +76,11 @@ const ELSEWHERE: &[&str] = &[
     "train",
 ];
 
-/// The fields of one type, by the shapes at its paths, and those of them that have sections of their own.
+/// The shapes of one type by path, and the fields that have their own sections.
 struct Section(fn(&[&'static str]) -> Shape, &'static [&'static str]);
 
 impl Section {
-    /// Fields as a grid file would have them with their defaults, and behind each what it may hold.
+    /// Prints the fields at `path` as in a grid file, each with its default and what it may hold.
     fn fields(&self, defaults: &Value, path: &mut Vec<&'static str>, indent: usize) {
         let Shape::Fields(names) = (self.0)(path) else {
             return;
@@ -103,7 +104,7 @@ impl Section {
         }
     }
 
-    /// In a line what `shape`, the one at `path`, may hold.
+    /// Describes in one line what `shape`, the shape at `path`, may hold.
     fn holds(&self, shape: Shape, path: &mut Vec<&'static str>) -> String {
         match shape {
             Shape::Nothing => "nothing".to_owned(),
@@ -126,7 +127,7 @@ impl Section {
     }
 }
 
-/// A default as a grid file would have it.
+/// A default as in a grid file.
 fn text(default: &Value) -> String {
     match default {
         Value::Null => "not set".to_owned(),

@@ -1,4 +1,4 @@
-//! `plan` and `status`: what a grid consists of, and how much of it is done. Nothing is written.
+//! `plan` and `status`: the steps of a grid, and how many of them are done. They write nothing.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::plan;
 use crate::say::say;
 use crate::session::Session;
 
-/// Lists every step with its state and its hash.
+/// Lists every step with its state and its id.
 pub fn plan(selected: &Selected) -> anyhow::Result<()> {
     let (session, part) = Session::select(selected).or_refuse()?;
     inputs::check(&session, &part).or_refuse()?;
@@ -32,7 +32,7 @@ pub fn plan(selected: &Selected) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says for each target how many of its steps are done, and which ones are half-way.
+/// Prints for each target how many steps are done, and which steps have a saved state.
 pub fn status(selected: &Selected) -> anyhow::Result<()> {
     let (session, part) = Session::select(selected).or_refuse()?;
     inputs::check(&session, &part).or_refuse()?;
@@ -52,7 +52,7 @@ pub fn status(selected: &Selected) -> anyhow::Result<()> {
             // The steps of an attack are its runs.
             let attack = target.attacks.iter().find(|attack| attack.id == id);
             let mut runs = attack.iter().flat_map(|attack| &attack.runs);
-            // A process killed after the last of its records leaves a state to nothing.
+            // A process that was killed after its last record leaves a state of a finished step.
             if (open.contains(&id) || runs.any(|run| open.contains(&run.id)))
                 && let Some(store) = &store
                 && store.has_state(&id)?

@@ -1,4 +1,4 @@
-//! `table`, `plot` and `report`: reports out of records alone; neither images nor weights are needed.
+//! `table`, `plot` and `report`: tables and figures made only from records. They need no images and no weights.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::provenance::Clock;
 use crate::say::{note, say};
 use crate::session::Session;
 
-/// Prints the tables, and says where they and what they rest on are. Where nothing can be written, printing is all.
+/// Prints the tables, writes them, and lists the files. If the results folder is read-only, it only prints the tables.
 pub fn table(made: &Made) -> anyhow::Result<()> {
     let clock = Clock::start();
     let (session, store) = open(made).or_refuse()?;
@@ -30,7 +30,7 @@ pub fn table(made: &Made) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says where the figures are.
+/// Writes tables and figures, and lists the files of the figures.
 pub fn plot(made: &Made) -> anyhow::Result<()> {
     let clock = Clock::start();
     let (session, store) = open(made).or_refuse()?;
@@ -41,7 +41,7 @@ pub fn plot(made: &Made) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes the page, and says where it is.
+/// Writes the page, and prints its path.
 pub fn page(made: &Made) -> anyhow::Result<()> {
     let clock = Clock::start();
     let (session, store) = open(made).or_refuse()?;
@@ -62,7 +62,7 @@ fn is_figure(file: &Path) -> bool {
     matches!(extension, Some("svg" | "png"))
 }
 
-/// Whether it was not allowed to write.
+/// Whether a file or folder could not be written because it is read-only.
 fn is_read_only(error: &anyhow::Error) -> bool {
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
     causes.any(|cause: &std::io::Error| {
@@ -73,7 +73,7 @@ fn is_read_only(error: &anyhow::Error) -> bool {
     })
 }
 
-/// Refuses to write over what shows more, unless that is asked for.
+/// Refuses to overwrite results that show other steps, unless `--force` is given.
 fn spare(
     made: &Made,
     session: &Session,

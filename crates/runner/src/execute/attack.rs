@@ -1,4 +1,4 @@
-//! A modification of a target, and every set asked about the result.
+//! Attacks a target, and tests the modified model with every sample set.
 
 use anyhow::Context;
 use attacks::Change;
@@ -15,10 +15,10 @@ use crate::plan::{self, AttackStep, RunStep, TargetStep};
 use crate::progress::Progress;
 use crate::provenance::Clock;
 
-/// A model of which no weight changed answered otherwise than before: no number of this run can be trusted.
+/// No weight changed, but the labels or the accuracy did. So no number of this run can be trusted.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{name}: no weight changed, but {flipped} of the labels did, and the accuracy went from {} to {}; the samples or the arithmetic are not what they were, and `runner check` tells which files are",
+    "{name}: no weight changed, but {flipped} of the labels changed, and the accuracy went from {} to {}; the samples or the arithmetic have changed: run `runner check` to find changed files",
     accuracy[0],
     accuracy[1]
 )]
@@ -28,7 +28,10 @@ struct FlippingControl {
     accuracy: [Rate; 2],
 }
 
-/// Stops everything if a model of which no weight `changed` answers otherwise than the untouched one.
+/// Refuses a model that gives other labels or another accuracy, although none of its weights `changed`.
+///
+/// # Errors
+/// If `changed` is 0 and a label flipped or the accuracy changed. The whole run must stop.
 fn control(
     name: &str,
     changed: u64,
@@ -46,10 +49,10 @@ fn control(
 }
 
 impl Executor<'_> {
-    /// Does the attacks of `step` that have runs without a record, as far as there are sets to ask.
+    /// Runs the attacks of `step` that have runs without a record. Skips runs whose set could not be made.
     ///
     /// # Errors
-    /// If there is no going on.
+    /// If the work cannot continue.
     pub(super) fn attacks(
         &self,
         step: &TargetStep,
@@ -74,10 +77,10 @@ impl Executor<'_> {
         Ok(())
     }
 
-    /// Forgets the state of `attack` once all of its runs have their records: any other may still go on from it.
+    /// Deletes the state of `attack` once all its runs have records. Before that, a missing run may still resume from it.
     ///
     /// # Errors
-    /// If a record cannot be read.
+    /// If a record cannot be read, or the state cannot be deleted.
     pub(super) fn forget_if_done(&self, attack: &AttackStep) -> store::Result<()> {
         if self.store.has_state(&attack.id)? && self.missing_runs(&attack.runs)?.is_empty() {
             self.store.clear_state(&attack.id)?;
@@ -85,7 +88,7 @@ impl Executor<'_> {
         Ok(())
     }
 
-    /// Those of `runs` that have no record.
+    /// The runs among `runs` that have no record.
     ///
     /// # Errors
     /// If a record cannot be read.
@@ -130,7 +133,7 @@ impl Executor<'_> {
         for (run, prepared) in asked {
             let (judged, classes) = match prepared.ask(&BlackBox(&network)) {
                 Ok(answers) => answers,
-                // What a model cannot answer about one set it may answer about the next.
+                // The model may still have labels for the next set.
                 Err(error) => {
                     unanswered.get_or_insert(error);
                     continue;
@@ -206,7 +209,7 @@ mod tests {
         assert!(message.starts_with(said), "{message}");
         let worse = [Rate::new(8, 10), Rate::new(7, 10)];
         let error = anyhow::Error::from(control("ours/lr=0", 0, quiet, worse).unwrap_err());
-        // It is not a failure of one step, after which the others go on.
+        // This error is not tolerated, so it ends the whole run.
         let mut failures = Failures::default();
         assert!(
             failures

@@ -1,4 +1,4 @@
-//! Drives one job from where it was left to its end, saving its state on the way.
+//! Drives one job to its end. It resumes from a saved state, and saves the state on the way.
 
 use std::time::{Duration, Instant};
 
@@ -13,9 +13,9 @@ use crate::provenance::Clock;
 /// When to save the state of a step in flight.
 #[derive(Clone, Copy)]
 pub enum Saving {
-    /// Every two minutes: what a power cut may cost, against some 100 MB written.
+    /// Every two minutes. A crash then costs two minutes of work, and each state costs about 100 MB of writing.
     ByTheClock,
-    /// After so many iterations.
+    /// Every so many iterations.
     Every(usize),
 }
 
@@ -35,11 +35,11 @@ const JOB: &str = "job";
 const SECONDS: &str = "seconds";
 
 impl Executor<'_> {
-    /// Runs `job`, which is the work of step `id` and rests `on` the content of its images or the sum of its target, to its end. If a signal
-    /// comes, the process ends here with the state saved.
+    /// Runs `job`, the work of step `id`, to its end. `on` is the checksum of its input: the images of a target, or the
+    /// sum of the target for every other step. If a signal comes, the process saves the state and ends here.
     ///
     /// # Errors
-    /// If the job fails, or its state can be neither read nor written.
+    /// If the job fails, or its state cannot be read or written.
     pub(super) fn drive<T>(
         &self,
         id: &Id,
@@ -71,7 +71,7 @@ impl Executor<'_> {
         Ok(job.finish()?)
     }
 
-    /// Goes on where an earlier session was.
+    /// Restores the state of an earlier session, if there is one.
     fn take_up<T>(
         &self,
         id: &Id,

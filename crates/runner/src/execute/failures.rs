@@ -1,25 +1,24 @@
-//! Steps that cannot be done, while the rest of a grid can.
+//! Failed steps, which do not stop the rest of a grid.
 
 use std::fmt;
 
 use crate::progress::Progress;
 
-/// What went wrong, a line for each step.
+/// The failures of a run, one line per step.
 #[derive(Clone, Debug, Default, thiserror::Error)]
 pub struct Failures(Vec<String>);
 
 impl Failures {
-    /// Whether everything went well.
+    /// Whether no step failed.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// What a step came to. A computation that failed is noted and nothing comes of it: a loss that diverged, samples that could not be
-    /// made, a model without labels, images or weights that are not what they should be. Whatever else goes wrong (e.g. a full
-    /// disk) would go wrong with every step.
+    /// The result of a step, or `None` if the step itself failed. Such a failure is noted: a diverged loss, samples that
+    /// could not be made, a model without labels, or wrong images or weights.
     ///
     /// # Errors
-    /// That.
+    /// Any other error, e.g. a full disk, because it would fail every step.
     pub fn tolerate<T>(
         &mut self,
         step: anyhow::Result<T>,
@@ -27,7 +26,9 @@ impl Failures {
     ) -> anyhow::Result<Option<T>> {
         match step {
             Err(error) if is_of_the_step(&error) => {
-                progress.warn(&format!("{error:#}; going on with what does not need it"));
+                progress.warn(&format!(
+                    "{error:#}; continuing with the steps that do not need it"
+                ));
                 self.0.push(format!("{error:#}"));
                 Ok(None)
             }
@@ -36,7 +37,7 @@ impl Failures {
     }
 }
 
-/// Whether `error` says something about its own step only.
+/// Whether `error` concerns only its own step.
 fn is_of_the_step(error: &anyhow::Error) -> bool {
     error.is::<models::Error>()
         || error.is::<data::Error>()

@@ -1,4 +1,4 @@
-//! The images of one target: those it is trained on and those it is tested with.
+//! The images of one target: for training, validation and testing.
 
 use std::rc::Rc;
 
@@ -12,19 +12,19 @@ use crate::grid::Target;
 /// The images of one target.
 pub struct Images {
     dataset: Rc<Dataset>,
-    /// The training images used, unless all.
+    /// The training images in use. `None` for all.
     trained: Option<Split>,
-    /// Those of them that were held out to choose settings by.
+    /// The validation images, held out of the training images.
     validation: Option<Split>,
-    /// The test images used, unless all.
+    /// The test images in use. `None` for all.
     tested: Option<Split>,
 }
 
 impl Images {
-    /// As many as `target` wants of `dataset`, chosen by `stream`.
+    /// The images of `dataset` that `target` uses. `stream` chooses them.
     ///
     /// # Errors
-    /// If a validation set cannot be held out, or leaves fewer images than are asked for.
+    /// If a validation set cannot be held out, or too few training images are left.
     pub fn new(
         target: &Target,
         dataset: Rc<Dataset>,
@@ -47,7 +47,7 @@ impl Images {
         })
     }
 
-    /// What the images of the whole data set are.
+    /// The checksum and counts of the whole data set.
     pub fn content(&self) -> store::Content {
         let data::Content {
             sha256,
@@ -65,31 +65,31 @@ impl Images {
         }
     }
 
-    /// Those it is trained on.
+    /// The training images in use.
     pub fn train(&self) -> &Split {
         self.trained.as_ref().unwrap_or(&self.dataset.train)
     }
 
-    /// Those it has not seen.
+    /// All test images of the data set.
     pub fn held_out(&self) -> &Split {
         &self.dataset.test
     }
 
-    /// Those that accuracy is measured on.
+    /// The test images that accuracy is measured on.
     pub fn tested(&self) -> &Split {
         self.tested.as_ref().unwrap_or(&self.dataset.test)
     }
 
-    /// Those that settings may be chosen by, if any were held out.
+    /// The validation images, if any were held out.
     pub fn validation(&self) -> Option<&Split> {
         self.validation.as_ref()
     }
 }
 
-/// Top-1 accuracy of `network` on all of `images`.
+/// The top-1 accuracy of `network` on all of `images`.
 ///
 /// # Errors
-/// If they do not fit the network.
+/// If the images do not fit the network, or it gives no finite logits.
 pub fn accuracy(network: &Network, images: &Split) -> models::Result<Rate> {
     let all: Vec<usize> = (0..images.len()).collect();
     let count = models::accuracy(network, images, &all)?;

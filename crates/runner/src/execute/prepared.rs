@@ -1,4 +1,4 @@
-//! A sample set with all that is needed to ask a model about it.
+//! A sample set with everything needed to test a model.
 
 use rayon::ThreadPoolBuilder;
 use spec::{Id, Stream};
@@ -9,10 +9,10 @@ use verify::{
 
 use crate::plan::SetStep;
 
-/// Thread counts under which the untouched model is asked again.
+/// The numbers of threads in the controls of the untouched model.
 const THREADS: [usize; 2] = [1, 2];
 
-/// A set ready to be asked.
+/// A sample set that is ready to test models.
 pub struct PreparedSet {
     /// The id of its set.
     pub id: Id,
@@ -20,24 +20,24 @@ pub struct PreparedSet {
     pub generator: &'static str,
     /// The samples.
     pub set: SensitiveSet,
-    /// SHA-256 of their file; none of samples of before.
+    /// The SHA-256 of the file of the samples. `None` for samples of an older version.
     pub samples_sha256: Option<String>,
-    /// The keyed head, if its labels are the head's.
+    /// The keyed head, if it gives the labels of the set.
     head: Option<Head>,
-    /// The same samples with the network's own classes as labels, if the set's labels are the head's.
+    /// The same samples with the network's top-1 classes as labels, if the head gives the labels of the set.
     by_class: Option<SensitiveSet>,
-    /// Who judges with whom.
+    /// The pairs of samples.
     pairing: Pairing,
 }
 
-/// What a model's answers say, image by image and pair by pair.
+/// The verdict on a model, by image and by pair.
 pub struct Judged {
     pub verdict: Verdict,
     pub paired: Paired,
 }
 
 impl Judged {
-    /// The rate over all pairs of two single samples, of which [`Judged::paired`] has some; pairs that were made as such have none.
+    /// The rate over all possible pairs of single samples. `None` if the samples were made as pairs.
     pub fn all_pairs(&self, layout: Layout) -> Option<f64> {
         let expectation = || all_pairs_expectation(&self.verdict.flipped);
         (layout == Layout::Singles).then(expectation)
@@ -45,10 +45,11 @@ impl Judged {
 }
 
 impl PreparedSet {
-    /// `set`, its samples paired as they were made or else, as the paper does, at random: as many pairs as samples.
+    /// Prepares `set`. Its pairs are those it was made with. Single samples are paired at random, as in the paper: as
+    /// many pairs as samples.
     ///
     /// # Errors
-    /// If there are not two samples to pair, or `untouched` does not answer.
+    /// If there are fewer than two samples, or `untouched` gives no logits.
     pub fn new(
         step: &SetStep,
         set: SensitiveSet,
@@ -77,16 +78,16 @@ impl PreparedSet {
         })
     }
 
-    /// The keyed head, if its labels are the head's.
+    /// The keyed head, if it gives the labels of the set.
     pub fn head(&self) -> Option<&Head> {
         self.head.as_ref()
     }
 
-    /// What the answers of `oracle` say about it: by the labels of the set and, where those are the keyed head's, also by the
-    /// network's own classes. It is asked once.
+    /// The verdict on `oracle` by the labels of the set. If the keyed head gives these labels, also the verdict by the
+    /// network's top-1 classes. Queries `oracle` once.
     ///
     /// # Errors
-    /// If it does not answer.
+    /// If `oracle` gives no logits or no labels.
     pub fn ask(&self, oracle: &impl Oracle) -> Result<(Judged, Option<Judged>), Error> {
         let answers = Answers {
             classes: oracle.classes(),
@@ -102,10 +103,11 @@ impl PreparedSet {
         Ok((judge(&self.set, self.head.as_ref())?, by_class.transpose()?))
     }
 
-    /// The untouched model asked again: in other batches and orders, under other thread counts.
+    /// Tests the untouched model again, in other batches and orders, and with other numbers of threads. Each flip is a
+    /// false alarm.
     ///
     /// # Errors
-    /// If it does not answer.
+    /// If the model gives no logits, or threads cannot start.
     pub fn controls(&self, untouched: &(impl Oracle + Sync)) -> anyhow::Result<Vec<Control>> {
         let mut all = Vec::new();
         for threads in THREADS {
@@ -121,7 +123,7 @@ impl PreparedSet {
     }
 }
 
-/// What a model answered about the images of one set, to be judged in more than one way.
+/// The logits of a model for one set. They stand in for the model, so that it is queried only once.
 struct Answers {
     classes: usize,
     logits: Vec<f32>,

@@ -1,4 +1,4 @@
-//! What is measured about a target itself.
+//! Runs the probes of a target.
 
 use anyhow::Context;
 use generators::probe::{self, Measured};
@@ -11,10 +11,10 @@ use crate::progress::Progress;
 use crate::provenance::Clock;
 
 impl Executor<'_> {
-    /// Does the probes of `step` that have no record.
+    /// Runs the probes of `step` that have no record.
     ///
     /// # Errors
-    /// If there is no going on.
+    /// If the work cannot continue.
     pub(super) fn probes(
         &self,
         step: &TargetStep,
@@ -62,7 +62,7 @@ impl Executor<'_> {
     }
 }
 
-/// What was measured, as it is kept.
+/// A measurement in the form of its record.
 fn record(measured: Measured) -> store::Measured {
     match measured {
         Measured::Timing(all) => store::Measured::Timing(

@@ -1,4 +1,4 @@
-//! Sample sets: made, asked again in other ways for false alarms, and kept.
+//! Makes sample sets, checks them for false alarms, and stores them.
 
 use std::collections::BTreeSet;
 
@@ -20,11 +20,11 @@ use crate::progress::Progress;
 use crate::provenance::Clock;
 
 impl Executor<'_> {
-    /// The sets of `step` that are missing or that something missing asks, computed or, if they were before, read; without those
-    /// that cannot be made.
+    /// Makes the missing sets of `step`, and reads the sets that missing runs or a missing slice need. Sets that cannot
+    /// be made or read are left out.
     ///
     /// # Errors
-    /// If there is no going on.
+    /// If the work cannot continue.
     pub(super) fn sets(
         &self,
         step: &TargetStep,
@@ -53,7 +53,7 @@ impl Executor<'_> {
         Ok(all)
     }
 
-    /// The set that was made before, checked in every way before it judges a model.
+    /// Reads the set of `record`, and checks it before it tests a model.
     fn made(
         &self,
         step: &TargetStep,
@@ -70,7 +70,7 @@ impl Executor<'_> {
         };
         if record.samples_sha256.is_none() {
             progress.warn(&format!(
-                "{}: its record has no checksum of its samples, and they have no seal: a version before these made them",
+                "{}: its samples have no checksum and no seal, because an older version made them",
                 set.name
             ));
         }
@@ -80,7 +80,7 @@ impl Executor<'_> {
             .filter(|sum| **sum != loaded.sum)
         {
             let problem = format!(
-                "it was made for weights and images whose SHA-256 is {sum}, and they have {} now",
+                "it was made for weights and images with the SHA-256 {sum}, which is now {}",
                 loaded.sum
             );
             return Err(unusable(problem).into());
@@ -96,7 +96,7 @@ impl Executor<'_> {
         }
         let mut prepared = self.prepared(set, samples, loaded, stream)?;
         prepared.samples_sha256 = record.samples_sha256.clone();
-        // Wherever the samples are from: on the model that they are for they have their labels.
+        // Whatever the origin of the samples, the untouched model must give them their labels.
         let (judged, _) = prepared.ask(&BlackBox(&loaded.network))?;
         match judged.verdict.single.hits() {
             0 => Ok(prepared),
@@ -150,7 +150,7 @@ impl Executor<'_> {
         Ok(prepared)
     }
 
-    /// The name that the head of a target is drawn by.
+    /// The name that selects the keyed head of a target.
     pub(super) fn model_id<'s>(
         &self,
         step: &TargetStep,
@@ -167,7 +167,7 @@ impl Executor<'_> {
         Ok(loaded.head.get_or_init(|| name))
     }
 
-    /// What a generator or a probe may use.
+    /// The inputs of a generator or a probe.
     pub(super) fn setting<'s>(
         &'s self,
         model_id: &'s str,
@@ -197,10 +197,10 @@ impl Executor<'_> {
     }
 }
 
-/// What `set` made, under the name that its generator has in grids.
+/// Checks the set that a generator made, and names it after the generator.
 ///
 /// # Errors
-/// If it is not what its generator announces, is for another model, or has a label that there is not: the generator's mistake.
+/// If the generator made a mistake: another layout than it announces, another model, or a label out of range.
 fn as_announced(
     mut made: Generated,
     set: &SetStep,
@@ -213,20 +213,20 @@ fn as_announced(
     let announced = set.generator.generator().layout();
     if made.set.layout != announced {
         return unmade(format!(
-            "it made {:?} and announces {announced:?}; correct its `layout`",
+            "it made {:?}, but announces {announced:?}; correct its `layout`",
             made.set.layout
         ));
     }
     if made.set.model_id != model_id {
         return unmade(format!(
-            "its set is for the model `{}`; take the `model_id` of its context",
+            "its set is for the model `{}`; use the `model_id` of its context",
             made.set.model_id
         ));
     }
     let mut given = made.set.labels.iter();
     if let Some(label) = given.find(|&&label| label as usize >= labels) {
         return unmade(format!(
-            "it gave the label {label}, and there are {labels} from 0 on"
+            "it gave the label {label}, but there are {labels} labels, from 0"
         ));
     }
     made.set.generator = what.to_owned();
@@ -301,7 +301,7 @@ mod tests {
     use super::*;
     use verify::{Images, LabelSpace};
 
-    /// What a generator of one's own might get wrong.
+    /// A custom generator might make these mistakes.
     #[test]
     fn a_set_is_what_its_generator_announces() {
         let step = SetStep {

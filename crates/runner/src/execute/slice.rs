@@ -1,4 +1,4 @@
-//! The margin on a plane through a pair, before and after the model changed: the paper's figure 1 of real numbers.
+//! The margin on a plane through a pair, before and after an attack: the paper's figure 1, computed.
 
 use anyhow::Context;
 use models::Network;
@@ -16,10 +16,10 @@ use crate::progress::Progress;
 use crate::provenance::Clock;
 
 impl Executor<'_> {
-    /// Does the slice of `step`, if there is one without a record.
+    /// Computes the slice of `step`, if it has one without a record.
     ///
     /// # Errors
-    /// If it fails.
+    /// If the attack fails, or a network gives no logits.
     pub(super) fn slice(
         &self,
         step: &TargetStep,
@@ -78,11 +78,11 @@ impl Executor<'_> {
     }
 }
 
-/// By what it is told on which side of the boundary a point lies, and how far from it.
+/// The margin of a point: its sign gives the side of the boundary, its size the distance.
 enum Margin<'a> {
-    /// The keyed head's.
+    /// The margin of the keyed head.
     Head(&'a Head),
-    /// Where labels are classes: the logit of the label of the first member less that of the second's.
+    /// If labels are classes: the logit of the first member's label minus the logit of the second member's label.
     Classes([usize; 2]),
 }
 
@@ -102,15 +102,16 @@ impl<'a> Margin<'a> {
     }
 }
 
-/// Points around a pair: its own direction to the right, one at random and at a right angle to it upwards.
+/// A square of points around a pair. The pair's own direction points to the right. A random direction at a right angle
+/// to it points upwards.
 struct Plane {
     shape: [usize; 3],
     middle: Vec<f64>,
     axes: [Vec<f64>; 2],
     side: usize,
-    /// From the middle to the rim.
+    /// The distance from the middle to the rim.
     reach: f64,
-    /// Between the two members.
+    /// The distance between the two members.
     gap: f64,
 }
 
@@ -145,7 +146,7 @@ impl Plane {
         })
     }
 
-    /// The margin at each point, row by row, from the bottom.
+    /// The margins at all `side * side` points, row by row, from the bottom.
     fn margins(&self, network: &Network, margin: &Margin) -> anyhow::Result<Vec<f32>> {
         let place =
             |at: usize| self.reach * (2.0 * at as f64 / (self.side - 1).max(1) as f64 - 1.0);
@@ -155,7 +156,7 @@ impl Plane {
                 let [along, across] = &self.axes;
                 let axes = self.middle.iter().zip(along).zip(across);
                 let (x, y) = (place(column), place(row));
-                // No image has pixels outside of [0, 1].
+                // Pixels are within [0, 1].
                 axes.map(move |((m, u), v)| (m + x * u + y * v).clamp(0.0, 1.0) as f32)
             });
             let images = Images::new(self.shape, points.collect())?;

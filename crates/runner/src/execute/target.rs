@@ -1,4 +1,4 @@
-//! A target: trained, or read from a file, and tested.
+//! Trains a target or reads it from a file, and tests it.
 
 use std::cell::OnceCell;
 use std::path::PathBuf;
@@ -21,26 +21,26 @@ use crate::plan::{self, TargetStep, WeightFile};
 use crate::progress::{Line, Progress};
 use crate::provenance::Clock;
 
-/// A target at work.
+/// A target in memory.
 pub struct LoadedTarget {
-    /// What it answers with.
+    /// The network that the verifier queries.
     pub network: Network,
-    /// What an attacker modifies.
+    /// The weights that an attack modifies.
     pub weights: Weights,
     /// Its input normalisation.
     pub normalize: Option<Normalize>,
     /// Its images.
     pub images: Images,
-    /// Accuracy on the test images used.
+    /// Top-1 accuracy on the test images in use.
     pub accuracy: Rate,
-    /// SHA-256 of its weights and images: what everything that is made of it rests on.
+    /// The SHA-256 of its weights and images. All its sets and runs depend on it.
     pub sum: String,
-    /// The name that its keyed head is drawn by, once one was looked for.
+    /// The name that selects its keyed head, once it is known.
     pub head: OnceCell<String>,
 }
 
 impl LoadedTarget {
-    /// It, the target of `step`, as an attacker has it.
+    /// The target of `step` as an attack gets it.
     pub fn victim(&self, step: &TargetStep) -> Victim<'_> {
         Victim {
             model: step.target.network(),
@@ -53,10 +53,10 @@ impl LoadedTarget {
 }
 
 impl Executor<'_> {
-    /// The target of `step`, computed or, if it was before, read.
+    /// The target of `step`: read if it is finished, computed otherwise.
     ///
     /// # Errors
-    /// If it cannot be had.
+    /// If it cannot be read or computed.
     pub(super) fn target(
         &self,
         step: &TargetStep,
@@ -73,7 +73,7 @@ impl Executor<'_> {
         .with_context(|| step.name.clone())
     }
 
-    /// The target that `record` is about.
+    /// Reads the finished target of `record`.
     fn finished(
         &self,
         step: &TargetStep,
@@ -87,8 +87,8 @@ impl Executor<'_> {
         {
             let path = self.store.weights(&step.id).with_file_name("record.json");
             let problem = format!(
-                "its images are others now: the sha256 of their pixels and labels was {} when it was made, and is {}; put the files \
-                 back, or delete this record to have it made again",
+                "its images have changed: the sha256 of their pixels and labels was {} when the target was made, and is now {}; \
+                 restore the files, or delete this record to make the target again",
                 then.sha256, now.sha256
             );
             return Err(models::Error::File { path, problem }.into());
@@ -102,16 +102,16 @@ impl Executor<'_> {
             (true, _) => {
                 let found = Sha256::of_file(&path).with_context(|| path.display().to_string())?;
                 if other(&found) {
-                    return Err(stale(path, "are not those that it had"));
+                    return Err(stale(path, "have changed"));
                 }
                 (Weights::read(&path)?, found)
             }
-            // Weights that nobody trained are had again in a moment: their record alone is enough.
+            // Weights without training are quickly made again, so their record alone is enough.
             (false, None) => {
                 let weights = initial(step, stream)?.to(DType::F32, self.device)?;
                 let found = Sha256::of(&weights.to_bytes()?);
                 if other(&found) {
-                    return Err(stale(path, "are gone, and would be others now"));
+                    return Err(stale(path, "are gone, and making them again gives others"));
                 }
                 (weights, found)
             }
@@ -197,7 +197,7 @@ impl Executor<'_> {
         Ok(loaded)
     }
 
-    /// The weights, trained if so asked.
+    /// The weights, after training if the target has any.
     fn trained(
         &self,
         step: &TargetStep,
@@ -228,7 +228,7 @@ impl Executor<'_> {
         self.drive(&step.id, &on, Box::new(trainer), clock, line)
     }
 
-    /// A target out of its weights, not tested yet.
+    /// The target with these weights, not yet tested.
     fn loaded(
         &self,
         step: &TargetStep,
@@ -256,10 +256,10 @@ impl Executor<'_> {
     }
 }
 
-/// The weights of a target before any training: drawn, or those of its file.
+/// The weights of a target before any training: drawn at random, or read from its file.
 ///
 /// # Errors
-/// If the file cannot be read, is not the one that was planned with, or is of another network.
+/// If the file cannot be read, has changed since planning, or is for another network.
 pub fn initial(step: &TargetStep, stream: &Stream) -> anyhow::Result<Weights> {
     let target = &step.target;
     let (model, classes) = (target.network(), target.dataset.info().classes);
@@ -268,11 +268,11 @@ pub fn initial(step: &TargetStep, stream: &Stream) -> anyhow::Result<Weights> {
         return Ok(Weights::draw(model, classes, &stream)?);
     };
     let weights = Weights::read(path)?.named_for(model, classes)?;
-    // The plan may be hours old, and the target has its name of what the file was then.
+    // The plan may be hours old, and the id of the target depends on the file as it was then.
     let found = Sha256::of_file(path).with_context(|| path.display().to_string())?;
     if found != *sum {
         let problem = format!(
-            "its sha256 is {} and was {} when the steps were planned; leave the file alone, and run the same command again",
+            "its sha256 is {}, but was {} when the steps were planned; do not change the file, and run the same command again",
             found.as_str(),
             sum.as_str()
         );
@@ -286,9 +286,9 @@ pub fn initial(step: &TargetStep, stream: &Stream) -> anyhow::Result<Weights> {
     .with_context(|| path.display().to_string())
 }
 
-/// What to say if a file's network does much worse than the file claims.
+/// The warning if the accuracy is much lower than the file claims.
 fn doubt(weights: &Weights, measured: Rate) -> Option<String> {
-    /// In percent. The same images after JPEG cost 11 points, no normalisation costs 50.
+    /// The largest accepted loss, in percentage points. JPEG images cost 11 points, a missing normalisation costs 50.
     const LOSS: f64 = 15.0;
     let measured = 100.0 * measured.value();
     let claim = weights.claim()?;
@@ -300,7 +300,7 @@ fn doubt(weights: &Weights, measured: Rate) -> Option<String> {
     })
 }
 
-/// Why the weights at `path` are not of use, and the way out.
+/// The error for unusable weights at `path`, with the fix.
 fn stale(path: PathBuf, problem: &str) -> anyhow::Error {
     let problem = format!(
         "the weights of this finished target {problem}; {}",

@@ -1,4 +1,4 @@
-//! Weights from a file, and which file exactly: its checksum is part of what the target is.
+//! Initial weights from a file. The checksum of the file is part of the id of the target.
 
 use std::fs;
 use std::io;
@@ -11,39 +11,39 @@ use sha2::Digest;
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Init {
-    /// A safetensors file or one of PyTorch's, old or new, with torchvision's names; a relative path is looked up in the
-    /// data folder, or in the current one if none is named.
+    /// A safetensors file or a PyTorch file, old or new, with torchvision's names of tensors. A relative path is looked
+    /// up in the data folder, or in the current folder if there is no data folder.
     pub weights: PathBuf,
-    /// Its expected SHA-256. With it, tables can be made where the file is not.
+    /// Its expected SHA-256. With it, tables can be made without the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256>,
-    /// Whether the classifier is replaced by a fresh one, for a file that was trained on other classes.
+    /// `new` replaces the classifier, for a file that was trained on other classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<Head>,
 }
 
-/// What becomes of the classifier of a file.
+/// What to do with the classifier of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Head {
-    /// It is drawn anew.
+    /// Draw it at random.
     New,
 }
 
 impl Init {
-    /// Where the file should lie.
+    /// The path of the file. A relative one is looked up in `data`.
     pub fn path(&self, data: Option<&Path>) -> PathBuf {
         data.map_or_else(|| self.weights.clone(), |data| data.join(&self.weights))
     }
 }
 
-/// A SHA-256, 64 lower-case hexadecimal digits.
+/// A SHA-256: 64 lower-case hexadecimal digits.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Sha256(String);
 
 impl Sha256 {
-    /// That of a file.
+    /// The SHA-256 of a file.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -51,7 +51,7 @@ impl Sha256 {
         Ok(Self::of(&fs::read(path)?))
     }
 
-    /// That of some bytes.
+    /// The SHA-256 of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         let sum = sha2::Sha256::digest(bytes);
         Self(sum.iter().map(|byte| format!("{byte:02x}")).collect())

@@ -1,4 +1,4 @@
-//! Where the owner's secret comes from.
+//! The owner's secret key and its sources.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -11,7 +11,7 @@ use verify::SecretKey;
 use super::source::{fields, first_part};
 use super::text;
 
-/// The environment variable that takes the place of the grid's key.
+/// The environment variable that replaces the key of the grid.
 pub const VARIABLE: &str = "BRINK_KEY";
 
 /// Keeps the key out of messages about a grid.
@@ -24,7 +24,7 @@ pub fn veil() -> Veil {
     }
 }
 
-/// A change of a field of a grid that is right (`path=value`) as others may see it: `KEY` stands for the secret.
+/// A valid override (`path=value`) without the secret. `KEY` stands for the secret.
 pub fn without_secret(change: &str) -> String {
     match first_part(change) {
         "key" => veil().change(change, "KEY"),
@@ -32,7 +32,7 @@ pub fn without_secret(change: &str) -> String {
     }
 }
 
-/// Whether an argument of the command line may hold the secret.
+/// Whether an argument of the command line may hold the secret key.
 pub fn may_tell(argument: &str) -> bool {
     argument.contains(['=', ':']) && veil().is_like_secret(argument)
 }
@@ -48,10 +48,11 @@ pub enum Key {
 }
 
 impl Key {
-    /// The key in force, and where it is from: that of `file` (hexadecimal digits), else of `BRINK_KEY`, else this one, which stands at `place` of the grid.
+    /// The key in use and its source. It is the key in `file` (hexadecimal digits), else `variable`, the value of
+    /// `BRINK_KEY`, else this key of the grid, which is at `place`.
     ///
     /// # Errors
-    /// If the one in force is no key; the message does not show it.
+    /// If the file cannot be read or the key is invalid. The message does not show the key.
     pub fn in_force(
         &self,
         place: &str,
@@ -60,9 +61,9 @@ impl Key {
     ) -> anyhow::Result<(SecretKey, &'static str)> {
         if let Some(path) = file {
             if !path.exists() {
-                // It may be the key itself.
+                // The argument may be the key itself.
                 bail!(
-                    "--key-file: there is no such file (what was given is not shown); name a file that holds the digits of the key"
+                    "--key-file: there is no such file (its name is not shown, because it may be the key); name a file that holds the digits of the key"
                 );
             }
             let at = || format!("--key-file {}", path.display());

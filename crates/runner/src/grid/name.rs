@@ -1,19 +1,19 @@
-//! Names that are also folders.
+//! Names that are also names of folders.
 
 use serde::{Deserialize, Serialize};
 
-/// Lower-case letters, digits, `-` and `_`: a folder's name on every system.
+/// The name of a folder that is valid on every system: 1 to 100 lower-case letters, digits, `-` and `_`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Name(String);
 
-/// Names of devices on Windows.
+/// Names that Windows reserves for devices.
 const RESERVED: &[&str] = &[
     "con", "prn", "aux", "nul", "com0", "com1", "com2", "com3", "com4", "com5", "com6", "com7",
     "com8", "com9", "lpt0", "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
 ];
 
-/// What every file system takes, with room for an ending.
+/// The longest name, in bytes. Every file system takes it, with room for an ending.
 const LONGEST: usize = 100;
 
 impl Name {
@@ -29,12 +29,12 @@ impl TryFrom<String> for Name {
     fn try_from(text: String) -> Result<Self, String> {
         if text == "store" {
             return Err(
-                "`store` is where the records of all grids lie; choose another name".to_owned(),
+                "`store` is the folder of the records of all grids; choose another name".to_owned(),
             );
         }
         if RESERVED.contains(&text.as_str()) {
             return Err(format!(
-                "`{text}` names a device on Windows, where no folder can have it; choose another name, e.g. {text}-1"
+                "`{text}` names a device on Windows, so no folder can have this name there; choose another name, e.g. {text}-1"
             ));
         }
         let plain = |b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');

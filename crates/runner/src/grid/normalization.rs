@@ -1,4 +1,4 @@
-//! Input normalisation as grid files write it.
+//! Input normalisation in grid files.
 
 use models::Normalize;
 use serde::{Deserialize, Serialize};
@@ -8,13 +8,13 @@ use spec::checked::Positive;
 #[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Normalization {
-    /// ImageNet's constants, which many published networks use, whatever their data set.
+    /// ImageNet's constants. Many published networks use them on other data sets, too.
     Imagenet,
-    /// Constants of one's own.
+    /// Custom constants.
     Custom {
         /// Mean of each channel, for pixels in `[0, 1]`.
         mean: [f64; 3],
-        /// Standard deviation of each channel.
+        /// Standard deviation of each channel, for pixels in `[0, 1]`.
         std: [Positive; 3],
     },
 }

@@ -1,14 +1,16 @@
-//! Presets: settings that stand in one place, for every entry of their name.
+//! Presets: default settings for all entries of a name.
 //!
-//! A target that has a preset's name, and an entry of `generators`, `attacks` or `probes`, begins with the preset; what the entry says
-//! is merged over it. A target's own `generators` may be a mapping from names to settings: these are merged between the preset
-//! and the grid's entry. A list takes the place of the grid's.
+//! A preset applies to the target of its name, or to all entries of its name in `generators`, `attacks` or `probes`. The
+//! settings of the entry are merged over the preset.
+//!
+//! A target may have its own `generators`. A list replaces the grid's list. A mapping from names to settings keeps the
+//! grid's list: its settings are merged over the presets, and the entries of the grid over both.
 
 use spec::nearest;
 use spec::registry::Entry;
 use spec::yaml::{Fault, Name, Node, Value, merge};
 
-/// The fields that presets are for, and the names that each may have; a target may have any.
+/// The fields that have presets, and the valid names in each. A target may have any name.
 const FIELDS: [(&str, Option<&[Entry]>); 4] = [
     ("targets", None),
     ("generators", Some(generators::REGISTRY)),
@@ -16,10 +18,10 @@ const FIELDS: [(&str, Option<&[Entry]>); 4] = [
     ("probes", Some(generators::probe::REGISTRY)),
 ];
 
-/// Lays presets under the entries of their names, and takes them out of the grid.
+/// Merges the entries of the grid over the presets of their names. Takes the presets out of the grid.
 ///
 /// # Errors
-/// If a preset is for nothing that is known.
+/// If a preset is for an unknown field or entry, or a target has neither a data set nor a preset.
 pub fn expand(root: &mut Node) -> Result<(), Fault> {
     let presets = root.take("presets");
     let presets = presets.as_ref();
@@ -49,7 +51,7 @@ pub fn expand(root: &mut Node) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Whether the grid's generators are nobody's, as every target has a list of its own.
+/// Whether every target has its own list of generators, so that no target uses the list of the grid.
 pub fn every_target_has_a_list(root: &mut Node) -> bool {
     let has_list = |target: &Node| {
         let own = target.entry("generators");
@@ -62,7 +64,7 @@ pub fn every_target_has_a_list(root: &mut Node) -> bool {
     targets.all(|(_, target)| has_list(target))
 }
 
-/// Refuses presets for unknown fields or entries: they would have no effect.
+/// Refuses presets for unknown fields or entries, because they would have no effect.
 fn check(presets: &Node) -> Result<(), Fault> {
     let fields = FIELDS.map(|(field, _)| field);
     for (field, entries) in mapping(
@@ -96,7 +98,7 @@ fn check_names(entries: &[(Name, Node)], known: &[Entry]) -> Result<(), Fault> {
     }
 }
 
-/// The entries of a mapping, which may be empty.
+/// The entries of a mapping. An empty value has none.
 fn mapping<'a>(node: &'a Node, expected: &str) -> Result<&'a [(Name, Node)], Fault> {
     match &node.value {
         Value::Map(entries) => Ok(entries),
@@ -112,7 +114,7 @@ fn entries_mut(node: &mut Node) -> &mut [(Name, Node)] {
     }
 }
 
-/// Lays presets under targets of their names.
+/// Merges each target over the preset of its name.
 fn begin_targets(targets: &mut Node, presets: Option<&Node>) -> Result<(), Fault> {
     let presets = presets.map_or(Ok(&[][..]), |presets| mapping(presets, "a mapping"))?;
     let mut known: Vec<String> = presets.iter().map(|(name, _)| name.text.clone()).collect();
@@ -136,7 +138,7 @@ fn begin_targets(targets: &mut Node, presets: Option<&Node>) -> Result<(), Fault
     Ok(())
 }
 
-/// Whether a target says nothing of what it classifies.
+/// Whether a target has no data set.
 fn is_empty(target: &Node) -> bool {
     match target.value {
         Value::Null => true,
@@ -145,7 +147,7 @@ fn is_empty(target: &Node) -> bool {
     }
 }
 
-/// Makes the generators of a target that says something of them one list of whole entries.
+/// Resolves the own `generators` of a target to one list of complete entries.
 fn begin_generators(
     target: &mut Node,
     grids: Option<&Node>,
@@ -169,7 +171,7 @@ fn begin_generators(
     Ok(())
 }
 
-/// Lays `bases` under the entries of a list.
+/// Merges the entries of a list over `bases`.
 fn begin_all(list: &mut Node, bases: &[Option<&Node>]) {
     if let Value::List(items) = &mut list.value {
         for item in items {
@@ -178,7 +180,7 @@ fn begin_all(list: &mut Node, bases: &[Option<&Node>]) {
     }
 }
 
-/// The entry `name` or `name: settings`, its settings laid over those that `bases` have under its name.
+/// The entry `name` or `name: settings`, with its settings merged over the settings of that name in `bases`.
 fn begin(entry: &Node, bases: &[Option<&Node>]) -> Node {
     let (name, settings) = match &entry.value {
         Value::Text(name) => (entry.name(name.as_str()), entry.with(Value::Null)),
@@ -198,7 +200,7 @@ fn begin(entry: &Node, bases: &[Option<&Node>]) -> Node {
     }
 }
 
-/// `above` merged over `below`; an empty value stands for no settings.
+/// `above` merged over `below`. An empty value has no settings.
 fn over(below: &Node, above: &Node) -> Node {
     let mut merged = below.clone();
     if !matches!(above.value, Value::Null) {

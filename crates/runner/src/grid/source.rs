@@ -1,4 +1,4 @@
-//! From files and the command line to a grid: includes, the scale's overlays, changes, presets, in this order.
+//! Reads a grid from files and the command line. It resolves includes, overlays, overrides and presets, in this order.
 
 use std::path::Path;
 
@@ -9,10 +9,10 @@ use spec::{Scale, nearest};
 
 use super::{Grid, Target, key, presets, targets, text};
 
-/// The field of the scale whose settings a grid holds.
+/// The field that names the scale of a resolved grid.
 const SCALE: &str = "scale";
 
-/// Fields at the top that say how the others are read, and what each holds. They are no fields of [`Grid`].
+/// The fields at the top that control reading, and what each holds. They are not fields of [`Grid`].
 pub const READING: [(&str, &str); 5] = [
     (
         yaml::INCLUDE,
@@ -20,7 +20,7 @@ pub const READING: [(&str, &str); 5] = [
     ),
     (
         "presets",
-        "{targets, generators, attacks, probes}: settings with which each entry of a name begins",
+        "{targets, generators, attacks, probes}: default settings of all entries of a name",
     ),
     (
         yaml::OVERLAYS[0],
@@ -46,7 +46,7 @@ pub fn fields() -> Vec<&'static str> {
     own.iter().copied().chain(reading).collect()
 }
 
-/// A grid file as it was read.
+/// The files and overrides of a grid.
 pub struct Source {
     name: String,
     scale: Scale,
@@ -54,7 +54,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// The path of the file.
+    /// The path of the grid file.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -64,12 +64,12 @@ impl Source {
         self.scale
     }
 
-    /// The file and line of the value at `path`, unless an override put it there.
+    /// The file and line of the value at `path`. `None` if an override set it, or there is no such value.
     pub fn line(&self, path: &str) -> Option<(&str, usize)> {
         self.document.line(path)
     }
 
-    /// All of it as one file.
+    /// The resolved grid as one YAML file.
     pub fn to_yaml(&self, with_origins: bool) -> String {
         let rest = self.document.to_yaml(with_origins);
         format!("{SCALE}: {}\n{rest}", self.scale)
@@ -77,11 +77,11 @@ impl Source {
 }
 
 impl Grid {
-    /// Reads the file, and what it includes, at `scale`, under `overrides` (each `path=value`). If no scale is chosen it is the one whose
-    /// settings the grid says it holds, or else the default.
+    /// Reads the file at `path` with its includes, at `scale` and under `overrides` (each `path=value`). Without `scale`,
+    /// it takes the scale that the grid names, or else the default.
     ///
     /// # Errors
-    /// If a file cannot be read or anything in it or in an override is wrong; the message names the place and the fix.
+    /// If a file cannot be read, or a file or an override is wrong. The message names the place and the fix.
     pub fn read(path: &Path, scale: Option<Scale>, overrides: &[String]) -> anyhow::Result<Self> {
         let name = path.display().to_string();
         let mut document = Document::open(path, &text::read, key::veil())?;
@@ -127,7 +127,7 @@ fn resolve_scale(
     Ok(scale)
 }
 
-/// Lays presets under the entries of their names. Each of `overrides` must still have an effect.
+/// Merges entries over their presets. Refuses an override that has no effect.
 fn resolve_presets(
     document: &mut Document,
     name: &str,
@@ -142,7 +142,7 @@ fn resolve_presets(
     if let Some(change) = overrides.iter().find(of_generators).filter(|_| lists) {
         let change = key::without_secret(change);
         bail!(
-            "{name}: --set {change}: this has no effect, as every target has `generators` of its own; change `targets.*.generators`"
+            "{name}: --set {change}: this has no effect, because every target has its own `generators`; change `targets.*.generators`"
         );
     }
     let lost = document.without_effect().len();
@@ -150,13 +150,13 @@ fn resolve_presets(
     if let Some(change) = document.without_effect().get(lost) {
         let change = key::veil().argument(change);
         bail!(
-            "{name}: --set {change}: this has no effect, as entries or targets have settings of their own; change those"
+            "{name}: --set {change}: this has no effect, because entries or targets have their own settings; change those"
         );
     }
     Ok(())
 }
 
-/// Refuses fields at the top that no grid has.
+/// Refuses unknown fields at the top.
 fn require_known_fields(root: &mut Node) -> Result<(), Fault> {
     let Value::Map(entries) = &root.value else {
         return Ok(());
@@ -171,7 +171,7 @@ fn require_known_fields(root: &mut Node) -> Result<(), Fault> {
     }
 }
 
-/// Takes the scale whose settings a grid holds out of it: one that is `chosen` must be the same.
+/// Takes the name of its scale out of a resolved grid. It must be the `chosen` scale, if one is chosen.
 fn held_scale(root: &mut Node, chosen: Option<Scale>) -> Result<Option<Scale>, Fault> {
     let Some(node) = root.take(SCALE) else {
         return Ok(None);
@@ -186,12 +186,12 @@ fn held_scale(root: &mut Node, chosen: Option<Scale>) -> Result<Option<Scale>, F
             .fault(format!(
                 "this grid holds the settings of the scale `{held}`, not of `{chosen}`"
             ))
-            .hint("leave --scale out, or choose the grid that this one was made of")),
+            .hint("leave --scale out, or choose the grid that this one was made from")),
         _ => Ok(Some(held)),
     }
 }
 
-/// The field of the grid that a change, `path=value`, is about.
+/// The field at the top of the grid that an override, `path=value`, changes.
 pub fn first_part(change: &str) -> &str {
     let (path, _) = change.split_once('=').unwrap_or((change, ""));
     path.split('.').next().unwrap_or_default().trim()

@@ -1,4 +1,4 @@
-//! Targets by their names.
+//! Targets by name.
 
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::Target;
 
-/// At least one target, each with its name, in the order of the grid.
+/// The targets of a grid, at least one, with their names and in the order of the grid.
 #[derive(Clone, PartialEq)]
 pub struct Targets(Vec<(String, Target)>);
 
@@ -17,7 +17,7 @@ impl Targets {
         self.0.iter().map(|(name, target)| (name.as_str(), target))
     }
 
-    /// With each target changed.
+    /// Changes each target.
     pub fn map(self, change: impl Fn(Target) -> Target) -> Self {
         let changed = self.0.into_iter();
         Self(
@@ -61,11 +61,11 @@ impl<'de> Visitor<'de> for ByName {
     }
 }
 
-/// Gives names to targets that stand in a list: an item is the name of a preset, or a target, which is named after its data set and
-/// model, with a number if that name is taken.
+/// Turns a list of targets into a mapping from names to targets. An item is the name of a preset, or a target. A target
+/// is named after its data set and model, with a number if that name is taken.
 ///
 /// # Errors
-/// If a name is there twice, or cannot be one.
+/// If the list is empty, or a name is invalid or in the list twice.
 pub fn name(root: &mut Node) -> Result<(), Fault> {
     let Some(targets) = root.entry_mut("targets") else {
         return Ok(());
@@ -104,7 +104,7 @@ pub fn name(root: &mut Node) -> Result<(), Fault> {
     }
 }
 
-/// The name of a target without one.
+/// A name for a target, made from its data set and model.
 fn made(target: &Node) -> String {
     let field = |name: &str| match target.entry(name).map(|node| &node.value) {
         Some(Value::Text(text)) => text.to_lowercase(),
@@ -118,7 +118,7 @@ fn made(target: &Node) -> String {
     text.chars().map(plain).collect()
 }
 
-/// `name`, with the first number from 2 that makes it one that is not `taken`.
+/// `name` if it is not `taken`, else `name` with the first number from 2 that makes it free.
 fn free(name: &str, taken: impl Fn(&str) -> bool) -> String {
     let numbered = (2..).map(|number| format!("{name}-{number}"));
     std::iter::once(name.to_owned())

@@ -1,13 +1,13 @@
-//! Reads small text files: whatever is named by mistake, memory does not fill up.
+//! Reads small text files. A bound on the length keeps a wrong file from filling the memory.
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result};
 use std::path::Path;
 
-/// The most bytes that a grid or a key has.
+/// The longest grid or key file, in bytes.
 const MOST: u64 = 16 << 20;
 
-/// The text of a file.
+/// Reads a text file.
 ///
 /// # Errors
 /// If the file cannot be read, is too long or is not UTF-8.

@@ -1,4 +1,4 @@
-//! `run.json`: everything needed to say where the numbers of a grid come from.
+//! `run.json`, the journal: the provenance of all numbers of a grid.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use super::Findings;
 use crate::provenance::{self, Clock};
 
-/// The version of the file.
+/// The version of the file format.
 const FORMAT: u32 = 1;
 
 impl Findings<'_> {
-    /// Writes it; `clock` has run since the command began.
+    /// Writes the journal, and returns its path. `clock` runs since the command began.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -24,7 +24,7 @@ impl Findings<'_> {
         Ok(path)
     }
 
-    /// What it says.
+    /// The content of the journal.
     pub(super) fn journal(&self, clock: &Clock) -> Value {
         let session = self.session;
         let not_run = self.not_run.iter().map(|missing| {
@@ -45,7 +45,7 @@ impl Findings<'_> {
             "config": session.grid,
             "key": {
                 "from": session.key_from,
-                // Tells two keys apart and gives neither away.
+                // Differs between two keys, but does not reveal a key.
                 "check": session.key.check("run.json"),
             },
             "steps": self.steps(),
@@ -54,7 +54,7 @@ impl Findings<'_> {
         })
     }
 
-    /// Every step that was done, with its hash, its seed and its time, in the order of the plan.
+    /// The finished steps in the order of the plan: each with its id, its seed and its time.
     fn steps(&self) -> Vec<Value> {
         let records = &self.records;
         let targets = records

@@ -1,5 +1,7 @@
-//! What lies in the results folder already. It is made again in a moment as long as its records are there and the grid is the same; so it is
-//! spared if it shows steps that the new one would not: of another grid of the same name, another key or scale, or of records that are gone.
+//! Protects existing tables, figures and pages.
+//!
+//! They may be overwritten if the new ones show the same steps and more. They are kept if they show steps that the new
+//! ones would not: of another grid with the same name, of another key or scale, or of records that are gone.
 
 use std::collections::HashMap;
 use std::fs;
@@ -13,16 +15,16 @@ use serde_json::{Value, json};
 use crate::plan::Step;
 use crate::session::Session;
 
-/// What to do about what is spared.
+/// The fix in messages.
 const FIX: &str = "choose another --out, or write over it with --force";
 
 /// Whether a step will have its record.
 pub type Kept<'a> = &'a dyn Fn(Step) -> anyhow::Result<bool>;
 
-/// Refuses to write over the tables and figures of the grid's name if they show more.
+/// Refuses to overwrite the tables and figures in the folder of the grid if they show other steps.
 ///
 /// # Errors
-/// If they show a step that is not `kept`, or do not say what they show.
+/// If they show a step that is not `kept`, or if their journal is missing or unreadable.
 pub fn tables(session: &Session, kept: Kept) -> anyhow::Result<()> {
     let path = session.folder().join("run.json");
     match read(&path)? {
@@ -35,7 +37,7 @@ pub fn tables(session: &Session, kept: Kept) -> anyhow::Result<()> {
     }
 }
 
-/// Refuses to write over the page in the results folder if it shows more.
+/// Refuses to overwrite the page in the results folder if it shows other steps.
 ///
 /// # Errors
 /// As [`tables`].
@@ -55,7 +57,7 @@ fn is_empty(folder: &Path) -> bool {
 fn read(path: &Path) -> anyhow::Result<Option<String>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        // A folder that is in the way is found when it is made.
+        // A file in place of the folder is reported when the folder is created.
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Ok(None)
         }
@@ -63,7 +65,7 @@ fn read(path: &Path) -> anyhow::Result<Option<String>> {
     }
 }
 
-/// Compares what `journal`, that of `path`, shows with what the session will.
+/// Refuses if `journal`, which is in the file `path`, shows steps that the session would not.
 fn compare(
     session: &Session,
     path: &Path,

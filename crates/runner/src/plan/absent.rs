@@ -1,4 +1,4 @@
-//! What a target needs from the disk, and how to get it if it is not there.
+//! The files that a target needs, and how to get missing ones.
 
 use std::path::{Path, PathBuf};
 
@@ -10,29 +10,30 @@ use store::Store;
 use super::TargetStep;
 use crate::grid::{Init, Sha256, Target};
 
-/// What the command line says about where things are.
+/// The paths of the command line.
 pub struct Paths {
     /// The grid file.
     pub config: PathBuf,
     /// The data folder.
     pub data: Option<PathBuf>,
-    /// The command that runs the grid as it was chosen.
+    /// The command that runs the grid with the same options.
     pub rerun_command: String,
 }
 
 /// A file of initial weights.
 #[derive(Clone)]
 pub struct WeightFile {
-    /// Where it should be.
+    /// Its path. The file may be missing.
     pub path: PathBuf,
-    /// The checksum that is part of what its target is.
+    /// The checksum, which is part of the id of the target.
     pub sum: Sha256,
 }
 
-/// The weight file of `target`, if it has one. One whose checksum the grid tells need not be there: the target has a name all the same.
+/// The weight file of `target`, if it has one. The file may be missing if the grid gives its checksum, because the
+/// checksum is enough for the id of the target.
 ///
 /// # Errors
-/// If the file cannot be read or is another one than expected.
+/// If the file cannot be read, has another checksum, or is missing without a checksum in the grid.
 pub fn weights(target: &Target, paths: &Paths) -> anyhow::Result<Option<WeightFile>> {
     let Some(init) = &target.init else {
         return Ok(None);
@@ -60,13 +61,13 @@ pub fn weights(target: &Target, paths: &Paths) -> anyhow::Result<Option<WeightFi
     Ok(Some(WeightFile { path, sum }))
 }
 
-/// What is wrong with the path of a weight file that is not one.
+/// Why there is no weight file at `path`.
 fn nothing_at(init: &Init, path: &Path, paths: &Paths) -> String {
     if init.weights.as_os_str().is_empty() {
         return "the path is empty; name a file, or leave `init` out".to_owned();
     }
     if path.exists() && !path.is_dir() {
-        return format!("{} is no regular file; name one", path.display());
+        return format!("{} is not a regular file; name one", path.display());
     }
     if path.is_dir() {
         return format!("{} is a folder; name the file in it", path.display());
@@ -79,8 +80,8 @@ fn nothing_at(init: &Init, path: &Path, paths: &Paths) -> String {
     format!("there is no file {}{place}", path.display())
 }
 
-/// What `step` needs and does not find: images or weights. Damaged files are not reported here. A target that is finished in `store` needs
-/// no initial weights.
+/// The missing images or weights of `step`. Damaged files are not reported here. A target that is finished in `store`
+/// does not need its initial weights.
 pub fn missing_input(step: &TargetStep, paths: &Paths, store: Option<&Store>) -> Option<NotRun> {
     let target = &step.target;
     let kept = store.is_some_and(|store| {
@@ -127,14 +128,14 @@ impl Paths {
         NotRun {
             dataset_title: step.title(),
             reason: format!(
-                "there is no weight file {}; put it there, datasets.md tells where it is from",
+                "there is no weight file {}; put it there, datasets.md says where to get it",
                 path.display()
             ),
             command: self.rerun_command.clone(),
         }
     }
 
-    /// The data folder in a message.
+    /// The data folder for a message. `DIR` stands for a missing one.
     fn folder(&self) -> String {
         self.data
             .as_ref()
@@ -142,8 +143,8 @@ impl Paths {
     }
 }
 
-/// A word of a command.
+/// A word of a shell command, quoted if necessary.
 fn quoted(word: &str) -> String {
-    // Only a NUL cannot be quoted, and no argument has one.
+    // Quoting fails only for NUL, and no argument holds a NUL.
     shlex::try_quote(word).map_or_else(|_| word.to_owned(), Into::into)
 }

@@ -1,4 +1,4 @@
-//! Which steps a grid has, and their ids.
+//! The steps of a grid and their ids.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,15 +16,15 @@ use super::{fits, label};
 use crate::device;
 use crate::grid::{Grid, Head, Target};
 
-/// Part of every id: raise it when a change makes the same grid mean other numbers.
+/// Part of every id. Raise it when a change of the code changes the numbers of a grid.
 const FORMAT: u32 = 1;
 
-/// What goes into a step. Neither the scale nor paths do: what they lead to does.
+/// The inputs of a step. The scale and paths are not among them, only the values and files that they select.
 #[derive(Serialize)]
 struct Content<'a, S> {
     format: u32,
     step: &'static str,
-    /// The steps that it needs.
+    /// The steps that it depends on.
     on: &'a [Id],
     seed: u64,
     spec: S,
@@ -66,7 +66,7 @@ fn id(step: &'static str, on: &[Id], seed: u64, spec: impl Serialize) -> anyhow:
     Ok(Id::of(&content)?)
 }
 
-/// What all steps have in common.
+/// The common inputs of all steps.
 struct Common<'a> {
     grid: &'a Grid,
     key: &'a SecretKey,
@@ -77,7 +77,8 @@ impl Plan {
     /// The steps of a grid under `key` on `device`.
     ///
     /// # Errors
-    /// If entries of the grid are the same step twice, or a weight file is not the one expected.
+    /// If two entries of the grid are the same step, a target does not fit its data set, or a weight file is missing or
+    /// has another checksum.
     pub fn new(
         grid: &Grid,
         key: &SecretKey,
@@ -101,7 +102,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Whether each step is there once.
+    /// Refuses a plan in which two entries are the same step.
     fn require_distinct(&self, grid: &Grid) -> anyhow::Result<()> {
         let mut targets: HashMap<Id, &TargetStep> = HashMap::new();
         for step in &self.targets {
@@ -134,7 +135,7 @@ impl Plan {
         let mut seen = HashSet::new();
         match self.steps().find(|step| !seen.insert(step.id)) {
             Some(step) => bail!(
-                "{}: `{}` is in the grid twice; delete one of its entries",
+                "{}: two entries are the same step `{}`, e.g. a number that is twice in a list; delete one of them",
                 grid.name(),
                 step.name
             ),
@@ -192,7 +193,7 @@ impl Common<'_> {
         }))
     }
 
-    /// What is measured about a target.
+    /// The probes of a target.
     fn probes(&self, target: Id, name: &str) -> anyhow::Result<Vec<ProbeStep>> {
         let probes = self.grid.probes();
         let key = self.key.check(&target.to_string());
@@ -219,7 +220,7 @@ impl Common<'_> {
             .collect()
     }
 
-    /// The sets of a target with so many images to train on and held out, each with the part of its name that is its own.
+    /// The sets of a target, each with its label. `train` and `held_out` are the numbers of images.
     fn sets(
         &self,
         target: Id,
@@ -252,7 +253,7 @@ impl Common<'_> {
         Ok(sets)
     }
 
-    /// The attacks on a target with so many training images, each with a run for every set.
+    /// The attacks on a target with `train` training images, each with one run per set.
     fn attacks(
         &self,
         target: Id,

@@ -1,4 +1,4 @@
-//! What a grid asks of a data set that it does not have: found before there is any work.
+//! Checks that a grid fits its data sets, before any work.
 
 use anyhow::{Context, bail};
 use spec::checked::Count;
@@ -6,15 +6,15 @@ use spec::plain;
 
 use crate::grid::{Grid, Target};
 
-/// Checks what `target` itself asks of its data set.
+/// Checks that the settings of `target` itself fit its data set.
 ///
 /// # Errors
-/// If there are fewer images, or they are smaller.
+/// If the data set has too few images, or they are too small.
 pub fn check(target: &Target) -> anyhow::Result<()> {
     let info = target.dataset.info();
     let enough = |field: &str, asked: Option<Count>, have: usize| match asked {
         Some(asked) if asked.get() > have => bail!(
-            "{field}: {asked} images are asked for, and {} has {have}; lower it",
+            "{field}: {asked} images are asked for, but {} has {have}; lower it",
             info.title
         ),
         _ => Ok(()),
@@ -24,23 +24,23 @@ pub fn check(target: &Target) -> anyhow::Result<()> {
     let crop = target.train.as_ref().map(|train| train.augment.crop);
     if let Some(crop) = crop.filter(|crop| usize::from(*crop) >= side) {
         bail!(
-            "train.augment.crop: a padding of {crop} pixels is as wide as the images of {}, which have {side} a side; lower it",
+            "train.augment.crop: a padding of {crop} pixels is too wide for the images of {}, whose side is {side}; lower it",
             info.title
         );
     }
     if let Some(share) = target.train.as_ref().and_then(|train| train.validation) {
         let of_class = info.train as f64 / info.classes as f64;
-        // It may be too little of a class that is smaller, which is found when the images are here.
+        // A class below the average may still be too small. That is found when the images are read.
         if share.get() * of_class < 0.5 {
             let fix = match info.tracks {
                 true => "write a larger one, of whole tracks".to_owned(),
-                // Rounded up to what one would write.
+                // Rounded up to four decimals, as people would write it.
                 false => format!("write at least {}", (0.5 / of_class * 1e4).ceil() / 1e4),
             };
             bail!(
-                "train.validation: a share of {} of the {of_class:.0} images that a class of {} has on average is none; {fix}, or leave it out",
-                plain(share.get()),
-                info.title
+                "train.validation: a class of {} has {of_class:.0} images on average, and a share of {} of them rounds to 0 images; {fix}, or leave it out",
+                info.title,
+                plain(share.get())
             );
         }
     }
@@ -51,7 +51,7 @@ pub fn check(target: &Target) -> anyhow::Result<()> {
             && train < asked.get()
         {
             bail!(
-                "train.images: {asked} images are asked for, and {share} of the {} of {} are held out, which leaves {train}; lower either",
+                "train.images: {asked} images are asked for, but {share} of the {} images of {} are held out, which leaves {train}; lower either",
                 info.train,
                 info.title
             );
@@ -60,10 +60,10 @@ pub fn check(target: &Target) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Checks what the generators and attacks of `target`, one of `grid`'s, ask of its data set.
+/// Checks that the generators and attacks of `target` fit its data set. `target` is one of `grid`.
 ///
 /// # Errors
-/// If the settings of one do not fit its images.
+/// If the settings of a generator or an attack do not fit.
 pub fn asked(target: &Target, grid: &Grid) -> anyhow::Result<()> {
     let (info, train) = (target.dataset.info(), target.train_images());
     for spec in target.generators.as_ref().unwrap_or(&grid.generators) {

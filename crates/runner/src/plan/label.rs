@@ -1,4 +1,4 @@
-//! Names of steps for people and for `--only`: as short as they can be while every step has its own.
+//! Labels: the names of steps in messages and for `--only`. They are as short as possible, but unique.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use spec::checked::Repeats;
 use spec::leaves;
 
-/// The generator, and what tells generators of the same name apart.
+/// The label of each generator: its name, and the fields that distinguish generators of the same name.
 pub fn generators(generators: &[generators::Spec]) -> Vec<String> {
     labels(
         generators
@@ -16,7 +16,7 @@ pub fn generators(generators: &[generators::Spec]) -> Vec<String> {
     )
 }
 
-/// The attack, and what tells attacks of the same name apart.
+/// The label of each attack: its name, and the fields that distinguish attacks of the same name.
 pub fn attacks(attacks: &[attacks::Spec]) -> Vec<String> {
     labels(
         attacks
@@ -25,7 +25,7 @@ pub fn attacks(attacks: &[attacks::Spec]) -> Vec<String> {
     )
 }
 
-/// The probe, and what tells probes of the same name apart.
+/// The label of each probe: its name, and the fields that distinguish probes of the same name.
 pub fn probes(probes: &[generators::probe::Spec]) -> Vec<String> {
     labels(
         probes
@@ -34,7 +34,7 @@ pub fn probes(probes: &[generators::probe::Spec]) -> Vec<String> {
     )
 }
 
-/// `label` for each of `count` seeds; a lone one needs no number.
+/// `label` with the number of each of `count` seeds. A single seed gets no number.
 pub fn seeded(label: &str, what: &str, count: Repeats) -> Vec<(u64, String)> {
     let count = count.get() as u64;
     let name = |seed| {
@@ -51,11 +51,14 @@ fn value(spec: &impl Serialize) -> Value {
     super::fields(spec).unwrap_or_default()
 }
 
-/// A specification by the dotted paths of its leaves.
+/// The leaves of a specification, from dotted path to value.
 type Leaves = BTreeMap<String, String>;
 
-/// Each name, followed by what tells its bearers apart: one field if one is enough, else those of the fields in which they differ
-/// that are not as most of them have it. A field that one of them lacks is said only where two would share a name otherwise.
+/// The label of each item: its name and the fields that distinguish items of the same name.
+///
+/// If one field distinguishes them all, it is the only one in the label. Otherwise the label has each field that differs
+/// between them, unless the item has the most common value. A missing field is shown, as `unset`, only where two
+/// different items would have the same label without it.
 fn labels(items: impl Iterator<Item = (String, Value)>) -> Vec<String> {
     let items: Vec<(String, Leaves)> = items
         .map(|(name, fields)| (name, leaves(&fields)))
@@ -85,7 +88,7 @@ fn labels(items: impl Iterator<Item = (String, Value)>) -> Vec<String> {
         }
     };
     let short: Vec<String> = items.iter().map(|item| label(item, None)).collect();
-    // Labels that items share which are not the same.
+    // The labels that different items share.
     let mut first: HashMap<&str, &(String, Leaves)> = HashMap::new();
     let mut shared: HashSet<&str> = HashSet::new();
     for (item, own) in items.iter().zip(&short) {
@@ -103,14 +106,14 @@ fn labels(items: impl Iterator<Item = (String, Value)>) -> Vec<String> {
     items.iter().zip(&short).map(unique).collect()
 }
 
-/// A path that tells some specifications apart.
+/// A path whose value differs between specifications.
 struct Telling<'a> {
     path: &'a String,
-    /// What more of them have there than anything else; `Some(None)` if most have nothing.
+    /// The most common value. `Some(None)` if the path is most often missing. `None` if there is a tie.
     usual: Option<Option<&'a String>>,
 }
 
-/// The paths that tell `peers` apart.
+/// The paths that distinguish `peers`. If one path distinguishes them all, only this path.
 fn telling<'a>(peers: &[&'a Leaves]) -> Vec<Telling<'a>> {
     let paths: BTreeSet<&String> = peers.iter().flat_map(|peer| peer.keys()).collect();
     let mut all = Vec::new();

@@ -1,4 +1,4 @@
-//! `--only`: the steps that a pattern names, and what they need.
+//! `--only`: the steps that a pattern selects, and the steps that they need.
 
 use std::collections::HashSet;
 
@@ -9,11 +9,11 @@ use spec::Id;
 use super::Plan;
 
 impl Plan {
-    /// The steps whose name matches `pattern`, in which `*` also matches `/`, and those that they need. A target's name stands for all of
-    /// its steps, an attack's for all of its runs.
+    /// The steps whose names match `pattern`, and the steps that they need. In a pattern, `*` also matches `/`. The name
+    /// of a target selects all its steps, and the name of an attack selects all its runs.
     ///
     /// # Errors
-    /// If none matches.
+    /// If no step matches.
     pub fn only(&self, pattern: &Pattern) -> anyhow::Result<Self> {
         let mut part = self.clone();
         let whole = |name: &str| pattern.matches(name);
@@ -49,7 +49,7 @@ impl Plan {
                     "no step matches; there are {} steps, the last is {last}",
                     names.len()
                 ),
-                None => bail!("no step matches: none of the grid's targets can be had here"),
+                None => bail!("no step matches: the grid has no steps"),
             }
         }
         Ok(part)

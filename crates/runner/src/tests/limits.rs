@@ -1,4 +1,4 @@
-//! Every field that holds a number, found by asking the types, at the ends of what can be written there.
+//! Sets every number field of a grid to the extremes. The fields come from the schema of the types.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::grid::{Grid, Target};
 struct Field {
     /// A change of the grid that sets the field; `VALUE` stands for the number.
     change: String,
-    /// What it may hold, in words.
+    /// What the field may hold, in words.
     holds: String,
 }
 
@@ -44,7 +44,7 @@ fn collect(
 
 fn fields() -> Vec<Field> {
     let mut found = Vec::new();
-    // Entries of lists have shapes of their own.
+    // The entries of these lists are collected below.
     let of_grid = |path: &[&'static str]| match path {
         ["targets" | "generators" | "attacks" | "probes" | "key", ..] => Shape::Nothing,
         ["slice", "attack", ..] => Shape::Nothing,
@@ -89,7 +89,7 @@ fn fields() -> Vec<Field> {
     found
 }
 
-/// Sets each field to `value`; returns the fields that took it.
+/// Sets each field that `of` selects to `value`. Returns the fields that accept it.
 fn try_all(value: &str, of: impl Fn(&Field) -> bool) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("grid.yaml");
@@ -100,7 +100,7 @@ fn try_all(value: &str, of: impl Fn(&Field) -> bool) -> Vec<String> {
             Ok(_) => true,
             Err(error) => {
                 let message = format!("{error:#}");
-                // The number, or what is wrong about it, and no screenful of digits.
+                // The message has the number or the fix, but no screenful of digits.
                 assert!(message.len() < 400, "{change}: {message}");
                 assert!(
                     message.contains(value)
@@ -123,7 +123,7 @@ fn try_all(value: &str, of: impl Fn(&Field) -> bool) -> Vec<String> {
 fn no_whole_number_is_so_large_that_something_overflows() {
     let whole = |field: &Field| field.holds.contains("whole number");
     assert!(fields().iter().filter(|field| whole(field)).count() > 30);
-    // A seed is hashed: any is as good as any other.
+    // Every seed is valid, because it is hashed.
     for value in [u64::MAX, i64::MAX as u64, 1 << 40] {
         assert_eq!(
             try_all(&value.to_string(), whole),
@@ -134,7 +134,7 @@ fn no_whole_number_is_so_large_that_something_overflows() {
     assert_eq!(try_all("18446744073709551616", whole), [] as [&str; 0]);
 }
 
-/// What a field says it takes does not break the plan.
+/// The upper bound of a field must not break the plan.
 #[test]
 fn the_largest_whole_numbers_that_are_taken_can_be_planned() {
     for field in fields() {

@@ -1,14 +1,14 @@
-//! Grid texts and overrides gone wrong: what people mistype, and what nobody would.
+//! Makes damaged grids and overrides, with likely and unlikely mistakes.
 
 use spec::Stream;
 
-/// A damaged grid, and changes of it from the command line.
+/// A damaged grid, and overrides for it.
 pub struct Mutant {
     pub grid: String,
     pub changes: Vec<String>,
 }
 
-/// What is put into a grid in the place of a word or a character.
+/// Texts to insert into a grid.
 const WORDS: &[&str] = &[
     "",
     " ",
@@ -75,7 +75,7 @@ const WORDS: &[&str] = &[
     "con",
 ];
 
-/// Paths of overrides, some of them wrong.
+/// Paths of overrides. Some are wrong.
 const PATHS: &[&str] = &[
     "",
     ".",
@@ -102,10 +102,10 @@ const PATHS: &[&str] = &[
     "title",
 ];
 
-/// A mutant of `grid`.
+/// A random mutant of `grid`.
 pub fn mutant(grid: &str, dice: &mut Stream) -> Mutant {
     let mut text: Vec<char> = grid.chars().collect();
-    // None of it now and then: then only the changes are wrong.
+    // Sometimes the grid stays intact, and only the overrides are wrong.
     for _ in 0..dice.below(4) {
         mutate(&mut text, dice);
     }
@@ -120,7 +120,7 @@ pub fn mutant(grid: &str, dice: &mut Stream) -> Mutant {
     let changes: Vec<String> = changes.collect();
     Mutant {
         grid: text.into_iter().collect(),
-        // No argument has one.
+        // An argument cannot hold a NUL.
         changes: changes
             .iter()
             .map(|change| change.replace('\0', ""))
@@ -133,16 +133,16 @@ fn mutate(text: &mut Vec<char>, dice: &mut Stream) {
     let length = dice.below(12);
     let end = (at + length).min(text.len());
     match dice.below(5) {
-        // A word more, or another one.
+        // Inserts a word, or replaces a stretch by a word.
         0 => drop(text.splice(at..at, pick(WORDS, dice).chars())),
         1 => drop(text.splice(at..end, pick(WORDS, dice).chars())),
-        // A stretch less, or twice.
+        // Deletes or repeats a stretch.
         2 => drop(text.drain(at..end)),
         3 => {
             let stretch: Vec<char> = text[at..end].to_vec();
             text.splice(at..at, stretch);
         }
-        // The file ends here.
+        // Ends the file here.
         _ => text.truncate(at),
     }
 }

@@ -1,4 +1,4 @@
-//! A miniature of the main job: a small network, few images, few iterations, but every step of the real one.
+//! A miniature of the main job: a small network, few images and few iterations, but every kind of step.
 
 #![allow(dead_code)] // each test file uses its own part
 
@@ -30,7 +30,7 @@ attacks:
 attack_seeds: 2
 ";
 
-/// Steps that leave a record: a target, four sets, and runs of four sets: two rates with two seeds, and rate 0 with one.
+/// Steps that leave a record: a target, four sets, and five runs of each set. Two rates have two seeds, rate 0 has one.
 pub const STEPS: usize = 1 + 4 + (2 * 2 + 1) * 4;
 
 /// A folder with a grid file in it.
@@ -43,7 +43,7 @@ impl Place {
         Self(folder)
     }
 
-    /// A folder with the same files.
+    /// Copies all files to a new folder.
     pub fn copy(&self) -> Self {
         let copy = tempfile::tempdir().unwrap();
         walk(self.path(), &mut |path| {
@@ -63,12 +63,12 @@ impl Place {
         self.path().join("results")
     }
 
-    /// The program, about to be started here.
+    /// A command that runs the program in this folder.
     pub fn command(&self, arguments: &[&str]) -> Command {
         self.here(Command::new(env!("CARGO_BIN_EXE_runner")), arguments)
     }
 
-    /// The same, by a shell with `redirections`.
+    /// The same command, run by a shell with `redirections`.
     pub fn redirected(&self, redirections: &str, arguments: &[&str]) -> Command {
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("exec \"$0\" \"$@\" {redirections}")]);
@@ -88,14 +88,14 @@ impl Place {
         Answer::new(&self.command(arguments).output().unwrap())
     }
 
-    /// Runs it and insists on success.
+    /// Runs the program, which must succeed.
     pub fn succeed(&self, arguments: &[&str]) -> Answer {
         let answer = self.run(arguments);
         assert_eq!(answer.code, Some(0), "{}", answer.stderr);
         answer
     }
 
-    /// All records, each under its path, without what may differ between two runs: when and how long.
+    /// All records by path, without their times, which differ between runs.
     pub fn records(&self) -> Vec<(String, Value)> {
         let mut records = Vec::new();
         walk(&self.results().join("store"), &mut |path| {
@@ -120,7 +120,7 @@ impl Place {
         records
     }
 
-    /// The bytes of all weights and samples.
+    /// The bytes of all weights and samples, by path.
     pub fn payloads(&self) -> Vec<(String, Vec<u8>)> {
         let mut payloads = Vec::new();
         walk(&self.results().join("store"), &mut |path| {
@@ -135,7 +135,7 @@ impl Place {
         payloads
     }
 
-    /// States of steps in flight, without those that are still being written.
+    /// The number of saved states, without those still being written.
     pub fn states(&self) -> usize {
         let mut states = 0;
         walk(&self.results().join("store/state"), &mut |path| {
@@ -175,7 +175,7 @@ pub fn parsed(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-/// Edits a record and corrects its checksum, as somebody would who knows the format.
+/// Edits a record and corrects its checksum.
 pub fn edit(path: &Path, edit: impl FnOnce(&mut Value)) {
     let mut record = parsed(path);
     record.as_object_mut().unwrap().shift_remove("sha256");
@@ -192,7 +192,7 @@ pub fn hex(bytes: &[u8]) -> String {
     sum.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What the program said.
+/// The exit code and the output of the program.
 pub struct Answer {
     pub code: Option<i32>,
     pub stdout: String,

@@ -1,4 +1,4 @@
-//! What is wrong, where, and what to do about it.
+//! Errors: what is wrong, where, and how to fix it.
 
 use std::fmt;
 
@@ -10,9 +10,9 @@ use super::tree::{self, Node, Source, Spot, Typed, Value};
 use super::veil::{Stretches, Veil};
 use crate::nearest;
 
-/// Why a file or text could not be read.
+/// An error in a file, a text or an override.
 ///
-/// The message is meant for whoever wrote the text:
+/// The message is meant for the author of the text:
 ///
 /// ```text
 /// grid.yaml:3:5: unknown field `iteratons`
@@ -28,7 +28,7 @@ pub struct Error {
     hint: Option<String>,
 }
 
-/// What an [`Error`] points at.
+/// The place of an [`Error`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// A file as a whole.
@@ -41,20 +41,20 @@ pub enum Place {
         line: usize,
         /// In characters, from 1.
         column: usize,
-        /// The line, and the value underlined.
+        /// The line, with the value underlined.
         snippet: String,
     },
     /// An override.
     Argument {
         /// Which one, from 0.
         index: usize,
-        /// `path=value`, as far as it may be shown.
+        /// `path=value`, without what is hidden.
         shown: String,
     },
 }
 
 impl Error {
-    /// Where it is.
+    /// Where the mistake is.
     pub fn place(&self) -> &Place {
         &self.place
     }
@@ -64,7 +64,7 @@ impl Error {
         &self.message
     }
 
-    /// What to write instead, if there is more to say than the message does.
+    /// What to write instead, if the message does not say it.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
@@ -91,7 +91,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// A mistake on its way out of the tree: it gets its spot, and the value found there, from the first node it passes.
+/// An error on its way out of the tree. It gets its spot and the value there from the first node that it passes.
 #[derive(Debug)]
 pub struct Fault {
     pub(super) spot: Option<Spot>,
@@ -101,9 +101,9 @@ pub struct Fault {
 
 #[derive(Debug)]
 pub(super) enum Kind {
-    /// Something is wrong; this says what.
+    /// A complete message.
     Message(String),
-    /// The value is not what this says.
+    /// What the value should be. [`Fault::at`] turns it into a message.
     Expected(String),
 }
 
@@ -115,7 +115,7 @@ impl Fault {
         }
     }
 
-    /// With what to write instead.
+    /// Adds a hint: what to write instead.
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self {
             hint: Some(hint.into()),
@@ -123,7 +123,7 @@ impl Fault {
         }
     }
 
-    /// Settles the spot, unless it is settled already.
+    /// Sets the spot to the one of `node`, unless it is set already.
     pub(super) fn at(mut self, node: &Node) -> Self {
         if self.spot.is_none() {
             self.spot = Some(node.spot);
@@ -135,13 +135,13 @@ impl Fault {
         self
     }
 
-    /// Settles the spot of a mistake in a name, unless it is settled already.
+    /// Sets the spot of a mistake in a name, unless it is set already.
     pub(super) fn at_name(mut self, spot: Spot) -> Self {
         self.spot.get_or_insert(spot);
         self
     }
 
-    /// A mistake of the file that was read last, as a whole.
+    /// A fault of the file that was read last, as a whole.
     pub(super) fn of_file(message: impl Into<String>) -> Self {
         Self::nowhere(Kind::Message(message.into()))
     }
@@ -166,7 +166,7 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// The words that serde's own implementations and derives use, in the words of whoever writes YAML.
+/// Translates the messages of serde and its derives into the terms of YAML.
 impl serde::de::Error for Fault {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self::nowhere(Kind::Message(message.to_string()))
@@ -228,7 +228,7 @@ fn in_plain_words(expected: &str) -> String {
     }
 }
 
-/// What to write instead of `value` where `expected` is.
+/// What to write instead of `value` where `expected` is wanted.
 fn fix(expected: &str, value: &Value) -> Option<String> {
     match value {
         Value::Typed(_, text) | Value::Text(text) if expected == A_LIST => {
@@ -252,9 +252,9 @@ fn fix(expected: &str, value: &Value) -> Option<String> {
     }
 }
 
-/// The texts that spots refer to.
+/// The texts that spots point into.
 pub(super) struct Sources<'a> {
-    /// The file that was asked for, and those that it includes.
+    /// The first file, then its includes.
     pub files: &'a [File],
     pub arguments: &'a [String],
     pub veil: Veil,
@@ -276,7 +276,7 @@ impl Sources<'_> {
         if hidden {
             let shown = self.veil.message(&message);
             hint = hint.filter(|hint| self.veil.message(hint) == *hint);
-            // Of a masked message the fix is what is left to say.
+            // A masked message says little, so the hint says how to write the secret.
             if in_secret && (hint.is_none() || shown != message) {
                 hint = Some(self.veil.fix.to_owned());
             }
@@ -289,7 +289,7 @@ impl Sources<'_> {
         }
     }
 
-    /// The place of `spot`, whether what stands there is hidden, and whether it is in the secret's field.
+    /// The place of `spot`, whether it is hidden, and whether it is in the field of the secret.
     fn in_file(&self, file: &File, spot: Spot) -> (Place, bool, bool) {
         let stretches = self.veil.stretches(&file.text, file.root.as_ref());
         let place = Place::Line {
@@ -314,11 +314,11 @@ impl Sources<'_> {
     }
 }
 
-/// The longest stretch of a line that is shown, in characters.
+/// The longest part of a line that is shown, in characters.
 const WIDTH: usize = 160;
 
-/// The line of `spot`, and under it a mark as long as the value, which ends with the line at the latest. No more is shown of a line in which
-/// something is hidden than the name that it begins with.
+/// The line of `spot`, with the value underlined up to the end of the line. A line with a hidden part shows at most the
+/// name at its start.
 fn snippet(text: &str, spot: Spot, stretches: &Stretches) -> String {
     let number = spot.line.to_string();
     let margin = " ".repeat(number.len());
@@ -328,7 +328,7 @@ fn snippet(text: &str, spot: Spot, stretches: &Stretches) -> String {
     let line = tree::lines(text).nth(spot.line - 1).unwrap_or_default();
     let line: Vec<char> = line.trim_end().replace('\t', " ").chars().collect();
     let before = spot.column - 1;
-    // Of a long line what is around the spot.
+    // A long line is cut to the part around the spot.
     let from = if line.len() > WIDTH {
         before.saturating_sub(WIDTH / 2)
     } else {

@@ -1,4 +1,4 @@
-//! `include:` at the top of a file: the files that it begins with.
+//! `include:` at the top of a file: the files that it is merged over.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,15 +11,15 @@ use super::veil::Veil;
 /// The field that names files.
 pub const FIELD: &str = "include";
 
-/// A file may be included by many; more of them are a mistake.
+/// The most files of a document. A file counts once per include.
 const MOST: usize = 100;
 
-/// A text that a document is made of.
+/// One text of a document.
 pub(super) struct File {
-    /// What messages call it.
+    /// Its name in messages.
     pub name: String,
     pub text: String,
-    /// Its own tree, if it is YAML: without what it includes.
+    /// Its own tree, without its includes. `None` if it is not YAML.
     pub root: Option<Node>,
 }
 
@@ -30,9 +30,9 @@ pub(super) struct Includes<'a> {
     pub veil: Veil,
     /// All files so far, in the order of reading.
     pub files: Vec<File>,
-    /// The folder that no include leaves.
+    /// The folder that holds all includes.
     folder: PathBuf,
-    /// The files that are being read, each included by the one before it.
+    /// The files being read. Each is included by the one before it.
     open: Vec<PathBuf>,
 }
 
@@ -47,7 +47,7 @@ impl<'a> Includes<'a> {
         }
     }
 
-    /// The tree of the file at `path`: what it includes, in order, and itself over it.
+    /// The tree of the file at `path`: its includes in order, with the file itself merged over them.
     pub fn load(&mut self, path: &Path) -> Result<Node, Fault> {
         let text = (self.read)(path).map_err(|error| {
             self.files.push(File {
@@ -73,7 +73,7 @@ impl<'a> Includes<'a> {
         self.open.pop();
         Ok(match all {
             None => own,
-            // A file that says no more than what it includes.
+            // The file has only includes.
             Some(all) if matches!(&own.value, Value::Map(entries) if entries.is_empty()) => all,
             Some(mut all) => {
                 merge(&mut all, own);
@@ -82,7 +82,7 @@ impl<'a> Includes<'a> {
         })
     }
 
-    /// The tree of `text`, which messages call `name`.
+    /// The tree of `text`. Messages call it `name`.
     pub fn parse(&mut self, name: String, text: String) -> Result<Node, Fault> {
         let source = Source::File(self.files.len());
         let parsed = Node::parse(&text, source);
@@ -93,14 +93,15 @@ impl<'a> Includes<'a> {
         self.files.push(File { name, text, root });
         match leak {
             None => parsed,
-            Some(spot) => Err(
-                Fault::new(spot, "an alias joins the secret and something else")
-                    .hint("write both out"),
-            ),
+            Some(spot) => Err(Fault::new(
+                spot,
+                "an alias shares a value between the secret and another field",
+            )
+            .hint("write both values out")),
         }
     }
 
-    /// The tree of the file that `from` calls `include`.
+    /// The tree of the file `include`, a path relative to the folder of `from`.
     fn include(&mut self, from: &Path, include: &str, spot: Spot) -> Result<Node, Fault> {
         let path = parent(from).join(include);
         let shown = path.display();
@@ -110,7 +111,7 @@ impl<'a> Includes<'a> {
         }
         let real = real(&path);
         if Path::new(include).is_absolute() || !real.starts_with(&self.folder) {
-            let problem = format!("{shown} is outside of the folder of the grid");
+            let problem = format!("{shown} is outside the folder of the grid");
             return Err(Fault::new(spot, problem).hint(format!(
                 "copy it into {} or a folder below",
                 self.folder.display()
@@ -130,7 +131,7 @@ impl<'a> Includes<'a> {
     }
 }
 
-/// The path of a file without links and `..`.
+/// The path of a file without symbolic links and `..`.
 fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

@@ -2,7 +2,7 @@
 
 use super::tree::{Node, Value};
 
-/// Lays `over` on `base`.
+/// Merges `over` over `base`: mappings merge, everything else is replaced.
 pub fn merge(base: &mut Node, over: Node) {
     match (&mut base.value, over.value) {
         (Value::Map(entries), Value::Map(more)) => {

@@ -1,11 +1,11 @@
-//! Which words are numbers, the same for every field: decimal digits, perhaps with a point and an exponent.
+//! Numbers: decimal digits with an optional point and exponent. The rule is the same for every field.
 //!
-//! Other readers of YAML know more notations and disagree about them: `017` is 17 or 15, `1_000` a number or a text. Here
-//! they are no numbers, and [`fix`] says what to write instead.
+//! Other YAML readers accept more notations and disagree about them: `017` is 17 or 15, `1_000` is a number or text.
+//! Here they are not numbers, and [`fix`] says what to write instead.
 
 use super::tree::Typed;
 
-/// The number that `word` is, if it is one.
+/// Reads `word` as a number.
 pub(super) fn read(word: &str) -> Option<Typed> {
     let parts = Parts::of(word)?;
     if parts.whole.len() > 1 && parts.whole.starts_with('0') {
@@ -20,10 +20,10 @@ pub(super) fn read(word: &str) -> Option<Typed> {
     parts.float().ok().map(Typed::Float)
 }
 
-/// What to write instead of `word`, which is no number but may be meant as one.
+/// What to write instead of `word`, which was read as text but may be meant as a number.
 pub(super) fn fix(word: &str) -> Option<String> {
     if read(word).is_some() {
-        return Some("it is text; take the quotes off".to_owned());
+        return Some("it is text; remove the quotes".to_owned());
     }
     let unsigned = word.trim_start_matches(['+', '-']);
     let sign = &word[..word.len() - unsigned.len()];
@@ -40,11 +40,10 @@ pub(super) fn fix(word: &str) -> Option<String> {
     if let Some(parts) = Parts::of(word) {
         return Some(match parts.float() {
             Err(OutOfRange::Small) => {
-                "it is too close to 0 for a number of 64 bits; write 0, or at least 1e-307"
-                    .to_owned()
+                "it is too close to 0 for a 64-bit number; write 0, or at least 1e-307".to_owned()
             }
             Err(OutOfRange::Large) => {
-                "it is too large for a number of 64 bits; write at most 1e308".to_owned()
+                "it is too large for a 64-bit number; write at most 1e308".to_owned()
             }
             Ok(_) => {
                 let digits = unsigned.trim_start_matches('0');
@@ -53,13 +52,15 @@ pub(super) fn fix(word: &str) -> Option<String> {
                 } else {
                     "0"
                 };
-                format!("write `{sign}{zero}{digits}`: leading zeros mean octal digits elsewhere")
+                format!(
+                    "write `{sign}{zero}{digits}`: other YAML readers take leading zeros for octal"
+                )
             }
         });
     }
     let sixty = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     if word.contains(':') && unsigned.split(':').all(sixty) {
-        return Some("write one decimal number: parts of sixty are not read".to_owned());
+        return Some("write one decimal number: base 60 is not supported".to_owned());
     }
     let plain = word.replace('_', "");
     if read(&plain).is_some() {
@@ -115,7 +116,7 @@ impl<'a> Parts<'a> {
         })
     }
 
-    /// Its value. A number other than 0 must not become 0.
+    /// Its value. A nonzero number must not become 0.
     fn float(&self) -> Result<f64, OutOfRange> {
         let value: f64 = self.word.parse().unwrap_or(f64::INFINITY);
         let is_zero = self.mantissa.bytes().all(|b| matches!(b, b'0' | b'.'));

@@ -1,4 +1,4 @@
-//! `--set path=value`: one value laid over the tree, or over every entry of a list or mapping.
+//! Overrides, `--set path=value`: set one value in the tree, or one in every entry of a list or mapping.
 
 use super::{
     error::Fault,
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::nearest;
 
-/// Lays the override `argument`, the one at `index`, over `root`.
+/// Applies the override `argument`, which has the index `index`, to `root`.
 pub(super) fn apply(root: &mut Node, argument: &str, index: usize) -> Result<(), Fault> {
     let spot = Spot::argument(index);
     let Some((path, value)) = argument.split_once('=') else {
@@ -22,14 +22,15 @@ pub(super) fn apply(root: &mut Node, argument: &str, index: usize) -> Result<(),
     }
     if let Some(overlay) = parts.iter().find(|part| scales::FIELDS.contains(part)) {
         let problem =
-            format!("`{overlay}` is read before anything is changed, so this has no effect");
-        return Err(Fault::new(spot, problem)
-            .hint("change the field that is meant, or choose another --scale"));
+            format!("`{overlay}` is merged before overrides apply, so this has no effect");
+        return Err(
+            Fault::new(spot, problem).hint("override the field itself, or choose another --scale")
+        );
     }
     lay(root, &parts, 0, &value, spot)
 }
 
-/// Lays `value` over what the parts from `at` on name inside of `node`, where `*` is every entry.
+/// Puts `value` at the path that the parts from `at` on name inside `node`. The part `*` is every entry.
 fn lay(node: &mut Node, parts: &[&str], at: usize, value: &Node, spot: Spot) -> Result<(), Fault> {
     let Some(&part) = parts.get(at) else {
         *node = value.clone();
@@ -52,11 +53,11 @@ fn lay(node: &mut Node, parts: &[&str], at: usize, value: &Node, spot: Spot) -> 
     lay(node, parts, at + 1, value, spot)
 }
 
-/// The place called `part` inside of `node`, which stands at the path `done`.
+/// The place called `part` inside `node`. `done` is the path of `node`.
 fn step<'a>(node: &'a mut Node, part: &str, done: &str, spot: Spot) -> Result<&'a mut Node, Fault> {
     let bare = matches!(&node.value, Value::Text(name) | Value::Typed(_, name) if name == part);
     if bare || matches!(node.value, Value::Null) {
-        node.value = Value::Map(Vec::new()); // its settings get a place to stand
+        node.value = Value::Map(Vec::new()); // a name without settings gets an empty mapping for them
     }
     match &mut node.value {
         Value::Map(entries) => Ok(entry(entries, part, spot)),
@@ -68,7 +69,7 @@ fn step<'a>(node: &'a mut Node, part: &str, done: &str, spot: Spot) -> Result<&'
     }
 }
 
-/// The value called `key`, added if it is not there.
+/// The value called `key`. It is added if it is missing.
 fn entry<'a>(entries: &'a mut Vec<(Name, Node)>, key: &str, spot: Spot) -> &'a mut Node {
     let at = entries
         .iter()
@@ -88,7 +89,7 @@ fn entry<'a>(entries: &'a mut Vec<(Name, Node)>, key: &str, spot: Spot) -> &'a m
     &mut entries[at].1
 }
 
-/// The item at the index `part`, or the content of the only item that is the variant `part`.
+/// The item at the index `part`, or the content of the only item with the variant `part`.
 fn item<'a>(
     items: &'a mut [Node],
     part: &str,
@@ -99,7 +100,7 @@ fn item<'a>(
     if let Ok(index) = part.parse::<usize>() {
         return items.get_mut(index).ok_or_else(|| {
             Fault::new(spot, format!("`{done}` has no item {index}"))
-                .hint(format!("items count from 0, and there are {count}"))
+                .hint(format!("items are counted from 0, and there are {count}"))
         });
     }
     let names: Vec<&str> = items.iter().filter_map(variant).collect();
@@ -126,7 +127,7 @@ fn item<'a>(
     step(&mut items[at], part, done, spot)
 }
 
-/// The variant that a list item is: `name` or `name: content`.
+/// The variant of a list item, which is `name` or `name: content`.
 fn variant(item: &Node) -> Option<&str> {
     match &item.value {
         Value::Text(text) | Value::Typed(_, text) => Some(text),

@@ -1,4 +1,4 @@
-//! From the tree to the wanted type, by way of serde.
+//! A serde deserializer that reads a tree into the wanted type.
 
 use serde::{
     Deserializer,
@@ -15,7 +15,7 @@ use super::{
     tree::{Name, Node, Source, Typed, Value},
 };
 
-/// The `T` that `root` holds.
+/// Reads `root` as a `T`.
 pub(super) fn read<T: DeserializeOwned>(root: &Node) -> Result<T, Fault> {
     T::deserialize(Reader(root)).map_err(|fault| fault.at(root))
 }
@@ -82,7 +82,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         visitor.visit_newtype_struct(self)
     }
 
-    /// Nothing at all stands for a mapping without entries: every field has its default.
+    /// An empty value is a mapping without entries, so every field has its default.
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.0.value {
             Value::Null => visitor.visit_map(Entries {
@@ -100,7 +100,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         match self.0.value {
-            // serde would take the items for the fields in their order: too easy to get wrong by hand.
+            // serde would read the items as fields in their order, which is easy to get wrong by hand.
             Value::List(_) => Err(serde::de::Error::custom("a list is not a mapping")),
             _ => self.deserialize_map(visitor),
         }
@@ -135,8 +135,8 @@ impl<'de> Deserializer<'de> for Reader<'_> {
                 [(first, _), (second, _), ..] => Err(Fault::new(
                     second.spot,
                     format!(
-                        "`{}` stands beside `{}`, where one name is wanted",
-                        second.text, first.text
+                        "only one name is allowed here, not `{}` and `{}`",
+                        first.text, second.text
                     ),
                 )
                 .hint(match second.spot.source {
@@ -145,7 +145,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
                         second.text, first.text
                     ),
                     Source::Argument(_) => format!(
-                        "to have it instead of `{}`, set the whole mapping, as PATH={{{}: ...}}",
+                        "to replace `{}`, set the whole mapping, e.g. PATH={{{}: ...}}",
                         first.text, second.text
                     ),
                 })),

@@ -1,23 +1,23 @@
-//! Overlays: what a scale changes stands beside what it changes, in the same shape.
+//! Overlays: the changes of a scale, in the mapping that they change.
 //!
-//! Any mapping may hold `desk: {...}`, or `scales: {NAME: {...}}` for scales of one's own. At that scale the overlay is merged
-//! over the mapping in which it stands, inner mappings first; at any other scale it is dropped.
+//! Any mapping may hold `desk: {...}`, or `scales: {NAME: {...}}` for custom scales. At that scale the overlay is merged
+//! over the mapping that holds it, inner mappings first. At any other scale it is dropped.
 
 use super::error::Fault;
 use super::merge::merge;
 use super::tree::{Name, Node, Value};
 use crate::Scale;
 
-/// The scale whose overlays have a field of their own.
+/// The field that holds an overlay of the scale `desk`.
 const DESK: &str = "desk";
 
-/// Overlays of any scale, by its name.
+/// The field that holds overlays of any scale, by name.
 const SCALES: &str = "scales";
 
 /// The fields that hold overlays.
 pub const FIELDS: [&str; 2] = [DESK, SCALES];
 
-/// Resolves all overlays inside of `node` at `scale`, and notes in `names` of which scales there are any.
+/// Resolves all overlays inside `node` at `scale`. Adds the names of all scales that have overlays to `names`.
 pub(super) fn resolve(node: &mut Node, scale: Scale, names: &mut Vec<String>) -> Result<(), Fault> {
     let entries = match &mut node.value {
         Value::List(items) => {
@@ -44,7 +44,7 @@ pub(super) fn resolve(node: &mut Node, scale: Scale, names: &mut Vec<String>) ->
     Ok(())
 }
 
-/// Takes the overlays, each with its scale, out of `entries`.
+/// Takes the overlays out of `entries`. Returns each with the name of its scale.
 fn take(entries: &mut Vec<(Name, Node)>) -> Result<Vec<(Name, Node)>, Fault> {
     let mut overlays = Vec::new();
     for (name, value) in entries.extract_if(.., |(name, _)| FIELDS.contains(&name.text.as_str())) {
@@ -53,7 +53,7 @@ fn take(entries: &mut Vec<(Name, Node)>) -> Result<Vec<(Name, Node)>, Fault> {
             Value::Map(scales) => overlays.extend(scales),
             Value::Null => {}
             other => {
-                let problem = format!("{other} is not a mapping from scales to what they change");
+                let problem = format!("{other} is not a mapping from scales to overlays");
                 return Err(Fault::new(value.spot, problem)
                     .hint("write e.g. `scales: {tiny: {sample_sets: 1}}`"));
             }
@@ -62,7 +62,7 @@ fn take(entries: &mut Vec<(Name, Node)>) -> Result<Vec<(Name, Node)>, Fault> {
     Ok(overlays)
 }
 
-/// Refuses an overlay that could not be laid over the mapping in which it stands.
+/// Refuses an overlay that cannot be merged over the mapping that holds it.
 fn check(scale: &Name, overlay: &Node) -> Result<(), Fault> {
     if let Err(error) = Scale::check(&scale.text) {
         return Err(Fault::new(scale.spot, error.to_string()));
@@ -75,25 +75,25 @@ fn check(scale: &Name, overlay: &Node) -> Result<(), Fault> {
     }
     if !matches!(overlay.value, Value::Map(_) | Value::Null) {
         let problem = format!(
-            "{} is not a mapping of what `{}` changes",
+            "{} is not a mapping of the fields that `{}` changes",
             overlay.value, scale.text
         );
         return Err(Fault::new(overlay.spot, problem).hint(format!(
-            "write fields as beside it, e.g. `{}: {{sample_sets: 1}}`",
+            "write the fields to change, e.g. `{}: {{sample_sets: 1}}`",
             scale.text
         )));
     }
     match inner(overlay) {
         Some(name) => Err(Fault::new(
             name.spot,
-            format!("`{}` stands inside of `{}`", name.text, scale.text),
+            format!("`{}` is inside `{}`", name.text, scale.text),
         )
         .hint("write one overlay beside the other")),
         None => Ok(()),
     }
 }
 
-/// An overlay inside of `node`.
+/// The name of an overlay inside `node`, if there is one.
 fn inner(node: &Node) -> Option<&Name> {
     match &node.value {
         Value::List(items) => items.iter().find_map(inner),

@@ -1,4 +1,4 @@
-//! Entries that stand for several, e.g. `finetune: {lr: [1e-6, 1e-5]}` for two.
+//! Sweeps: one entry that stands for several, e.g. `finetune: {lr: [1e-6, 1e-5]}` for two.
 
 use std::{fmt, marker::PhantomData};
 
@@ -12,20 +12,20 @@ use super::{
     tree::{Name, Node, Value},
 };
 
-/// An entry `name: {fields}`, or several that differ in what the fields hold lists of: one `S` for each choice out of all lists, the
-/// last list varying fastest.
+/// An entry `name: {fields}` whose fields may be lists. It stands for one `S` per combination of their items. The last
+/// list varies fastest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Sweep<S>(Vec<S>);
 
-/// The most entries that lists may stand for: a few of them multiply to more than memory holds.
+/// The most entries of one sweep. A few lists can multiply to more than memory holds.
 const MOST: usize = 100_000;
 
-/// By this name the reader of files knows what is asked for.
+/// The reader of files recognises a sweep by this name of a newtype struct.
 pub(super) const NAME: &str = "Sweep of several";
 
 impl<S> Sweep<S> {
-    /// What it stands for, at least one.
+    /// All entries, at least one.
     pub fn each(&self) -> &[S] {
         &self.0
     }
@@ -46,7 +46,7 @@ impl<'de, S: Deserialize<'de>> Visitor<'de> for Each<S> {
         f.write_str("an entry")
     }
 
-    /// Of other formats: written out, as it is serialized.
+    /// Other formats, e.g. JSON, have the entries written out, as `Serialize` writes them.
     fn visit_newtype_struct<D: Deserializer<'de>>(
         self,
         deserializer: D,
@@ -63,7 +63,7 @@ impl<'de, S: Deserialize<'de>> Visitor<'de> for Each<S> {
     }
 }
 
-/// The entries that `node` stands for; every value keeps its place.
+/// The entries that `node` stands for. Every value keeps its position.
 pub(super) fn spell_out(node: &Node) -> Result<Vec<Node>, Fault> {
     let Value::Map(entry) = &node.value else {
         return Ok(vec![node.clone()]);
@@ -74,7 +74,7 @@ pub(super) fn spell_out(node: &Node) -> Result<Vec<Node>, Fault> {
     let Value::Map(fields) = &content.value else {
         return Ok(vec![node.clone()]);
     };
-    // Without the lists, which would be copied once an item.
+    // The lists are left out, because they would be copied once per item.
     let rest = fields.iter().map(|(field, value)| {
         let value = match &value.value {
             Value::List(_) => Node {

@@ -1,4 +1,4 @@
-//! YAML as a tree of values that know where they stand.
+//! YAML as a tree of values with their positions.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -9,7 +9,7 @@ use serde_yaml::granit_parser::{
 
 use super::{error::Fault, number, syntax};
 
-/// Which text a spot is in, each counted from 0.
+/// The text that a spot is in. Both kinds are counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     /// A file, in the order of reading.
@@ -18,7 +18,7 @@ pub(super) enum Source {
     Argument(usize),
 }
 
-/// Aliases may repeat so many values: a few lines of them could stand for billions.
+/// The most values that aliases may repeat. A few lines of aliases could stand for billions.
 const MOST_REPEATED: usize = 100_000;
 
 /// A stretch of one line.
@@ -32,12 +32,12 @@ pub(super) struct Spot {
     pub column: usize,
     /// In characters.
     pub length: usize,
-    /// Line and column of the text itself, which for an alias is elsewhere.
+    /// Line and column of the text itself. For an alias, this is the place of its anchor.
     pub defined: (usize, usize),
 }
 
 impl Spot {
-    /// All of an override.
+    /// A whole override.
     pub fn argument(index: usize) -> Self {
         Self::whole(Source::Argument(index))
     }
@@ -65,7 +65,7 @@ impl Spot {
     }
 }
 
-/// A value, and where it stands.
+/// A value with its position.
 #[derive(Clone, Debug)]
 pub struct Node {
     pub(super) spot: Spot,
@@ -78,7 +78,7 @@ pub struct Node {
 pub enum Value {
     /// Nothing.
     Null,
-    /// Anything that stands for more than its text, with the text: a field that wants text gets `0123` as it was written.
+    /// A boolean or a number, with its text. A field that wants text gets it as written, e.g. `1e5`.
     Typed(Typed, String),
     /// A text.
     Text(String),
@@ -88,12 +88,12 @@ pub enum Value {
     Map(Vec<(Name, Node)>),
 }
 
-/// A value that is no text.
+/// A value that is not text.
 #[derive(Clone, Copy, Debug)]
 pub enum Typed {
     /// `true` or `false`.
     Bool(bool),
-    /// A whole number from 0.
+    /// A whole number, 0 or above.
     Unsigned(u64),
     /// A whole number below 0.
     Signed(i64),
@@ -110,14 +110,14 @@ pub struct Name {
 }
 
 impl Name {
-    /// Something that is wrong with this name.
+    /// A fault at this name.
     pub fn fault(&self, message: impl Into<String>) -> Fault {
         Fault::new(self.spot, message)
     }
 }
 
 impl Node {
-    /// Nothing, at the beginning of the first file.
+    /// An empty value at the beginning of the first file.
     pub(super) fn empty() -> Self {
         Self {
             spot: Spot::whole(Source::File(0)),
@@ -125,7 +125,7 @@ impl Node {
         }
     }
 
-    /// Another value in the same place.
+    /// Another value at the same position.
     pub fn with(&self, value: Value) -> Self {
         Self {
             spot: self.spot,
@@ -133,7 +133,7 @@ impl Node {
         }
     }
 
-    /// This value as the name of an entry, which stands where the value does.
+    /// A name at the position of this value.
     pub fn name(&self, text: impl Into<String>) -> Name {
         Name {
             spot: self.spot,
@@ -141,7 +141,7 @@ impl Node {
         }
     }
 
-    /// Something that is wrong with this value.
+    /// A fault at this value.
     pub fn fault(&self, message: impl Into<String>) -> Fault {
         Fault::new(self.spot, message)
     }
@@ -177,7 +177,7 @@ impl Node {
         Some(entries.remove(at).1)
     }
 
-    /// Calls `see` with the places of itself and all that is inside.
+    /// Calls `see` with the position of this value and of every value inside it.
     pub(super) fn visit(&self, see: &mut impl FnMut(Spot)) {
         see(self.spot);
         match &self.value {
@@ -199,7 +199,7 @@ impl Node {
         builder.document()
     }
 
-    /// What stands at `path`: keys of mappings, and indices from 0 of list items.
+    /// The value at `path`, which has keys of mappings and indices, from 0, of list items.
     pub(super) fn get(&self, path: &[&str]) -> Option<&Self> {
         let [part, rest @ ..] = path else {
             return Some(self);
@@ -212,7 +212,7 @@ impl Node {
         inner.get(rest)
     }
 
-    /// Itself and all that is inside.
+    /// The number of values: this one and all inside it.
     fn count(&self) -> usize {
         let inside: usize = match &self.value {
             Value::List(items) => items.iter().map(Self::count).sum(),
@@ -223,7 +223,7 @@ impl Node {
     }
 }
 
-/// The value in a message: as written, or its kind.
+/// The value for a message: its text, or its kind.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -235,7 +235,7 @@ impl fmt::Display for Value {
     }
 }
 
-/// The lines of a text, as YAML breaks them.
+/// The lines of a text by YAML's line breaks: `\n`, `\r\n` and `\r`.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.split_inclusive('\n').flat_map(|line| {
         let line = line.strip_suffix('\n').unwrap_or(line);
@@ -244,7 +244,7 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Value {
-    /// What a word without quotes stands for.
+    /// The value of a word without quotes.
     pub(super) fn plain(word: String) -> Self {
         match word.as_str() {
             "" | "~" | "null" | "Null" | "NULL" => Self::Null,
@@ -263,14 +263,14 @@ impl Value {
     }
 }
 
-/// Builds the tree out of the parser's events.
+/// Builds the tree from the parser's events.
 struct Builder<'a> {
     text: &'a str,
     events: Parser<'a, StrInput<'a>>,
     source: Source,
-    /// What aliases stand for, by the parser's numbers.
+    /// The values of anchors, by the parser's numbers.
     anchors: HashMap<usize, Node>,
-    /// Values that came from aliases.
+    /// The number of values that came from aliases.
     repeated: usize,
 }
 
@@ -296,7 +296,7 @@ impl<'a> Builder<'a> {
         }))
     }
 
-    /// The next event that is no comment.
+    /// The next event that is not a comment.
     fn next(&mut self) -> Result<(Event<'a>, Span), Fault> {
         loop {
             match self.events.next() {
@@ -350,7 +350,7 @@ impl<'a> Builder<'a> {
         Ok(node)
     }
 
-    /// A tag says what a value is. Here its field does.
+    /// Refuses a tag: a tag sets the type of a value, and here its field does that.
     fn no_tag(&self, tag: Option<&Tag>, span: Span) -> Result<(), Fault> {
         let (Some(tag), at) = (tag, span.tag_span().unwrap_or(span)) else {
             return Ok(());
@@ -360,16 +360,16 @@ impl<'a> Builder<'a> {
             .map_or_else(|| tag.to_string(), str::to_owned);
         Err(Fault::new(
             self.spot(at),
-            format!("`{written}` is a tag, which is not read"),
+            format!("`{written}` is a tag; tags are not supported"),
         )
         .hint("delete it, or put the text in quotes"))
     }
 
-    /// What an alias stands for.
+    /// The value of an alias.
     fn repeat(&mut self, id: usize, spot: Spot) -> Result<Node, Fault> {
         let Some(node) = self.anchors.get(&id) else {
             return Err(
-                Fault::new(spot, "this alias stands inside of what it stands for")
+                Fault::new(spot, "this alias is inside the value that it stands for")
                     .hint("write the value out"),
             );
         };
@@ -400,7 +400,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The entries of a mapping. What `<<` merges comes last, and gives way to what is written out.
+    /// The entries of a mapping. Entries that `<<` merges come last. An entry that is written out wins over a merged one.
     fn entries(&mut self) -> Result<Vec<(Name, Node)>, Fault> {
         let (mut entries, mut merged) = (Vec::new(), Vec::new());
         let mut seen = HashSet::new();
@@ -443,7 +443,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Lays a mapping, or a list of them, under `entries`.
+/// Merges a mapping, or a list of mappings, under `entries`.
 fn merge(
     node: Node,
     seen: &mut HashSet<String>,
@@ -462,7 +462,7 @@ fn merge(
             .try_for_each(|item| merge(item, seen, entries)),
         value => Err(Fault::new(
             node.spot,
-            format!("{value} is not a mapping, which `<<` merges"),
+            format!("{value} is not a mapping; `<<` merges mappings"),
         )),
     }
 }

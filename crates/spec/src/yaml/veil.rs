@@ -1,23 +1,23 @@
-//! Keeps a secret that a document holds out of messages about it, whatever is wrong with the document.
+//! Keeps the secret of a document out of messages, whatever is wrong with the document.
 //!
-//! Nobody knows what a mistyped document means. So this does not look for the secret, but for what is surely none: fields that
-//! are known to be harmless, and in which no word is like a name of the secret's. All the rest is hidden.
+//! In a mistyped document the secret may be anywhere. So this code does not look for the secret. It shows only fields
+//! that are known to hold no secret and have no word like a name of the secret's fields. It hides everything else.
 
 use super::tree::{Node, Spot, Value, lines};
 use crate::nearest;
 
-/// What of a document messages may show.
+/// The parts of a document that messages may show.
 #[derive(Clone, Copy, Debug)]
 pub struct Veil {
-    /// The field at the top that holds the secret, and the names inside of it.
+    /// The field at the top that holds the secret, and the names inside it.
     pub secret: &'static [&'static str],
     /// All fields at the top.
     pub top: &'static [&'static str],
-    /// How the secret is written.
+    /// The hint that says how to write the secret.
     pub fix: &'static str,
 }
 
-/// In the place of what is hidden.
+/// Replaces hidden text.
 const MASK: &str = "***";
 
 /// Line and column, both from 1.
@@ -31,7 +31,7 @@ impl Veil {
         fix: "",
     };
 
-    /// Where something is hidden in `text`, whose tree is `root` if it is YAML.
+    /// The stretches of `text`. `root` is its tree, if it is YAML.
     pub(super) fn stretches(&self, text: &str, root: Option<&Node>) -> Stretches {
         let mut all = Vec::new();
         if !self.secret.is_empty() {
@@ -57,7 +57,7 @@ impl Veil {
         let judged = starts.iter().zip(ends).map(|((start, name), end)| {
             let hidden = !self.is_open(name)
                 || between(lines, *start, end).any(|part| self.is_like_secret(part));
-            // What the next name has before it on its line is a blank at most.
+            // Whether only white space stands before `at` on its line.
             let alone = |at: Position| {
                 let line = lines.get(at.0 - 1).copied().unwrap_or_default();
                 line.chars().take(at.1 - 1).all(char::is_whitespace)
@@ -74,7 +74,7 @@ impl Veil {
         judged.collect()
     }
 
-    /// An override as far as it may be shown.
+    /// An override without what is hidden.
     pub fn argument(&self, argument: &str) -> String {
         if self.hides_argument(argument) {
             self.change(argument, MASK)
@@ -83,7 +83,7 @@ impl Veil {
         }
     }
 
-    /// Whether more than the path of an override is hidden.
+    /// Whether the value of an override is hidden.
     pub(super) fn hides_argument(&self, argument: &str) -> bool {
         !self.secret.is_empty()
             && (self.hides_path(argument.split('=').next().unwrap_or_default())
@@ -96,13 +96,13 @@ impl Veil {
         !self.is_open(first) || self.is_like_secret(path)
     }
 
-    /// Whether an override is of the secret's field.
+    /// Whether an override sets the field of the secret.
     pub(super) fn is_of_secret(&self, argument: &str) -> bool {
         let first = argument.split(['.', '=']).next().unwrap_or_default();
         self.secret.contains(&first.trim())
     }
 
-    /// The override `path=value` with `mask` for the value, and for what of the path is no known name.
+    /// The override `path=value`, with `mask` in place of the value and of each unknown name in the path.
     pub fn change(&self, argument: &str, mask: &str) -> String {
         let (path, value) = match argument.split_once('=') {
             Some((path, _)) => (path, Some(mask)),
@@ -119,7 +119,8 @@ impl Veil {
         shown
     }
 
-    /// A message without what it quotes in backquotes, from the first to the last, unless that is a known name or a field's that nobody knows.
+    /// A message with a mask between its first and its last backquote. It stays as it is if a known name stands there,
+    /// or if [`is_unknown_word`] allows it.
     pub(super) fn message(&self, message: &str) -> String {
         match (message.find('`'), message.rfind('`')) {
             (Some(first), Some(last))
@@ -138,7 +139,7 @@ impl Veil {
         self.top.contains(&name) && !self.secret.contains(&name)
     }
 
-    /// Whether any word of `text` may be meant as a name of the secret's.
+    /// Whether any word of `text` may be a mistyped name of the secret's fields.
     pub fn is_like_secret(&self, text: &str) -> bool {
         let mut words = text.split(|c: char| !c.is_alphanumeric());
         words.any(|word| {
@@ -149,30 +150,31 @@ impl Veil {
         })
     }
 
-    /// Whether `word` is a name that a document has, or a misspelt one.
+    /// Whether `word` is a name of a field, perhaps misspelt.
     fn is_known(&self, word: &str) -> bool {
         let names = self.secret.iter().chain(self.top).copied();
         nearest(word, names).is_some()
     }
 }
 
-/// Parts of a document in their order, each from one name at the top to the next.
+/// The stretches of a document in order. Each goes from one name at the top to the next.
 pub(super) struct Stretches(Vec<Stretch>);
 
 struct Stretch {
     start: Position,
-    /// Where the next begins.
+    /// The start of the next stretch.
     end: Position,
-    /// The last line of which something belongs to it.
+    /// The last line that has a part of it.
     last: usize,
     hidden: bool,
-    /// Whether it is the secret itself.
+    /// Whether it is the field of the secret.
     secret: bool,
-    /// The name that it begins with, if its line does and it is a known one.
+    /// Its name, if the name is known and begins its line.
     name: Option<String>,
 }
 
-/// Whether all that a message quotes is a plain word that names no field. A secret in the place of a field's name would have to be one.
+/// Whether a message only says that a field is unknown, and the field is one lower-case word. Such a message stays
+/// readable. A secret shows up there only if it is one such word in the place of a field's name.
 fn is_unknown_word(message: &str) -> bool {
     let word = message
         .strip_prefix("unknown field `")
@@ -187,7 +189,7 @@ impl Stretch {
 }
 
 impl Stretches {
-    /// An alias by which the secret would stand in another place as well, or be what stands in another place.
+    /// The spot of an alias that shares a value between the secret and another field, if there is one.
     pub fn leak(&self, node: &Node) -> Option<Spot> {
         let spot = node.spot;
         if self.hold_secret((spot.line, spot.column)) != self.hold_secret(spot.defined) {
@@ -200,19 +202,19 @@ impl Stretches {
         }
     }
 
-    /// Whether `position` is in the secret's field.
+    /// Whether `position` is in the field of the secret.
     pub fn hold_secret(&self, position: Position) -> bool {
         let mut secret = self.0.iter().filter(|stretch| stretch.secret);
         secret.any(|stretch| stretch.holds(position))
     }
 
-    /// Whether what stands at `position` is hidden.
+    /// Whether the text at `position` is hidden.
     pub fn hide(&self, position: Position) -> bool {
         let mut hidden = self.0.iter().filter(|stretch| stretch.hidden);
         hidden.any(|stretch| stretch.holds(position))
     }
 
-    /// What to show of a line in which something is hidden.
+    /// The text to show for a line with a hidden part. `None` if nothing on it is hidden.
     pub fn masked(&self, line: usize) -> Option<String> {
         let mut hidden = self.0.iter().filter(|stretch| stretch.hidden);
         let stretch = hidden.find(|stretch| (stretch.start.0..=stretch.last).contains(&line))?;
@@ -223,8 +225,8 @@ impl Stretches {
     }
 }
 
-/// The names with which lines begin, of a text that is no YAML. What comes before the first one has none, and lines inside of open
-/// quotes or brackets belong to the name before them.
+/// The names at the beginning of lines, for a text that is not YAML. The text before the first name has the empty name.
+/// Lines inside open quotes or brackets belong to the name before them.
 fn top_names(text: &str) -> Vec<(Position, String)> {
     let mut names = vec![((1, 1), String::new())];
     let (mut single, mut double, mut depth) = (0, 0, 0_isize);
@@ -252,7 +254,7 @@ fn top_names(text: &str) -> Vec<(Position, String)> {
     names
 }
 
-/// What stands from `start` to `end`, line by line, without lines that are comments.
+/// The text from `start` to `end`, line by line, without lines that are comments.
 fn between<'a>(
     lines: &'a [&'a str],
     start: Position,

@@ -1,8 +1,8 @@
-//! From the tree to a text in YAML that reads as the same tree.
+//! Writes a tree as YAML that reads as the same tree.
 
 use super::tree::{Node, Spot, Value};
 
-/// The text of `root`. What `comment` says of a value's place stands behind it.
+/// The text of `root`. `comment` gives the comment behind a value, from its position.
 pub(super) fn yaml(root: &Node, comment: &dyn Fn(Spot) -> Option<String>) -> String {
     let mut writer = Writer {
         text: String::new(),
@@ -21,7 +21,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Writes what follows a name or a dash: a scalar on the same line, or all that is inside on lines of its own.
+    /// Writes the value after a name or a dash: on the same line, or its entries on lines of their own.
     fn value(&mut self, node: &Node, depth: usize) {
         match on_a_line(node) {
             Some(line) => {
@@ -40,7 +40,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes the entries of a mapping or the items of a list, each on lines of its own.
+    /// Writes the entries of a mapping or the items of a list, each on its own lines.
     fn inside(&mut self, node: &Node, depth: usize) {
         let indent = "  ".repeat(depth);
         match &node.value {
@@ -58,7 +58,7 @@ impl Writer<'_> {
                         self.value(item, depth + 1);
                     } else {
                         self.inside(item, depth + 1);
-                        // The dash stands in the indent of what is inside.
+                        // The dash replaces a space in the indent of the item.
                         let dash = start + indent.len();
                         self.text.replace_range(dash..=dash, "-");
                     }
@@ -69,7 +69,7 @@ impl Writer<'_> {
     }
 }
 
-/// The value on one line, if it has no mapping inside.
+/// The value on one line. `None` if it has a mapping with entries inside.
 fn on_a_line(node: &Node) -> Option<String> {
     match &node.value {
         Value::Null => Some("null".to_owned()),
@@ -84,7 +84,7 @@ fn on_a_line(node: &Node) -> Option<String> {
     }
 }
 
-/// A text, in quotes unless it is plainly one without them.
+/// A text, in quotes unless YAML reads it as text without them.
 fn quoted(text: &str) -> String {
     let inner = |c: char| c.is_ascii_alphanumeric() || "_-./+ ".contains(c);
     let outer = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphabetic());
@@ -92,7 +92,7 @@ fn quoted(text: &str) -> String {
     let plain = ends && text.chars().all(inner) && Value::plain(text.to_owned()).is_text();
     match plain {
         true => text.to_owned(),
-        // JSON's quotes are YAML's.
+        // A JSON string is a YAML string.
         false => serde_json::Value::from(text).to_string(),
     }
 }
