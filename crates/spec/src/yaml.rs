@@ -89,19 +89,19 @@ impl Document {
     }
 
     fn of(files: Vec<File>, root: Result<Node, Fault>, veil: Veil) -> Result<Self, Error> {
-        let (root, fault) = match root {
-            Ok(root) => (root, None),
-            Err(fault) => (Node::empty(), Some(fault)),
-        };
-        let document = Self {
-            files,
-            arguments: Vec::new(),
-            root,
-            veil,
-        };
-        match fault {
-            None => Ok(document),
-            Some(fault) => Err(document.explain(fault)),
+        match root {
+            Ok(root) => Ok(Self {
+                files,
+                arguments: Vec::new(),
+                root,
+                veil,
+            }),
+            Err(fault) => Err(Sources {
+                files: &files,
+                arguments: &[],
+                veil,
+            }
+            .explain(fault)),
         }
     }
 
@@ -123,10 +123,8 @@ impl Document {
     /// If an overlay is no mapping, is for `paper`, or is inside another overlay.
     pub fn at_scale(&mut self, scale: Scale) -> Result<Vec<String>, Error> {
         let mut names = Vec::new();
-        match scales::resolve(&mut self.root, scale, &mut names) {
-            Ok(()) => Ok(names),
-            Err(fault) => Err(self.explain(fault)),
-        }
+        self.change(|root| scales::resolve(root, scale, &mut names))?;
+        Ok(names)
     }
 
     /// Applies overrides in order, each `path=value`. The value is YAML.

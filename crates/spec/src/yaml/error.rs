@@ -176,8 +176,8 @@ impl serde::de::Error for Fault {
         Self::nowhere(Kind::Expected(in_plain_words(&expected.to_string())))
     }
 
-    fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::nowhere(Kind::Expected(in_plain_words(&expected.to_string())))
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::invalid_type(found, expected)
     }
 
     fn invalid_length(items: usize, expected: &dyn Expected) -> Self {

@@ -79,11 +79,7 @@ fn entry<'a>(entries: &'a mut Vec<(Name, Node)>, key: &str, spot: Spot) -> &'a m
                 spot,
                 text: key.to_owned(),
             };
-            let value = Node {
-                spot,
-                value: Value::Null,
-            };
-            entries.push((name, value));
+            entries.push((name, Node::null(spot)));
             entries.len() - 1
         });
     &mut entries[at].1

@@ -120,10 +120,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
                     spot: node.spot,
                     text: text.clone(),
                 };
-                let content = Node {
-                    spot: node.spot,
-                    value: Value::Null,
-                };
+                let content = Node::null(node.spot);
                 visitor.visit_enum(Variant {
                     name: &name,
                     content: &content,

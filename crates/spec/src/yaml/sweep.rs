@@ -77,10 +77,7 @@ pub(super) fn spell_out(node: &Node) -> Result<Vec<Node>, Fault> {
     // The lists are left out, because they would be copied once per item.
     let rest = fields.iter().map(|(field, value)| {
         let value = match &value.value {
-            Value::List(_) => Node {
-                spot: value.spot,
-                value: Value::Null,
-            },
+            Value::List(_) => Node::null(value.spot),
             _ => value.clone(),
         };
         (field.clone(), value)

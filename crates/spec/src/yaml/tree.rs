@@ -117,10 +117,10 @@ impl Name {
 }
 
 impl Node {
-    /// An empty value at the beginning of the first file.
-    pub(super) fn empty() -> Self {
+    /// Nothing, at `spot`.
+    pub(super) fn null(spot: Spot) -> Self {
         Self {
-            spot: Spot::whole(Source::File(0)),
+            spot,
             value: Value::Null,
         }
     }
@@ -214,12 +214,9 @@ impl Node {
 
     /// The number of values: this one and all inside it.
     fn count(&self) -> usize {
-        let inside: usize = match &self.value {
-            Value::List(items) => items.iter().map(Self::count).sum(),
-            Value::Map(entries) => entries.iter().map(|(_, value)| value.count()).sum(),
-            _ => 0,
-        };
-        1 + inside
+        let mut count = 0;
+        self.visit(&mut |_| count += 1);
+        count
     }
 }
 
@@ -290,10 +287,7 @@ impl<'a> Builder<'a> {
                 }
             }
         }
-        Ok(root.unwrap_or(Node {
-            spot: Spot::whole(self.source),
-            value: Value::Null,
-        }))
+        Ok(root.unwrap_or_else(|| Node::null(Spot::whole(self.source))))
     }
 
     /// The next event that is not a comment.
