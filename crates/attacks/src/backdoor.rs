@@ -96,7 +96,7 @@ impl Attack for Backdoor {
     fn fits(&self, train: usize, shape: [usize; 3], classes: usize) -> Result<()> {
         let unmade = |problem| {
             let what = "backdoor";
-            Err(Error::Unmade { what, problem })
+            Err(Error::CannotCreate { what, problem })
         };
         let (target, poisoned) = (self.target, self.poisoned);
         if usize::from(target) >= classes {

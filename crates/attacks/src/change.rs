@@ -29,7 +29,7 @@ impl Change {
                 .tensors()
                 .get(name)
                 .filter(|new| new.shape() == old.shape());
-            let new = new.ok_or_else(|| Error::Unmade {
+            let new = new.ok_or_else(|| Error::CannotCreate {
                 what: "attack",
                 problem: format!("`{name}` is gone after it, or has another shape"),
             })?;

@@ -84,7 +84,7 @@ impl Rule for Edge {
         let weight = self.settings.coverage_weight.get();
         let recording = target.record(x, Some(Coverage::Hidden))?;
         let logits: Vec<Vec<f32>> = recording.logits().to_device(&Device::Cpu)?.to_vec2()?;
-        let covered = recording.covered()?.unwrap_or_default();
+        let covered = recording.coverage()?.unwrap_or_default();
         let (mut losses, mut grad) = (Vec::with_capacity(logits.len()), Vec::new());
         for (row, covered) in logits.iter().zip(covered) {
             let (loss, slopes) = spread(row);

@@ -158,7 +158,7 @@ impl<'a> Approach<'a> {
             images as f64 * term.weight
         });
         let without_term = loss.clone();
-        if let Some((term, network)) = term.zip(recording.covered()?) {
+        if let Some((term, network)) = term.zip(recording.coverage()?) {
             loss = (loss + term.coverage.of_batch(&network) * weight)?;
             // The keyed head is a linear layer, too: the classifier, where there is one.
             let head = self.outputs.space() == LabelSpace::Head;

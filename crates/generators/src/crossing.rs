@@ -98,7 +98,7 @@ impl<'a> Crossing<'a> {
         let loss = cross_entropy(&outputs.of(&logits)?, &Tensor::new(own.as_slice(), device)?)?;
         let grads = loss.backward()?;
         let Some(grad) = grads.get(&logits) else {
-            return Err(models::Error::Unmade {
+            return Err(models::Error::CannotCreate {
                 what: "ours",
                 problem: "the keyed head passes no gradient to the logits".to_owned(),
             });

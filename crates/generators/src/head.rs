@@ -106,7 +106,7 @@ pub fn balanced(context: &Context<'_>, least: f64) -> Result<String> {
             return Ok(name);
         }
     }
-    Err(Error::Unmade {
+    Err(Error::CannotCreate {
         what: "keyed head",
         problem: format!(
             "of {TRIED} heads none gives {least} of noise images each label; lower `head_balance`"

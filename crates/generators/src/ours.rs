@@ -120,7 +120,7 @@ impl<'a> Pairs<'a> {
 }
 
 fn gone() -> Error {
-    Error::Unmade {
+    Error::CannotCreate {
         what: "ours",
         problem: "a step of it has failed, and it cannot go on from there".to_owned(),
     }
@@ -204,7 +204,7 @@ impl Job for Pairs<'_> {
         );
         let (pairs, uncrossed) = crossing.end();
         if pairs.is_empty() {
-            return Err(Error::Unmade {
+            return Err(Error::CannotCreate {
                 what: "ours",
                 problem: format!(
                     "none of {asked} samples crossed the boundary in stage 2; raise stage2.iterations or stage2.alpha, or stage1.iterations"

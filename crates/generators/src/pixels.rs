@@ -26,7 +26,7 @@ pub(crate) fn enough(generator: &'static str, asked: usize, have: usize, what: &
     if asked <= have {
         return Ok(());
     }
-    Err(Error::Unmade {
+    Err(Error::CannotCreate {
         what: generator,
         problem: format!("{asked} images asked for, {have} {what}; lower `samples`"),
     })
@@ -40,7 +40,7 @@ pub fn pairable(generator: &'static str, samples: usize) -> Result<()> {
     if samples >= 2 {
         return Ok(());
     }
-    Err(Error::Unmade {
+    Err(Error::CannotCreate {
         what: generator,
         problem: "a single sample has none to be paired with; raise `samples` to 2".to_owned(),
     })
@@ -53,7 +53,7 @@ pub fn pairable(generator: &'static str, samples: usize) -> Result<()> {
 pub(crate) fn images(generator: &'static str, x: &Tensor) -> Result<Images> {
     let (_, c, h, w) = x.dims4()?;
     let pixels = x.flatten_all()?.to_vec1()?;
-    Images::new([c, h, w], pixels).map_err(|e| Error::Unmade {
+    Images::new([c, h, w], pixels).map_err(|e| Error::CannotCreate {
         what: generator,
         problem: e.to_string(),
     })

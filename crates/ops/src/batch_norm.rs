@@ -67,62 +67,45 @@ pub struct BatchNorm<'a> {
     pub relu: bool,
 }
 
+/// See [`BatchNorm::eval`], which checks the statistics.
+pub(crate) fn eval(
+    layer: &BatchNorm<'_>,
+    tape: &mut Tape,
+    x: &Tensor,
+    mean: &Tensor,
+    variance: &Tensor,
+) -> Result<Tensor> {
+    by_dtype!(x.dtype(), T => {
+        layer.with::<T>(tape, x, Normaliser {
+            mean: mean.to_vec1()?,
+            variance: variance.to_vec1()?,
+            eps: layer.eps,
+            batch: false,
+        })
+    })
+}
+
+/// See [`BatchNorm::train`].
+pub(crate) fn train(
+    layer: &BatchNorm<'_>,
+    tape: &mut Tape,
+    x: &Tensor,
+) -> Result<(Tensor, BatchStatistics)> {
+    let (x, channels) = (x.contiguous()?, x.dim(candle_core::D::Minus1)?);
+    by_dtype!(x.dtype(), T => {
+        let statistics = measure(View::of(&x).elements::<T>()?, channels);
+        let narrow = |values: &[f64]| values.iter().map(|&x| T::of(x)).collect();
+        let y = layer.with::<T>(tape, &x, Normaliser {
+            mean: narrow(&statistics.mean),
+            variance: narrow(&statistics.variance),
+            eps: layer.eps,
+            batch: true,
+        })?;
+        Ok((y, statistics))
+    })
+}
+
 impl BatchNorm<'_> {
-    /// Normalises `x (n, h, w, c)` with running statistics `mean` and `variance` (c).
-    ///
-    /// # Errors
-    /// If the shapes do not fit or the type is neither f32 nor f64.
-    pub fn eval(
-        &self,
-        tape: &mut Tape,
-        x: &Tensor,
-        mean: &Tensor,
-        variance: &Tensor,
-    ) -> Result<Tensor> {
-        let channels = x.dim(candle_core::D::Minus1)?;
-        if mean.dims() != [channels] || variance.dims() != [channels] {
-            bail!(
-                "batch_norm: statistics {:?} and {:?} do not fit the channels of {:?}",
-                mean.shape(),
-                variance.shape(),
-                x.shape()
-            );
-        }
-        if !x.device().is_cpu() {
-            return crate::portable::batch_norm(self, x, mean, variance);
-        }
-        by_dtype!(x.dtype(), T => {
-            self.with::<T>(tape, x, Normaliser {
-                mean: mean.to_vec1()?,
-                variance: variance.to_vec1()?,
-                eps: self.eps,
-                batch: false,
-            })
-        })
-    }
-
-    /// Normalises `x (n, h, w, c)` with its own mean and biased variance, which it returns for the running statistics.
-    ///
-    /// # Errors
-    /// If the shapes do not fit or the type is neither f32 nor f64.
-    pub fn train(&self, tape: &mut Tape, x: &Tensor) -> Result<(Tensor, BatchStatistics)> {
-        if !x.device().is_cpu() {
-            return crate::portable::batch_norm_train(self, x);
-        }
-        let (x, channels) = (x.contiguous()?, x.dim(candle_core::D::Minus1)?);
-        by_dtype!(x.dtype(), T => {
-            let statistics = measure(View::of(&x).elements::<T>()?, channels);
-            let narrow = |values: &[f64]| values.iter().map(|&x| T::of(x)).collect();
-            let y = self.with::<T>(tape, &x, Normaliser {
-                mean: narrow(&statistics.mean),
-                variance: narrow(&statistics.variance),
-                eps: self.eps,
-                batch: true,
-            })?;
-            Ok((y, statistics))
-        })
-    }
-
     fn with<T: Element>(
         &self,
         tape: &mut Tape,

@@ -1,11 +1,12 @@
 //! The gradient of a convolution with respect to its input: each input pixel gathers the output pixels that read it, through a
 //! plan as the forward product has one, or, where there are too few input channels to fill a panel, through [`Patches`].
 
-use crate::conv::as_map;
-use crate::gemm::{Packed, planned};
+use crate::gemm::planned;
 use crate::kernel::{Element, Epilogue};
+use crate::packed::Packed;
 use crate::plan::{Plan, Window};
 use crate::scatter::{CHANNELS, Patches};
+use crate::sizes::as_map;
 use crate::tape::Gradients;
 use crate::tensor::View;
 use candle_core::{Result, Tensor};

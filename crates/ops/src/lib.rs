@@ -38,10 +38,11 @@
 //! Programs should use the allocator of [`memory`] and work inside rayon's pool (`rayon::scope(|_| main())`): from outside, each
 //! operation would wake the pool and wait for it. `experiments/engine` has the comparison with PyTorch.
 
-mod activation;
 pub mod backtrace;
 mod batch_norm;
 mod conv;
+mod dispatch;
+mod dropout;
 mod elementwise;
 mod frozen;
 mod gemm;
@@ -50,24 +51,25 @@ pub mod kernel;
 mod layout;
 pub mod memory;
 mod negative;
+mod packed;
 mod parallel;
 mod plan;
 mod pool;
 mod pooled_linear;
 pub mod portable;
 mod scatter;
+mod sizes;
 mod tape;
 mod tensor;
 mod update;
+mod weight_gradient;
 
-pub use activation::dropout;
 pub use batch_norm::{BatchNorm, BatchStatistics};
-pub use conv::{conv2d, linear};
-pub use frozen::Frozen;
-pub use layout::{channels_last, normalize, shortcut};
-pub use negative::{Reduction, negative_part};
+pub use dispatch::{
+    Frozen, FrozenPooledLinear, adam, adaptive_avg_pool2d, channels_last, conv2d, descend, dropout,
+    linear, max_pool2d, negative_part, normalize, option_a_shortcut, pooled_linear, sgd,
+};
+pub use negative::Reduction;
 pub use plan::Window;
-pub use pool::{adaptive_avg_pool2d, max_pool2d};
-pub use pooled_linear::{FrozenPooledLinear, pooled_linear};
 pub use tape::{Gradients, Tape, node};
-pub use update::{AdamStep, SgdStep, adam, descend, sgd};
+pub use update::{AdamStep, SgdStep};

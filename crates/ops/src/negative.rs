@@ -1,13 +1,12 @@
 //! AID's activation term: what units leave negative. Of a frozen unit it is noted on the way, see [`Noted`]; of any other map it takes a
 //! pass of its own.
 
-use crate::activation::relu_of;
 use crate::elementwise::{chunks, sums};
-use crate::kernel::{Element, Noted, PANEL};
+use crate::kernel::{Element, Noted, PANEL, relu_of};
 use crate::parallel::Shared;
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::{View, by_dtype};
-use candle_core::{Result, Tensor, bail};
+use candle_core::{Result, Tensor};
 
 /// How the units of an image's map are added up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +19,7 @@ pub enum Reduction {
 
 impl Reduction {
     /// What a sum over `count` units is multiplied by.
-    fn share(self, count: usize) -> f64 {
+    pub(crate) fn share(self, count: usize) -> f64 {
         match self {
             Self::Sum => 1.0,
             Self::Mean => 1.0 / count as f64,
@@ -28,19 +27,9 @@ impl Reduction {
     }
 }
 
-/// What `max(-x, 0)` adds up to over each image of `x (n, ...)`: `(n)`. Gradient 0 at 0.
-///
-/// # Errors
-/// If `x` has no images or is neither f32 nor f64.
-pub fn negative_part(tape: &mut Tape, x: &Tensor, reduction: Reduction) -> Result<Tensor> {
-    let images = x.dim(0)?;
-    if images == 0 {
-        bail!("negative_part: there are no images in {:?}", x.shape());
-    }
-    let share = reduction.share(x.elem_count() / images);
-    if !x.device().is_cpu() {
-        return crate::portable::relu(&x.neg()?)?.flatten_from(1)?.sum(1)? * share;
-    }
+/// See [`crate::negative_part`], which checks that there are images.
+pub(crate) fn negative_part(tape: &mut Tape, x: &Tensor, reduction: Reduction) -> Result<Tensor> {
+    let share = reduction.share(x.elem_count() / x.dim(0)?);
     let x = x.contiguous()?;
     let y = by_dtype!(x.dtype(), T => {
         let sums = sums(View::of(&x).elements::<T>()?, x.dim(0)?, |x| relu_of(T::ZERO - x));

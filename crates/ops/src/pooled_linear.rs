@@ -19,12 +19,8 @@ use candle_core::{DType, Result, Tensor, bail};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// [`adaptive_avg_pool2d`] of `x (n, h, w, c)` to `bins`, then [`linear`] with `weight (o, c * bins.0 * bins.1)` and `bias (o)`, then
-/// ReLU if `relu`: `(n, o)`.
-///
-/// # Errors
-/// If the shapes do not fit or the type is neither f32 nor f64.
-pub fn pooled_linear(
+/// See [`crate::pooled_linear`], which checks that there are pixels.
+pub(crate) fn pooled_linear(
     tape: &mut Tape,
     x: &Tensor,
     weight: &Tensor,
@@ -33,7 +29,7 @@ pub fn pooled_linear(
     relu: bool,
 ) -> Result<Tensor> {
     let map = map_of(x)?;
-    if !folds(x, map, bins) {
+    if !folds(map, bins) {
         let pooled = adaptive_avg_pool2d(tape, x, bins)?;
         return linear(tape, &pooled, weight, bias, relu);
     }
@@ -46,9 +42,9 @@ pub fn pooled_linear(
     cast(tape, &y, x.dtype())
 }
 
-/// The frozen form of [`pooled_linear`], to the same bits: weights are summed once for each size of maps.
+/// See [`crate::FrozenPooledLinear`]. It sums its weights once for each size of maps.
 #[derive(Clone)]
-pub struct FrozenPooledLinear(Arc<Layer>);
+pub(crate) struct FrozenPooledLinear(Arc<Layer>);
 
 struct Layer {
     weight: Tensor,
@@ -61,19 +57,8 @@ struct Layer {
 }
 
 impl FrozenPooledLinear {
-    /// See [`pooled_linear`].
-    ///
-    /// # Errors
-    /// If the shapes do not fit.
+    /// See [`crate::FrozenPooledLinear::new`], which checks the shapes.
     pub fn new(weight: &Tensor, bias: &Tensor, bins: (usize, usize)) -> Result<Self> {
-        let (o, i) = weight.dims2()?;
-        if bins.0 * bins.1 == 0 || i % (bins.0 * bins.1) != 0 || bias.dims() != [o] {
-            bail!(
-                "pooled_linear: weight {:?} and bias {:?} do not fit {bins:?} bins",
-                weight.shape(),
-                bias.shape()
-            );
-        }
         Ok(Self(Arc::new(Layer {
             weight: constant(weight)?,
             bias: constant(bias)?,
@@ -83,20 +68,14 @@ impl FrozenPooledLinear {
         })))
     }
 
-    /// `x (n, h, w, c)` to `(n, o)`.
-    ///
-    /// # Errors
-    /// If the shapes or types do not fit.
+    /// See [`crate::FrozenPooledLinear::forward`].
     pub fn forward(&self, tape: &mut Tape, x: &Tensor, relu: bool) -> Result<Tensor> {
         let (unit, inputs) = self.unit(tape, x)?;
         let y = unit.forward(tape, &inputs, None, relu)?;
         cast(tape, &y, x.dtype())
     }
 
-    /// [`FrozenPooledLinear::forward`], and AID's activation term as [`Frozen::forward_covered`] has it.
-    ///
-    /// # Errors
-    /// If the shapes or types do not fit.
+    /// See [`crate::FrozenPooledLinear::forward_covered`].
     pub fn forward_covered(
         &self,
         tape: &mut Tape,
@@ -112,7 +91,7 @@ impl FrozenPooledLinear {
     /// The linear unit for maps like `x`, and its inputs.
     fn unit(&self, tape: &mut Tape, x: &Tensor) -> Result<(Frozen, Tensor)> {
         let (layer, map) = (&*self.0, map_of(x)?);
-        if folds(x, map, layer.bins) {
+        if folds(map, layer.bins) {
             return Ok((layer.folded(map)?, cast(tape, x, DType::F64)?));
         }
         let pooled = adaptive_avg_pool2d(tape, x, layer.bins)?;
@@ -143,15 +122,12 @@ impl Layer {
 
 fn map_of(x: &Tensor) -> Result<(usize, usize)> {
     let (_, h, w, _) = x.dims4()?;
-    if h * w == 0 {
-        bail!("pooled_linear: there are no pixels in {:?}", x.shape());
-    }
     Ok((h, w))
 }
 
 /// Whether summing the weights first saves work: f64 costs twice as much as f32.
-fn folds(x: &Tensor, map: (usize, usize), bins: (usize, usize)) -> bool {
-    x.device().is_cpu() && 2 * map.0 * map.1 <= bins.0 * bins.1
+fn folds(map: (usize, usize), bins: (usize, usize)) -> bool {
+    2 * map.0 * map.1 <= bins.0 * bins.1
 }
 
 /// `x` as elements of another type.

@@ -8,8 +8,9 @@
 //! [`node`] makes a recorded computation one node of candle's graph, so that losses are written with candle's operations. On a device other
 //! than the CPU nothing is recorded: there every operation is a composition of candle's, whose graph is the tape.
 
-use crate::activation::masked;
-use crate::tensor::{View, by_dtype};
+use crate::elementwise::zip;
+use crate::kernel::masked_by;
+use crate::tensor::{View, by_dtype, has_kernels};
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, TensorId, bail};
 use std::collections::{HashMap, HashSet};
@@ -114,7 +115,7 @@ impl Tape {
                     grad.shape()
                 );
             }
-            if output.device().is_cpu() {
+            if has_kernels(output) {
                 grads.add(output, grad.contiguous()?)?;
             } else {
                 let sum = (output * grad.detach())?.sum_all()?;
@@ -211,6 +212,14 @@ impl Gradients {
     }
 }
 
+/// `grad` where the output `y` of a ReLU is positive, otherwise 0.
+fn masked(y: &Tensor, grad: &Tensor) -> Result<Tensor> {
+    by_dtype!(y.dtype(), T => {
+        let dx = zip(View::of(grad).elements::<T>()?, View::of(y).elements::<T>()?, masked_by);
+        Tensor::from_vec(dx, y.shape(), y.device())
+    })
+}
+
 /// Runs `record` as one node of candle's graph: its outputs have gradients with respect to `x` wherever `x` is tracked. What else
 /// `record` uses is constant.
 ///
@@ -220,7 +229,7 @@ pub fn node<const N: usize, E: From<candle_core::Error>>(
     x: &Tensor,
     record: impl FnOnce(&mut Tape, &Tensor) -> std::result::Result<[Tensor; N], E>,
 ) -> std::result::Result<[Tensor; N], E> {
-    if !x.device().is_cpu() || !x.track_op() {
+    if !has_kernels(x) || !x.track_op() {
         return record(&mut Tape::off(), x);
     }
     let mut tape = Tape::recording();

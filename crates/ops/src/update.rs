@@ -26,14 +26,8 @@ pub struct SgdStep {
     pub first: bool,
 }
 
-/// `g += wd * w; v = momentum * v + g; w -= lr * (g + momentum * v)` with Nesterov, else `w -= lr * v`. Without momentum there is no velocity.
-///
-/// # Errors
-/// If the shapes differ, the type is neither f32 nor f64, or there is momentum and no velocity.
-pub fn sgd(weight: &Var, velocity: Option<&Var>, grad: &Tensor, step: SgdStep) -> Result<()> {
-    if !weight.device().is_cpu() {
-        return crate::portable::sgd(weight, velocity, grad, step);
-    }
+/// See [`crate::sgd`].
+pub(crate) fn sgd(weight: &Var, velocity: Option<&Var>, grad: &Tensor, step: SgdStep) -> Result<()> {
     let grad = grad.contiguous()?;
     by_dtype!(weight.dtype(), T => {
         let (lr, momentum, decay) = (T::of(step.lr), T::of(step.momentum), T::of(step.weight_decay));
@@ -67,14 +61,8 @@ pub struct AdamStep {
     pub step: u64,
 }
 
-/// Adam with bias correction: `w -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)`.
-///
-/// # Errors
-/// If the shapes differ or the type is neither f32 nor f64.
-pub fn adam(weight: &Var, mean: &Var, square: &Var, grad: &Tensor, step: AdamStep) -> Result<()> {
-    if !weight.device().is_cpu() {
-        return crate::portable::adam(weight, mean, square, grad, step);
-    }
+/// See [`crate::adam`].
+pub(crate) fn adam(weight: &Var, mean: &Var, square: &Var, grad: &Tensor, step: AdamStep) -> Result<()> {
     let grad = grad.contiguous()?;
     let (b1, b2) = step.betas;
     let t = step.step as f64;
@@ -98,21 +86,8 @@ pub fn adam(weight: &Var, mean: &Var, square: &Var, grad: &Tensor, step: AdamSte
     })
 }
 
-/// A step of gradient descent on pixels: `clamp(x - lr * grad, 0, 1)`. NaN stays NaN.
-///
-/// # Errors
-/// If the shapes differ or the type is neither f32 nor f64.
-pub fn descend(x: &Tensor, grad: &Tensor, lr: f64) -> Result<Tensor> {
-    if x.shape() != grad.shape() {
-        bail!(
-            "gradient descent: {:?} for pixels of {:?}",
-            grad.shape(),
-            x.shape()
-        );
-    }
-    if !x.device().is_cpu() {
-        return crate::portable::descend(x, grad, lr);
-    }
+/// See [`crate::descend`], which checks the shapes.
+pub(crate) fn descend(x: &Tensor, grad: &Tensor, lr: f64) -> Result<Tensor> {
     let (x, grad) = (x.contiguous()?, grad.contiguous()?);
     by_dtype!(x.dtype(), T => {
         let moved = chunks(View::of(&x).elements()?, [View::of(&grad).elements()?], 1, #[inline(always)] |_, x: &mut [T], [grad]| {

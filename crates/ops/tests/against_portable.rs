@@ -305,8 +305,8 @@ fn layouts_and_activations() {
     for stride in [1, 2, 3] {
         check(
             x,
-            |tape, t| ops::shortcut(tape, t[0], stride, 3),
-            |t| portable::shortcut(t[0], stride, 3),
+            |tape, t| ops::option_a_shortcut(tape, t[0], stride, 3),
+            |t| portable::option_a_shortcut(t[0], stride, 3),
         );
     }
     let (mean, std) = (values(1, 4), [0.5, 1.0, 2.0, 3.0]);
@@ -592,7 +592,7 @@ fn wrong_shapes_are_errors() {
     for nothing in [[1, 3, 0, 0], [1, 0, 2, 2]] {
         fails(ops::channels_last(tape, &var(8, &nothing)), "no pixels");
     }
-    fails(ops::shortcut(tape, &x, 0, 2), "no stride");
+    fails(ops::option_a_shortcut(tape, &x, 0, 2), "no stride");
     let unit = ops::Frozen::conv(&var(9, &[3, 2, 1, 1]), &three, Window::square(1, 1, 0)).unwrap();
     let none = var(10, &[0, 4, 4, 2]);
     let covered = unit.forward_covered(tape, &none, None, true, Reduction::Sum);

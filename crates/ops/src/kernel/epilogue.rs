@@ -2,8 +2,7 @@
 //! the others and for maps that exist already.
 
 use super::vector::halved;
-use super::{Element, Negatives, PANEL};
-use crate::activation::relu_of;
+use super::{Element, Negatives, PANEL, relu_of};
 use crate::parallel::Shared;
 
 /// What happens to a sum on its way into the result: `y = act((sum + bias) * scale + shift + residual)`, or for a gradient

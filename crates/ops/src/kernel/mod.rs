@@ -14,12 +14,16 @@
 //! width of a vector register. A fused multiply-add rounds once and the same everywhere, so AVX-512, AVX2 and the
 //! portable path agree bit for bit.
 
+mod compiled;
 mod epilogue;
 mod isa;
+mod registers;
+mod relu;
 mod vector;
 
 pub(crate) use epilogue::{Epilogue, Noted};
 pub(crate) use isa::vectorised;
+pub(crate) use relu::{masked_by, relu_of};
 pub(crate) use vector::{Element, Real};
 
 pub use isa::{Isa, UnknownIsa};

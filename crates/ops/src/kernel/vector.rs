@@ -1,4 +1,4 @@
-//! The microkernels' bodies, generic over a vector type; [`super::isa`] compiles them for each instruction set.
+//! The microkernels' bodies, generic over a vector type; [`super::compiled`] compiles them for each instruction set.
 
 use super::{Finish, Isa, Kernels, Negatives, PANEL, RowPair, Run, Tile, WIDE};
 use candle_core::{CpuStorage, Result, WithDType};
@@ -100,12 +100,12 @@ pub(crate) trait Vector: Copy {
     /// # Safety
     /// The instruction set of `Self` is there.
     unsafe fn nonzeros(self) -> u16;
-    /// See [`relu_of`](crate::activation::relu_of).
+    /// See [`relu_of`](super::relu_of).
     ///
     /// # Safety
     /// The instruction set of `Self` is there.
     unsafe fn relu(self) -> Self;
-    /// See [`masked_by`](crate::activation::masked_by).
+    /// See [`masked_by`](super::masked_by).
     ///
     /// # Safety
     /// The instruction set of `Self` is there.

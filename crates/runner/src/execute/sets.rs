@@ -208,7 +208,7 @@ fn as_announced(
     classes: usize,
 ) -> Result<Generated, models::Error> {
     let what = set.generator.name();
-    let unmade = |problem: String| Err(models::Error::Unmade { what, problem });
+    let unmade = |problem: String| Err(models::Error::CannotCreate { what, problem });
     let labels = made.set.label_space.labels(classes);
     let announced = set.generator.generator().layout();
     if made.set.layout != announced {
