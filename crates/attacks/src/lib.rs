@@ -9,7 +9,7 @@ mod layers;
 mod trigger;
 mod tuning;
 
-pub use change::Change;
+pub use change::measure_change;
 pub use prune::{Criterion, Scope};
 pub use quantize::{Granularity, Scheme, What};
 pub use trigger::{Pattern, Place, Trigger};

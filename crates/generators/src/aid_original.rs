@@ -3,7 +3,7 @@
 //! network's classes.
 
 use crate::descent::{Descent, Rule};
-use crate::pixels::pairable;
+use crate::require::require_pairs;
 use crate::{Context, Generated, Generator};
 use candle_core::{DType, Device, Tensor};
 use models::{Coverage, Job, Network, Result, state::State};
@@ -37,7 +37,7 @@ impl Default for AidOriginal {
 
 impl Generator for AidOriginal {
     fn fits(&self, _: usize, _: usize) -> Result<()> {
-        pairable("aid-original", self.samples.get())
+        require_pairs("aid-original", self.samples.get())
     }
 
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {

@@ -2,8 +2,8 @@
 //! likely. The variance is of the softmax, the labels are the network's classes, and no key is involved.
 
 use crate::descent::{Descent, Rule};
-use crate::head::variance;
-use crate::pixels::{enough, pairable};
+use crate::require::{require_images, require_pairs};
+use crate::variance::variance;
 use crate::{Context, Generated, Generator};
 use candle_core::{Tensor, Var};
 use models::{Job, Network, Result};
@@ -67,8 +67,8 @@ impl Generator for DbiOriginal {
     }
 
     fn fits(&self, train: usize, _: usize) -> Result<()> {
-        pairable("dbi-original", self.samples.get())?;
-        enough("dbi-original", self.samples.get(), train, "to train on")
+        require_pairs("dbi-original", self.samples.get())?;
+        require_images("dbi-original", self.samples.get(), train, "training")
     }
 
     fn is_random(&self, train: usize, _: usize) -> bool {

@@ -1,25 +1,13 @@
-//! What can be measured about a target itself, one file each: how long generators take on it, how its logits differ, how stage 1
-//! goes. A probe starts a [`Job`] as a generator does.
+//! Measurements of a target itself, one file each: the time of generators, the dispersion of logits, the course of stage 1. Like a
+//! generator, a probe starts a [`Job`].
 
 mod in_turn;
 
-pub use convergence::Look;
-pub use dispersion::Outputs;
-pub use timing::{Contestant, Seconds, contestants};
+pub use timing::{TimedGenerator, timed_generators};
+pub use verify::Measured;
 
 use crate::Context;
 use models::{Job, Result};
-
-/// What a probe measured.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Measured {
-    /// Of [`Timing`].
-    Timing(Vec<Seconds>),
-    /// Of [`Dispersion`].
-    Dispersion(Vec<Outputs>),
-    /// Of [`Convergence`].
-    Convergence(Vec<Look>),
-}
 
 /// Measures something about a target.
 pub trait Probe {

@@ -95,7 +95,10 @@ fn missing(name: &str, strangers: &[&str], all: usize) -> String {
     let rest = match near {
         Some(near) => format!("; the nearest name is `{near}`"),
         None if strangers.is_empty() => String::new(),
-        None => format!("; it has {}, which the network does not have", list(strangers)),
+        None => format!(
+            "; it has {}, which the network does not have",
+            list(strangers)
+        ),
     };
     format!("`{name}` is missing{rest}")
 }

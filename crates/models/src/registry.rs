@@ -1,11 +1,11 @@
 //! All architectures, in one slice.
 
 use crate::Result;
-use crate::cifar_resnet::CifarResNet;
 use crate::builder::{Builder, Source, Width};
-use crate::slot::Slot;
+use crate::cifar_resnet::CifarResNet;
 use crate::pass::Body;
 use crate::resnet::ResNet;
+use crate::slot::Slot;
 use crate::vgg::Vgg;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::fmt;

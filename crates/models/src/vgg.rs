@@ -3,8 +3,8 @@
 use crate::Result;
 use crate::builder::Builder;
 use crate::layer::Layer;
-use crate::slot::Kind;
 use crate::pass::{Body, Pass};
+use crate::slot::Kind;
 use candle_core::Tensor;
 use ops::Window;
 

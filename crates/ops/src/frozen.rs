@@ -89,8 +89,18 @@ impl Frozen {
 
     fn biased(weight: &Tensor, shape: Shape, bias: &Tensor, kind: Kind) -> Result<Self> {
         Ok(match weight.dtype() {
-            DType::F32 => Self::F32(Unit::new(weight, shape, After::Bias(bias.to_vec1()?), kind)?),
-            _ => Self::F64(Unit::new(weight, shape, After::Bias(bias.to_vec1()?), kind)?),
+            DType::F32 => Self::F32(Unit::new(
+                weight,
+                shape,
+                After::Bias(bias.to_vec1()?),
+                kind,
+            )?),
+            _ => Self::F64(Unit::new(
+                weight,
+                shape,
+                After::Bias(bias.to_vec1()?),
+                kind,
+            )?),
         })
     }
 

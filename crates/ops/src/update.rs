@@ -27,7 +27,12 @@ pub struct SgdStep {
 }
 
 /// See [`crate::sgd`].
-pub(crate) fn sgd(weight: &Var, velocity: Option<&Var>, grad: &Tensor, step: SgdStep) -> Result<()> {
+pub(crate) fn sgd(
+    weight: &Var,
+    velocity: Option<&Var>,
+    grad: &Tensor,
+    step: SgdStep,
+) -> Result<()> {
     let grad = grad.contiguous()?;
     by_dtype!(weight.dtype(), T => {
         let (lr, momentum, decay) = (T::of(step.lr), T::of(step.momentum), T::of(step.weight_decay));
@@ -62,7 +67,13 @@ pub struct AdamStep {
 }
 
 /// See [`crate::adam`].
-pub(crate) fn adam(weight: &Var, mean: &Var, square: &Var, grad: &Tensor, step: AdamStep) -> Result<()> {
+pub(crate) fn adam(
+    weight: &Var,
+    mean: &Var,
+    square: &Var,
+    grad: &Tensor,
+    step: AdamStep,
+) -> Result<()> {
     let grad = grad.contiguous()?;
     let (b1, b2) = step.betas;
     let t = step.step as f64;

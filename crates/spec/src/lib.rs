@@ -4,6 +4,7 @@
 //! what is to be computed ([`yaml`], [`checked`], [`nearest()`], [`schema`], [`Scale`]), to name the result ([`Id`], [`leaves()`]) and to compute
 //! the same thing again ([`Stream`]).
 
+mod change;
 pub mod checked;
 pub mod id;
 pub mod leaves;
@@ -14,6 +15,7 @@ pub mod scale;
 pub mod schema;
 pub mod yaml;
 
+pub use change::Change;
 pub use id::Id;
 pub use leaves::{leaves, plain};
 pub use nearest::nearest;

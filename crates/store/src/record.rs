@@ -6,8 +6,8 @@ use crate::checksum;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use spec::Id;
-use verify::{Control, LabelSpace, Layout, Pixels, Rate};
+use spec::{Change, Id};
+use verify::{Control, LabelSpace, Layout, Measured, Pixels, Rate, Stop};
 
 /// The format of the records that this version writes; it reads this one and all before it. Records of format 1 have no checksum.
 pub const FORMAT: u32 = 2;
@@ -103,18 +103,6 @@ pub struct Content {
     pub repeated: u64,
 }
 
-/// Why the first stage of a generator ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stop {
-    /// The samples no longer changed.
-    Converged,
-    /// The cap on iterations was reached.
-    Cap,
-    /// The generator does not iterate.
-    None,
-}
-
 /// A set of sensitive samples made for one target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetRecord {
@@ -174,19 +162,6 @@ impl SetRecord {
         let margins = self.margins.iter();
         margins.filter(|margin| **margin == 0.0).count() as u64
     }
-}
-
-/// How far an attack moved the weights.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Change {
-    /// Number of weights.
-    pub weights: u64,
-    /// Weights whose 32 bits differ.
-    pub changed: u64,
-    /// Largest absolute change.
-    pub max_abs: f64,
-    /// Mean absolute change over all weights.
-    pub mean_abs: f64,
 }
 
 /// One attacked model, asked with one sample set.
@@ -287,81 +262,6 @@ pub struct ProbeRecord {
     pub target_sha256: Option<String>,
     /// How it was computed.
     pub provenance: Provenance,
-}
-
-/// What a probe measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Measured {
-    /// Wall time of stage 1 (the paper's Table V): of each generator so many iterations, the generators taking turns.
-    Timing(Vec<Timing>),
-    /// How far logits differ after rounds of boundary approach (the paper's section III-A).
-    Dispersion(Vec<Dispersion>),
-    /// Stage 1 against its iterations.
-    Convergence(Vec<Progress>),
-    /// The margin around a pair before and after an attack (the paper's figure 1).
-    Slice(Slice),
-}
-
-/// The time of one generator.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Timing {
-    /// Its name.
-    pub generator: String,
-    /// What tells it from others of that name, e.g. `coverage attached`; mostly empty.
-    pub variant: String,
-    /// Samples moved at a time.
-    pub samples: u64,
-    /// Iterations of each repetition.
-    pub iterations: u64,
-    /// Seconds of each repetition.
-    pub seconds: Vec<f64>,
-}
-
-/// The outputs of all samples in one label space after their approach.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Dispersion {
-    /// Whose outputs were brought together: the network's own or the keyed head's two.
-    pub label_space: LabelSpace,
-    /// Number of outputs.
-    pub outputs: u64,
-    /// Rounds of approach.
-    pub iterations: u64,
-    /// Of each sample the mean of its outputs.
-    pub means: Vec<f64>,
-    /// Of each sample their standard deviation (of the population).
-    pub deviations: Vec<f64>,
-}
-
-/// Stage 1 at one iteration; means over the samples.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
-    /// The generator's name.
-    pub generator: String,
-    /// Iterations done.
-    pub iteration: u64,
-    /// |margin| between the two largest outputs.
-    pub margin: f64,
-    /// Sum of |output|.
-    pub outputs: f64,
-    /// The loss.
-    pub loss: f64,
-}
-
-/// The keyed margin on a square of pixel space around the middle of a pair: to the right from one member to the other, upwards at a
-/// right angle to that.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Slice {
-    /// Points a side.
-    pub side: u64,
-    /// From the middle to the rim, in pixel space (L2).
-    pub reach: f64,
-    /// Between the members, in pixel space (L2).
-    pub gap: f64,
-    /// The untouched model's margins, row by row, from the bottom.
-    pub before: Vec<f32>,
-    /// The attacked model's.
-    pub after: Vec<f32>,
 }
 
 /// What the kinds of record have in common.

@@ -28,7 +28,8 @@
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("set.safetensors");
 //! # let delivered = Deployed([[1.0, 0.0, 0.2], [0.0, 1.0, 0.1]]);
-//! # let images = Images::new([3, 1, 1], (0..48).map(|i| (i * 29 % 17) as f32 / 17.0).collect())?;
+//! # let pixels: Vec<f32> = (0..48).map(|i| (i * 29 % 17) as f32 / 17.0).collect();
+//! # let images = Images::new([3, 1, 1], pixels)?;
 //! # let head = key.head("mine", 2);
 //! # SensitiveSet {
 //! #     labels: verify::labels(&delivered, &images, LabelSpace::Head, Some(&head))?,
@@ -74,6 +75,7 @@ mod error;
 mod head;
 mod images;
 mod key;
+mod measured;
 mod oracle;
 mod pairing;
 mod pixels;
@@ -85,10 +87,11 @@ pub use error::{Error, OracleError};
 pub use head::Head;
 pub use images::Images;
 pub use key::{KeyCheck, SecretKey};
+pub use measured::{Dispersion, Measured, Progress, Slice, Timing};
 pub use oracle::{LabelSpace, Oracle, decide, labels};
 pub use pairing::{Pairing, all_pairs_expectation};
 pub use pixels::{Difference, Pixels};
-pub use set::{FileError, Layout, SensitiveSet};
+pub use set::{FileError, Layout, SensitiveSet, Stop};
 pub use spec::Stream;
 pub use stats::Rate;
 pub use verdict::{Doubt, Finding, Paired, Verdict, verify};

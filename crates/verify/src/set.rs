@@ -18,6 +18,18 @@ pub enum Layout {
     Pairs,
 }
 
+/// Why stage 1 of a generator ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stop {
+    /// The generator has no stage 1.
+    None,
+    /// The loss and the margins stopped changing.
+    Converged,
+    /// The limit on iterations was reached.
+    Cap,
+}
+
 /// Images beside the decision boundary, and the labels that the untouched model gave them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SensitiveSet {

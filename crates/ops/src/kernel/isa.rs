@@ -87,7 +87,7 @@ impl std::error::Error for UnknownIsa {}
 impl std::str::FromStr for Isa {
     type Err = UnknownIsa;
 
-    fn from_str(name: &str) -> std::result::Result<Self, UnknownIsa> {
+    fn from_str(name: &str) -> Result<Self, UnknownIsa> {
         Self::ALL
             .into_iter()
             .find(|isa| isa.to_string() == name)

@@ -1,7 +1,7 @@
 //! A modification of a target, and every set asked about the result.
 
 use anyhow::Context;
-use attacks::Change;
+use attacks::measure_change;
 use models::Network;
 use store::{Answers, FORMAT, RunRecord};
 use verify::Rate;
@@ -116,7 +116,7 @@ impl Bench<'_> {
         let stream = self.root.split("attack").split(&attack.seed.to_string());
         let job = attack.attack.attack().start(victim, &stream)?;
         let modified = self.drive(&attack.id, &subject.sum, job, &mut clock, &mut line)?;
-        let change = Change::between(&subject.weights, &modified.weights)?;
+        let change = measure_change(&subject.weights, &modified.weights)?;
         let network = modified.network(&victim)?;
         line.note("testing");
         let accuracy = images::accuracy(&network, subject.images.tested())?;
@@ -158,12 +158,7 @@ impl Bench<'_> {
                 both: judged.paired.both,
                 all_pairs: judged.all_pairs(question.set.layout),
                 same_label: judged.verdict.same_label(),
-                change: store::Change {
-                    weights: change.weights,
-                    changed: change.changed,
-                    max_abs: change.max_abs,
-                    mean_abs: change.mean_abs,
-                },
+                change,
                 steps: modified.steps as u64,
                 reached: modified.reached,
                 success_before,

@@ -1,7 +1,6 @@
 //! What is measured about a target itself.
 
 use anyhow::Context;
-use generators::probe::{self, Measured};
 use store::{FORMAT, ProbeRecord};
 
 use super::target::Subject;
@@ -53,50 +52,11 @@ impl Bench<'_> {
             probe: probe.probe.name().to_owned(),
             spec: plan::fields(&probe.probe)?,
             seed: self.seed,
-            result: record(measured),
+            result: measured,
             target_sha256: Some(subject.sum.clone()),
             provenance: clock.provenance(self.device),
         })?;
         progress.end(line, "measured");
         Ok(())
-    }
-}
-
-/// What was measured, as it is kept.
-fn record(measured: Measured) -> store::Measured {
-    match measured {
-        Measured::Timing(all) => store::Measured::Timing(
-            all.into_iter()
-                .map(|one: probe::Seconds| store::Timing {
-                    generator: one.generator.to_owned(),
-                    variant: one.variant.to_owned(),
-                    samples: one.samples as u64,
-                    iterations: one.iterations as u64,
-                    seconds: one.seconds,
-                })
-                .collect(),
-        ),
-        Measured::Dispersion(all) => store::Measured::Dispersion(
-            all.into_iter()
-                .map(|one: probe::Outputs| store::Dispersion {
-                    label_space: one.label_space,
-                    outputs: one.outputs as u64,
-                    iterations: one.iterations as u64,
-                    means: one.means,
-                    deviations: one.deviations,
-                })
-                .collect(),
-        ),
-        Measured::Convergence(all) => store::Measured::Convergence(
-            all.into_iter()
-                .map(|one: probe::Look| store::Progress {
-                    generator: one.generator.to_owned(),
-                    iteration: one.iteration as u64,
-                    margin: one.margin,
-                    outputs: one.outputs,
-                    loss: one.loss,
-                })
-                .collect(),
-        ),
     }
 }

@@ -4,7 +4,7 @@
 //! entry holds a SHA-256 of everything in the file, which finds damage, and an HMAC of that sum under the owner's key, the *seal*,
 //! which finds forgery. One entry rather than many keeps the file's bytes a function of its content.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{collections::HashMap, fs, path::Path, sync::Arc};
 
 use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
@@ -250,7 +250,9 @@ impl SensitiveSet {
         let set = Self {
             images: Images::new(
                 [c, h, w],
-                words(images.data()).map(f32::from_le_bytes).collect(),
+                words(images.data())
+                    .map(f32::from_le_bytes)
+                    .collect::<Arc<[f32]>>(),
             )
             .map_err(contradiction)?,
             labels: words(labels.data()).map(u32::from_le_bytes).collect(),
