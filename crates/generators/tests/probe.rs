@@ -182,7 +182,7 @@ fn points_are_of_both_generators_up_to_the_end() {
         let of = points.iter().filter(|point| point.generator == generator);
         let iterations: Vec<_> = of.clone().map(|point| point.iteration).collect();
         assert_eq!(iterations, [1, 2, 4, 5, 8, 10, 13, 16, 20, 25, 30]);
-        assert!(of.clone().all(|point| point.outputs >= look.margin));
+        assert!(of.clone().all(|point| point.outputs >= point.margin));
     }
 }
 

@@ -1,4 +1,4 @@
-//! The driver of the microkernels: a planned product over all images, in parallel, with an epilogue; and the packing of weights.
+//! The driver of the microkernels: a planned product over all images, in parallel, with an epilogue.
 
 use crate::kernel::{Element, Epilogue, Finish, Isa, Kernels, MAX_ROWS, PANEL, Run, Tile, WIDE};
 use crate::packed::Packed;
@@ -6,7 +6,7 @@ use crate::parallel::{Shared, filled, for_each, prefetch};
 use crate::plan::{Class, Plan};
 use std::mem::MaybeUninit;
 
-/// `images` results of `plan`: for each output position and panel of columns one sum over the position's runs.
+/// The product of `plan` for `images` images: one sum over a position's runs for each output position and column.
 ///
 /// `a` holds `images * plan.image.0` elements; the result `images * plan.image.1`.
 pub(crate) fn planned<T: Element>(
@@ -55,7 +55,7 @@ pub(crate) fn planned<T: Element>(
         .collect();
     let total: usize = tiles.iter().sum();
     let groups = b.columns.div_ceil(kernels.cols);
-    // Blocks of tiles walk all panels while their input is in cache; with few tiles the panels are shared out too.
+    // A block of tiles walks all panels while its input is in cache. With few tiles, tasks also split the panels.
     let tasks = 8 * rayon::current_num_threads();
     let block = total.div_ceil(tasks).clamp(1, 8);
     let blocks = total.div_ceil(block);
@@ -77,7 +77,7 @@ pub(crate) fn planned<T: Element>(
             }
         }
     };
-    // SAFETY: a plan's classes hold every position of the result, and the groups every column.
+    // SAFETY: a plan's classes hold every position of the result, and the groups hold every column.
     unsafe {
         filled(images * plan.image.1, |out| {
             for_each(blocks * splits, |task| work(task, out));
@@ -85,7 +85,7 @@ pub(crate) fn planned<T: Element>(
     }
 }
 
-/// Walks the tiles of all classes from the `skip`-th on.
+/// Walks the tiles of all classes, starting with tile `skip`.
 struct Cursor<'a> {
     classes: &'a [Class],
     tiles: &'a [usize],
@@ -123,17 +123,17 @@ impl<'a> Cursor<'a> {
 /// The rows of one tile.
 struct Rows<'a, T> {
     count: usize,
-    /// Where each begins, in the left operand or in a copy.
+    /// The start of each row, in the left operand or in a copy.
     from: [*const T; MAX_ROWS],
     runs: &'a [Run],
-    /// Where the results of each go.
+    /// The offset of each row's results.
     to: [usize; MAX_ROWS],
-    /// Owns what `from` points to, if that is not the left operand.
+    /// Owns the copy that `from` points to, if there is one.
     _copy: Vec<T>,
 }
 
 impl<'a, T: Element> Rows<'a, T> {
-    /// The rows of the `tile`-th tile of `class`, of `height` rows.
+    /// The rows of tile `tile` of `class`. A full tile has `height` rows.
     fn new(
         plan: &Plan,
         class: &'a Class,
@@ -174,10 +174,10 @@ impl<'a, T: Element> Rows<'a, T> {
         rows
     }
 
-    /// Copies the rows to where they do not displace one another.
+    /// Copies the rows to addresses at which they do not evict each other.
     fn copy(&mut self, class: &'a Class, starts: &[isize], a: &[T]) {
         let depth: usize = class.runs.iter().map(|run| run.len).sum();
-        // An odd number of cache lines spreads rows over all sets.
+        // An odd number of cache lines spreads the rows over all sets.
         let line = LINE / size_of::<T>();
         let stride = (depth.div_ceil(line) | 1) * line;
         let mut copy = Vec::with_capacity(starts.len() * stride);
@@ -194,12 +194,12 @@ impl<'a, T: Element> Rows<'a, T> {
     }
 }
 
-/// Bytes of a cache line, and number of sets of a first-level cache.
+/// Bytes of a cache line, and the number of sets of a first-level cache.
 const LINE: usize = 64;
 const SETS: usize = 64;
 
-/// Whether rows that begin at these elements fall into so few sets of the first-level cache that they displace one another, as pixels
-/// of a power of two of channels do.
+/// Whether rows at these offsets share so few sets of the first-level cache that they evict each other. Pixels with a power of two of
+/// channels do.
 fn crowded<T>(starts: &[isize]) -> bool {
     let mut sets = [0u8; SETS];
     for start in starts {
@@ -208,7 +208,7 @@ fn crowded<T>(starts: &[isize]) -> bool {
     sets.into_iter().any(|rows| rows > MANY)
 }
 
-/// Rows a set has room for, beside the right operand.
+/// Rows per set, beside the right operand.
 const MANY: u8 = 7;
 
 #[inline]
@@ -225,7 +225,7 @@ fn one_tile<T: Element>(
     let width = kernels.cols.min(b.columns - column);
     let panels = width.div_ceil(PANEL);
     let panel = b.data[column * b.depth..].as_ptr();
-    // What the epilogue touches comes while the product runs.
+    // The data of the epilogue arrives while the product runs.
     for &start in &rows.to[..rows.count] {
         for at in (start + column..start + column + width).step_by(LINE / size_of::<T>()) {
             out.prefetch(at);
@@ -260,10 +260,9 @@ fn one_tile<T: Element>(
     } else {
         Finish::plain(sums)
     };
-    // SAFETY: a plan's runs stay inside an image for every position of their class, and inside the packed depth; the
-    // assertion on `a` and `Packed::new` make both readable. A plan gives each position its own stretch of the result, as long
-    // as there are columns, and each task its own tiles and columns; residual and mask are as long as the result, and `negatives` has
-    // a place for each panel.
+    // SAFETY: a plan's runs stay inside an image for every position of their class, and inside the packed depth. The assertion on `a` and
+    // `Packed::new` make both readable. Each position has its own range of the result, with one element per column, and each task has its
+    // own tiles and columns. Residual and mask are as long as the result, and `negatives` has a place for each panel.
     unsafe {
         kernels.tile(
             &rows.from[..rows.count],

@@ -1,5 +1,4 @@
-//! Moving elements about: from the channels-first images that everybody exchanges to the channels-last maps that the operations
-//! use, and the shortcut that only picks.
+//! Moving elements: from channels-first images to the channels-last maps that the operations use, and the shortcut that only selects.
 
 use crate::kernel::Element;
 use crate::parallel::{filled, for_each};

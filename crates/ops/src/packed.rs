@@ -13,7 +13,7 @@ pub(crate) struct Packed<T> {
 }
 
 impl<T: Element> Packed<T> {
-    /// Packs the matrix whose element `(tap * channels + c, n)` is `at(tap, c, n)`. Taps that are not `used` are left zero.
+    /// Packs the matrix with element `at(tap, c, n)` at `(tap * channels + c, n)`. Taps that are not `used` stay zero.
     pub fn new(
         (taps, channels): (usize, usize),
         columns: usize,
@@ -31,7 +31,7 @@ impl<T: Element> Packed<T> {
                 // SAFETY: each task writes its own panel.
                 let panel_data = unsafe { out.slice(panel * depth * PANEL, depth * PANEL) };
                 let width = PANEL.min(columns - panel * PANEL);
-                // Taps inside, as they lie in torchvision's layout: what is read stays in the first-level cache.
+                // Taps are the inner loop, as in torchvision's layout, so that reads stay in the first-level cache.
                 for c in 0..channels {
                     for tap in (0..taps).filter(|&tap| used[tap]) {
                         let row = (tap * channels + c) * PANEL;
@@ -50,7 +50,7 @@ impl<T: Element> Packed<T> {
     }
 }
 
-/// Packs the taps of `weight (o, c, kh, kw)` that are `used` for the forward product: depth (kh, kw, c), columns o.
+/// Packs the `used` taps of `weight (o, c, kh, kw)` for the forward product: depth (kh, kw, c), columns o.
 pub(crate) fn pack_forward<T: Element>(
     weight: &[T],
     o: usize,

@@ -24,7 +24,7 @@ pub(crate) fn max_pool2d(tape: &mut Tape, x: &Tensor, window: Window) -> Result<
             for (o, y) in y.chunks_exact_mut(c).enumerate() {
                 taps.clear();
                 taps.extend(pool.taps((o / ow, o % ow), (h, w)).map(|tap| tap * c));
-                // Some channels at a time, whose maxima stay in a register.
+                // A block of channels at a time: its maxima stay in registers.
                 let mut blocks = y.chunks_exact_mut(PANEL);
                 let mut at = 0;
                 for y in blocks.by_ref() {
@@ -78,12 +78,12 @@ pub(crate) fn adaptive_avg_pool2d(
     Ok(tape.note(AdaptiveAvgPool(size), &[&x], y, false))
 }
 
-/// Where bin `i` of `bins` begins and ends along an axis of `len` pixels.
+/// The pixels of bin `i` of `bins` along an axis of `len` pixels.
 pub(crate) fn bin_range(i: usize, bins: usize, len: usize) -> std::ops::Range<usize> {
     i * len / bins..((i + 1) * len).div_ceil(bins)
 }
 
-/// The pixels of a bin in row-major order, and how many they are.
+/// The pixels of a bin in row-major order, and their number.
 fn bin(
     (y, x): (usize, usize),
     size: (usize, usize),
@@ -97,7 +97,7 @@ fn bin(
     )
 }
 
-/// NaN wins, and the first of two that are equal.
+/// The larger value. NaN wins, and the first of two equal values.
 #[inline(always)]
 #[allow(clippy::eq_op)]
 fn larger<T: Element>(best: T, x: T) -> T {
@@ -149,7 +149,7 @@ impl Operation for MaxPool {
                 for o in 0..oh * ow {
                     let at = (image * oh * ow + o) * c;
                     let (y, g) = (&y_[at..at + c], &g_[at..at + c]);
-                    // The first that is not below the maximum, NaN included, takes all: it is the last one written here.
+                    // The first pixel that is not below the maximum, or NaN, gets the gradient. In reverse order it is written last.
                     for tap in self.taps((o / ow, o % ow), (h, w)).rev() {
                         let x = &x[tap * c..][..c];
                         for j in 0..c {
@@ -216,7 +216,7 @@ fn mask<T: Element>(grad: &mut [T], y: &[T]) {
     }
 }
 
-/// A result of `n` images of `size` elements each, one task an image, from a copy of `start`, or from zeros.
+/// A result of `n` images of `size` elements each, with one task per image. Images start as copies of `start`, or as zeros.
 fn per_image<T: Element>(
     n: usize,
     size: usize,

@@ -1,11 +1,11 @@
-//! Adaptive average pooling and the linear layer behind it as one product: the head of a VGG.
+//! Adaptive average pooling and the linear layer behind it as one product: the first classifier layer of a VGG.
 //!
-//! Where the map has at most half as many pixels as there are bins, bins repeat pixels, and most of the layer's products are of the same inputs: for
-//! the 1x1 maps that VGG-16 makes of small images, 25,088 inputs are 49 copies of 512. There the layer's weights are summed over
-//! the bins of each pixel first, and the product has as many inputs as the map has elements.
+//! If the map has at most half as many pixels as bins, bins repeat pixels, and most of the layer's products have the same inputs. For the
+//! 1x1 maps of a VGG-16 on small images, the 25,088 inputs are 49 copies of 512. Then the layer's weights are first summed over the bins of
+//! each pixel, and the product has one input per element of the map.
 //!
-//! The sums are in f64, and so is the product: in f32 the last bit of one weight would be lost in a sum of 49, and a model with a
-//! changed weight would answer as before.
+//! The sums and the product are in f64. In f32, a sum of 49 weights would lose the last bit of one weight, and a model with a changed
+//! weight would give the old answer.
 
 use crate::conv::linear;
 use crate::frozen::Frozen;
@@ -50,9 +50,9 @@ struct Layer {
     weight: Tensor,
     bias: Tensor,
     bins: (usize, usize),
-    /// On the bins themselves.
+    /// The layer on the bins themselves.
     whole: OnceLock<Frozen>,
-    /// On maps of at most half as many pixels as bins, by their size.
+    /// The layer on maps with at most half as many pixels as bins, by map size.
     folded: Mutex<HashMap<(usize, usize), Frozen>>,
 }
 
@@ -108,12 +108,12 @@ impl FrozenPooledLinear {
 
 impl Layer {
     fn folded(&self, map: (usize, usize)) -> Result<Frozen> {
-        // A unit is inserted whole, so a panic elsewhere cannot have left half of one.
+        // A unit is inserted whole, so a panic elsewhere cannot leave half a unit.
         let units = || self.folded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(unit) = units().get(&map) {
             return Ok(unit.clone());
         }
-        // Not under the lock: a thread that waits for others to fold may take up a strand that asks for the same unit.
+        // Without the lock: a thread that waits for the folding may take up a shard that needs the same unit.
         let weight = fold(&mut Tape::off(), &self.weight, self.bins, map)?;
         let unit = Frozen::linear(&weight, &self.bias.to_dtype(DType::F64)?, map)?;
         Ok(units().entry(map).or_insert(unit).clone())
@@ -130,7 +130,7 @@ fn folds(map: (usize, usize), bins: (usize, usize)) -> bool {
     2 * map.0 * map.1 <= bins.0 * bins.1
 }
 
-/// `x` as elements of another type.
+/// `x` in another element type.
 fn cast(tape: &mut Tape, x: &Tensor, dtype: DType) -> Result<Tensor> {
     if x.dtype() == dtype {
         return Ok(x.clone());
@@ -155,7 +155,7 @@ impl Operation for Cast {
     }
 }
 
-/// The weights `(o, c * h * w)` in f64 that make of the pixels of `(h, w)` maps what `weight (o, c * bins.0 * bins.1)` makes of the
+/// The weights `(o, c * h * w)` in f64 for the pixels of `(h, w)` maps. They give the result of `weight (o, c * bins.0 * bins.1)` on the
 /// bins' means.
 fn fold(
     tape: &mut Tape,
@@ -193,7 +193,7 @@ fn fold(
     ))
 }
 
-/// Each bin, each pixel in it, and the pixel's share of the bin's mean.
+/// Each bin with each of its pixels, and the pixel's share of the bin's mean.
 fn shares(bins: (usize, usize), map: (usize, usize)) -> Vec<(usize, usize, f64)> {
     let mut shares = Vec::new();
     for y in 0..bins.0 {
@@ -250,7 +250,7 @@ impl Operation for Fold {
     }
 }
 
-/// `f` makes each of `rows` rows of `to` elements from a row of `from`; all it gets is zeros before.
+/// `f` makes each of `rows` rows of `to` elements from a row of `from` elements. The result starts as zeros.
 fn each_row<S: Element, D: Element>(
     source: &[S],
     rows: usize,

@@ -24,7 +24,7 @@ use candle_core::{DType, Result, Tensor, bail};
 /// As candle's.
 pub fn relu(x: &Tensor) -> Result<Tensor> {
     let fixed = x.detach();
-    // Chosen, not multiplied: the product of an infinity and 0 is NaN.
+    // A choice, not a product: infinity times 0 is NaN.
     let rest = fixed.le(0.0)?.where_cond(&fixed.zeros_like()?, &fixed)?;
     fixed.gt(0.0)?.where_cond(x, &rest)
 }
@@ -122,7 +122,7 @@ fn product(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
 pub fn option_a_shortcut(x: &Tensor, stride: usize, channels: usize) -> Result<Tensor> {
     let (n, h, w, c) = x.dims4()?;
     let (oh, ow) = (h.div_ceil(stride), w.div_ceil(stride));
-    // Every `stride`-th row and column as a view: the map is widened so that it splits evenly.
+    // Every `stride`-th row and column as a view. The map is padded to a multiple of the stride.
     let even = x
         .pad_with_zeros(1, 0, oh * stride - h)?
         .pad_with_zeros(2, 0, ow * stride - w)?;

@@ -14,7 +14,7 @@ pub(crate) struct Sizes {
 }
 
 impl Sizes {
-    /// Of `x (n, h, w, c)` and `weight (o, c, kh, kw)`.
+    /// The sizes for `x (n, h, w, c)` and `weight (o, c, kh, kw)`.
     pub fn conv2d(x: &Shape, weight: &Shape, window: Window) -> Result<Self> {
         let ((images, h, w, c), (o, wc, kh, kw)) = (x.dims4()?, weight.dims4()?);
         if c != wc || (kh, kw) != window.kernel || window.stride == 0 {
@@ -34,7 +34,7 @@ impl Sizes {
         })
     }
 
-    /// Of `x (n, i)` or `(n, h, w, c)` and `weight (o, i)`: one window as large as the map.
+    /// The sizes for `x (n, i)` or `(n, h, w, c)` and `weight (o, i)`: one window as large as the map.
     pub fn linear(x: &Shape, weight: &Shape) -> Result<Self> {
         let (images, h, w, c) = as_map(x)?;
         let (o, i) = weight.dims2()?;
@@ -54,13 +54,13 @@ impl Sizes {
         })
     }
 
-    /// Of the kernel.
+    /// The number of taps of the kernel.
     pub fn taps(&self) -> usize {
         self.window.kernel.0 * self.window.kernel.1
     }
 }
 
-/// The dimensions of a map; the rows of a matrix are 1x1 maps.
+/// The dimensions of a map. The rows of a matrix are 1x1 maps.
 pub(crate) fn as_map(x: &Shape) -> Result<(usize, usize, usize, usize)> {
     match x.dims() {
         &[n, i] => Ok((n, 1, 1, i)),

@@ -1,7 +1,7 @@
-//! Optimiser steps in place: one pass over a parameter, its state and its gradient. They agree with PyTorch's to some roundings.
+//! Optimiser steps in place: one pass over a parameter, its state and its gradient. They agree with PyTorch's up to rounding.
 //!
-//! Moments that decay become 0 where they would become subnormal. There they would stay, 0.9 times the least of them being
-//! itself again, and processors are slow with them: units that no longer learn made a step of a VGG-16 four times as long.
+//! A decaying moment becomes 0 instead of subnormal. Otherwise it would stay subnormal, since 0.9 times the smallest subnormal rounds to
+//! itself, and processors are slow with such numbers: units that no longer learn made a step of a VGG-16 four times as long.
 
 use crate::elementwise::{CHUNK, chunks};
 use crate::kernel::Element;
@@ -16,13 +16,13 @@ use std::marker::PhantomData;
 pub struct SgdStep {
     /// Learning rate.
     pub lr: f64,
-    /// Momentum; 0 is none.
+    /// Momentum; 0 for none.
     pub momentum: f64,
     /// Nesterov's form of the momentum.
     pub nesterov: bool,
     /// L2 penalty, added to the gradient.
     pub weight_decay: f64,
-    /// Whether this is the first step, whose momentum buffer is the gradient.
+    /// Whether this is the first step. Its momentum buffer is the gradient.
     pub first: bool,
 }
 
@@ -62,7 +62,7 @@ pub struct AdamStep {
     pub eps: f64,
     /// L2 penalty, added to the gradient (not decoupled).
     pub weight_decay: f64,
-    /// Counts from 1.
+    /// The number of this step, from 1.
     pub step: u64,
 }
 
@@ -85,7 +85,7 @@ pub(crate) fn adam(
         let size = T::of(step.lr / (1.0 - b1.powf(t)));
         let root = T::of((1.0 - b2.powf(t)).sqrt());
         let eps = T::of(step.eps);
-        // Whose square times 1 - b2 would be subnormal.
+        // The square of a smaller gradient, times 1 - b2, would be subnormal.
         let faint = T::of(64.0) * T::LEAST.root();
         with(weight, &grad, |w| with(mean, &grad, |m| with(square, &grad, |v| in_place([w, m, v], &grad, #[inline(always)] |[w, m, v], g| {
             let g = decayed(*w, g);
@@ -113,7 +113,7 @@ pub(crate) fn descend(x: &Tensor, grad: &Tensor, lr: f64) -> Result<Tensor> {
     })
 }
 
-/// Hands the elements of `var`, which has a gradient like `grad`, to `f`, which may change them.
+/// Passes the elements of `var` to `f`, which may change them. `grad` must have the shape of `var`.
 fn with<T: Element>(
     var: &Var,
     grad: &Tensor,
@@ -150,8 +150,7 @@ impl<T: Element, F: FnOnce(&mut [T]) -> Result<()>> InplaceOp1 for Opened<T, F> 
     }
 }
 
-/// Applies `f` to each element of `targets`, its counterparts and that of `grad`. All are read and written once: a step waits for
-/// memory.
+/// Applies `f` to the corresponding elements of all `targets` and of `grad`. Each is read and written once: memory limits the speed.
 fn in_place<T: Element, const N: usize>(
     targets: [&mut [T]; N],
     grad: &Tensor,

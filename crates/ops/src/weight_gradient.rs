@@ -6,8 +6,8 @@ use crate::plan::Plan;
 
 /// The gradient of a planned product with respect to its right operand, as `(depth, columns)` row major.
 ///
-/// `a` is the left operand, `dy` the gradient of the result, both over all images. The sum over rows runs class by class,
-/// image by image, whatever the number of threads.
+/// `a` is the left operand and `dy` the gradient of the result, both over all images. The sum over rows runs class by class and image by
+/// image; its order does not depend on the number of threads.
 pub(crate) fn planned_weight_gradient<T: Element>(
     plan: &Plan,
     images: usize,
@@ -26,7 +26,7 @@ pub(crate) fn planned_weight_gradient<T: Element>(
         "the gradient has the plan's shape"
     );
     let kernels = T::kernels(Isa::current());
-    // The kernels load whole panels: a gradient with another number of channels is widened once.
+    // The kernels load whole panels, so a gradient with another number of channels is padded once.
     let padded = columns.next_multiple_of(PANEL);
     let widened: Vec<T>;
     let dy = if padded == columns {
@@ -93,11 +93,10 @@ pub(crate) fn planned_weight_gradient<T: Element>(
     out
 }
 
-/// Rows summed at a time: the cache lines of their inputs and gradients stay in the first-level cache from one call of the kernel
-/// to the next.
+/// Rows per block. The cache lines of their inputs and gradients stay in the first-level cache between calls of the kernel.
 const ROW_BLOCK: usize = 128;
 
-/// A weight gradient (kh, kw, c, o) in the weight's own layout, (o, c, kh, kw). Taps that are not `used` have none.
+/// Converts a weight gradient (kh, kw, c, o) to the weight's layout, (o, c, kh, kw). Taps that are not `used` have no gradient.
 pub(crate) fn unpack<T: Element>(dw: &[T], o: usize, c: usize, used: &[bool]) -> Vec<T> {
     let taps = used.len();
     let mut out = vec![T::ZERO; dw.len()];

@@ -348,7 +348,7 @@ proptest! {
         let n = if pairs { n & !1 } else { n };
         prop_assume!(n > 0);
         let pixels: usize = shape.iter().product();
-        let data = bits[..n * pixels].iter().map(|bits| f32::from_bits(*bits)).collect();
+        let data = bits[..n * pixels].iter().map(|bits| f32::from_bits(*bits)).collect::<Vec<_>>();
         let set = SensitiveSet {
             images: Images::new(shape, data).unwrap(),
             labels: labels[..n].to_vec(),

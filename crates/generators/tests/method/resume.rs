@@ -108,14 +108,8 @@ fn choices() -> [(&'static str, Ours); 6] {
             "natural",
             with(stage1(Start::Natural, PixelUpdate::Sgd, 1e-2)),
         ),
-        (
-            "sign",
-            with(stage1(Start::Normal, PixelUpdate::Sign, 1e-3)),
-        ),
-        (
-            "adam",
-            with(stage1(Start::Normal, PixelUpdate::Adam, 1e-2)),
-        ),
+        ("sign", with(stage1(Start::Normal, PixelUpdate::Sign, 1e-3))),
+        ("adam", with(stage1(Start::Normal, PixelUpdate::Adam, 1e-2))),
         (
             "cap",
             Ours {

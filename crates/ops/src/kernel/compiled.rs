@@ -5,9 +5,11 @@ use super::vector::{self, Element, Vector};
 use super::{Finish, Isa, Kernels, PANEL, RowPair, Run, Tile};
 use candle_core::{CpuStorage, Result, bail};
 
-/// Compiles the kernels for one vector type. A remainder of a tile takes the smallest of `sizes` that holds it; its rows past
-/// the end repeat the last one and are ignored. `full` leaves room for more sums in vector registers: with twelve rows their pointers and the
-/// loop's counters just fit the general registers, with fourteen each step loads some of them again.
+/// Compiles the kernels for one vector type.
+///
+/// The remainder of a tile uses the smallest sufficient size of `sizes`; rows past its end repeat the last row and are ignored. `full` does
+/// not use all vector registers: with twelve rows, the pointers and counters just fit the general registers. With fourteen, each step would
+/// load some of them again.
 macro_rules! kernels {
     ($name:ident, $(#[$feature:meta])? $v:ty, sizes [$($size:literal),*] full $full:literal, vectors [$($nv:literal),*], patch [$($panels:literal),*]) => {
         mod $name {
@@ -44,8 +46,8 @@ macro_rules! kernels {
             $(#[$feature])?
             unsafe fn outer<const NV: usize>(x: *const T, count: usize, pairs: &[RowPair], dy: *const T, out: &mut Tile<T>) {
                 let mut left = count;
-                // Greedy from the back: the remainder by powers of two, then full tiles, each against its own stretch of `x`.
-                // SAFETY: the caller's; the stretches are disjoint and end at `count`.
+                // Greedy from the back: the remainder by powers of two, then full tiles, each with its own part of `x`.
+                // SAFETY: the caller's; the parts are disjoint and end at `count`.
                 unsafe {
                     $(if left % $full & $size != 0 {
                         left -= $size;

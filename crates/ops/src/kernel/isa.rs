@@ -7,21 +7,21 @@ use std::sync::atomic::{AtomicU8, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Isa {
-    /// Plain Rust with a fused multiply-add: runs everywhere; fast where the target has one (aarch64).
+    /// Plain Rust with a fused multiply-add. It runs everywhere, and is fast if the target has such an instruction (aarch64).
     Portable = 1,
     /// x86-64 with AVX2 and FMA.
     Avx2 = 2,
-    /// x86-64 with AVX-512 (F, VL, BW, DQ: Skylake-SP and every processor with AVX-512 since).
+    /// x86-64 with AVX-512 (F, VL, BW, DQ: Skylake-SP and all later processors with AVX-512).
     Avx512 = 3,
 }
 
 static IN_USE: AtomicU8 = AtomicU8::new(0);
 
 impl Isa {
-    /// All of them, the slowest first.
+    /// All instruction sets, the slowest first.
     pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
 
-    /// Whether this processor has it.
+    /// Whether this processor supports it.
     pub fn is_available(self) -> bool {
         match self {
             Self::Portable => true,
@@ -41,7 +41,7 @@ impl Isa {
         }
     }
 
-    /// The one in use: the best available, unless [`Isa::force`] chose another.
+    /// The instruction set in use: the best available one, unless [`Isa::force`] chose another.
     pub fn current() -> Self {
         match IN_USE.load(Ordering::Relaxed) {
             1 => Self::Portable,
@@ -51,7 +51,7 @@ impl Isa {
         }
     }
 
-    /// Takes the best available into use, unless another has been forced meanwhile.
+    /// Uses the best available instruction set, unless another was forced meanwhile.
     #[cold]
     fn choose() -> Self {
         let best = Self::ALL.into_iter().rev().find(|isa| isa.is_available());
@@ -60,8 +60,7 @@ impl Isa {
         Self::current()
     }
 
-    /// Makes the whole process use this instruction set; results keep their bits. False, and nothing done, if it is not
-    /// available.
+    /// Makes the whole process use this instruction set; results keep their bits. Returns `false` without an effect if it is not available.
     pub fn force(self) -> bool {
         let available = self.is_available();
         if available {
@@ -71,7 +70,7 @@ impl Isa {
     }
 }
 
-/// There is no instruction set of that name.
+/// No instruction set has that name.
 #[derive(Clone, Debug)]
 pub struct UnknownIsa(String);
 
@@ -105,8 +104,7 @@ impl fmt::Display for Isa {
     }
 }
 
-/// Runs `f` compiled for the instruction set in use: loops in what is inlined into it become that set's vectors. The arithmetic is the
-/// same, so are the bits.
+/// Runs `f` compiled for the instruction set in use. Inlined loops use its vectors. The arithmetic is the same, and so are the bits.
 #[inline(always)]
 pub(crate) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "x86_64")]
@@ -120,7 +118,7 @@ pub(crate) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
             f()
         }
         match Isa::current() {
-            // SAFETY: the instruction set in use is there.
+            // SAFETY: the processor supports the instruction set in use.
             Isa::Avx512 => unsafe { avx512(f) },
             // SAFETY: as above.
             Isa::Avx2 => unsafe { avx2(f) },

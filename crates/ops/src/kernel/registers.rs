@@ -4,7 +4,7 @@ use super::relu::{masked_by, relu_of};
 use super::vector::Vector;
 use super::{Element, PANEL};
 
-/// Sixteen elements in an array: one panel's width, which compilers turn into whatever vectors there are.
+/// Sixteen elements in an array, the width of a panel. The compiler uses the target's vectors.
 #[derive(Clone, Copy)]
 pub(super) struct Lanes<T>([T; PANEL]);
 
@@ -143,7 +143,7 @@ mod x86 {
         };
     }
 
-    // Not less or equal, NaN included; greater, NaN excluded: as `relu_of` and `masked_by`.
+    // Not less or equal, with NaN; greater, without NaN: as in `relu_of` and `masked_by`.
     macro_rules! avx512 {
         ($register:ty, $t:ty, $lanes:expr, $set1:ident, $load:ident, $store:ident, $fma:ident, $add:ident, $sub:ident, $mul:ident, $cmp:ident, $keep:ident) => {
             vector!(

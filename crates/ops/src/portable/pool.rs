@@ -18,7 +18,7 @@ pub fn max_pool2d(x: &Tensor, window: Window) -> Result<Tensor> {
     let Some((oh, ow)) = window.output((h, w)) else {
         bail!("max_pool2d: the {h}x{w} map is smaller than {window:?}");
     };
-    // Rows enough for every window, then one strided view a tap. Padding repeats the pixels at the edge, which the window has anyway.
+    // Enough rows for every window, then one strided view per tap. Padding repeats edge pixels, which the window already contains.
     let (ph, pw) = ((oh + kernel.0) * stride, (ow + kernel.1) * stride);
     let below = ph.saturating_sub(h + padding);
     let right = pw.saturating_sub(w + padding);
@@ -48,7 +48,7 @@ pub fn max_pool2d(x: &Tensor, window: Window) -> Result<Tensor> {
     }
 }
 
-/// NaN wins, and the first of two that are equal.
+/// The larger value. NaN wins, and the first of two equal values.
 fn larger(best: &Tensor, x: &Tensor) -> Result<Tensor> {
     let (a, b) = (best.detach(), x.detach());
     b.gt(&a)?.maximum(&b.ne(&b)?)?.where_cond(x, best)
