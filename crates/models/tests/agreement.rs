@@ -280,7 +280,7 @@ fn a_gradient_of_another_shape_than_the_logits_is_an_error() {
         ];
         for error in errors {
             let error = error.expect("no gradient").to_string();
-            assert!(error.contains("is none of logits"), "{error}");
+            assert!(error.contains("does not fit logits"), "{error}");
         }
     }
 }

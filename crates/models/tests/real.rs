@@ -128,7 +128,7 @@ fn published_checkpoints_fit_or_say_why_not() {
         ),
         (
             "weights/resnet56-4bfd9763.th",
-            "`layer1.3.bn1.bias` is not one of its tensors",
+            "`layer1.3.bn1.bias` is not a tensor of the network",
         ),
         ("onnx/resnet2b.pth", "has shape"),
     ] {

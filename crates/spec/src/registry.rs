@@ -9,6 +9,8 @@ use crate::schema::Shape;
 pub struct Entry {
     /// Its name in configurations and records.
     pub name: &'static str,
+    /// Its title in tables and figures.
+    pub title: &'static str,
     /// What it is, in a sentence.
     pub summary: &'static str,
     /// Its fields with their defaults; without those that may be absent and are.
@@ -24,7 +26,7 @@ pub struct Entry {
 /// serde_json.
 #[macro_export]
 macro_rules! registry {
-    ($trait:ident as $method:ident; $($name:literal $module:ident::$variant:ident, $summary:literal;)*) => {
+    ($trait:ident as $method:ident; $($name:literal $module:ident::$variant:ident, $title:literal, $summary:literal;)*) => {
         $(mod $module; pub use $module::$variant;)*
 
         /// One of the [`REGISTRY`] with its settings, as a configuration names it.
@@ -36,6 +38,7 @@ macro_rules! registry {
         /// All that can be named.
         pub static REGISTRY: &[$crate::registry::Entry] = &[$($crate::registry::Entry {
             name: $name,
+            title: $title,
             summary: $summary,
             defaults: || ::serde_json::to_value($variant::default()).unwrap_or_default(),
             shape: $crate::schema::shape::<$variant>,

@@ -276,7 +276,7 @@ fn a_set_that_contradicts_itself_is_refused() {
             set.labels.truncate(5);
         }),
         (
-            "image 3 has label 2, and labels of the label space `head` go from 0 to 1",
+            "image 3 has label 2, but labels of the label space `head` go from 0 to 1",
             |set| {
                 set.labels[3] = 2;
             },
