@@ -1,14 +1,14 @@
-"""Takes the results of a grid into the repository: tables, figures and records; and each table that a README of an experiment shows.
+"""Copies the results of a grid into the repository: tables, figures and records. Also updates the tables in the READMEs of experiments.
 
-    runner configs/all.yaml --data DIR --out OUT          # absolute paths: they are replaced in texts
+    runner configs/all.yaml --data DIR --out OUT          # absolute paths: they are replaced in the texts
     python scripts/curate.py all desk OUT --data DIR
 
     runner configs/all.yaml --data DIR --out OUT --scale paper
     python scripts/curate.py all paper OUT --data DIR
 
-Reports without rows are left out. Desk scale goes to results/curated/GRID-desk. Paper scale goes to results/paper with the records of its store, of
-which `runner table configs/GRID.yaml --scale paper` makes the tables again, in a copy of it. Weights and samples stay where they are: samples of `validset` are
-images of data sets. A README shows the first table of a file under results between `<!-- table of FILE -->` and `<!-- end of table -->`.
+Reports without rows are left out. Desk scale goes to results/curated/GRID-desk. Paper scale goes to results/paper, with the records of its store: in a copy of
+them, `runner table configs/GRID.yaml --scale paper` makes the tables again. Weights and samples are not copied: samples of `validset` are images of data sets.
+In a README, `<!-- table of FILE -->` and `<!-- end of table -->` enclose the first table of a file under results.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import shutil
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# The slice and the sheet that are shown at each scale.
+# The figure of a slice and the sheet of samples that are kept at each scale.
 SHOWN = {
     "desk": ("figure1-fashion", "samples-fashion-mnist-resnet18-ours"),
     "paper": ("figure1-cifar10-jpeg-resnet18", "samples-cifar10-jpeg-resnet18-ours"),
@@ -36,7 +36,7 @@ def copy(source, target, replacements):
 
 
 def first_table(text):
-    """The first table of a document, without rows that were not run."""
+    """The first table of a document, without the rows that were not run."""
     lines = iter(text.splitlines())
     table = []
     for line in lines:
@@ -48,7 +48,7 @@ def first_table(text):
 
 
 def show_tables():
-    """Puts into the READMEs of all experiments the tables that they name."""
+    """Updates the tables in the READMEs of all experiments."""
     between = re.compile(r"(<!-- table of (\S+) -->\n).*?(<!-- end of table -->)", flags=re.S)
 
     def fill(match):
@@ -67,9 +67,9 @@ def main():
     parser.add_argument("--data", type=Path)
     arguments = parser.parse_args()
     grid, scale, out, data = arguments.grid, arguments.scale, arguments.out, arguments.data
-    # Paths are replaced wherever they stand, and one of a single word would be found in the middle of a sentence.
+    # Paths are replaced everywhere in a text. A relative path of one word could match in the middle of a sentence.
     if any(path and not path.is_absolute() for path in [out, data]):
-        parser.error("give OUT and --data as absolute paths, as they were given to the runner")
+        parser.error("give OUT and --data as absolute paths, as in the runner's command")
     replacements = [(f" --out {out}", ""), (str(out), "results")] + ([(str(data), "DIR")] if data else [])
 
     folder = ROOT / "results" / (f"curated/{grid}-desk" if scale == "desk" else f"paper/{grid}")
@@ -78,13 +78,13 @@ def main():
     for source in sorted((out / grid).iterdir()):
         if source.stem in empty:
             continue
-        # The points of slices and the sheets are many megabytes, and the sheets of `validset` are images of data sets: one of each is shown.
+        # Only one slice and one sheet are kept: all would take many megabytes, and sheets of `validset` show images of data sets.
         large = source.name.startswith(("figure1-", "samples-")) and not source.name.startswith(SHOWN[scale])
         if large or source.name in ("figure1.csv", "convergence.csv") or source.suffix not in (".md", ".svg", ".json", ".csv"):
             continue
         copy(source, folder / source.name, replacements)
     if (grid, scale) == ("all", "desk"):
-        # What the repository's first page shows.
+        # The figure in the repository's README.
         copy(out / grid / "table3.png", folder / "table3.png", replacements)
     if scale == "paper":
         for source in (out / "store").rglob("*.json"):

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Cuts the Fashion-MNIST subset that crates/data embeds, so that the first run needs no network.
+"""Makes the Fashion-MNIST subset that crates/data embeds, so that the first run needs no network.
 
-Keeps the first 1,000 training and the first 200 test images of each class, in the order of the official files (so the result
-is class-balanced and the classes stay mixed), and writes
+Keeps the first 1,000 training and the first 200 test images of each class, in the order of the official files. So the subset is
+class-balanced and the classes stay mixed. Writes
 
-    crates/data/embedded/fashion-mnist.png   the 12,000 grey 28x28 images as tiles, 100 a row, training rows first
-    crates/data/embedded/fashion-mnist.txt   their labels as digits, one line for one row of tiles
+    crates/data/embedded/fashion-mnist.png   the 12,000 grey 28x28 images as tiles, 100 per row, training images first
+    crates/data/embedded/fashion-mnist.txt   their labels as digits, one line per row of tiles
 
-Needs numpy and Pillow, and the four official .gz files, by default where Debian's package dataset-fashion-mnist puts them:
+Needs numpy, Pillow and the four official .gz files. FOLDER defaults to the folder of Debian's package dataset-fashion-mnist:
 
     apt-get install dataset-fashion-mnist && python3 scripts/embed_fashion_mnist.py [FOLDER]
 """
@@ -53,7 +53,7 @@ def main():
     lines = ["".join(map(str, row)) for row in labels.reshape(-1, ACROSS)]
     (out / "fashion-mnist.txt").write_text("\n".join(lines) + "\n")
 
-    # The test in crates/data/src/fashion.rs holds these: the images' bytes and the labels' bytes, training first.
+    # The test in crates/data/src/fashion.rs expects these checksums: all images, then all labels, training first.
     print("images", hashlib.sha256(images.tobytes()).hexdigest())
     print("labels", hashlib.sha256(labels.tobytes()).hexdigest())
 

@@ -1,8 +1,8 @@
-"""Asks the records of a results folder what the paper's tables cannot tell, and prints the answers as Markdown.
+"""Prints as Markdown what the records of a results folder show beyond the paper's tables.
 
     python scripts/forensics.py results/paper
 
-Standard library only. Where the samples themselves are at hand, the pairs' invariants are checked on them, too.
+Standard library only. If the samples are available, the invariants of the pairs are checked on them too.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def wilson(hits, of):
     middle, half = p + z * z / (2 * of), z * sqrt(p * (1 - p) / of + z * z / (4 * of * of))
     scale = 100 / (1 + z * z / of)
     low, high = max(0, (middle - half) * scale), min(100, (middle + half) * scale)
-    # An interval of many trials is narrower than a tenth of a percent.
+    # The interval of many trials can be narrower than a tenth of a percent.
     digits = 1 if high - low >= 0.1 else 2
     return f"{hits}/{of} = {100 * p:.1f} % [{low:.{digits}f}, {high:.{digits}f}]"
 
@@ -40,7 +40,7 @@ def total(rates):
 
 
 def leaves(spec, path=""):
-    """The fields of a specification by dotted path."""
+    """The fields of a specification, with their dotted paths."""
     for name, value in spec.items():
         if isinstance(value, dict):
             yield from leaves(value, f"{path}{name}.")
@@ -49,8 +49,8 @@ def leaves(spec, path=""):
 
 
 def name_all(sets):
-    """Gives each set of one target a name: its generator, and in what it departs from others of the same. What differs in more than
-    the seed must not be pooled."""
+    """Names each set of one target: the generator, and the fields that differ from other sets of the generator. Sets that differ in
+    more than the seed must not be pooled."""
     for generator in {one["generator"] for one in sets}:
         kin = [one for one in sets if one["generator"] == generator]
         kinds = [dict(leaves(one["spec"])) | {"head_balance": one.get("head_balance")} for one in kin]
@@ -67,7 +67,7 @@ def name_all(sets):
                 fields = ", ".join(f"{path} {value}" for path, value in said.items())
                 name = f"{generator} ({fields})" if fields else generator
             one["name"] = name
-    # Of the same fields and seed, they are of different keys.
+    # Sets with the same fields and the same seed have different keys.
     known = Counter((one["name"], one["seed"]) for one in sets)
     for one in sets:
         if known[(one["name"], one["seed"])] > 1:
@@ -75,7 +75,7 @@ def name_all(sets):
 
 
 def length(spec):
-    """How long a fine-tuning is; nothing for an epoch of batches of 128."""
+    """The length of a fine-tuning; empty for one epoch with batches of 128."""
     if spec.get("steps"):
         return f"in {spec['steps']} steps"
     if (spec["epochs"], spec["batch"]) != (1, 128):
@@ -84,7 +84,7 @@ def length(spec):
 
 
 def setting(run):
-    """An attack's name with what matters of its settings."""
+    """An attack's name with its main settings."""
     spec = run["spec"]
     names = {"finetune": ["optimizer", "batch_norm", "lr"], "prune": ["criterion", "scope", "rate"], "quantize": ["bits", "granularity", "scheme", "what"]}
     words = [spec[name] for name in names.get(run["attack"], [])]
@@ -93,7 +93,7 @@ def setting(run):
 
 
 def images(path):
-    """The images of a set, one array of pixels each; none if the samples are not at hand."""
+    """The images of a set, one array of pixels each; None if the samples are not available."""
     if not path.exists():
         return None
     data = path.read_bytes()
@@ -170,7 +170,7 @@ def moved(names, runs):
 
 def alarms(sets, runs):
     print("### False alarms\n")
-    # A sample counts once, however often it was asked.
+    # Each sample counts once, even if it was queried several times.
     flipped = [{sample for control in one["controls"] for sample in control.get("flipped", [])} for one in sets]
     most = [max(control["single"]["hits"] for control in one["controls"]) for one in sets]
     of = sum(one["controls"][0]["single"]["of"] for one in sets)

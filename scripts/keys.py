@@ -1,4 +1,4 @@
-"""Puts the runs of configs/keys.yaml with many keys side by side: tables to read, and their counts.
+"""Collects runs of configs/keys.yaml with many keys in one table per method, and their counts.
 
     python scripts/keys.py RESULTS results/curated/keys-desk
 
@@ -20,7 +20,7 @@ NOTES = """
 
 
 def read(results):
-    """Key, kind of head and rows of pairs, run by run."""
+    """Yields for each run the key, the kind of head and the rows with pair rates."""
     for folder in sorted(results.glob("keys-*")):
         key, *balanced = folder.name.removeprefix("keys-").split("-")
         with open(folder / "table3.csv") as file:
@@ -29,7 +29,7 @@ def read(results):
 
 
 def cells(rows, method):
-    """A method's samples, their median distance from the boundary, and the pair rate at each learning rate, in percent."""
+    """The cells of a method: samples made, their median |margin|, and the pair rate at each learning rate in percent."""
     asked = rows[0]["samples_asked"]
     rows = [row for row in rows if row["generator"] == method]
     if not rows:
@@ -39,7 +39,7 @@ def cells(rows, method):
 
 
 def rate(row):
-    """With a dagger where it is the share of a label. A pair on either side of the boundary has one label each."""
+    """The pair rate in percent. A dagger marks a rate that only shows the balance of the labels; own pairs have one image of each label."""
     dagger = "†" if row["own_pairs"] == "false" and int(row["balance_runs"]) > 0 else ""
     return f"{100 * int(row['hits']) / int(row['of']):.1f}{dagger}"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Lints everything with the features `cuda` and `cudnn`, on a machine without CUDA, by a compiler that compiles nothing. In a target folder
-# of its own: its kernels are empty files.
+# Lints everything with the features `cuda` and `cudnn`, on a machine without CUDA: a stand-in for nvcc compiles nothing. The target
+# folder is separate, because its kernels are empty files.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export PATH="$PWD/scripts/cuda/stand-in:$PATH" NVCC="$PWD/scripts/cuda/stand-in/nvcc" CUDA_COMPUTE_CAP=80 CUDARC_CUDA_VERSION=13000

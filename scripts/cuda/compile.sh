@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compiles candle's CUDA kernels for real and type checks everything against them, without a GPU, a driver or root: NVIDIA's compiler comes
-# from the Python package registry (104 MB, 330 MB unpacked) into the folder given, which is kept for the next time.
+# Compiles candle's CUDA kernels and type checks everything against them. It needs no GPU, no driver and no root: pip installs NVIDIA's
+# compiler (104 MB, 330 MB unpacked) into FOLDER, where it is kept for the next time.
 #
 #   scripts/cuda/compile.sh ~/.cache/brink-cuda
 set -euo pipefail
@@ -10,7 +10,7 @@ folder="$(cd "$folder" && pwd)"
 cd "$(dirname "$0")/../.."
 home="$folder/site/nvidia/cu13"
 if [ ! -e "$folder/complete" ]; then
-  # Widely supported drivers take the output of 13.0.
+  # Version 13.0, because common drivers accept its output.
   python3 -m pip install -q --no-deps --upgrade --target "$folder/site" nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 \
     nvidia-nvvm==13.0.88 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cccl==13.0.85
   chmod +x "$home"/bin/* "$home"/nvvm/bin/*

@@ -15,7 +15,7 @@ def tiny():
 
 
 def wrapped():
-    """As training scripts save: the state dict below a key, `module.` before each name, views of a shared storage."""
+    """A training checkpoint: the state dict under a key, `module.` before each name, tensors as views of one storage."""
     storage = torch.from_numpy(formula.signed("storage", (20,)))
     return {
         "epoch": 3,

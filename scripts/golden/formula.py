@@ -1,7 +1,7 @@
-"""Numbers out of a name: weights and images that Python and Rust make alike, so that fixtures hold outputs only.
+"""Weights and images from a formula that Python and Rust share, so that fixtures need only outputs.
 
-Every value is a function of a tensor's name and of an element's place in it; README.md states the formula for the Rust
-side. All arithmetic here is IEEE single precision, one rounding after each operation, no fused multiply-add.
+Every value is a function of a tensor's name and an element's index; README.md states the formula for the Rust side. All
+arithmetic here is IEEE single precision, with one rounding after each operation and no fused multiply-add.
 """
 
 import math
@@ -41,7 +41,7 @@ def signed(name: str, shape) -> np.ndarray:
 
 
 def weight(name: str, shape) -> np.ndarray:
-    """A convolution's or a linear layer's weight: v * f32(sqrt(6 / fan_in)), the root taken in f64."""
+    """The weight of a convolution or a linear layer: v * f32(sqrt(6 / fan_in)), with the root in f64."""
     return signed(name, shape) * F32(math.sqrt(6.0 / math.prod(shape[1:])))
 
 
@@ -51,14 +51,14 @@ def around(centre: float, scale: float, name: str, shape) -> np.ndarray:
 
 
 def parameter(name: str, shape) -> np.ndarray:
-    """The network tensor of this name; its kind follows from its name and its rank."""
+    """The network tensor with this name. The name and the rank determine its kind."""
     kind = name.rsplit(".", 1)[-1]
     if kind == "running_var":
         return around(1, 0.5, name, shape)
     if kind in ("running_mean", "bias"):
         return F32(0.1) * signed(name, shape)
     if kind == "weight" and len(shape) == 1:
-        # The last of a bottleneck is small, lest fifty residual sums double the variance fifty times.
+        # The last norm of a bottleneck is small. Otherwise fifty residual sums would double the variance fifty times.
         return around(0.2, 0.1, name, shape) if name.endswith(".bn3.weight") else around(1, 0.2, name, shape)
     if kind == "weight":
         return weight(name, shape)
@@ -66,12 +66,12 @@ def parameter(name: str, shape) -> np.ndarray:
 
 
 def images(shape) -> np.ndarray:
-    """Images in [0, 1): (v + 1) / 2, which is u. A smaller batch is the beginning of a larger one."""
+    """Images in [0, 1): (v + 1) / 2, which is u. A smaller batch is the beginning of a larger one of the same image size."""
     return unit("images", shape)
 
 
 def labels(count: int, classes: int) -> np.ndarray:
-    """Label of image i: (7 i + 3) mod classes."""
+    """The label of image i is (7 i + 3) mod classes."""
     return (7 * np.arange(count, dtype=np.int64) + 3) % classes
 
 
@@ -79,7 +79,7 @@ SAMPLES = 64
 
 
 def sample(name: str, tensor: np.ndarray) -> np.ndarray:
-    """The whole tensor, flat, if it has at most 64 elements, else 64 of them at places that follow from its name."""
+    """The flat tensor if it has at most 64 elements, else 64 elements at indices that depend on the name."""
     flat = np.ascontiguousarray(tensor).reshape(-1)
     if flat.size <= SAMPLES:
         return flat
@@ -87,6 +87,6 @@ def sample(name: str, tensor: np.ndarray) -> np.ndarray:
 
 
 def moments(tensor: np.ndarray) -> np.ndarray:
-    """Sum and sum of squares over all elements, in f64."""
+    """The sum and the sum of squares over all elements, in f64."""
     flat = tensor.astype(np.float64).reshape(-1)
     return np.array([math.fsum(flat), math.fsum(flat * flat)])

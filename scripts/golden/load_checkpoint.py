@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""Loads a checkpoint into PyTorch by name, strictly, and prints each formula image's largest logit.
+"""Loads a checkpoint into PyTorch by name, strictly, and prints the largest logit of each formula image.
 
     python scripts/golden/load_checkpoint.py FILE.safetensors --model resnet18 --classes 10
 
-Only `num_batches_tracked` may be absent (training here never reads it). The network gets the images as they are: no
-normalisation.
+Only `num_batches_tracked` may be absent: training here never reads it. The images are not normalised.
 """
 
 import argparse
@@ -22,7 +21,7 @@ def main():
     parser.add_argument("file")
     parser.add_argument("--model", choices=networks.NETWORKS, required=True)
     parser.add_argument("--classes", type=int, required=True)
-    parser.add_argument("--images", type=int, default=4, help="how many formula images to ask about (default 4)")
+    parser.add_argument("--images", type=int, default=4, help="number of formula images (default 4)")
     parser.add_argument("--size", type=int, default=32, help="their height and width (default 32)")
     options = parser.parse_args()
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes every golden fixture anew: `python scripts/golden/make.py`. What is in them: README.md beside this file."""
+"""Writes every golden fixture: `python scripts/golden/make.py`. README.md beside this file describes them."""
 
 import json
 import pathlib
@@ -28,7 +28,7 @@ PROVENANCE = (
 
 def save_tensors(tensors, path):
     tensors = {name: numpy.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    # One entry only: safetensors writes several in random order, and the files would differ from run to run.
+    # Only one entry: safetensors writes several in random order, so the files would differ between runs.
     save_file(tensors, path, metadata={"made_by": PROVENANCE})
     return path
 

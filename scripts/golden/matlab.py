@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Small files in MATLAB's format, written by SciPy: crates/data/tests/golden/packed.mat (compressed) and plain.mat.
+"""Writes small MATLAB files with SciPy: crates/data/tests/golden/packed.mat (compressed) and plain.mat.
 
     pip install numpy==2.4.6 scipy==1.17.1 && python scripts/golden/matlab.py
 
-Their arrays are of the types that Flowers-102's two files use (`labels` in bytes, `trnid` in pairs of bytes), and some more.
+The arrays have the types in Flowers-102's two files (`labels` in u8, `trnid` in u16), and some others.
 """
 
 import pathlib

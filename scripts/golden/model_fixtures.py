@@ -1,6 +1,6 @@
 """Golden values of whole networks: logits, gradients, running statistics and the first training losses.
 
-Each quantity is computed twice, in f64 (the value to compare with) and in f32 (how far rounding alone carries PyTorch).
+Each quantity is computed twice: in f64 as the reference, and in f32 to show PyTorch's own rounding error.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ def sgd(parameters, lr):
 OPTIMISERS = {
     # name: (training mode?, steps, constructor)
     "sgd_train": (True, 10, lambda p: sgd(p, lr=0.05)),
-    # At 0.05 ResNet-18 is chaotic on so small a batch: f32 and f64 losses part after four steps. At 0.001 they stay together.
+    # At 0.05 ResNet-18 is chaotic on such a small batch: f32 and f64 losses diverge after four steps. At 0.001 they stay close.
     "sgd_gentle": (True, 10, lambda p: sgd(p, lr=0.001)),
     "adam_train": (True, 3, lambda p: torch.optim.Adam(p, lr=1e-3)),
     "adam_eval": (False, 3, lambda p: torch.optim.Adam(p, lr=1e-3)),
@@ -37,7 +37,7 @@ def batch(shape, dtype):
 
 
 def forward_backward(network, shape, dtype):
-    """Logits, loss and gradients of one batch, flat by name."""
+    """Logits, loss, gradient of the images, and gradients of the parameters by name, for one batch."""
     images, labels = batch(shape, dtype)
     images.requires_grad_(True)
     logits = network(images)
@@ -63,7 +63,7 @@ def losses(name, dtype, training, steps, optimiser):
 
 
 def measure(name, dtype):
-    """Everything about one network in one precision, unsampled."""
+    """All quantities of one network in one precision, not sampled."""
     out = {}
     network = networks.build(name, CLASSES, dtype).eval()
     with torch.no_grad():
@@ -84,7 +84,7 @@ def measure(name, dtype):
 
 
 def relative_error(rough, exact):
-    """The largest deviation as a share of the largest magnitude."""
+    """The largest absolute error, relative to the largest magnitude."""
     return float(np.abs(rough - exact).max() / np.abs(exact).max())
 
 

@@ -1,5 +1,5 @@
-"""The networks: torchvision's ResNet-18, ResNet-152 and VGG-16, the last two with an eighth of their channels, and the CIFAR-style
-ResNet-20 (He et al. 2016, section 4.2)."""
+"""The networks: torchvision's ResNet-18, torchvision's ResNet-152 and VGG-16 with an eighth of the channels, and the CIFAR-style ResNet-20
+(He et al. 2016, section 4.2)."""
 
 import torch
 import torchvision
@@ -11,7 +11,7 @@ import formula
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions and a parameter-free shortcut (option A): every second pixel, new channels zero."""
+    """Two 3x3 convolutions and a shortcut without parameters (option A): every second pixel, and zeros in the new channels."""
 
     def __init__(self, inputs: int, outputs: int, stride: int):
         super().__init__()
@@ -20,7 +20,7 @@ class Block(nn.Module):
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(outputs)
         self.stride = stride
-        # The new channels are half of the outputs; a quarter goes before and a quarter behind the old ones.
+        # Half of the output channels are new: a quarter before the old ones, and a quarter after them.
         self.pad = (outputs - inputs) // 2
 
     def forward(self, x):
@@ -68,7 +68,7 @@ class NarrowResNet152(torchvision.models.ResNet):
 
 
 def narrow_vgg16(classes: int):
-    """torchvision's VGG-16 with all channels divided by WIDTH, and no dropout, whose randomness is each framework's own."""
+    """torchvision's VGG-16 with all channels divided by WIDTH, and no dropout, because each framework has its own random numbers."""
     configuration = [c if c == "M" else c // WIDTH for c in torchvision.models.vgg.cfgs["D"]]
     network = torchvision.models.VGG(torchvision.models.vgg.make_layers(configuration), num_classes=classes, dropout=0.0)
     channels, hidden = 512 // WIDTH, 4096 // WIDTH
@@ -87,7 +87,7 @@ NETWORKS = {
 
 
 def build(name: str, classes: int, dtype: torch.dtype = torch.float32) -> nn.Module:
-    """The network with the formula's weights: made in f32, then widened, so that both precisions mean one network."""
+    """The network with weights by the formula. They are made in f32 and then widened, so both precisions have the same weights."""
     network = NETWORKS[name](classes)
     state = network.state_dict()
     for key, tensor in state.items():

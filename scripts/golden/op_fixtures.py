@@ -1,4 +1,4 @@
-"""Golden values of single operations: forward, every gradient, running statistics; f32 inputs, f64 arithmetic."""
+"""Golden values of single operations: outputs, all gradients, running statistics. Inputs are f32, arithmetic is f64."""
 
 import torch
 from torch.nn import functional
@@ -14,7 +14,7 @@ CONVOLUTIONS = [
     (4, 6, 1, 2, 0, 7, 5, 2),
     (8, 8, 3, 1, 1, 1, 1, 5),
     (2, 3, 5, 3, 2, 11, 7, 1),
-    # The last row and column unread; a single output pixel; a kernel larger than the image.
+    # The last row and column are not read; a single output pixel; a kernel larger than the image.
     (3, 4, 3, 2, 0, 8, 6, 2),
     (3, 4, 4, 1, 0, 4, 4, 1),
     (2, 5, 7, 2, 3, 3, 2, 2),
@@ -31,7 +31,7 @@ BATCH_NORMS = [
     # channels, height, width, images, centre, scale of the input
     (5, 3, 7, 4, 0.5, 2.0),
     (6, 1, 1, 8, 0.0, 1.0),
-    # A mean far above the spread: E[x^2] - E[x]^2 loses all digits here, a two-pass variance does not.
+    # The mean is much larger than the spread: E[x^2] - E[x]^2 loses all digits here, a two-pass variance does not.
     (3, 4, 4, 3, 100.0, 0.1),
 ]
 
@@ -47,7 +47,7 @@ def tracked(array):
 
 
 def backward(y, name):
-    """Runs the backward pass with the formula's output gradient."""
+    """Runs the backward pass with an output gradient by the formula."""
     y.backward(torch.from_numpy(formula.signed(f"{name}.dy", tuple(y.shape))).double())
 
 
@@ -65,7 +65,7 @@ def conv2d(name, case):
 
 
 def max_pool2d(name, case):
-    """Inputs are 0, 1, 2 or 3, so that windows tie: the first of the largest, in row order, gets the gradient."""
+    """Inputs are 0, 1, 2 or 3, so windows have ties. The first maximum in row order gets the gradient."""
     kernel, stride, padding, channels, height, width, images = case
     x = tracked((4 * formula.unit(f"{name}.x", (images, channels, height, width))).astype(int))
     y = functional.max_pool2d(x, kernel, stride, padding)

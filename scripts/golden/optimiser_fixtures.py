@@ -1,4 +1,4 @@
-"""Golden values of the optimisers and of the one-cycle schedule, apart from any network; f64 throughout."""
+"""Golden values of the optimisers and the one-cycle schedule, without a network, all in f64."""
 
 import torch
 
@@ -23,7 +23,7 @@ ONE_CYCLES = [
 
 
 def weights_after_each_step(optimiser, options):
-    """Weights start at the formula's "weights"; step t is given the formula's "gradient.t"."""
+    """The weights start as the formula's "weights"; the gradient of step t is the formula's "gradient.t"."""
     weights = torch.from_numpy(formula.signed("weights", (WEIGHTS,))).double().requires_grad_(True)
     step = optimiser([weights], **options)
     rows = []
@@ -35,7 +35,7 @@ def weights_after_each_step(optimiser, options):
 
 
 def learning_rates(options):
-    """The learning rate that each of the total_steps steps uses."""
+    """The learning rate of each of the total_steps steps."""
     optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0, momentum=0.9)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, cycle_momentum=False, **options)
     rates = []

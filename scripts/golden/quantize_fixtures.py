@@ -1,14 +1,13 @@
 """Golden values of fake quantisation: PyTorch's observers and fake_quantize on weights, and on the activations of ResNet-20.
 
-Keys are `<case>.<what>`,
-cases count from 0:
+Keys are `<case>.<what>`; cases count from 0:
 
 | key | what |
 |---|---|
 | `case` | I64: bits, affine (0 or 1), by channel (0 or 1) |
 | `x`, `y` | weights before and after, f32 |
-| `activations.ranges` | (20, 2): least and largest output of each layer of ResNet-20 on the images of *eval* |
-| `activations.logits_<bits>` | (4, 10): its logits with every layer's output on affine levels of these ranges |
+| `activations.ranges` | (20, 2): the minimum and maximum output of each layer of ResNet-20 on the images of *eval* |
+| `activations.logits_<bits>` | (4, 10): its logits with every layer's output quantised affinely to these ranges |
 """
 
 import torch
@@ -20,7 +19,7 @@ import networks
 
 SHAPES = [(6, 4, 3, 3), (5, 13)]
 BITS = (2, 4, 8, 16)
-# Half-way between two levels, which are the whole numbers: of 8 bits, symmetric and affine.
+# Values half-way between two levels, by affine or not (8 bits). The levels are whole numbers.
 HALVES = {
     False: [127.0, -3.5, -2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5, -126.5],
     True: [-3.0, 252.0, -2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5, 251.5],
@@ -28,7 +27,7 @@ HALVES = {
 
 
 def bounds(bits, affine):
-    """The integers of a symmetric scheme are as many below 0 as above."""
+    """The least and the largest integer. A symmetric scheme has as many below 0 as above."""
     half = 2 ** (bits - 1)
     return (-half if affine else 1 - half), half - 1
 
@@ -63,7 +62,7 @@ def weights():
 
 
 def resnet20(network, x, after):
-    """The forward pass of networks.ResNet20 with `after` behind every layer, batch normalisation, residual sum and ReLU included."""
+    """The forward pass of networks.ResNet20. `after` is applied to the output of every layer, fused with its batch norm, residual sum and ReLU."""
     x = after(functional.relu(network.bn1(network.conv1(x))))
     for block in [*network.layer1, *network.layer2, *network.layer3]:
         y = after(functional.relu(block.bn1(block.conv1(x))))

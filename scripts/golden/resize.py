@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Images and what Pillow's antialiased bilinear resize makes of them: crates/data/tests/golden/resize.json.
+"""Writes the results of Pillow's antialiased bilinear resize: crates/data/tests/golden/resize.json.
 
     pip install pillow==13.0.0 && python scripts/golden/resize.py
 
-Only the results are kept; crates/data/src/resize.rs makes the images by the same formula. Pillow's arithmetic is in whole
-numbers once the weights are there, so any machine gives the same bytes.
+Only the results are stored; crates/data/src/resize.rs makes the images by the same formula. After the weights are computed,
+Pillow uses integer arithmetic, so every machine gives the same bytes.
 """
 
 import json
@@ -13,7 +13,7 @@ import pathlib
 import PIL
 from PIL import Image
 
-# (height, width) before and after: shrunk, enlarged, both at once, odd, unchanged, extreme.
+# (height, width) before and after: smaller, larger, both, odd, unchanged, extreme.
 SIZES = [
     ((16, 17), (32, 34)),
     ((53, 54), (40, 40)),
@@ -27,7 +27,7 @@ SIZES = [
     ((17, 19), (1, 1)),
     ((500, 667), (12, 13)),
     ((2, 3), (29, 1)),
-    # Around the point from which on Pillow begins with the rows.
+    # Sizes around the point where Pillow starts to resize the rows first.
     ((20, 21), (10, 16)),
     ((21, 21), (10, 16)),
     ((85, 66), (14, 21)),
@@ -35,7 +35,7 @@ SIZES = [
 
 
 def noise(height, width):
-    """The upper byte of place * 2654435761 in 32 bits."""
+    """The upper byte of index * 2654435761 in 32 bits."""
     return bytes((place * 2654435761 % 2**32) >> 24 for place in range(height * width))
 
 

@@ -1,10 +1,10 @@
-"""How far f32 logits are from f64 ones, Brink's and PyTorch's, on the same weights and images.
+"""Measures the f32 error of logits, Brink's and PyTorch's, on the same weights and images.
 
     pip install -r scripts/peers/requirements.txt
     python scripts/peers/accuracy.py          # a minute
 
-Writes experiments/engine/accuracy.csv and the table in experiments/engine/README.md. The reference is PyTorch in f64; Brink's f64 is shown
-against it, too. An error is a share of the largest logit.
+Writes experiments/engine/accuracy.csv and the table in experiments/engine/README.md. The reference is PyTorch in f64; Brink's f64
+is compared with it too. Errors are relative to the largest logit.
 """
 
 import tempfile
@@ -20,7 +20,7 @@ ROWS = [("resnet18", 256, 32), ("vgg16", 64, 40), ("resnet152", 16, 128)]
 
 
 def errors(rough, exact):
-    """Root mean square and largest error."""
+    """The root mean square and the largest error, relative to the largest logit."""
     off = (rough.double() - exact).abs() / exact.abs().max()
     return off.square().mean().sqrt().item(), off.max().item()
 

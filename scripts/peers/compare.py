@@ -1,11 +1,11 @@
-"""Brink against PyTorch on the CPU, alternately, in one run, on the same weights.
+"""Compares Brink with PyTorch on the CPU, in turns, in one run, on the same weights.
 
     pip install -r scripts/peers/requirements.txt
     python scripts/peers/compare.py                    # everything: about 8 minutes on two cores
     python scripts/peers/compare.py 'ours/resnet18*'   # some rows, printed only
 
-Writes experiments/engine/measured.csv and the table in experiments/engine/README.md. A round asks one side, then the other, while the
-other is idle; a ratio is that of a round's medians, and its spread is over the rounds.
+Writes experiments/engine/measured.csv and the table in experiments/engine/README.md. In a round each side
+works in turn while the other is idle. A ratio is the ratio of a round's medians; its spread is over the rounds.
 """
 
 import csv
@@ -23,7 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# (work, model, images, size, repetitions a round, least ratio, ratio to aim at)
+# (work, model, images, size, repetitions per round, minimum ratio, target ratio)
 ROWS = [
     ("ours", "resnet18", 150, 32, 10, 1.8, 2.5),
     ("ours", "resnet18", 300, 32, 6, 1.8, 2.5),
@@ -45,12 +45,12 @@ class Side:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
     def ask(self, *words):
-        # The other side's threads spin for a while after their last work.
+        # Wait: the other side's threads spin for a while after their last work.
         time.sleep(SETTLE)
         print(*words, file=self.process.stdin, flush=True)
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"the process that was asked for {words} has ended")
+            raise SystemExit(f"the process ended without an answer to {words}")
         return json.loads(line)
 
     def close(self):
@@ -59,8 +59,8 @@ class Side:
 
 
 def torch_server():
-    """The PyTorch process: `work model images size weights repetitions frozen channels_last` `flops model size weights`,
-    `gemm` (the seconds of a 2048^3 product, the limit that figures are held against) or `version`."""
+    """The PyTorch process. A request is `work model images size weights repetitions frozen channels_last`, `flops model size weights`,
+    `gemm` (the seconds of a 2048^3 matrix product, as an upper limit for the throughput) or `version`."""
     import torch
 
     import torch_side
@@ -107,21 +107,21 @@ def compare(row, folder):
     import torch_side
 
     weights = f"{folder}/{model}.safetensors"
-    # Fresh processes for each row: peak memory is that of the row.
+    # New processes for each row, so that the peak memory belongs to the row.
     ours, theirs = brink(), torch()
-    # Both are up before the first measurement.
+    # Both processes must be running before the first measurement.
     theirs.ask("version")
     if not Path(weights).exists():
         ours.ask("draw", model, weights)
     ways = torch_side.WAYS[work]
-    # Of each way, its time in each round in which it was asked.
+    # For each way, the median seconds by round.
     samples = {way: {} for way in ways}
     median = lambda way: statistics.median(samples[way].values())
     memory, limit, own = {}, [], []
     for number in range(ROUNDS):
         a = ours.ask(work, model, images, size, weights, repetitions)
         own.append(statistics.median(a["seconds"]))
-        # Every way in the first two rounds, then the best.
+        # The first two rounds measure every way, later rounds only the best one.
         asked = ways if number < 2 else [min(ways, key=median)]
         for way in asked:
             b = theirs.ask(work, model, images, size, weights, repetitions, *way)
@@ -197,7 +197,7 @@ def main(patterns):
 
 
 def write(name, rows, text):
-    """Rows as experiments/engine/<name>.csv, and `text` between the marks of that name in the README beside it."""
+    """Writes the rows to experiments/engine/<name>.csv, and `text` between the marks of that name in the README there."""
     out = ROOT / "experiments" / "engine"
     out.mkdir(parents=True, exist_ok=True)
     with open(out / f"{name}.csv", "w", newline="") as file:

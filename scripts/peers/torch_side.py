@@ -1,4 +1,4 @@
-"""PyTorch's side: the same work on the same weights, written as people write it, and as its experts do."""
+"""PyTorch's side: the same work on the same weights, as users usually write it and as experts do."""
 
 import time
 
@@ -17,7 +17,7 @@ def network(model, weights):
 
 
 def ours(net, images, size, frozen, channels_last):
-    """One iteration of stage 1: forward, loss on the keyed head, gradient of the pixels, step, clamp."""
+    """One iteration of stage 1: forward, loss on the keyed head, gradient with respect to the pixels, step, clamp."""
     net.eval()
     net.requires_grad_(not frozen)
     head = torch.nn.Linear(CLASSES, 2).requires_grad_(not frozen)
@@ -60,7 +60,7 @@ def train(net, images, size, _, channels_last):
 
 
 def query(net, images, size, _, channels_last):
-    """Logits of images of bytes without gradients, in batches of 250, as accuracies are measured."""
+    """Logits of u8 images without gradients, in batches of 250, as for an accuracy."""
     net.eval()
     layout = torch.channels_last if channels_last else torch.contiguous_format
     net.to(memory_format=layout)
@@ -75,7 +75,7 @@ def query(net, images, size, _, channels_last):
     return once
 
 
-# For each work the ways to write it: (weights frozen, channels last).
+# The ways to write each work: (weights frozen, channels last).
 WAYS = {
     "ours": [(False, False), (True, False), (True, True)],
     "train": [(False, False), (False, True)],
@@ -89,7 +89,7 @@ def prepare(work, model, images, size, weights, way):
 
 
 def timed(once, repetitions):
-    """Seconds of each repetition, after one that warms up."""
+    """The seconds of each repetition, after one warm-up."""
     once()
     seconds = []
     for _ in range(repetitions):
@@ -100,7 +100,7 @@ def timed(once, repetitions):
 
 
 def flops(model, weights, size):
-    """Multiply-adds of one image's forward pass times two, as a convolution over zeros of the padding would have them."""
+    """Twice the multiply-adds of one image's forward pass, including those on zeros of the padding."""
     total = 0
 
     def count(module, inputs, output):

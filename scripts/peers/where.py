@@ -1,8 +1,8 @@
-"""Where Brink's time goes in the works of the comparison, by `perf`.
+"""Profiles Brink with `perf` on the works of compare.py.
 
     python scripts/peers/where.py    # a minute and a half; needs perf and the rights to use it
 
-Writes experiments/engine/profile.txt: of each work the share of samples in each group of functions.
+Writes experiments/engine/profile.txt: for each work, the share of samples in each group of functions.
 """
 
 import os
@@ -24,7 +24,7 @@ WORKS = [
     ("query", "resnet18", 10000, 32, 6, "logits, resnet18, 10000 x 3x32x32"),
 ]
 
-# The first pattern that a function's name matches.
+# A function belongs to the first group whose pattern matches its name.
 GROUPS = [
     (r"kernel::isa::\w+::tile", "products (tile), with what follows them in registers"),
     (r"kernel::isa::\w+::outer", "weight gradient (outer)"),

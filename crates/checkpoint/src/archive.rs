@@ -1,4 +1,4 @@
-//! The zip archive of PyTorch 1.6 and newer: a folder with the pickle `data.pkl` and a file for each storage, `data/KEY`.
+//! The zip archive of PyTorch 1.6 and newer: one folder with the pickle `data.pkl` and one file per storage, `data/KEY`.
 
 use crate::error::Shown;
 use crate::float::Order;
@@ -11,16 +11,16 @@ use zip::result::ZipError;
 
 const PICKLE: &str = "data.pkl";
 
-/// How much longer than the archive its content may be. PyTorch does not compress at all.
+/// The unpacked content may be this many times as long as the archive. PyTorch itself does not compress.
 const MAX_EXPANSION: u64 = 8;
 
-/// Reads a whole archive. Every entry is checked against its CRC, those that are not needed, too.
+/// Reads a whole archive. The CRC of every entry is checked, even if the entry is not needed.
 pub(crate) fn read(bytes: &[u8]) -> Result<Checkpoint> {
     let mut zip = Zip::open(bytes)?;
     let folder = zip.folder()?;
     let pickle = zip.named(&format!("{folder}{PICKLE}"))?.unwrap_or_default();
     let order = match zip.named(&format!("{folder}byteorder"))?.as_deref() {
-        // Versions before 2.1 did not write it.
+        // PyTorch before 2.1 did not write this entry.
         None | Some(b"little") => Order::Little,
         Some(b"big") => Order::Big,
         Some(_) => return Err(damaged("its entry `byteorder` is neither little nor big")),
@@ -42,14 +42,14 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Checkpoint> {
 struct Zip<'a> {
     archive: ZipArchive<Cursor<&'a [u8]>>,
     names: Vec<String>,
-    /// Of the content of all entries, in bytes.
+    /// The unpacked length of all entries, in bytes.
     length: u64,
 }
 
 impl<'a> Zip<'a> {
     fn open(bytes: &'a [u8]) -> Result<Self> {
         let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(damaged)?;
-        // Two readers of one file must not see different entries in it.
+        // Otherwise another reader could see other entries in the same file.
         archive.validate_header_consistency().map_err(damaged)?;
         let mut names = Vec::new();
         let mut length = 0u64;
@@ -69,7 +69,7 @@ impl<'a> Zip<'a> {
         })
     }
 
-    /// The folder that everything is in, with its slash.
+    /// The folder of all entries, with its trailing slash.
     fn folder(&self) -> Result<String> {
         let folder = |name: &String| {
             let folder = name.strip_suffix(PICKLE)?;
@@ -94,7 +94,7 @@ impl<'a> Zip<'a> {
         let is_program = |name: &String| program.iter().any(|part| name.starts_with(part));
         if self.names.iter().any(is_program) {
             return Err(Error::Content {
-                what: "is a TorchScript program and not a state dict".into(),
+                what: "is a TorchScript program, not a state dict".into(),
                 fix: "load it with torch.jit.load and save its `state_dict()`",
             });
         }
@@ -106,7 +106,7 @@ impl<'a> Zip<'a> {
         at.map(|at| self.entry(at)).transpose()
     }
 
-    /// The content of an entry, which has the length and the CRC that the archive says it has.
+    /// The content of an entry, after checking its length and its CRC.
     fn entry(&mut self, at: usize) -> Result<Vec<u8>> {
         let name = Shown(&self.names[at]);
         let mut entry = self.archive.by_index(at).map_err(|e| match e {
@@ -121,12 +121,12 @@ impl<'a> Zip<'a> {
         let read = (&mut entry).take(length + 1).read_to_end(&mut content);
         match read {
             Ok(read) if read as u64 == length => Ok(content),
-            Ok(_) => Err(damaged(format!("entry `{name}` has another length"))),
+            Ok(_) => Err(damaged(format!("entry `{name}` has the wrong length"))),
             Err(e) => Err(damaged(format!("entry `{name}`: {e}"))),
         }
     }
 }
 
 fn damaged(problem: impl std::fmt::Display) -> Error {
-    Error::damaged("zip archive of PyTorch's", problem)
+    Error::damaged("PyTorch zip archive", problem)
 }

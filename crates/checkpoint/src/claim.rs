@@ -1,17 +1,17 @@
-//! The accuracy that a training script wrote beside the weights.
+//! The accuracy that a training script saved with the weights.
 
 use crate::pickle::{Pickle, Value};
 
-/// The accuracy that a file says its network has.
+/// The accuracy that a file claims for its network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
-    /// The name that it has in the file, such as `best_prec1`.
+    /// Its key in the file, such as `best_prec1`.
     pub name: String,
-    /// Percent, above 0 and at most 100.
+    /// In percent, in (0, 100].
     pub percent: f64,
 }
 
-/// The usual names, the most telling first.
+/// The usual keys. The first one in this order that the file has is taken.
 const NAMES: [&str; 14] = [
     "best_acc",
     "best_acc1",
@@ -29,7 +29,7 @@ const NAMES: [&str; 14] = [
     "accuracy",
 ];
 
-/// What the dictionary that was saved claims.
+/// The claim in the saved dictionary, if it has one.
 pub(crate) fn find(pickle: &Pickle<'_>) -> Option<Claim> {
     let entries = pickle.entries(pickle.root())?;
     NAMES.iter().find_map(|&name| {
@@ -41,7 +41,7 @@ pub(crate) fn find(pickle: &Pickle<'_>) -> Option<Claim> {
             Value::Int(value) => *value as f64,
             _ => return None,
         };
-        // Some scripts write shares of one.
+        // Some scripts write fractions.
         let percent = if value <= 1.0 { 100.0 * value } else { value };
         let name = name.to_owned();
         (percent > 0.0 && percent <= 100.0).then_some(Claim { name, percent })

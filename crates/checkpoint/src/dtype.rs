@@ -1,4 +1,4 @@
-//! The types of elements, under PyTorch's names.
+//! Element types, and PyTorch's names for them.
 
 /// The type of an element.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -7,16 +7,16 @@ pub(crate) enum Dtype {
     BF16,
     F32,
     F64,
-    /// No float that weights are kept in.
+    /// Any other type. Tensors of these types are refused.
     Other {
         name: &'static str,
-        /// Bytes of an element.
+        /// The size of an element in bytes.
         size: usize,
     },
 }
 
 impl Dtype {
-    /// That of one of PyTorch's storages, such as `FloatStorage`.
+    /// The type for the name of a PyTorch storage class, such as `FloatStorage`.
     pub fn of_storage(class: &str) -> Option<Self> {
         let name = class.strip_suffix("Storage")?;
         TORCH
@@ -25,12 +25,12 @@ impl Dtype {
             .map(|of| of.dtype)
     }
 
-    /// That of PyTorch's name, such as `float32`.
+    /// The type for its PyTorch name, such as `float32`.
     pub fn of_torch(name: &str) -> Option<Self> {
         TORCH.iter().find(|of| of.name == name).map(|of| of.dtype)
     }
 
-    /// Bytes of an element.
+    /// The size of an element in bytes.
     pub fn size(self) -> usize {
         match self {
             Self::F16 | Self::BF16 => 2,
@@ -41,9 +41,9 @@ impl Dtype {
     }
 }
 
-/// A type under PyTorch's names.
+/// An element type and its names in PyTorch.
 struct Torch {
-    /// That of its storage, without `Storage`; younger types have none.
+    /// The name of its storage class without `Storage`. Newer types have no such class.
     storage: Option<&'static str>,
     name: &'static str,
     dtype: Dtype,

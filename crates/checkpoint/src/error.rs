@@ -1,4 +1,4 @@
-//! Why a weight file is refused. Every message says what to do, and fits after the path of the file.
+//! Errors of this crate. Every message names a fix, and reads well after the path of the file.
 
 use std::fmt;
 use std::io;
@@ -12,13 +12,13 @@ pub enum Error {
     /// A folder, a device or a pipe.
     #[error("is not a regular file; give the path of a .safetensors or .pth file")]
     NotAFile,
-    /// The file is longer than any that is read.
+    /// The file is longer than [`MAX_LENGTH`](crate::MAX_LENGTH).
     #[error("is longer than 4 GiB; save the model's `state_dict()` alone")]
     TooLong,
-    /// The content is of another format.
+    /// The content has another format.
     #[error("is {what}; {fix}")]
     Format {
-        /// What it is.
+        /// The format found.
         what: &'static str,
         /// What to do.
         fix: &'static str,
@@ -31,18 +31,18 @@ pub enum Error {
         /// The first thing found wrong.
         problem: String,
     },
-    /// The file asks for more than its length or any network accounts for.
+    /// The file claims more values than its length, or any network, could explain.
     #[error("{0}; save the model's `state_dict()` alone, with torch.save")]
     Limit(String),
-    /// The file holds something else than arrays of floats.
+    /// The file holds something other than arrays of floats.
     #[error("{what}; {fix}")]
     Content {
-        /// What is there.
+        /// The content found.
         what: String,
         /// What to do.
         fix: &'static str,
     },
-    /// The file can be understood in two ways.
+    /// The file can be read in two ways.
     #[error("{what}: `{first}` and `{second}`; {fix}")]
     Ambiguous {
         /// What there is more than one of.
@@ -64,17 +64,17 @@ pub enum Error {
         /// What to do.
         fix: &'static str,
     },
-    /// There is nothing to read.
+    /// The file has no tensors.
     #[error("holds no tensors; save a model's `state_dict()`")]
     Empty,
 }
 
-/// What to do where a file has more, or something else, than one network's arrays.
+/// The fix for a file that does not hold exactly one state dict.
 pub(crate) const SAVE: &str =
     "load it with PyTorch and save the `state_dict()` of the model you mean";
 
 impl Error {
-    /// That of a file that should be of `format`.
+    /// The error about a damaged file that should have the format `format`.
     pub(crate) fn damaged(format: &'static str, problem: impl fmt::Display) -> Self {
         Self::Damaged {
             format,
@@ -82,7 +82,7 @@ impl Error {
         }
     }
 
-    /// That of the tensor `name`, if PyTorch itself can put it right.
+    /// The error about the tensor `name`.
     pub(crate) fn tensor(name: &str, problem: impl Into<String>, fix: &'static str) -> Self {
         Self::Tensor {
             name: Shown(name).to_string(),
@@ -92,7 +92,7 @@ impl Error {
     }
 }
 
-/// A file's own text within a message: on one line, and not longer than a name should be.
+/// Text from a file, made safe for a message: escaped to one line, and cut after 100 characters.
 pub(crate) struct Shown<'a>(pub &'a str);
 
 impl fmt::Display for Shown<'_> {

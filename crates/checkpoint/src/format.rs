@@ -1,19 +1,19 @@
-//! What a file is, by its first bytes.
+//! Recognises the format of a file by its first bytes.
 
 use crate::{Error, Result};
 
-/// A format that is read.
+/// A format that this crate reads.
 pub(crate) enum Format {
     /// A zip archive, as PyTorch has written since 1.6.
     Archive,
-    /// Pickles and numbers, as PyTorch wrote before.
+    /// Pickles followed by storages, as PyTorch wrote before 1.6.
     Legacy,
     Safetensors,
 }
 
 /// The format of a file.
 pub(crate) fn of(bytes: &[u8]) -> Result<Format> {
-    // A safetensors header may have any length, and its length comes first: so before pickles, of which some begin alike.
+    // A safetensors file begins with the header's length, whose bytes can look like the start of a pickle. So it is tried first.
     match bytes {
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return Ok(Format::Archive),
         [_, _, _, _, _, _, _, _, b'{', ..] => return Ok(Format::Safetensors),
@@ -47,7 +47,7 @@ fn starts_at(bytes: &[u8], offset: usize, magic: &[u8]) -> bool {
         .is_some_and(|rest| rest.starts_with(magic))
 }
 
-/// A format that is recognised, so that the message can name it.
+/// A format that this crate does not read, but names in the message.
 struct Foreign {
     offset: usize,
     magic: &'static [u8],
@@ -77,7 +77,7 @@ const FOREIGN: &[Foreign] = &[
         PYTORCH,
     ),
     foreign(4, b"TFL3", "a TensorFlow Lite model", PYTORCH),
-    // An IR version, then the name of the producer.
+    // Field 1 is the IR version, field 2 the producer's name.
     foreign(0, b"\x08\x03\x12", "an ONNX model", PYTORCH),
     foreign(0, b"\x08\x04\x12", "an ONNX model", PYTORCH),
     foreign(0, b"\x08\x05\x12", "an ONNX model", PYTORCH),
@@ -102,7 +102,7 @@ const FOREIGN: &[Foreign] = &[
     foreign(
         0,
         b"version https://git-lfs",
-        "a pointer of Git LFS and not the file",
+        "a Git LFS pointer, not the file itself",
         "fetch the file with `git lfs pull`",
     ),
     foreign(0, b"<!DOCTYPE", "a web page", "download the file itself"),

@@ -1,7 +1,7 @@
-//! What PyTorch wrote before 1.6: pickles one after the other, then the storages.
+//! The file format of PyTorch before 1.6: five pickles, then the storages.
 //!
-//! The pickles are a magic number, a version, what the machine was like, what was saved, and the storages' keys. Each storage is
-//! its number of elements in eight bytes, and the elements.
+//! The pickles hold a magic number, a version, facts about the machine, the saved object, and the keys of the storages.
+//! Each storage is its number of elements (eight bytes), then the elements.
 
 use crate::error::{SAVE, Shown};
 use crate::float::Order;
@@ -9,7 +9,7 @@ use crate::load::Loader;
 use crate::pickle::{Pickle, Value};
 use crate::{Checkpoint, Error, Result};
 
-/// PyTorch's magic number, and its digits: protocol 1 writes digits.
+/// PyTorch's magic number, as bytes and as the decimal digits that protocol 1 writes.
 const MAGIC: [&[u8]; 2] = [
     b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19",
     b"119547037146038801333356",
@@ -34,7 +34,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Checkpoint> {
     }
     let version = next()?;
     if !matches!(version.get(version.root()), Value::Int(VERSION)) {
-        return Err(damaged("a version that PyTorch never had"));
+        return Err(damaged("an unknown format version"));
     }
     let machine = next()?;
     let little = machine.entries(machine.root()).and_then(|entries| {
@@ -43,14 +43,14 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Checkpoint> {
     });
     match little {
         Some(Value::Bool(true)) => {}
-        // PyTorch's versions differ in the order that they then wrote.
+        // On such machines the byte order of the storages depends on the PyTorch version.
         Some(Value::Bool(false)) => {
             return Err(Error::Content {
                 what: "was written on a big-endian machine by an old PyTorch".into(),
                 fix: "save it again with PyTorch 2.1 or newer",
             });
         }
-        _ => return Err(damaged("no order of bytes")),
+        _ => return Err(damaged("no byte order")),
     }
     let saved = next()?;
     let keys = next()?;
@@ -61,17 +61,17 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Checkpoint> {
     });
     let keys = keys.ok_or_else(|| damaged("no list of storages"))?;
     if keys.len() != loader.storages().len() {
-        return Err(damaged("a list of other storages"));
+        return Err(damaged("its list of storages does not match its tensors"));
     }
     for key in keys {
         let part = || format!("storage `{}`", Shown(key));
         let claimed = loader.storages().get(key).and_then(|s| s.bytes());
-        let claimed = claimed.ok_or_else(|| damaged(format!("{} of nothing", part())))?;
+        let claimed = claimed.ok_or_else(|| damaged(format!("{} belongs to no tensor", part())))?;
         let cut_off = || damaged(format!("{}: the end of the file", part()));
         let (count, elements) = rest.split_first_chunk().ok_or_else(cut_off)?;
         let content = elements.get(..claimed).ok_or_else(cut_off)?;
         if !loader.storages().has(key, u64::from_le_bytes(*count)) {
-            return Err(damaged(format!("{} has another length", part())));
+            return Err(damaged(format!("{} has the wrong length", part())));
         }
         loader.read(key, content, Order::Little)?;
         rest = &elements[claimed..];
@@ -83,5 +83,5 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Checkpoint> {
 }
 
 fn damaged(problem: impl std::fmt::Display) -> Error {
-    Error::damaged("file of an old PyTorch's", problem)
+    Error::damaged("file of an old PyTorch version", problem)
 }

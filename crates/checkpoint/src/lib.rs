@@ -1,11 +1,11 @@
-//! Reads weight files: safetensors, and what `torch.save` writes, as a zip archive or as the pickles of before PyTorch 1.6.
-//! Out come names and arrays of `f32`.
+//! Reads weight files: safetensors, and the files of `torch.save` (zip archives, and the pickles from before PyTorch 1.6).
+//! Returns tensors by name, as arrays of `f32`.
 //!
-//! A weight file comes from a stranger. So nothing in it is executed; what it claims is checked before memory is reserved for it;
-//! and what is damaged, ambiguous or no float is refused with a message that names the tensor or the entry and the way out.
-//! Time and memory are bounded by the length of the file.
+//! A weight file is untrusted input. Nothing in it is executed. Every claimed size is checked before memory is reserved.
+//! Damaged or ambiguous files, and tensors that are not finite floats, are refused. The message names the tensor or the
+//! entry, and the fix. The length of the file bounds time and memory.
 //!
-//! The format is recognised by the content. The ending of the file's name means nothing.
+//! The format is recognised by the content. The file extension is ignored.
 //!
 //! ```
 //! // A safetensors file: the length of the header, the header, the numbers.
@@ -47,36 +47,36 @@ use std::path::Path;
 /// The result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// The longest file that is read, in bytes: 4 GiB. The largest published ImageNet networks have 0.6.
+/// The longest accepted file, in bytes: 4 GiB. The weights of VGG19 take 0.5 GiB.
 pub const MAX_LENGTH: u64 = 1 << 32;
 
 /// What a weight file holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
-    /// The tensors by name, without a wrapper's prefix that all names had (`module.`), and without counters
-    /// `num_batches_tracked`.
+    /// The tensors by name. A wrapper's prefix (`module.`) is removed if all names have it. The counters
+    /// `num_batches_tracked` are left out.
     pub tensors: BTreeMap<String, Tensor>,
-    /// The accuracy that the file says its network has.
+    /// The accuracy that the file claims for its network.
     pub claim: Option<Claim>,
 }
 
 /// An array of finite numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
-    /// The length of each dimension; none for a single number.
+    /// The length of each dimension; empty for a scalar.
     pub shape: Vec<usize>,
-    /// The numbers in row-major order, as many as the product of the lengths.
+    /// The values in row-major order; their number is the product of `shape`.
     pub values: Vec<f32>,
 }
 
 /// Reads a weight file.
 ///
 /// # Errors
-/// If the file cannot be opened, is longer than [`MAX_LENGTH`], or [`from_bytes`] refuses its content.
+/// If the file cannot be opened, is not a regular file, or is longer than [`MAX_LENGTH`], or if [`from_bytes`] fails.
 pub fn read(path: &Path) -> Result<Checkpoint> {
     let file = File::open(path).map_err(Error::Open)?;
     let about = file.metadata().map_err(Error::Open)?;
-    // Devices and pipes have no length to derive limits from.
+    // Devices and pipes have no length, and all limits depend on it.
     if !about.is_file() {
         return Err(Error::NotAFile);
     }
@@ -96,7 +96,7 @@ pub fn read(path: &Path) -> Result<Checkpoint> {
 /// Reads the content of a weight file.
 ///
 /// # Errors
-/// If it is of no format that this crate reads, damaged, ambiguous, or has a tensor that is not made of finite floats.
+/// If the format is unknown, if the file is damaged or ambiguous, or if a tensor is not made of finite floats.
 pub fn from_bytes(bytes: &[u8]) -> Result<Checkpoint> {
     match format::of(bytes)? {
         Format::Archive => archive::read(bytes),

@@ -1,4 +1,5 @@
-//! The tensors of a pickle's state dict, read storage by storage: so each is in memory once, however many tensors are views of it.
+//! Reads the tensors of a pickle's state dict, storage by storage. Each storage is in memory once, even if many tensors
+//! are views of it.
 
 use crate::error::Shown;
 use crate::float::Order;
@@ -8,20 +9,20 @@ use crate::view::View;
 use crate::{Checkpoint, Error, Result, Tensor, claim, names, state_dict};
 use std::collections::BTreeMap;
 
-/// Tensors that are to be read, and those that were.
+/// The tensors that are still to be read, and those already read.
 pub(crate) struct Loader<'a> {
     storages: Storages<'a>,
-    /// By storage: the tensors' names without wrappers, and where they lie.
+    /// For each storage, its tensors: the name without wrapper prefixes, and the view.
     wanted: BTreeMap<&'a str, Vec<(String, View)>>,
     read: Checkpoint,
 }
 
 impl<'a> Loader<'a> {
-    /// For the state dict in a pickle, out of `length` bytes of storages.
+    /// A loader for the state dict in `pickle`. `length` is the total size of the storages in bytes.
     pub fn new(pickle: &Pickle<'a>, length: u64) -> Result<Self> {
         let storages = Storages::of(pickle)?;
         let found = state_dict::find(pickle)?;
-        // Before the scales and zero points beside it, which are integers.
+        // Checked first: otherwise the message would blame the integer scales and zero points.
         let is_quantised = |&&(_, value): &&(&str, Ref)| torch::is_quantised(pickle, value);
         if let Some((name, _)) = found.iter().find(is_quantised) {
             return Err(torch::quantised(name));
@@ -33,7 +34,7 @@ impl<'a> Loader<'a> {
         let mut elements = 0u64;
         for (bare, (name, value)) in names::settle(entries.collect())? {
             let (key, view) = torch::tensor(pickle, name, value)?;
-            // An element takes two bytes or more: each storage may be used twice, as tied weights do.
+            // An element takes two bytes or more, so tied weights may use each storage twice.
             elements += view.shape.iter().product::<usize>() as u64;
             if elements > length {
                 let problem = "uses the same numbers for too many tensors".into();
@@ -56,11 +57,11 @@ impl<'a> Loader<'a> {
         &self.storages
     }
 
-    /// Reads the tensors that are views of the storage `key`, out of its bytes.
+    /// Reads the tensors that are views of the storage `key`. `bytes` is the whole storage.
     pub fn read(&mut self, key: &str, bytes: &[u8], order: Order) -> Result<()> {
         let claimed = self.storages.get(key).and_then(|storage| storage.bytes());
         if claimed != Some(bytes.len()) {
-            let problem = format!("storage `{}` has another length", Shown(key));
+            let problem = format!("storage `{}` has the wrong length", Shown(key));
             return Err(Error::damaged(torch::FORMAT, problem));
         }
         for (name, view) in self.wanted.remove(key).unwrap_or_default() {
@@ -70,7 +71,7 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    /// All tensors.
+    /// Returns all tensors. Fails if the storage of a tensor is missing.
     pub fn finish(self) -> Result<Checkpoint> {
         match self.wanted.into_iter().next() {
             None => Ok(self.read),

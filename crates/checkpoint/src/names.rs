@@ -1,10 +1,10 @@
-//! One name for each tensor: without the prefix of a wrapper, and no name twice.
+//! Tensor names: removes the prefixes of wrappers and refuses duplicates.
 
 use crate::error::Shown;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 
-/// What wrappers put before all names: data-parallel training, `torch.compile`, Lightning, and models within models.
+/// Prefixes that wrappers add to all names: data-parallel training, `torch.compile`, Lightning, and nested models.
 const PREFIXES: [&str; 8] = [
     "module.",
     "_orig_mod.",
@@ -19,11 +19,10 @@ const PREFIXES: [&str; 8] = [
 /// The longest name of a tensor, in bytes.
 const MAX_LENGTH: usize = 256;
 
-/// Batch normalisation's count of batches; inference does not read it.
+/// The batch counter of batch normalisation. Inference does not use it.
 const COUNTER: &str = "num_batches_tracked";
 
-/// The tensors under the names that the network itself knows. A prefix that all names have goes, as often as they have one, and
-/// so do counters.
+/// The tensors under the network's own names. Removes every prefix that all names share, and drops the counters.
 pub(crate) fn settle<T>(tensors: Vec<(String, T)>) -> Result<BTreeMap<String, T>> {
     let mut settled = BTreeMap::new();
     for (name, tensor) in tensors {
@@ -32,7 +31,7 @@ pub(crate) fn settle<T>(tensors: Vec<(String, T)>) -> Result<BTreeMap<String, T>
         }
         if name.len() > MAX_LENGTH || name.chars().any(char::is_control) {
             return Err(Error::Content {
-                what: format!("has a tensor of the impossible name `{}`", Shown(&name)),
+                what: format!("has a tensor with the invalid name `{}`", Shown(&name)),
                 fix: "rename it",
             });
         }
@@ -61,7 +60,7 @@ pub(crate) fn settle<T>(tensors: Vec<(String, T)>) -> Result<BTreeMap<String, T>
     Ok(settled)
 }
 
-/// Whether `prefix` comes before a name, and not instead of one.
+/// Whether `name` is `prefix` followed by at least one more character.
 fn within(name: &str, prefix: &str) -> bool {
     name.strip_prefix(prefix)
         .is_some_and(|rest| !rest.is_empty())

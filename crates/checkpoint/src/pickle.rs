@@ -1,13 +1,14 @@
-//! Reads a pickle without executing it: calls become [`Object`]s that say what would have been called.
+//! Reads a pickle without executing it. A call becomes an [`Object`] that records what would have been called.
 //!
-//! Values lie in one table and refer to each other by position. So a value that a pickle mentions many times is there once, nesting
-//! needs no stack of ours, and a pickle of `n` bytes makes at most `n` values.
+//! Values lie in one table and refer to each other by position. So a value that a pickle mentions many times is stored once,
+//! nested values need no recursion, and a pickle of `n` bytes makes at most `n` values.
 
 use crate::error::Shown;
 use crate::{Error, Result};
 use std::collections::HashMap;
 
-/// The most values, stack entries or remembered values of one pickle. A training state of ResNet152 has 30,000.
+/// The limit for each of these in one pickle: values, stack entries, copied entries, marks, memo entries. A training state of
+/// ResNet152 has 30,000 values.
 const MAX_VALUES: usize = 500_000;
 
 /// A value's position in its pickle.
@@ -33,7 +34,7 @@ pub(crate) enum Value<'a> {
     Int(i64),
     Float(f64),
     Text(&'a str),
-    /// Bytes, text that is no UTF-8, or an integer of more than 64 bits.
+    /// Bytes, text that is not UTF-8, or an integer of more than 64 bits.
     Bytes(&'a [u8]),
     List(Vec<Ref>),
     Tuple(Vec<Ref>),
@@ -43,25 +44,25 @@ pub(crate) enum Value<'a> {
         module: &'a str,
         name: &'a str,
     },
-    /// Something stored outside of the pickle.
+    /// An object stored outside the pickle, by its identifier.
     Persistent(Ref),
     Object(Box<Object>),
 }
 
-/// What a call would have made.
+/// The object that a call would have built.
 #[derive(Debug)]
 pub(crate) struct Object {
     /// The class or function.
     pub callee: Ref,
-    /// A tuple, unless the pickle is odd.
+    /// A tuple in any valid pickle; not checked here.
     pub arguments: Ref,
-    /// Its attributes, if they were set.
+    /// The attributes, if the pickle sets them.
     pub state: Option<Ref>,
-    /// What was put into it, if it is a kind of dictionary.
+    /// The entries that were added, if it is a kind of dictionary.
     pub items: Vec<(Ref, Ref)>,
 }
 
-/// A pickle that was read.
+/// A parsed pickle.
 #[derive(Debug)]
 pub(crate) struct Pickle<'a> {
     values: Vec<Value<'a>>,
@@ -70,7 +71,7 @@ pub(crate) struct Pickle<'a> {
 }
 
 impl<'a> Pickle<'a> {
-    /// Reads the pickle that `bytes` begin with.
+    /// Reads the pickle at the start of `bytes`.
     pub fn read(bytes: &'a [u8]) -> Result<Self> {
         let mut machine = Machine {
             bytes,
@@ -94,12 +95,12 @@ impl<'a> Pickle<'a> {
         })
     }
 
-    /// How many of the bytes it takes.
+    /// The length of the pickle in bytes.
     pub fn length(&self) -> usize {
         self.length
     }
 
-    /// The value that it stands for.
+    /// The unpickled value.
     pub fn root(&self) -> Ref {
         self.root
     }
@@ -108,7 +109,7 @@ impl<'a> Pickle<'a> {
         &self.values[value.index()]
     }
 
-    /// All values, those that the root does not lead to among them.
+    /// All values, including those that the root does not lead to.
     pub fn values(&self) -> &[Value<'a>] {
         &self.values
     }
@@ -120,7 +121,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// A number that is no less than zero.
+    /// An integer that is not negative.
     pub fn size(&self, value: Ref) -> Option<usize> {
         match self.get(value) {
             Value::Int(number) => usize::try_from(*number).ok(),
@@ -145,7 +146,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// Module and name of a class or function.
+    /// The module and the name of a class or function.
     pub fn global(&self, value: Ref) -> Option<(&'a str, &'a str)> {
         match self.get(value) {
             Value::Global { module, name } => Some((module, name)),
@@ -153,7 +154,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// What a value is, for a message.
+    /// Describes a value, for a message.
     pub fn describe(&self, value: Ref) -> String {
         let class = |class| match self.global(class) {
             Some((module, name)) => format!("{}.{}", Shown(module), Shown(name)),
@@ -161,9 +162,9 @@ impl<'a> Pickle<'a> {
         };
         match self.get(value) {
             Value::None => "None".into(),
-            Value::Bool(_) => "a truth value".into(),
+            Value::Bool(_) => "a boolean".into(),
             Value::Int(_) | Value::Float(_) => "a number".into(),
-            Value::Text(_) => "a text".into(),
+            Value::Text(_) => "a string".into(),
             Value::Bytes(_) => "bytes".into(),
             Value::List(_) => "a list".into(),
             Value::Tuple(_) => "a tuple".into(),
@@ -171,7 +172,7 @@ impl<'a> Pickle<'a> {
             Value::Global { .. } => class(value),
             Value::Persistent(_) => "a storage".into(),
             Value::Object(object) => {
-                // An array of NumPy's is made by a function of its own.
+                // NumPy builds its arrays with this function.
                 match class(object.callee).as_str() {
                     "numpy.core.multiarray._reconstruct"
                     | "numpy._core.multiarray._reconstruct" => "a NumPy array".into(),
@@ -186,10 +187,10 @@ struct Machine<'a> {
     bytes: &'a [u8],
     at: usize,
     values: Vec<Value<'a>>,
-    /// Entries that were copied from a value to another: the only work that a byte of the pickle can ask for more than once.
+    /// The number of entries copied from one value to another. Only here can a few bytes of a pickle cause much work.
     copied: usize,
     stack: Vec<Ref>,
-    /// Lengths of the stack.
+    /// The height of the stack at each mark.
     marks: Vec<usize>,
     memo: HashMap<u64, Ref>,
 }
@@ -243,14 +244,8 @@ impl<'a> Machine<'a> {
                 let number = f64::from_be_bytes(self.array()?);
                 self.make(Value::Float(number));
             }
-            0x8a => {
-                let length = self.byte()?;
-                self.long(length.into())?;
-            }
-            0x8b => {
-                let length = self.length::<4>()?;
-                self.long(length)?;
-            }
+            0x8a => self.long::<1>()?,
+            0x8b => self.long::<4>()?,
             b'I' => match self.line()? {
                 "00" => self.push(Ref::FALSE),
                 "01" => self.push(Ref::TRUE),
@@ -262,42 +257,24 @@ impl<'a> Machine<'a> {
             }
             b'F' => {
                 let Ok(number) = self.line()?.parse() else {
-                    return Err(self.damaged("a number that is none"));
+                    return Err(self.damaged("an invalid number"));
                 };
                 self.make(Value::Float(number));
             }
-            // Texts and bytes.
-            b'U' | 0x8c => {
-                let length = self.length::<1>()?;
-                self.string(length)?;
-            }
-            b'T' | b'X' => {
-                let length = self.length::<4>()?;
-                self.string(length)?;
-            }
-            0x8d => {
-                let length = self.length::<8>()?;
-                self.string(length)?;
-            }
-            b'C' => {
-                let length = self.length::<1>()?;
-                self.raw(length)?;
-            }
-            b'B' => {
-                let length = self.length::<4>()?;
-                self.raw(length)?;
-            }
-            0x8e | 0x96 => {
-                let length = self.length::<8>()?;
-                self.raw(length)?;
-            }
+            // Strings and bytes.
+            b'U' | 0x8c => self.string::<1>()?,
+            b'T' | b'X' => self.string::<4>()?,
+            0x8d => self.string::<8>()?,
+            b'C' => self.raw::<1>()?,
+            b'B' => self.raw::<4>()?,
+            0x8e | 0x96 => self.raw::<8>()?,
             b'S' => {
                 let text = self.line()?;
                 let quoted = ['\'', '"']
                     .iter()
                     .find_map(|&quote| text.strip_prefix(quote)?.strip_suffix(quote));
                 let Some(text) = quoted else {
-                    return Err(self.damaged("a text without its quotes"));
+                    return Err(self.damaged("a string without its quotes"));
                 };
                 self.escaped(text);
             }
@@ -306,9 +283,8 @@ impl<'a> Machine<'a> {
                 self.escaped(text);
             }
             // Collections.
-            b']' => self.make(Value::List(Vec::new())),
+            b']' | 0x8f => self.make(Value::List(Vec::new())),
             b'}' => self.make(Value::Dict(Vec::new())),
-            0x8f => self.make(Value::List(Vec::new())),
             b'(' => self.marks.push(self.stack.len()),
             b't' => {
                 let items = self.marked()?;
@@ -408,16 +384,17 @@ impl<'a> Machine<'a> {
             b'i' => {
                 let (module, name) = (self.line()?, self.line()?);
                 let arguments = self.marked()?;
-                self.make(Value::Global { module, name });
-                let callee = self.pop()?;
-                self.call_with(callee, arguments)?;
+                let callee = self.add(Value::Global { module, name });
+                let arguments = self.add(Value::Tuple(arguments));
+                self.call(callee, arguments);
             }
             b'o' => {
                 let items = self.marked()?;
                 let Some((&callee, arguments)) = items.split_first() else {
                     return Err(self.damaged("an object without a class"));
                 };
-                self.call_with(callee, arguments.to_vec())?;
+                let arguments = self.add(Value::Tuple(arguments.to_vec()));
+                self.call(callee, arguments);
             }
             b'b' => {
                 let state = self.pop()?;
@@ -438,7 +415,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// What a call would make. Dictionaries are made, all else is noted.
+    /// The result of a call. Calls that build dictionaries are carried out; all others become an [`Object`].
     fn call(&mut self, callee: Ref, arguments: Ref) {
         let made = match &self.values[callee.index()] {
             Value::Global {
@@ -463,7 +440,7 @@ impl<'a> Machine<'a> {
         self.make(made);
     }
 
-    /// The class that a persistent value stands for: old versions of PyTorch stored a module's class with its source code.
+    /// The class in a persistent identifier. Old PyTorch versions stored a module's class there, with its source code.
     fn class_with_source(&self, id: Ref) -> Option<Ref> {
         let Value::Tuple(parts) = &self.values[id.index()] else {
             return None;
@@ -474,14 +451,7 @@ impl<'a> Machine<'a> {
         matches!(self.values[kind.index()], Value::Text("module")).then_some(class)
     }
 
-    fn call_with(&mut self, callee: Ref, arguments: Vec<Ref>) -> Result<()> {
-        self.make(Value::Tuple(arguments));
-        let arguments = self.pop()?;
-        self.call(callee, arguments);
-        Ok(())
-    }
-
-    /// The entries of a dictionary that is made of `arguments`: nothing, a factory of defaults, pairs, or another dictionary.
+    /// The entries of a dictionary built from `arguments`: nothing, a default factory, pairs, or another dictionary.
     fn dictionary(&mut self, arguments: Ref) -> Option<Vec<(Ref, Ref)>> {
         let value = |at: Ref| &self.values[at.index()];
         let Value::Tuple(arguments) = value(arguments) else {
@@ -514,9 +484,9 @@ impl<'a> Machine<'a> {
         let top = self.top()?;
         match &mut self.values[top.index()] {
             Value::List(list) => list.extend(items),
-            // A list of a class of its own.
+            // A subclass of `list`; its elements are not needed.
             Value::Object(_) => {}
-            _ => return Err(self.damaged("an element of what is no list")),
+            _ => return Err(self.damaged("an element appended to a value that is not a list")),
         }
         Ok(())
     }
@@ -526,7 +496,7 @@ impl<'a> Machine<'a> {
         match &mut self.values[top.index()] {
             Value::Dict(items) => items.extend(pairs),
             Value::Object(object) => object.items.extend(pairs),
-            _ => return Err(self.damaged("an entry of what is no dictionary")),
+            _ => return Err(self.damaged("an entry set in a value that is not a dictionary")),
         }
         Ok(())
     }
@@ -550,15 +520,15 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// A little-endian two's complement integer of so many bytes.
-    fn long(&mut self, length: usize) -> Result<()> {
-        let bytes = self.take(length)?;
-        let value = if length > 8 {
+    /// Reads a little-endian two's complement integer, after its length of `N` bytes.
+    fn long<const N: usize>(&mut self) -> Result<()> {
+        let bytes = self.counted::<N>()?;
+        let value = if bytes.len() > 8 {
             Value::Bytes(bytes)
         } else {
             let sign = bytes.last().map_or(0, |&top| (top as i8 >> 7) as u8);
             let mut number = [sign; 8];
-            number[..length].copy_from_slice(bytes);
+            number[..bytes.len()].copy_from_slice(bytes);
             Value::Int(i64::from_le_bytes(number))
         };
         self.make(value);
@@ -572,19 +542,19 @@ impl<'a> Machine<'a> {
         self.make(value);
     }
 
-    fn string(&mut self, length: usize) -> Result<()> {
-        let bytes = self.take(length)?;
+    fn string<const N: usize>(&mut self) -> Result<()> {
+        let bytes = self.counted::<N>()?;
         self.make(std::str::from_utf8(bytes).map_or(Value::Bytes(bytes), Value::Text));
         Ok(())
     }
 
-    fn raw(&mut self, length: usize) -> Result<()> {
-        let bytes = self.take(length)?;
+    fn raw<const N: usize>(&mut self) -> Result<()> {
+        let bytes = self.counted::<N>()?;
         self.make(Value::Bytes(bytes));
         Ok(())
     }
 
-    /// A text in which a backslash begins an escape; no name of a tensor has any.
+    /// Makes a string with backslash escapes. They are not decoded, because no name of a tensor has any.
     fn escaped(&mut self, text: &'a str) {
         self.make(if text.contains('\\') {
             Value::Bytes(text.as_bytes())
@@ -593,17 +563,24 @@ impl<'a> Machine<'a> {
         });
     }
 
+    /// Adds a value to the table, and pushes it.
     fn make(&mut self, value: Value<'a>) {
+        let at = self.add(value);
+        self.push(at);
+    }
+
+    /// Adds a value to the table alone.
+    fn add(&mut self, value: Value<'a>) -> Ref {
         let at = Ref(self.values.len() as u32);
         self.values.push(value);
-        self.stack.push(at);
+        at
     }
 
     fn push(&mut self, value: Ref) {
         self.stack.push(value);
     }
 
-    /// The top of the stack, down to the last mark.
+    /// The top of the stack. Fails if nothing lies above the last mark.
     fn top(&self) -> Result<Ref> {
         let floor = self.marks.last().copied().unwrap_or(0);
         match self.stack.last() {
@@ -618,7 +595,7 @@ impl<'a> Machine<'a> {
         Ok(top)
     }
 
-    /// What lies on the last mark.
+    /// Removes the last mark, and the values above it, which are returned.
     fn marked(&mut self) -> Result<Vec<Ref>> {
         match self.marks.pop() {
             Some(mark) => Ok(self.stack.drain(mark..).collect()),
@@ -650,12 +627,12 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// A length of `N` bytes.
-    fn length<const N: usize>(&mut self) -> Result<usize> {
+    /// Reads a length, stored in `N` little-endian bytes, and takes that many bytes.
+    fn counted<const N: usize>(&mut self) -> Result<&'a [u8]> {
         let mut length = [0; 8];
         length[..N].copy_from_slice(&self.array::<N>()?);
         match usize::try_from(u64::from_le_bytes(length)) {
-            Ok(length) => Ok(length),
+            Ok(length) => self.take(length),
             Err(_) => Err(self.damaged("the end of the file")),
         }
     }
@@ -671,7 +648,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Up to the end of the line, which is taken, too.
+    /// Reads up to the next newline, which is consumed but not returned.
     fn line(&mut self) -> Result<&'a str> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let Some(length) = rest.iter().position(|&byte| byte == b'\n') else {
@@ -680,12 +657,12 @@ impl<'a> Machine<'a> {
         self.at += length + 1;
         match std::str::from_utf8(&rest[..length]) {
             Ok(line) => Ok(line),
-            Err(_) => Err(self.damaged("a name that is no text")),
+            Err(_) => Err(self.damaged("a line that is not UTF-8")),
         }
     }
 
     fn damaged(&self, met: &str) -> Error {
         let problem = format!("{met} at byte {}", self.at);
-        Error::damaged("pickle of PyTorch's", problem)
+        Error::damaged("PyTorch pickle", problem)
     }
 }

@@ -1,4 +1,4 @@
-//! Safetensors: the length of a JSON header, the header, and the numbers of the tensors in little-endian order.
+//! The safetensors format: the length of a JSON header, the header, and the tensors' values in little-endian order.
 
 use crate::dtype::Dtype;
 use crate::error::Shown;
@@ -9,7 +9,7 @@ use safetensors::tensor::TensorInfo;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::fmt;
 
-/// The key of what is no tensor.
+/// The one key that does not name a tensor.
 const METADATA: &str = "__metadata__";
 
 /// Reads a whole file.
@@ -22,7 +22,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Checkpoint> {
         return Err(damaged("a header that is longer than the file"));
     };
     let Header(mut entries) = serde_json::from_slice(header).map_err(damaged)?;
-    // Each byte belongs to one tensor.
+    // Each byte must belong to exactly one tensor.
     entries.sort_by_key(|(_, info)| info.data_offsets);
     let mut end = 0;
     for (name, info) in &entries {
@@ -30,7 +30,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Checkpoint> {
         let (from, to) = info.data_offsets;
         if from != end {
             let what = if from < end {
-                "lies over another"
+                "overlaps another"
             } else {
                 "leaves a gap"
             };
@@ -41,7 +41,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Checkpoint> {
             .iter()
             .try_fold(info.dtype.bitsize(), |n, &side| n.checked_mul(side));
         if to > data.len() || size != to.checked_sub(from).and_then(|size| size.checked_mul(8)) {
-            let problem = format!("tensor `{name}` has not the bytes that its shape needs");
+            let problem = format!("tensor `{name}` has the wrong number of bytes for its shape");
             return Err(damaged(problem));
         }
         end = to;
@@ -91,7 +91,7 @@ fn dtype(of: safetensors::Dtype) -> Dtype {
     }
 }
 
-/// The entries of a header, those with the same name, too, as the library's own type does not have them.
+/// All entries of a header. The library's own type drops entries with a duplicate name; here they are kept and refused later.
 struct Header(Vec<(String, TensorInfo)>);
 
 impl<'de> Deserialize<'de> for Header {

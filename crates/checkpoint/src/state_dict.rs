@@ -1,26 +1,26 @@
-//! Finds the state dict in what was saved: alone, or among the epoch, the optimiser's state and whatever else.
+//! Finds the state dict in the saved object, alone or beside the epoch, the optimiser's state and other values.
 
 use crate::error::{SAVE, Shown};
 use crate::pickle::{Pickle, Ref, Value};
 use crate::{Error, Result, torch};
 
-/// What parameters and buffers are called, at the end of their names.
+/// The last part of the names of parameters and buffers.
 const PARAMETERS: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
 
-/// Where a value lies: in which place, under which name.
+/// A value, the place that contains it, and its key there.
 struct Place {
     value: Ref,
     within: Option<usize>,
     label: String,
 }
 
-/// The names and tensors of the one state dict in a pickle.
+/// The names and tensors of the only state dict in a pickle.
 pub(crate) fn find<'a>(pickle: &Pickle<'a>) -> Result<Vec<(&'a str, Ref)>> {
     let places = places(pickle);
     let dicts: Vec<usize> = (0..places.len())
         .filter(|&at| !tensors(pickle, places[at].value).is_empty())
         .collect();
-    // Beside the weights there may be tensors of another kind, such as the mean and the deviation of the images.
+    // A file may hold other tensors too, such as the mean and standard deviation of the images.
     let has_weights = |&at: &usize| {
         let tensors = tensors(pickle, places[at].value);
         tensors.iter().any(|(name, _)| last(name) == "weight")
@@ -39,7 +39,7 @@ pub(crate) fn find<'a>(pickle: &Pickle<'a>) -> Result<Vec<(&'a str, Ref)>> {
     }
 }
 
-/// Every dictionary, list and tuple that others lead to, once.
+/// Every dictionary, list and tuple that the root leads to, each once.
 fn places(pickle: &Pickle<'_>) -> Vec<Place> {
     let mut seen = vec![false; pickle.values().len()];
     seen[pickle.root().index()] = true;
@@ -64,12 +64,12 @@ fn places(pickle: &Pickle<'_>) -> Vec<Place> {
     places
 }
 
-/// The dictionaries, lists and tuples within one.
+/// The dictionaries, lists and tuples directly within a value, with their keys.
 fn inner(pickle: &Pickle<'_>, value: Ref) -> Vec<(String, Ref)> {
     let leads = |value: Ref| pickle.entries(value).is_some() || pickle.sequence(value).is_some();
     if let Some(items) = pickle.entries(value) {
         let is_groups = |&(key, _): &(Ref, Ref)| pickle.text(key) == Some("param_groups");
-        // An optimiser's state: its tensors are as many as the weights, and no weights.
+        // The state of an optimiser has as many tensors as the network, but no weights.
         if items.iter().any(is_groups) {
             return Vec::new();
         }
@@ -87,7 +87,7 @@ fn inner(pickle: &Pickle<'_>, value: Ref) -> Vec<(String, Ref)> {
     }
 }
 
-/// The tensors of a dictionary that have names.
+/// The tensors of a dictionary that have a string as key.
 fn tensors<'a>(pickle: &Pickle<'a>, dict: Ref) -> Vec<(&'a str, Ref)> {
     let entries = pickle.entries(dict).unwrap_or_default().iter();
     entries
@@ -96,21 +96,21 @@ fn tensors<'a>(pickle: &Pickle<'a>, dict: Ref) -> Vec<(&'a str, Ref)> {
         .collect()
 }
 
-/// The tensors of the state dict, if all its parameters are tensors.
+/// The tensors of the state dict. Fails if a parameter is not a tensor.
 fn entries<'a>(pickle: &Pickle<'a>, dict: Ref) -> Result<Vec<(&'a str, Ref)>> {
     for &(key, value) in pickle.entries(dict).unwrap_or_default() {
         if let Some(name) = pickle.text(key)
             && PARAMETERS.contains(&last(name))
             && !torch::is_tensor(pickle, value)
         {
-            let problem = format!("is {} and no tensor of PyTorch's", pickle.describe(value));
+            let problem = format!("is {}, not a PyTorch tensor", pickle.describe(value));
             return Err(Error::tensor(name, problem, SAVE));
         }
     }
     Ok(tensors(pickle, dict))
 }
 
-/// Why there is no state dict.
+/// The error that says why there is no state dict.
 fn nothing(pickle: &Pickle<'_>) -> Error {
     let root = pickle.root();
     if torch::is_tensor(pickle, root) {
@@ -143,7 +143,7 @@ fn last(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
 
-/// The names that lead to a place.
+/// The keys that lead to a place, joined by dots.
 fn path(places: &[Place], at: usize) -> String {
     const DEEPEST: usize = 8;
     let mut labels = Vec::new();

@@ -1,4 +1,4 @@
-//! What PyTorch's objects in a pickle mean: storages, and tensors as views of them.
+//! Interprets PyTorch's objects in a pickle: storages, and tensors as views of them.
 
 use crate::dtype::Dtype;
 use crate::error::{SAVE, Shown};
@@ -7,13 +7,13 @@ use crate::view::View;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 
-/// What a file with such a pickle is.
-pub(crate) const FORMAT: &str = "file of PyTorch's";
+/// The name of such a file in messages.
+pub(crate) const FORMAT: &str = "PyTorch file";
 
-/// How deeply a tensor may be wrapped in a parameter or a class of its own; PyTorch wraps twice.
+/// How many times a tensor may be wrapped, as a parameter or by a subclass. PyTorch wraps at most twice.
 const MAX_WRAPPED: usize = 8;
 
-/// The functions that make the tensors that are read.
+/// The functions that build the tensors this crate reads.
 const READ: [&str; 7] = [
     "_rebuild_tensor",
     "_rebuild_tensor_v2",
@@ -26,20 +26,20 @@ const READ: [&str; 7] = [
 
 const QUANTISED: &str = "_rebuild_qtensor";
 
-/// The arrays that tensors are views of.
+/// All storages of a pickle, by key. Tensors are views of them.
 pub(crate) struct Storages<'a>(BTreeMap<&'a str, Storage>);
 
-/// An array of numbers that is stored outside of the pickle.
+/// An array of numbers that is stored outside the pickle.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Storage {
-    /// That of its elements; none if it is a storage of bytes.
+    /// The element type; `None` if the storage holds untyped bytes.
     dtype: Option<Dtype>,
-    /// Number of elements.
+    /// The number of elements.
     length: usize,
 }
 
 impl Storage {
-    /// Its length in bytes.
+    /// The length in bytes, unless it overflows.
     pub fn bytes(self) -> Option<usize> {
         self.length.checked_mul(self.dtype.map_or(1, Dtype::size))
     }
@@ -67,7 +67,7 @@ impl<'a> Storages<'a> {
         self.0.get(key).copied()
     }
 
-    /// Whether `key` is one of them, of so many elements.
+    /// Whether `key` is a storage of `length` elements.
     pub fn has(&self, key: &str, length: u64) -> bool {
         self.0.get(key).is_some_and(|s| s.length as u64 == length)
     }
@@ -77,7 +77,8 @@ impl<'a> Storages<'a> {
     }
 }
 
-/// A storage's key, the storage, and the element at which the mentioned part begins: old versions stored views of storages.
+/// A storage's key, the storage, and the element where the referenced part begins. Old PyTorch versions stored views of
+/// storages; otherwise the part begins at 0.
 fn mention<'a>(pickle: &Pickle<'a>, id: Ref) -> Option<(&'a str, Storage, usize)> {
     let (&[kind, class, key, _, length], rest) = pickle.sequence(id)?.split_first_chunk()?;
     if pickle.text(kind)? != "storage" {
@@ -102,7 +103,7 @@ fn mention<'a>(pickle: &Pickle<'a>, id: Ref) -> Option<(&'a str, Storage, usize)
     Some((pickle.text(key)?, Storage { dtype, length }, offset))
 }
 
-/// The function that makes a value, if it is a tensor, or what PyTorch makes instead of one.
+/// The function that builds a value, if the value is a tensor of any kind (sparse and quantised ones included).
 fn rebuilt<'a>(pickle: &Pickle<'a>, value: Ref) -> Option<&'a str> {
     let Value::Object(object) = pickle.get(value) else {
         return None;
@@ -111,7 +112,7 @@ fn rebuilt<'a>(pickle: &Pickle<'a>, value: Ref) -> Option<&'a str> {
     (module.starts_with("torch") && name.starts_with("_rebuild")).then_some(name)
 }
 
-/// Whether a value is a tensor, or what PyTorch makes instead of one.
+/// Whether a value is a tensor of any kind (sparse and quantised ones included).
 pub(crate) fn is_tensor(pickle: &Pickle<'_>, value: Ref) -> bool {
     rebuilt(pickle, value).is_some()
 }
@@ -121,7 +122,7 @@ pub(crate) fn is_quantised(pickle: &Pickle<'_>, value: Ref) -> bool {
     rebuilt(pickle, value) == Some(QUANTISED)
 }
 
-/// That the tensor `name` is quantised.
+/// The error that the tensor `name` is quantised.
 pub(crate) fn quantised(name: &str) -> Error {
     let fix = "save the float network, before it is quantised";
     Error::tensor(name, "is quantised", fix)
@@ -130,7 +131,7 @@ pub(crate) fn quantised(name: &str) -> Error {
 /// The tensor `name` as a view of a storage, and the key of the storage.
 pub(crate) fn tensor<'a>(pickle: &Pickle<'a>, name: &str, value: Ref) -> Result<(&'a str, View)> {
     let problem = || {
-        let problem = "is made in a way that PyTorch does not make tensors";
+        let problem = "is not built as PyTorch builds tensors";
         Error::tensor(name, problem, "copy the file again")
     };
     let Value::Object(object) = pickle.get(value) else {
@@ -145,14 +146,14 @@ pub(crate) fn tensor<'a>(pickle: &Pickle<'a>, name: &str, value: Ref) -> Result<
         let items = pickle.sequence(arguments).ok_or_else(problem)?;
         let function = pickle.global(callee).ok_or_else(problem)?.1;
         match (function, items) {
-            // Parameters: the tensor, and what training needs.
+            // Parameters: the tensor, then values for training.
             ("_rebuild_parameter" | "_rebuild_parameter_with_state", [inner, ..]) => {
                 let Value::Object(inner) = pickle.get(*inner) else {
                     return Err(problem());
                 };
                 (callee, arguments) = (inner.callee, inner.arguments);
             }
-            // Tensors of a class of their own, or with attributes: a function, the class, the function's arguments.
+            // Tensor subclasses, and tensors with attributes: a function, the class, the function's arguments.
             ("_rebuild_from_type" | "_rebuild_from_type_v2", [inner, _, of, ..]) => {
                 (callee, arguments) = (*inner, *of);
             }
@@ -173,7 +174,7 @@ pub(crate) fn tensor<'a>(pickle: &Pickle<'a>, name: &str, value: Ref) -> Result<
                     };
                     let dtype = match (storage.dtype, rest) {
                         (Some(dtype), _) => dtype,
-                        // With a storage of bytes comes the type: after whether there is a gradient, and hooks.
+                        // For an untyped storage the dtype follows two other arguments: `requires_grad` and hooks.
                         (None, [_, _, dtype, ..]) => Dtype::of_torch(pickle.global(*dtype)?.1)?,
                         (None, _) => return None,
                     };

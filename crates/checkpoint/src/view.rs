@@ -1,18 +1,18 @@
-//! Where the elements of a tensor lie in a storage, and reading them from there.
+//! Where the elements of a tensor lie in a storage, and how they are read.
 
 use crate::dtype::Dtype;
 use crate::float::{self, Order};
 use crate::{Error, Result, Tensor};
 use half::{bf16, f16};
 
-/// The most dimensions that PyTorch gives a tensor.
+/// The most dimensions that a tensor can have in PyTorch.
 const MAX_RANK: usize = 64;
 
-/// What PyTorch itself can put right.
+/// The fix for views whose elements overlap.
 const CONTIGUOUS: &str = "call `.contiguous()` on it before saving";
 const DAMAGED: &str = "copy the file again";
 
-/// A tensor within a storage; lengths count elements.
+/// A tensor within a storage. Offset, shape and strides count elements, not bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     pub name: String,
@@ -23,7 +23,7 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// A tensor in row-major order from `offset` on.
+    /// A tensor in row-major order that begins at `offset`.
     pub fn contiguous(name: String, dtype: Dtype, offset: usize, shape: Vec<usize>) -> Self {
         let mut strides = vec![1usize; shape.len()];
         for axis in (1..shape.len()).rev() {
@@ -38,7 +38,7 @@ impl View {
         }
     }
 
-    /// Checks that it lies within a storage of `length` elements, and is made of floats. Returns its number of elements.
+    /// Checks that the view lies within a storage of `length` elements and has a float type. Returns its number of elements.
     pub fn check(&self, length: usize) -> Result<usize> {
         let fail = |problem: &str, fix| Err(Error::tensor(&self.name, problem, fix));
         if let Dtype::Other { name, .. } = self.dtype {
@@ -46,9 +46,9 @@ impl View {
             return fail(&problem, "save the float network, before it is quantised");
         }
         if self.shape.len() != self.strides.len() || self.shape.len() > MAX_RANK {
-            return fail("has no possible shape", DAMAGED);
+            return fail("has an invalid shape", DAMAGED);
         }
-        // Whoever computes strides of a tensor without elements multiplies the other lengths.
+        // A length of zero counts as one: code that computes strides multiplies the other lengths, and they must not overflow.
         let mut sides = self.shape.iter().map(|&side| side.max(1));
         let Some(count) = sides.try_fold(1usize, |n, side| n.checked_mul(side)) else {
             return fail("claims more elements than there can be", DAMAGED);
@@ -66,20 +66,23 @@ impl View {
         if last.is_none_or(|last| last >= length) {
             return fail("reaches beyond the end of its storage", DAMAGED);
         }
-        // So that a tensor has no more elements than the file has room for.
+        // With overlapping elements, a small file could claim a huge tensor.
         if count > length {
             return fail("has elements that share their memory", CONTIGUOUS);
         }
         Ok(count)
     }
 
-    /// The tensor, out of the bytes of its whole storage, which [`View::check`] allowed.
+    /// Reads the tensor. `bytes` is its whole storage.
+    ///
+    /// # Errors
+    /// If [`View::check`] fails, or an element is not finite.
     pub fn read(&self, bytes: &[u8], order: Order) -> Result<Tensor> {
         let values = match self.dtype {
-            Dtype::F16 => self.gather::<f16, 2>(bytes, order),
-            Dtype::BF16 => self.gather::<bf16, 2>(bytes, order),
-            Dtype::F32 => self.gather::<f32, 4>(bytes, order),
-            Dtype::F64 => self.gather::<f64, 8>(bytes, order),
+            Dtype::F16 => self.gather(bytes, order, |b| f16::from_le_bytes(b).to_f64()),
+            Dtype::BF16 => self.gather(bytes, order, |b| bf16::from_le_bytes(b).to_f64()),
+            Dtype::F32 => self.gather(bytes, order, |b| f32::from_le_bytes(b).into()),
+            Dtype::F64 => self.gather(bytes, order, f64::from_le_bytes),
             Dtype::Other { .. } => return Err(self.check(0).err().unwrap_or(Error::Empty)),
         }?;
         Ok(Tensor {
@@ -88,18 +91,19 @@ impl View {
         })
     }
 
-    /// Its elements in row-major order.
-    fn gather<E: float::Element<N>, const N: usize>(
+    /// The elements in row-major order.
+    fn gather<const N: usize>(
         &self,
         bytes: &[u8],
         order: Order,
+        decode: impl Fn([u8; N]) -> f64,
     ) -> Result<Vec<f32>> {
         let count = self.check(bytes.len() / N)?;
         let mut values = Vec::with_capacity(count);
         if count == 0 {
             return Ok(values);
         }
-        // The innermost dimensions that lie one after the other are read at once.
+        // Contiguous inner dimensions are read in one run.
         let (mut inner, mut run) = (self.shape.len(), 1);
         while inner > 0 && (self.strides[inner - 1] == run || self.shape[inner - 1] == 1) {
             inner -= 1;
@@ -109,8 +113,8 @@ impl View {
         let mut at = self.offset;
         loop {
             let run = &bytes[at * N..(at + run) * N];
-            float::append::<E, N>(&self.name, run, order, &mut values)?;
-            // The next index of the outer dimensions, like the wheels of an odometer.
+            float::append(&self.name, run, order, &decode, &mut values)?;
+            // Advance the outer index, like an odometer.
             let mut axis = inner;
             loop {
                 if axis == 0 {

@@ -1,5 +1,5 @@
-//! Files from elsewhere, real and hostile, beside the data folder that BRINK_DATA names: each is read with the same numbers as
-//! another one, or is refused for the right reason. What is not there cannot be tested, and the tests say so.
+//! Weight files from other sources, real and hostile, in a folder `cases` beside the data folder in BRINK_DATA. Each file must
+//! give the expected tensors or the expected message. Without the folder the tests are skipped, and say so.
 
 use checkpoint::Checkpoint;
 use std::collections::BTreeSet;
@@ -7,13 +7,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// What is right for a file.
+/// The expected result for a file.
 enum Right {
-    /// So many tensors.
+    /// This many tensors.
     Read(usize),
-    /// The tensors of another file.
+    /// The same tensors as another file.
     Same(&'static str),
-    /// A message with this in it.
+    /// A message that contains this text.
     Refused(&'static str),
 }
 
@@ -27,7 +27,7 @@ const TAR: &str = "is a tar archive, as PyTorch wrote in 2016";
 const CUT: &str = "the end of the file at byte";
 const NOTHING: &str = "holds no tensors";
 
-/// The right answers.
+/// The expected result for each file.
 const RIGHT: &[(&str, Right)] = &[
     ("weights/resnet20-12fca82f.th", Same(AKAMASTER)),
     (
@@ -260,14 +260,14 @@ const RIGHT: &[(&str, Right)] = &[
     ("formats/candle/test_with_key.pt", Refused(INTEGER)),
 ];
 
-/// The folder of the cases, if it is there; else a line says what is skipped.
+/// The folder of the cases. If it is missing, prints what is skipped.
 fn cases() -> Option<PathBuf> {
     let cases = std::env::var_os("BRINK_DATA")
         .map(|data| Path::new(&data).join("../cases"))
         .filter(|cases| cases.join("MANIFEST.md").is_file());
     if cases.is_none() {
-        let line = "skipped: weight files from elsewhere. Name the data folder with BRINK_DATA; they lie beside it, in `cases`\n";
-        // What tests that pass print is swallowed, but not what they write.
+        let line = "skipped: weight files from other sources. Set BRINK_DATA to the data folder; they lie beside it, in `cases`\n";
+        // Unlike `eprintln!`, a direct write is shown for tests that pass.
         std::io::stderr().write_all(line.as_bytes()).unwrap();
     }
     cases
@@ -308,7 +308,7 @@ fn every_file_gets_its_right_answer() {
     }
 }
 
-/// So that a file that is added gets its right answer.
+/// Every file in the folder must be listed in `RIGHT`.
 #[test]
 fn there_is_an_answer_for_every_file() {
     let Some(cases) = cases() else {

@@ -1,11 +1,11 @@
-//! Whatever is done to a file: it is read or refused, and never more is made of it than its length accounts for.
+//! However a file is damaged, it is read or refused, and never yields more elements than it has bytes.
 
 mod support;
 
 use proptest::prelude::*;
 use support::corpus;
 
-/// Reads a file that may be anything.
+/// Reads arbitrary bytes, checks the tensors, and returns whether the bytes were accepted.
 fn read(bytes: &[u8]) -> bool {
     let Ok(read) = checkpoint::from_bytes(bytes) else {
         return false;
@@ -38,7 +38,7 @@ fn what_is_not_changed_is_read() {
     }
 }
 
-/// Each part is damaged before its length and its checksum are written, so that the damage is met by what reads the part.
+/// Damages each part before its length and checksum are written. So the damage reaches the code that reads the part.
 #[test]
 fn fuzz() {
     let corpus = corpus();
@@ -51,7 +51,7 @@ fn fuzz() {
         all += 1;
         read_again += usize::from(read(&build(&parts)));
     }
-    // Some damage changes numbers alone; the rest must be noticed.
+    // Some damage only changes values and goes unnoticed; other damage must be refused.
     assert!(0 < read_again && read_again < all, "{read_again} of {all}");
 }
 
@@ -66,7 +66,7 @@ proptest! {
         read(&support::safetensors(&format!("{{{}", String::from_utf8_lossy(&bytes)), &bytes));
     }
 
-    /// What the library for safetensors writes is what is read, to the bit.
+    /// Files that the safetensors library writes are read back exactly.
     #[test]
     fn safetensors_come_back(
         tensors in prop::collection::btree_map("[a-z]{1,8}\\.[a-z0-9]{1,8}", prop::collection::vec(-1e30f32..1e30, 0..20), 1..5),

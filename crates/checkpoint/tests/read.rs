@@ -1,4 +1,4 @@
-//! What PyTorch writes is read as PyTorch means it: numbers, order, names, and the state dict among everything else.
+//! Files from PyTorch are read as PyTorch reads them: values, element order, names, and the state dict among other objects.
 
 mod support;
 
@@ -12,7 +12,7 @@ fn storages() -> [(&'static str, Vec<u8>); 2] {
     ]
 }
 
-/// Reads a file that has what [`state_dict`] has.
+/// Reads a file and checks that it holds the tensors of [`state_dict`].
 #[track_caller]
 fn the_state_dict(bytes: &[u8]) -> Checkpoint {
     let read = from_bytes(bytes).unwrap();
@@ -38,7 +38,7 @@ fn every_protocol_and_both_layouts() {
     }
 }
 
-/// The ending of a name says nothing, and neither does its case.
+/// The file extension does not matter, nor does its case.
 #[test]
 fn files_of_any_name() {
     let folder = tempfile::tempdir().unwrap();
@@ -102,7 +102,7 @@ fn a_state_dict_in_whatever_it_was_saved_with() {
         around("state_dict", Py::List(vec![state_dict()])),
         around("model", dict([("model_state_dict", state_dict())])),
         Py::Tuple(vec![Py::Int(3), state_dict()]),
-        // Two names for one and the same.
+        // Alone in a dictionary.
         dict([("net", state_dict())]),
     ] {
         the_state_dict(&archive(&saved, &storages()));
@@ -162,7 +162,7 @@ fn the_claimed_accuracy() {
     }
 }
 
-/// Every float that weights come in, in both orders of bytes, as the nearest `f32`.
+/// Every float type is converted to the nearest `f32`, in both byte orders.
 #[test]
 fn every_float() {
     let one_of = |class: &'static str, order: &[u8], bytes: &[u8]| {
@@ -174,7 +174,7 @@ fn every_float() {
         ]);
         from_bytes(&file).unwrap().tensors["w"].values[0]
     };
-    // One third, with the bits that each type has of it.
+    // One third, rounded to each type.
     let cases: [(&str, &[u8], f32); 4] = [
         ("HalfStorage", &[0x55, 0x35], 0.333_251_95),
         ("BFloat16Storage", &[0xab, 0x3e], 0.333_984_38),
@@ -191,19 +191,19 @@ fn every_float() {
         assert_eq!(one_of(class, b"big", &turned), value, "{class}");
     }
     assert!(one_of("FloatStorage", b"little", &[0, 0, 0, 0x80]).is_sign_negative());
-    // The smallest number above zero.
+    // The smallest positive number.
     assert_eq!(
         one_of("FloatStorage", b"little", &[1, 0, 0, 0]).to_bits(),
         1
     );
-    // What is too small for f32 is rounded like everything else.
+    // Numbers too small for f32 round to zero.
     assert_eq!(
         one_of("DoubleStorage", b"little", &1e-300f64.to_le_bytes()),
         0.0
     );
 }
 
-/// Every order that the elements of a view can have, against the definition of strides.
+/// Views with many strides are compared with the definition of strides.
 #[test]
 fn views_of_a_shared_storage() {
     let numbers: Vec<f32> = (0..60u8).map(f32::from).collect();
@@ -234,7 +234,7 @@ fn views_of_a_shared_storage() {
     }
 }
 
-/// Parameters, tensors of classes of their own, storages of bytes with a type beside them, and parts of storages in old files.
+/// Parameters, tensor subclasses, untyped storages with a dtype, and views of storages in old files.
 #[test]
 fn every_way_in_which_pytorch_makes_a_tensor() {
     let call = |module, name, arguments| Py::Call(Box::new(Py::Global(module, name)), arguments);
@@ -302,7 +302,7 @@ fn every_way_in_which_pytorch_makes_a_tensor() {
     assert_eq!(read.tensors["w"].values, support::WEIGHT[4..]);
 }
 
-/// Strangers in a pickle are values like others: nothing of it is called.
+/// A call in a pickle is only recorded; nothing is executed.
 #[test]
 fn nothing_is_executed() {
     let folder = tempfile::tempdir().unwrap();

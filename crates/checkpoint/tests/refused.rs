@@ -1,4 +1,4 @@
-//! What cannot be meant is refused, with a message that names what is wrong and what to do.
+//! Invalid files are refused, with a message that names the problem and the fix.
 
 mod support;
 
@@ -6,7 +6,7 @@ use std::fmt::Write;
 use support::{Py, archive, archive_of, dict, floats, legacy, state_dict, storage, text, vector};
 use support::{safetensors, view};
 
-/// The message about a file.
+/// The message of the error for a file.
 #[track_caller]
 fn refused(bytes: &[u8]) -> String {
     let read = checkpoint::from_bytes(bytes).map(|read| read.tensors.len());
@@ -15,7 +15,7 @@ fn refused(bytes: &[u8]) -> String {
     message
 }
 
-/// A line for each file: what it is, and what is said.
+/// One line per file: its description and its message.
 fn table(cases: &[(&str, Vec<u8>)]) -> String {
     cases.iter().fold(String::new(), |mut out, (what, bytes)| {
         writeln!(out, "{what}: {}", refused(bytes)).unwrap();
@@ -151,7 +151,7 @@ fn what_is_no_finite_float() {
 fn damaged_archives() {
     let whole = archive(&state_dict(), &storages());
     let mut changed = whole.clone();
-    // In the middle of the first storage.
+    // Change the middle of the first storage.
     let needle = floats(&support::WEIGHT);
     let at = whole.windows(24).position(|part| part == needle).unwrap();
     changed[at + 12..at + 24].fill(0);
@@ -194,7 +194,7 @@ fn damaged_archives() {
     ]));
 }
 
-/// Compressed archives are read, but not those that hold much more than they are long.
+/// Compressed archives are read, unless their content is much longer than the archive.
 #[test]
 fn compressed_archives() {
     let of = |length: usize, method| {
@@ -322,7 +322,7 @@ fn impossible_tensors() {
     ]));
 }
 
-/// Few bytes that mean much: references to references, depth, lengths that nothing is behind.
+/// Few bytes that claim much: references to references, deep nesting, huge lengths.
 #[test]
 fn hostile_pickles() {
     let of = |pickle: Vec<u8>| archive_of(&pickle, &[]);
@@ -331,7 +331,7 @@ fn hostile_pickles() {
         laughs.extend([b'h', level, b'h', level, 0x86, b'q', level + 1]);
     }
     laughs.push(b'.');
-    // A dictionary in itself.
+    // A dictionary that contains itself.
     let cycle = b"\x80\x02}q\0X\x01\0\0\0ah\0s.".to_vec();
     // A dictionary that is copied again and again.
     let mut copies = b"\x80\x02}q\0(".to_vec();

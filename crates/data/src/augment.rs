@@ -1,4 +1,4 @@
-//! Training images, randomly mirrored and shifted: the usual augmentation for 32x32 photographs.
+//! Random flips and shifts of training images: the usual augmentation for 32x32 photographs.
 
 use serde::{Deserialize, Serialize};
 use spec::Stream;
@@ -10,9 +10,9 @@ use crate::split::unit;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augment {
-    /// Mirrors left and right with probability 1/2.
+    /// Flips an image horizontally with probability 1/2.
     pub flip: bool,
-    /// Pads every side with so many zero pixels, then cuts an image of the old size at a random place; 0 is off.
+    /// The number of zero pixels added to every side before a random crop to the old size; 0 is off.
     pub crop: u16,
 }
 
@@ -26,7 +26,7 @@ impl Default for Augment {
 }
 
 impl Augment {
-    /// The images `indices` of `split`, each changed on its own, as numbers in `[0, 1]`, `(n, c, h, w)`.
+    /// The images `indices` of `split`, each augmented independently: `(n, c, h, w)`, values in `[0, 1]`.
     pub fn images(&self, split: &Split, indices: &[usize], stream: &mut Stream) -> Vec<f32> {
         let [_, height, width] = split.shape();
         let pad = usize::from(self.crop);
@@ -49,7 +49,7 @@ impl Augment {
     }
 }
 
-/// The place in the image of a place in the padded image, along one side; `None` in the padding.
+/// Converts a coordinate in the padded image to one in the image, along one side; `None` in the padding.
 fn inside(padded: usize, pad: usize, side: usize) -> Option<usize> {
     padded.checked_sub(pad).filter(|&place| place < side)
 }

@@ -1,5 +1,5 @@
-//! The order in which training sees the images: a fresh permutation every epoch, computable for any epoch alone, so that a
-//! resumed training goes on with the very batches that it would have had.
+//! The order of images in training: a new permutation every epoch. Each epoch's order can be computed alone, so resumed
+//! training sees the same batches as uninterrupted training.
 
 use std::num::NonZeroUsize;
 
@@ -14,7 +14,7 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Batches of `size` images out of `len`, ordered by `stream`, which is not advanced.
+    /// Batches of `size` images out of `len`. `stream` determines the order and is not advanced.
     pub fn new(len: usize, size: NonZeroUsize, stream: &Stream) -> Self {
         Self {
             len,
@@ -23,18 +23,18 @@ impl Batches {
         }
     }
 
-    /// Number of batches in an epoch; the last may be smaller than the others.
+    /// The number of batches in an epoch. The last batch may be smaller than the others.
     pub fn per_epoch(&self) -> usize {
         self.len.div_ceil(self.size)
     }
 
-    /// The batch of step `step`, counted from 0 over all epochs.
+    /// The image indices of the batch at step `step`, counted from 0 over all epochs.
     pub fn step(&self, step: usize) -> Vec<usize> {
         self.epoch(step / self.per_epoch())
             .swap_remove(step % self.per_epoch())
     }
 
-    /// The batches of an epoch, each a list of image indices; together they hold every image once.
+    /// The batches of an epoch, as lists of image indices. Every image occurs exactly once.
     pub fn epoch(&self, epoch: usize) -> Vec<Vec<usize>> {
         let order = self
             .stream

@@ -1,11 +1,11 @@
-//! SHA-256, and SHA-1 where nothing better is published, as lower-case hex, the form in which checksums are published.
+//! Checksums as lower-case hex: SHA-256, and SHA-1 for files that have no other published checksum.
 
 use std::fmt::Write;
 
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-/// A sum in progress.
+/// A SHA-256 in progress.
 #[derive(Default)]
 pub(crate) struct Hasher(Sha256);
 
@@ -19,7 +19,7 @@ impl Hasher {
     }
 }
 
-/// The SHA-1 of `parts`, one after the other: weak against forgery, but the sum that is published of some files.
+/// The SHA-1 of the concatenated `parts`. It is weak against forgery, but some files have no other published checksum.
 pub(crate) fn sha1<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut hasher = Sha1::new();
     parts.into_iter().for_each(|part| hasher.update(part));
@@ -35,7 +35,7 @@ fn hex(bytes: &[u8]) -> String {
     hex
 }
 
-/// The sum of `bytes`.
+/// The SHA-256 of `bytes`.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     let mut hasher = Hasher::default();
     hasher.update(bytes);

@@ -1,8 +1,8 @@
-//! What the images of a set are, whatever its files are called, and whether that was shown to be the official content.
+//! The content of a set, whatever its files are called, and whether it is verified to be the official one.
 //!
-//! Where checksums of all pixels are known, the registry has them. Else the archives have published checksums: `fetch`
-//! compares these, and leaves a receipt beside the files it unpacked. Content that neither shows is used all the same, and
-//! every table says so.
+//! If checksums of all pixels are known, the registry has them. Otherwise `fetch` compares the archives with their published
+//! checksums, and leaves a receipt beside the unpacked files. Content that is not verified is used all the same, and every
+//! table says so.
 
 use std::collections::HashSet;
 use std::fs;
@@ -12,24 +12,24 @@ use std::path::Path;
 use crate::checksum::{Hasher, sha1};
 use crate::{Info, Proof, Split, files};
 
-/// The pixels and labels of a set, summed up.
+/// A summary of the pixels and labels of a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
-    /// SHA-256 in hex: of the training images all labels in order, a byte each, and all pixels, `(n, c, h, w)`; then of the
-    /// test images the same.
+    /// SHA-256 in hex, over the labels of the training images (one byte each) and their pixels `(n, c, h, w)`, then the same of
+    /// the test images.
     pub sha256: String,
-    /// Whether it was shown to be the official content, or of a packed set that which datasets.md documents.
+    /// Whether the content is verified to be the official one. For a packed set: the one that datasets.md documents.
     pub verified: bool,
-    /// Number of images in both parts.
+    /// The number of images in both parts.
     pub images: usize,
-    /// How many of them are of a single colour. Not counted where the content is verified.
+    /// The number of images with a single colour; 0 (not counted) if the content is verified.
     pub blank: usize,
-    /// How many of the others are equal, byte for byte, to an earlier one of their part. Not counted either.
+    /// The number of other images that equal an earlier one of their part; 0 (not counted) if the content is verified.
     pub repeated: usize,
 }
 
 impl Content {
-    /// The content of a set that lies in `folder`, if it lies in one, and that has passed the registry's checksums.
+    /// The content of a set that has passed the registry's checksums. `folder` is its folder, unless it is embedded.
     pub(crate) fn of(info: &Info, folder: Option<&Path>, train: &Split, test: &Split) -> Self {
         let mut hasher = Hasher::default();
         for split in [train, test] {
@@ -61,17 +61,17 @@ impl Content {
     }
 }
 
-/// The file in a set's folder that tells the content which `fetch` unpacked from verified archives.
+/// The receipt: a file in a set's folder with the checksum of the content that `fetch` unpacked from verified archives.
 const RECEIPT: &str = "verified.sha256";
 
-/// The sum in a folder's receipt, if it has one.
+/// The checksum in a folder's receipt, if it has one.
 fn receipt(folder: &Path) -> Option<String> {
     let bytes = files::whole(&folder.join(RECEIPT), files::HEAVIEST).ok()?;
     let text = String::from_utf8(bytes).ok()?;
     text.split_whitespace().next().map(str::to_owned)
 }
 
-/// Writes the receipt of `content`, which came out of verified archives, into `folder`.
+/// Writes the receipt for `content`, which came from verified archives, into `folder`.
 pub(crate) fn write_receipt(folder: &Path, info: &Info, content: &Content) -> io::Result<()> {
     let text = format!(
         "{}  pixels and labels of {}, as read out of archives with the published checksums\n",
@@ -80,8 +80,8 @@ pub(crate) fn write_receipt(folder: &Path, info: &Info, content: &Content) -> io
     fs::write(folder.join(RECEIPT), text)
 }
 
-/// The sums of the official binary files that hold the images: `files - 1` of training images, equally many each, and one
-/// of test images.
+/// The checksums that the official binary files with these images would have: `files - 1` files with equal numbers of training
+/// images, and one with the test images.
 fn batches(files: usize, train: &Split, test: &Split) -> Vec<String> {
     let each = train.len() / (files - 1);
     let ranges = (0..files - 1).map(|file| file * each..(file + 1) * each);
@@ -89,13 +89,13 @@ fn batches(files: usize, train: &Split, test: &Split) -> Vec<String> {
     sums.chain([batch(test, 0..test.len())]).collect()
 }
 
-/// The sum of a file of these images: of each the label, a byte, and its planes.
+/// The checksum of a binary file with these images: for each image the label (one byte) and its planes.
 fn batch(split: &Split, images: std::ops::Range<usize>) -> String {
     let labels = split.label_bytes();
     sha1(images.flat_map(|index| [&labels[index..=index], split.image(index)]))
 }
 
-/// How many images are of a single colour, and how many of the others are equal to an earlier one.
+/// Counts the images with a single colour, and the other images that equal an earlier one.
 fn degenerate(split: &Split) -> (usize, usize) {
     let [_, height, width] = split.shape();
     let mut seen = HashSet::new();

@@ -1,7 +1,6 @@
-//! Small, whole inputs of every reader of this crate, and what becomes of damaged ones.
+//! Small valid inputs for every reader of this crate, and a fuzz test that damages them.
 //!
-//! A reader must answer to any bytes with an error or with a result of the right shape: no panic, and no memory out of
-//! proportion.
+//! For any bytes, a reader must return an error or a result of the right shape. It must not panic or allocate too much memory.
 
 use std::io::{Cursor, Write};
 use std::sync::Arc;
@@ -19,20 +18,20 @@ use crate::{
     Codec, Fault, Id, Info, Layout, Packed, Part, REGISTRY, encoded, gtsrb, matlab, records,
 };
 
-/// A whole input, and the reader that it is for.
+/// A valid input and its reader.
 pub struct Seed {
-    /// What it is.
+    /// A name for messages.
     pub name: &'static str,
     /// The input.
     pub bytes: Vec<u8>,
-    /// Reads bytes like these; the error is the message that a person would get.
+    /// Reads such bytes. The error is the message that a user would see.
     ///
     /// # Panics
-    /// If what was read is not of the right shape.
+    /// If the result does not have the right shape.
     pub read: fn(&[u8]) -> Result<(), String>,
 }
 
-/// One or more for each reader.
+/// One or more seeds for each reader.
 pub fn seeds() -> Vec<Seed> {
     fn seed(name: &'static str, bytes: Vec<u8>, read: fn(&[u8]) -> Result<(), String>) -> Seed {
         Seed { name, bytes, read }
@@ -87,10 +86,11 @@ pub fn seeds() -> Vec<Seed> {
     ]
 }
 
-/// A Parquet file as Hugging Face's: `column` with an encoded image each, or an empty cell, and labels; two rows a group.
+/// A Parquet file in Hugging Face's layout, with two rows per row group. Each row has an encoded image or an empty cell in
+/// `column`, and a label.
 ///
 /// # Panics
-/// If `column` is no name or `properties` do not fit.
+/// If `column` is not a valid name, or `properties` do not fit.
 pub fn parquet(
     column: &str,
     rows: &[(Option<Vec<u8>>, i64)],
@@ -140,7 +140,7 @@ fn write<T: DataType>(
     column.close().expect(FITS);
 }
 
-/// The planes of an image of 32x32, smooth, so that JPEG leaves it recognisable, and different in every channel.
+/// The planes of a 32x32 image. It is smooth, so that JPEG keeps it recognisable, and differs between channels.
 pub fn planes(index: usize) -> Vec<u8> {
     let pixels = (0..3).flat_map(|c| {
         (0..32).flat_map(move |y| (0..32).map(move |x| (y * (2 + c) + x * 3 + index * 2) as u8))
@@ -148,10 +148,10 @@ pub fn planes(index: usize) -> Vec<u8> {
     pixels.collect()
 }
 
-/// That image in a file.
+/// The encoded image with these planes.
 ///
 /// # Panics
-/// If `format` is none that can be written.
+/// If `format` cannot be written.
 pub fn photograph(index: usize, format: ImageFormat) -> Vec<u8> {
     let planes = planes(index);
     let image = RgbImage::from_fn(32, 32, |x, y| {
@@ -166,7 +166,7 @@ pub fn photograph(index: usize, format: ImageFormat) -> Vec<u8> {
 
 const ROWS: usize = 4;
 
-/// What the Parquet files of the corpus are.
+/// The registry entry for the Parquet files of the corpus.
 static SET: Info = Info {
     train: ROWS,
     tracks: true,
@@ -179,7 +179,7 @@ static SET: Info = Info {
 fn read_parquet(bytes: &[u8]) -> Result<(), String> {
     let mut file = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;
     file.write_all(bytes).map_err(|error| error.to_string())?;
-    // Where a set is looked for, the first image is all that is read.
+    // `find` reads only the first image.
     let peeked = encoded::peek(&SET, file.path()).map_err(told);
     let files = [file.path().to_owned()];
     let (split, _) =
@@ -192,11 +192,11 @@ fn read_image(bytes: &[u8], codec: Codec) -> Result<(), String> {
     let shape = [3, 32, 32];
     let mut out = vec![0; 3 * 32 * 32];
     let stored = decode(bytes, codec, 0, Some([32, 32]), shape, &mut out);
-    // A file of its own may be of any size.
+    // An image in its own file may have any size.
     let resized = decode(bytes, codec, 0, None, shape, &mut out);
     assert!(
         stored.is_err() || resized.is_ok(),
-        "any size is right, and this one is not"
+        "refused, although any size is allowed"
     );
     resized.map_err(told)
 }
@@ -230,7 +230,7 @@ mod tests {
                 }
             }
         }
-        // Else the damages damage nothing, or everything at the first byte.
+        // Otherwise the damage would be too weak, or always caught at the first byte.
         assert!(0 < read && read < all, "{read} of {all}");
     }
 }

@@ -1,9 +1,9 @@
-//! One encoded image as pixels.
+//! Decodes one image to pixels.
 //!
-//! The JPEG standard leaves a decoder some freedom in rounding. `image` decodes with zune-jpeg; over the 60,000 images of
-//! `cifar10-jpeg` its pixels and those of libjpeg-turbo 3.2 (fancy upsampling, through Pillow 13) are equal in 78.3 %, one level
-//! apart in 13.4 %, two in 8.2 %, more in 0.06 % and never more than five; the mean difference is 0.30 levels. That is rounding:
-//! both smooth the chroma planes in the same way. datasets.md has the figures of `flowers102-64`.
+//! The JPEG standard leaves a decoder some freedom in rounding. `image` decodes with zune-jpeg. Over the 60,000 images of
+//! `cifar10-jpeg`, its pixels equal libjpeg-turbo 3.2's (fancy upsampling, through Pillow 13) in 78.3 % of cases. They differ by
+//! one level in 13.4 %, two levels in 8.2 %, more in 0.06 %, and never by more than five. The mean difference is 0.30 levels.
+//! This is rounding: both smooth the chroma planes in the same way. datasets.md has the figures for `flowers102-64`.
 
 use std::io::Cursor;
 
@@ -13,14 +13,15 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Li
 use crate::head::{ALPHA, DEEP, Head};
 use crate::{Codec, Fault, resize};
 
-/// The longest side of an image that lies in a file of its own, in pixels. The largest official one is not half as long.
+/// The longest side of an image in its own file, in pixels. No official image has half of it.
 const LONGEST: u32 = 2048;
 
-/// The most bytes that a packed image may take: many times what its pixels do.
+/// The most bytes that an image in a Parquet file may take: many times the size of its pixels.
 const HEAVIEST: usize = 1 << 20;
 
-/// Decodes image `index` into `out`, which is `(c, h, w)` of `shape`. The image is `stored` (h, w) large, or of any size if
-/// that is `None`; a size other than that of `shape` is resized. Nothing is decoded unless the image's head fits that.
+/// Decodes image `index` into `out`, which has the shape `shape`, `(c, h, w)`. The image must have the size `stored`, `(h, w)`,
+/// or any size if that is `None`. It is resized if its size is not the one in `shape`. The head is checked before anything is
+/// decoded.
 pub(crate) fn decode(
     bytes: &[u8],
     expected: Codec,
@@ -54,8 +55,8 @@ pub(crate) fn decode(
     Ok(())
 }
 
-/// The head of image `index`, if it is one of an image that is wanted: `stored` (h, w) large, or of a size that photographs
-/// have, and in colours that are 8-bit RGB without loss.
+/// The head of image `index`, after checks. The image must have the size `stored`, `(h, w)`, or if that is `None` a size of at
+/// most [`LONGEST`]. Its colours must convert to 8-bit RGB without loss.
 fn checked(
     bytes: &[u8],
     codec: Codec,
@@ -97,11 +98,11 @@ fn checked(
     }
 }
 
-/// The pixels of image `index`, whose head was checked.
+/// Decodes image `index`. `head` has passed [`checked`].
 fn pixels(bytes: &[u8], codec: Codec, index: usize, head: Head) -> Result<DynamicImage, Fault> {
     let fault = |reason| Fault::Decode { index, reason };
     let mut limits = Limits::no_limits();
-    // Four channels of 16 bits twice, and a colour profile; what is packed in an image may unpack to gigabytes.
+    // Room for four 16-bit channels twice, and a colour profile. Other compressed chunks could unpack to gigabytes.
     limits.max_alloc = Some((1 << 20) + 16 * u64::from(head.width) * u64::from(head.height));
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format(codec));
     reader.limits(limits);
@@ -109,7 +110,7 @@ fn pixels(bytes: &[u8], codec: Codec, index: usize, head: Head) -> Result<Dynami
     if decoder.dimensions() != (head.width, head.height) {
         return Err(broken(codec, index, "it has two heads"));
     }
-    // A palette may have transparent colours, which the head does not tell.
+    // A palette may have transparent colours; the head does not say so.
     let colours = decoder.color_type();
     if colours.has_alpha() {
         return Err(Fault::Colours { index, what: ALPHA });
@@ -120,24 +121,24 @@ fn pixels(bytes: &[u8], codec: Codec, index: usize, head: Head) -> Result<Dynami
     DynamicImage::from_decoder(decoder).map_err(fault)
 }
 
-/// What is wrong with image `index`, where no decoder says it.
+/// The fault of image `index`, found here and not by the decoder.
 fn broken(codec: Codec, index: usize, what: &'static str) -> Fault {
     let reason = ImageError::Decoding(DecodingError::new(format(codec).into(), what));
     Fault::Decode { index, reason }
 }
 
-/// Whether a JPEG image goes on up to its end-of-image marker; what comes after that is padding. The decoder fills up with grey what a cut
-/// has taken, and says nothing.
+/// Whether a JPEG image reaches its end-of-image marker; anything after that is padding. For an image that is cut off, the
+/// decoder fills the rest with grey and reports no error.
 fn has_an_end(jpeg: &[u8]) -> bool {
     const START: usize = 2;
     let mut rest = jpeg.get(START..).unwrap_or_default();
     loop {
         rest = match rest {
             [0xff, 0xd9, ..] => return true,
-            // A byte of the image that is 0xff, or a restart within the image: no length follows.
+            // An escaped 0xff byte of the image data, or a restart marker: no length follows.
             [0xff, 0x00 | 0x01 | 0xd0..=0xd7, after @ ..] => after,
             [0xff, 0xff, ..] => &rest[1..],
-            // A segment, which may hold a small image with an end of its own; its length counts itself.
+            // A segment; it may hold a thumbnail with its own end marker. Its length includes the length field.
             [0xff, _, length @ ..] => match length {
                 [high, low, ..] => {
                     let length = u16::from_be_bytes([*high, *low]);
@@ -151,13 +152,13 @@ fn has_an_end(jpeg: &[u8]) -> bool {
     }
 }
 
-/// The encoding of the first image of a file, told by its first bytes, if its head is that of an image of the size `(h, w)`.
+/// The encoding of the first image of a file, from its first bytes. Fails unless the head has the size `size`, `(h, w)`.
 pub(crate) fn peek(bytes: &[u8], size: [usize; 2]) -> Result<Codec, Fault> {
     let codec = codec(bytes).ok_or(Fault::Unknown { index: 0 })?;
     checked(bytes, codec, 0, Some(size)).map(|_| codec)
 }
 
-/// The encoding of an image, told by its first bytes.
+/// The encoding of an image, from its first bytes.
 fn codec(bytes: &[u8]) -> Option<Codec> {
     if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
         Some(Codec::Png)
@@ -206,7 +207,7 @@ mod tests {
     fn an_image_that_was_cut_is_refused() {
         let whole = jpeg();
         let half = &whole[..whole.len() / 2];
-        // Else the check would be for nothing.
+        // The decoder accepts it, so the check is needed.
         assert!(image::load_from_memory_with_format(half, ImageFormat::Jpeg).is_ok());
         let message = decoded(half).unwrap_err().to_string();
         assert!(
@@ -229,7 +230,7 @@ mod tests {
     #[test]
     fn the_end_of_a_small_image_within_is_not_the_end() {
         let whole = jpeg();
-        // A segment for applications, of six bytes with its length.
+        // An application segment of six bytes, including its length.
         let thumbnail = [0xff, 0xe5, 0, 6, 0xff, 0xd8, 0xff, 0xd9];
         let image = [&whole[..2], &thumbnail, &whole[2..]].concat();
         assert_eq!(decoded(&image).unwrap(), decoded(&whole).unwrap());

@@ -1,4 +1,4 @@
-//! Hugging Face's Parquet layout: each row an encoded image (`img` or `image`: struct of `bytes` and `path`) and a `label`.
+//! Hugging Face's Parquet layout. A row has an encoded image (`img` or `image`: a struct of `bytes` and `path`) and a `label`.
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +10,10 @@ use crate::guard::guarded;
 use crate::shard::{IMAGE, PATH, Shard};
 use crate::{Codec, Error, Fault, Info, Part, Split, gtsrb};
 
-/// Rows decoded at a time.
+/// The number of rows decoded at a time.
 const BATCH: usize = 256;
 
-/// The files in `folder` that make up a split (`train` or `test`), in the order of their names; empty if there are none.
+/// The Parquet files in `folder` whose names begin with `split` (such as `train` or `test`), sorted by name.
 pub(crate) fn shards(folder: &Path, split: &str) -> Vec<PathBuf> {
     let is_shard = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -25,10 +25,10 @@ pub(crate) fn shards(folder: &Path, split: &str) -> Vec<PathBuf> {
     files
 }
 
-/// How the first image of a file is encoded, as far as its head tells; `None` if the file has no rows.
+/// The encoding of the first image of a file, from the image's head; `None` if the file has no rows.
 ///
 /// # Errors
-/// If the file is no Parquet file with encoded images of the size that the set is packed in.
+/// If the file is not a Parquet file, or its first image has another size than the set's packed images.
 pub(crate) fn peek(info: &Info, path: &Path) -> Result<Option<Codec>, Fault> {
     guarded(|| {
         let shard = Shard::open(path)?;
@@ -42,7 +42,7 @@ pub(crate) fn peek(info: &Info, path: &Path) -> Result<Option<Codec>, Fault> {
     })
 }
 
-/// One part of the set out of `files`, and the checksum of its encoded images.
+/// Reads one part of the set from `files`. Returns it with the checksum of its encoded images.
 pub(crate) fn read(
     info: &Info,
     codec: Codec,
@@ -65,7 +65,7 @@ pub(crate) fn read(
         let place = files.last().map_or(Path::new(""), PathBuf::as_path);
         Err(info.fault(place, Fault::Count { found, expected }))
     };
-    // Before any row is read: a damaged file may claim any number of them.
+    // Checked before any row is read: a damaged file may claim any number of rows.
     if claimed > expected {
         return count(claimed);
     }
@@ -82,7 +82,7 @@ pub(crate) fn read(
         })
         .map_err(|fault| info.fault(path, fault))?;
     }
-    // After the rows: one that is damaged says more about a file than their number.
+    // Checked after the rows: the message about a damaged row is more useful than a count.
     if claimed < expected {
         return count(claimed);
     }
@@ -90,7 +90,7 @@ pub(crate) fn read(
     Ok((split.with_groups(rows.groups), rows.sum.hex()))
 }
 
-/// What was read so far.
+/// The rows read so far.
 #[derive(Default)]
 struct Rows {
     pixels: Vec<u8>,
@@ -100,7 +100,8 @@ struct Rows {
 }
 
 impl Rows {
-    /// Appends the images and labels of one file with `groups` of rows, and with `tracks` the tracks that their names tell.
+    /// Appends the images and labels of one file. `groups` has the number of rows of each row group. If `tracks` is set, also
+    /// appends the tracks, which come from the image names.
     fn append(
         &mut self,
         shard: &Shard,
@@ -142,7 +143,7 @@ impl Rows {
         Ok(())
     }
 
-    /// Appends the pixels of images of one file, the first of which is in its row `row`.
+    /// Decodes images of one file and appends their pixels. The first image is in row `row` of the file.
     fn decode(
         &mut self,
         encoded: &[&[u8]],

@@ -1,6 +1,6 @@
-//! What can be wrong with a data set: where ([`Error`]) and what ([`Fault`]), with the way out in the message.
+//! What can be wrong with a data set. An [`Error`] says where, a [`Fault`] says what. Every message says what to do.
 //!
-//! A message is whole: the underlying reason stands inside it, before the way out, and not in a chain of sources after it.
+//! A message is complete: it contains the underlying reason, so no error has a `source`.
 
 use std::io;
 use std::path::PathBuf;
@@ -14,10 +14,10 @@ use crate::fetch::Problem;
 /// Why a data set cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The set is not there.
+    /// The set was not found.
     #[error("{absence}. To get the data set, {how_to_get}.")]
     NotFound {
-        /// Where it was missed.
+        /// Where the program looked.
         absence: Absence,
         /// The way to get the set.
         how_to_get: &'static str,
@@ -32,7 +32,7 @@ pub enum Error {
         /// The way to get the set.
         how_to_get: String,
     },
-    /// A subset larger than the split was asked for.
+    /// The requested subset is larger than the split.
     #[error(
         "a subset of {asked} images was asked for, and there are only {have}; ask for at most {have}"
     )]
@@ -49,12 +49,12 @@ pub enum Error {
     HoldOut {
         /// The share.
         share: f64,
-        /// The first class of which there is nothing.
+        /// The first class without an image.
         class: u32,
-        /// For what: `train on` or `validate with`.
+        /// The use of the missing image: `train on` or `validate with`.
         what: &'static str,
     },
-    /// The set has no archive to be downloaded.
+    /// The set has no archive to download.
     #[error("{title} (`{name}`) cannot be downloaded by this program. To get it, {how_to_get}.")]
     NoArchive {
         /// Title of the set.
@@ -64,15 +64,17 @@ pub enum Error {
         /// The way to get the set.
         how_to_get: &'static str,
     },
-    /// What was named is no address of an archive.
-    #[error("{address} is no address of a file on the network (http:// or https://). {by_hand}")]
+    /// The given address is not the address of an archive.
+    #[error(
+        "{address} is not the address of a file on the network (http:// or https://). {by_hand}"
+    )]
     Address {
-        /// What was named.
+        /// The given address.
         address: String,
         /// How to do it by hand.
         by_hand: String,
     },
-    /// There is no room for a set.
+    /// The disk has no room for a set.
     #[error("{}: the set needs at least {needed} bytes and {free} are free; make room, or name another folder with `--data`", path.display())]
     Space {
         /// The data folder.
@@ -85,14 +87,14 @@ pub enum Error {
     /// An archive could not be downloaded.
     #[error("{url}: {problem}. {by_hand}")]
     Download {
-        /// The address asked.
+        /// The address.
         url: String,
         /// What went wrong.
         problem: Box<Problem>,
         /// How to do it by hand.
         by_hand: String,
     },
-    /// A file or folder of our own could not be written or read.
+    /// A file or folder of this program could not be written or read.
     #[error("{}: cannot be written ({reason}); check the permissions and the free space", path.display())]
     Write {
         /// The file or folder.
@@ -103,16 +105,16 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether another process does the same, so that nothing was begun.
+    /// Whether another process is already fetching the set, so that nothing was started.
     pub fn is_busy(&self) -> bool {
         matches!(self, Self::Download { problem, .. } if matches!(**problem, Problem::Busy))
     }
 }
 
-/// Where a data set was missed.
+/// Why a data set was not found.
 #[derive(Debug, thiserror::Error)]
 pub enum Absence {
-    /// It is read from a folder and none was named.
+    /// The set is read from a data folder, and none was given.
     #[error("{title} is read from a data folder and none was given (`--data DIR` or BRINK_DATA)")]
     NoRoot {
         /// Title of the set.
@@ -121,7 +123,7 @@ pub enum Absence {
     /// The data folder is not a folder.
     #[error("data folder {}: no such folder; create it, or name another with `--data DIR` or BRINK_DATA", root.display())]
     BadRoot {
-        /// The folder that was named.
+        /// The given folder.
         root: PathBuf,
     },
     /// No layout of the set lies under the data folder.
@@ -133,7 +135,7 @@ pub enum Absence {
         name: &'static str,
         /// The data folder.
         root: PathBuf,
-        /// What lies there instead, if it resembles the set; starts with a colon.
+        /// What lies there instead, if it resembles the set. Starts with a colon.
         seen: Option<String>,
     },
 }
@@ -141,13 +143,13 @@ pub enum Absence {
 /// What is wrong with a file of a data set.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// It does not exist.
+    /// The file does not exist.
     #[error("missing")]
     Missing,
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot be read ({0})")]
     Read(io::Error),
-    /// Its length is wrong.
+    /// The length is wrong.
     #[error("{found} bytes long instead of {expected}")]
     Size {
         /// Length in bytes.
@@ -155,16 +157,16 @@ pub enum Fault {
         /// Expected length in bytes.
         expected: u64,
     },
-    /// It is too long to be what it should be.
+    /// The file is too long.
     #[error("{found} bytes long; it may have at most {most}")]
     Long {
         /// Length in bytes.
         found: u64,
-        /// The most bytes allowed.
+        /// The largest allowed length in bytes.
         most: u64,
     },
-    /// Its length is no whole number of records.
-    #[error("{found} bytes long, which is no whole number of records of {record} bytes")]
+    /// The length is not a whole number of records.
+    #[error("{found} bytes long, which is not a whole number of records of {record} bytes")]
     Record {
         /// Length in bytes.
         found: usize,
@@ -186,33 +188,33 @@ pub enum Fault {
         index: usize,
         /// Its label.
         found: i64,
-        /// The largest label there is.
+        /// The largest valid label.
         last: usize,
     },
-    /// Its contents differ from the published ones.
+    /// The contents differ from the published ones.
     #[error("the sha256 of {what} is {found} instead of {expected}")]
     Checksum {
-        /// What was summed.
+        /// The data that the checksum covers.
         what: String,
-        /// Its sum, in hex.
+        /// Its checksum, in hex.
         found: String,
-        /// The expected sum, in hex.
+        /// The expected checksum, in hex.
         expected: String,
     },
-    /// It is truncated, or no Parquet file that can be read.
+    /// The file is truncated, or not a Parquet file that can be read.
     #[error("truncated or not readable as Parquet ({0})")]
     Parquet(ParquetError),
-    /// A column is missing or of another type.
+    /// A column is missing or has another type.
     #[error("no column {wanted}; its columns are {found}")]
     Column {
-        /// What is looked for.
+        /// The expected column.
         wanted: &'static str,
-        /// The columns that there are, with their types.
+        /// The columns of the file, with their types.
         found: String,
     },
-    /// A column that cannot be unpacked.
+    /// A column has an unsupported compression.
     #[error(
-        "column `{column}` is compressed with {name}, which is not read here; write the file anew with Snappy, or without compression"
+        "column `{column}` is compressed with {name}, which is not supported; write the file again with Snappy, or without compression"
     )]
     Compression {
         /// The column.
@@ -220,7 +222,7 @@ pub enum Fault {
         /// The name of the compression.
         name: String,
     },
-    /// A column that cannot be read up to its end.
+    /// A column cannot be read to its end.
     #[error("column `{column}` cannot be read from row {row} on ({reason})")]
     Cells {
         /// The column.
@@ -230,7 +232,7 @@ pub enum Fault {
         /// The reader's reason.
         reason: ParquetError,
     },
-    /// A row without a value.
+    /// A row has no value in a column.
     #[error("row {row} has no value in column `{column}`")]
     Empty {
         /// The column.
@@ -238,13 +240,13 @@ pub enum Fault {
         /// The row, counted from 0.
         row: usize,
     },
-    /// Bytes that are no image.
+    /// The bytes are not a PNG or JPEG image.
     #[error("image {index} is neither PNG nor JPEG")]
     Unknown {
         /// Position of the image.
         index: usize,
     },
-    /// An image is in another format than the others.
+    /// An image has another format than expected.
     #[error("image {index} is not {expected}-encoded")]
     Codec {
         /// Position of the image.
@@ -260,7 +262,7 @@ pub enum Fault {
         /// The decoder's reason.
         reason: ImageError,
     },
-    /// An image of another size.
+    /// An image has another size than expected.
     #[error("image {index} is {} pixels wide and {} high instead of {} and {}", found.0, found.1, expected.0, expected.1)]
     Dimensions {
         /// Position of the image.
@@ -270,7 +272,7 @@ pub enum Fault {
         /// Expected width and height.
         expected: (u32, u32),
     },
-    /// An image that is too large, or has no pixels.
+    /// An image is too large, or has no pixels.
     #[error("image {index} is {} pixels wide and {} high; sides must be from 1 to {longest}", found.0, found.1)]
     Sides {
         /// Position of the image.
@@ -280,7 +282,7 @@ pub enum Fault {
         /// The longest side allowed.
         longest: u32,
     },
-    /// An image whose colours are not those of the set.
+    /// An image has colours that cannot be converted to 8-bit RGB without loss.
     #[error("image {index} {what}; images must be grey or RGB with 8 bits a channel")]
     Colours {
         /// Position of the image.
@@ -288,8 +290,8 @@ pub enum Fault {
         /// What is wrong.
         what: &'static str,
     },
-    /// A table that is no text.
-    #[error("no text (UTF-8)")]
+    /// A table is not text.
+    #[error("not text (UTF-8)")]
     Text,
     /// A line of a table lacks a value.
     #[error("line {line} has no {missing}")]
@@ -299,24 +301,24 @@ pub enum Fault {
         /// The column.
         missing: &'static str,
     },
-    /// A line of a table names a file that is not in the folder of the table's images.
-    #[error("line {line} names the file {name}, which is no plain file name")]
+    /// A line of a table names a file outside the folder of the images.
+    #[error("line {line} names the file {name}, which is not a plain file name")]
     Name {
         /// The line, counted from 1.
         line: usize,
         /// The name.
         name: String,
     },
-    /// A file name that tells no track.
+    /// A file name does not contain a track.
     #[error("the name {name} is not of the form <track>_<frame>")]
     Track {
         /// The name.
         name: String,
     },
-    /// No file of MATLAB's that can be read.
-    #[error("not readable as a file of MATLAB ({0})")]
+    /// A file is damaged, or not a MATLAB file that can be read.
+    #[error("not readable as a MATLAB file ({0})")]
     Matlab(&'static str),
-    /// An archive that cannot be unpacked.
+    /// An archive cannot be unpacked.
     #[error("cannot be unpacked ({0})")]
     Unpack(io::Error),
 }

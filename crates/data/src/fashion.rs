@@ -1,6 +1,6 @@
-//! The embedded subset of Fashion-MNIST, which makes the first run independent of any network.
+//! The embedded subset of Fashion-MNIST. With it the first run needs no download.
 //!
-//! `scripts/embed_fashion_mnist.py` cut it: a sheet of grey 28x28 tiles, 100 a row, and their labels as digits, 100 a line.
+//! `scripts/embed_fashion_mnist.py` made it: a sheet of grey 28x28 tiles, 100 per row, and the labels as digits, 100 per line.
 
 use image::ImageFormat;
 
@@ -15,7 +15,7 @@ const ACROSS: usize = 100;
 /// Both splits.
 ///
 /// # Errors
-/// If the sheet cannot be decoded, as when the program was built from a damaged checkout.
+/// If the sheet cannot be decoded, for instance because the program was built from a damaged checkout.
 pub(crate) fn read(info: &Info) -> Result<(Split, Split), Error> {
     let sheet = image::load_from_memory_with_format(SHEET, ImageFormat::Png)
         .map_err(|reason| {
@@ -54,7 +54,7 @@ mod tests {
     use crate::checksum::sha256;
     use crate::{Id, open};
 
-    /// What `scripts/embed_fashion_mnist.py` printed when it cut the subset.
+    /// The checksums that `scripts/embed_fashion_mnist.py` printed when it made the subset.
     const IMAGES: &str = "67ac0de77cb2a9b5a6a638c2663b7e4f6cb555664a0cfd1063d3cb7b5eb6177f";
     const LABELS: &str = "c1a8ff2bfcc85271e90777fcd21aa3133fd3a06e0debacba3367650522680dcf";
 

@@ -1,5 +1,5 @@
-//! Gets a data set from the network: a download that can be cut at any moment and goes on later, is believed only if its
-//! checksum is right, and appears under its final name whole or not at all.
+//! Downloads data sets. A download can be interrupted at any moment and resumed later. It is accepted only if its checksum is
+//! right, and files get their final names only when they are complete.
 
 mod answer;
 mod download;
@@ -20,7 +20,7 @@ pub use download::{Patience, Problem};
 /// An archive on the network that holds a folder of files, or a single file.
 #[derive(Clone, Copy, Debug)]
 pub struct Archive {
-    /// Its file name: what ends in `.zip`, `.tar.gz` or `.tgz` is unpacked, anything else is a file that is wanted as it is.
+    /// Its file name. Files that end in `.zip`, `.tar.gz` or `.tgz` are unpacked; other files are used as they are.
     pub file: &'static str,
     /// Its official address.
     pub url: &'static str,
@@ -28,31 +28,31 @@ pub struct Archive {
     pub bytes: u64,
     /// Its SHA-256, in hex.
     pub sha256: &'static str,
-    /// The folder in it that is wanted; `""` is everything.
+    /// The folder in the archive to unpack; `""` means everything.
     pub folder: &'static str,
-    /// The folder under the data folder that this becomes.
+    /// The folder to unpack it to, relative to the data folder.
     pub into: &'static str,
 }
 
-/// A data set that is there.
+/// A data set that is available.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetched {
     /// Its folder.
     pub folder: PathBuf,
-    /// Whether its content was shown to be the official one.
+    /// Whether its content is verified to be the official one.
     pub verified: bool,
 }
 
-/// What [`prepare`] found.
+/// The result of [`prepare`].
 #[derive(Debug)]
 pub enum Prepared<'a> {
-    /// The set is there already.
+    /// The set is already available.
     Done(Fetched),
-    /// It must be downloaded, or unpacked.
+    /// The set must be downloaded or unpacked.
     Wanted(Wanted<'a>),
 }
 
-/// A data set that can be fetched.
+/// A data set that is ready to be fetched.
 #[derive(Debug)]
 pub struct Wanted<'a> {
     info: &'static Info,
@@ -60,14 +60,15 @@ pub struct Wanted<'a> {
     sources: Vec<Source>,
 }
 
-/// Makes `id` available under the data folder `root` and checks it: does nothing if it is there already, unpacks its
-/// archives if those lie in `root`, else downloads them, from `url` if given and from their official addresses if not. For a
-/// set of several archives `url` is the folder that holds them all. `progress` is called with the bytes had and the bytes in
-/// all. A proxy is taken from the usual environment variables.
+/// Makes `id` available under the data folder `root` and checks it.
+///
+/// If the set is already there, nothing is done. If its archives lie in `root`, they are unpacked. Otherwise they are downloaded,
+/// from `url` if given, else from their official addresses. For a set with several archives `url` is the folder that holds them
+/// all. `progress` is called with the number of bytes so far and in total. The usual environment variables set a proxy.
 ///
 /// # Errors
-/// If the set has no archive, cannot be downloaded (the message tells how to do it by hand) or written, or is not as
-/// expected.
+/// If the set has no archive, if it cannot be downloaded or written, or if it is not as expected. If the download fails, the
+/// message says how to do it by hand.
 pub fn fetch(
     id: Id,
     root: &Path,
@@ -80,16 +81,16 @@ pub fn fetch(
     }
 }
 
-/// The part of [`fetch`](fn@fetch) that comes before any download: whatever can be refused is refused here.
+/// The part of [`fetch`](fn@fetch) before any download. All checks that need no download are made here.
 ///
 /// # Errors
-/// If the set has no archive, `url` is no address, an archive that was put into `root` by hand is another file, or the disk
-/// cannot hold the set.
+/// If the set has no archive, if `url` is not an address, if an archive that a person put into `root` is another file, or if the
+/// disk has no room for the set.
 pub fn prepare<'a>(id: Id, root: &'a Path, url: Option<&str>) -> Result<Prepared<'a>, Error> {
     prepare_set(id.info(), root, url)
 }
 
-/// As [`prepare`], for an entry that need not be in the registry.
+/// Like [`prepare`], for an entry that need not be in the registry.
 pub(crate) fn prepare_set<'a>(
     info: &'static Info,
     root: &'a Path,
@@ -107,7 +108,7 @@ pub(crate) fn prepare_set<'a>(
     {
         let verified = set.content.verified;
         let mut archives = info.archives.iter();
-        // Archives at hand cost nothing to compare with.
+        // With all archives at hand, the set is unpacked again: that verifies it without a download.
         if verified || !archives.all(|archive| root.join(archive.file).exists()) {
             return Ok(Prepared::Done(Fetched { folder, verified }));
         }
@@ -137,7 +138,7 @@ impl Wanted<'_> {
             Presence::Found { folder, .. } => folder,
             _ => root.into(),
         };
-        // What was unpacked just now came out of verified archives.
+        // Files unpacked just now came from verified archives.
         let unpacked = info.archives.iter().any(|archive| {
             let into = root.join(archive.into);
             into.starts_with(&folder)
@@ -157,7 +158,7 @@ fn write_receipt(folder: &Path, info: &Info, content: &Content) -> Result<(), Er
 }
 
 impl Archive {
-    /// As [`Archive::fetch_all`] for one archive, `url` being its own. Returns the folder that it became.
+    /// Like [`Archive::fetch_all`] for one archive; `url` is its address. Returns the unpacked folder.
     ///
     /// # Errors
     /// As [`fetch`](fn@fetch).
@@ -171,9 +172,9 @@ impl Archive {
         Ok(root.join(self.into))
     }
 
-    /// Downloads those of `archives` that do not lie in `root`, and when all are there, unpacks their folders, replacing files
-    /// of the same names. Archives that were put there by hand are kept. `url` is the archive's address if there is one
-    /// archive, and the folder of all if there are several.
+    /// Downloads those of `archives` that do not lie in `root`, then unpacks all of them, replacing files of the same names.
+    /// Archives that a person put into `root` are kept. `url` is the address of the archive if there is one, and the folder of
+    /// all if there are several.
     ///
     /// # Errors
     /// As [`fetch`](fn@fetch).
@@ -186,7 +187,7 @@ impl Archive {
         Self::fetch_patiently(archives, root, url, &Patience::default(), progress)
     }
 
-    /// As [`Archive::fetch_all`], waiting as `patience` says.
+    /// Like [`Archive::fetch_all`], with the timeouts and retries of `patience`.
     ///
     /// # Errors
     /// As [`fetch`](fn@fetch).
@@ -201,7 +202,7 @@ impl Archive {
         Source::get_all(&sources, root, patience, progress)
     }
 
-    /// How to get on without this program's download.
+    /// How to download the archive by hand.
     fn by_hand(&self, file: &Path) -> String {
         let Self {
             url, bytes, sha256, ..
@@ -213,7 +214,7 @@ impl Archive {
         )
     }
 
-    /// An archive that lies there and is not what it should be.
+    /// The error about an archive in the data folder that is not the right file.
     fn file_error(&self, file: &Path, fault: Fault) -> Error {
         let how_to_get = format!("Delete it to have it downloaded. {}", self.by_hand(file));
         Error::File {
@@ -223,7 +224,7 @@ impl Archive {
         }
     }
 
-    /// Another process works with the file at `address`.
+    /// The error that another process is working with `file`.
     fn busy(&self, file: &Path, address: &str) -> Error {
         Error::Download {
             url: address.into(),
@@ -232,10 +233,10 @@ impl Archive {
         }
     }
 
-    /// Unpacks the archive's folder out of `file` to its place under `root`.
+    /// Unpacks the archive `file` to its folder under `root`.
     fn unpack(&self, file: &Path, root: &Path) -> Result<(), Error> {
         let broken = |error| self.file_error(file, Fault::Unpack(error));
-        // Of a fixed name, so that what a killed process left is found; whoever holds the archive's lock is alone here.
+        // The name is fixed, so that the remains of a killed process are found. The archive's lock keeps other processes out.
         let name = format!(".unpack-{}", self.file);
         let left = root.join(&name);
         if left.exists() {
@@ -267,7 +268,7 @@ impl Archive {
                 self.folder
             ))));
         }
-        // All at once, which a disk does much faster than one by one.
+        // In parallel: a disk syncs many files much faster at once than one by one.
         let sync = |name| {
             File::options()
                 .append(true)
@@ -292,7 +293,7 @@ impl Archive {
 /// Where an archive comes from.
 #[derive(Debug)]
 enum Source {
-    /// A person put it into the data folder; it is what it should be, and locked.
+    /// A person put it into the data folder. Its checksum is right, and it is locked.
     Here {
         archive: Archive,
         file: PathBuf,
@@ -339,7 +340,7 @@ impl Source {
             })
         };
         let sources: Vec<Self> = archives.iter().map(source).collect::<Result<_, _>>()?;
-        // Photographs do not get smaller by unpacking.
+        // Unpacked photographs take at least as much space as the archive.
         let needed = sources
             .iter()
             .map(|source| source.missing() + source.archive().bytes);
@@ -350,7 +351,7 @@ impl Source {
                 needed,
                 free,
             }),
-            // A file system that does not tell is given a try.
+            // If the free space is unknown, try anyway.
             _ => Ok(sources),
         }
     }
@@ -361,7 +362,7 @@ impl Source {
         }
     }
 
-    /// How many bytes are still to be downloaded.
+    /// The number of bytes still to download.
     fn missing(&self) -> u64 {
         match self {
             Self::Here { .. } => 0,
@@ -382,7 +383,7 @@ impl Source {
         let total = sources.iter().map(|source| source.archive().bytes).sum();
         let mut before = 0;
         let mut packed = Vec::with_capacity(sources.len());
-        // Until all is unpacked and removed nobody else is to begin.
+        // Locks are held until everything is unpacked and removed.
         let mut locks = Vec::new();
         for source in sources {
             match source {
@@ -408,17 +409,17 @@ impl Source {
     }
 }
 
-/// The lock on `file`, which was put there by hand.
+/// Locks `file`, which a person put into the data folder.
 fn lock(archive: &Archive, file: &Path) -> Result<File, Error> {
     let lock = File::open(file).map_err(|error| archive.file_error(file, error.into()))?;
     match lock.try_lock() {
         Err(TryLockError::WouldBlock) => Err(archive.busy(file, archive.url)),
-        // Where the file system knows no locks, go without.
+        // If the file system does not support locks, go without.
         _ => Ok(lock),
     }
 }
 
-/// Whether `file`, put there by hand, is the archive.
+/// Checks that `file`, which a person put into the data folder, is the archive.
 fn verify(archive: &Archive, file: &Path) -> Result<(), Error> {
     let found = sum(file).map_err(|error| archive.file_error(file, error.into()))?;
     if found == archive.sha256 {
@@ -432,7 +433,7 @@ fn verify(archive: &Archive, file: &Path) -> Result<(), Error> {
     Err(archive.file_error(file, fault))
 }
 
-/// Whether `text` is an address that can be asked.
+/// Whether `text` is an http or https address with a host.
 fn is_address(text: &str) -> bool {
     let uri = text.parse::<Uri>();
     uri.is_ok_and(|uri| {
@@ -442,7 +443,7 @@ fn is_address(text: &str) -> bool {
     })
 }
 
-/// Where the archive `file` is while it is downloaded.
+/// The path of the archive `file` while it is being downloaded.
 fn part(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(PART);
@@ -453,7 +454,8 @@ fn is_part(file: &Path) -> bool {
     file.to_string_lossy().ends_with(PART)
 }
 
-/// The path in `folder` of a file in an archive; `None` if it lies elsewhere. Only plain names: none can lead out of the folder.
+/// The path of an archive's file relative to `folder`; `None` if it lies elsewhere. Only plain names are allowed, so that no path
+/// leads out of the folder.
 fn inside<'a>(path: &'a Path, folder: &str) -> Option<&'a Path> {
     let name = path.strip_prefix(folder).ok()?;
     let mut parts = name.components();
@@ -465,7 +467,7 @@ fn create_parent(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), fs::create_dir_all)
 }
 
-/// The checksum of a file.
+/// The SHA-256 of a file.
 fn sum(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mut hasher = Hasher::default();

@@ -1,4 +1,4 @@
-//! Images that lie in files of their own, as GTSRB's and Flowers-102's authors hand them out.
+//! Sets with one file per image, as the authors of GTSRB and Flowers-102 publish them.
 
 use std::fs;
 use std::io;
@@ -9,14 +9,14 @@ use rayon::prelude::*;
 use crate::decode::decode;
 use crate::{Codec, Error, Fault, Info, Part, Split};
 
-/// The most bytes that an image file or a table may take.
+/// The longest image file or table, in bytes.
 pub(crate) const HEAVIEST: u64 = 1 << 24;
 
-/// The contents of a file of at most `most` bytes. Its length is known before anything is read.
+/// The contents of a file of at most `most` bytes. The length is checked before the file is read.
 pub(crate) fn whole(path: &Path, most: u64) -> Result<Vec<u8>, Fault> {
     let about = fs::metadata(path)?;
     if !about.is_file() {
-        return Err(Fault::Read(io::Error::other("it is no file")));
+        return Err(Fault::Read(io::Error::other("it is not a regular file")));
     }
     match about.len() {
         found if found > most => Err(Fault::Long { found, most }),
@@ -31,7 +31,7 @@ pub(crate) struct Item {
     pub(crate) group: Option<u32>,
 }
 
-/// One part of the set, of the images `items` in `folder`, resized to the set's shape.
+/// Reads one part of the set: the images `items` in `folder`, resized to the set's shape.
 pub(crate) fn read(
     info: &Info,
     codec: Codec,

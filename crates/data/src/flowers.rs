@@ -1,14 +1,14 @@
-//! Flowers-102's official files: `jpg/image_<number>.jpg`, and two MATLAB files with the labels and with the three splits.
+//! Flowers-102's official files: `jpg/image_<number>.jpg`, and two MATLAB files, one with the labels and one with the splits.
 //!
-//! The official training split has ten images a class, the validation split ten more. Twenty are few enough: both are training
-//! images here, those of the first split before those of the second, and [`Split::hold_out`] makes a validation set out of them.
+//! The official training and validation splits have ten images per class each. Both are training images here, the training
+//! split first, because even twenty are few. [`Split::hold_out`] makes a validation set of them.
 
 use std::path::Path;
 
 use crate::files::{self, Item};
 use crate::{Codec, Error, Fault, Info, Part, Split, matlab};
 
-/// Folders under the data folder in which the files are looked for; first where they are fetched to, as torchvision does.
+/// The folders to search, relative to the data folder. `fetch` unpacks to the first one, as torchvision does.
 pub(crate) const FOLDERS: &[&str] = &["flowers-102", "flowers102"];
 
 const IMAGES: &str = "jpg";
@@ -22,7 +22,7 @@ pub(crate) fn present(folder: &Path) -> bool {
         .any(|name| folder.join(name).exists())
 }
 
-/// Both splits, by number.
+/// Reads both splits; images are in the order of their numbers.
 pub(crate) fn read(info: &Info, folder: &Path) -> Result<(Split, Split), Error> {
     let numbers = |file: &str, name| {
         let path = folder.join(file);
@@ -36,10 +36,11 @@ pub(crate) fn read(info: &Info, folder: &Path) -> Result<(Split, Split), Error> 
         let mut split = numbers(SPLITS, split)?;
         split.sort_unstable();
         let item = |number: i64| {
-            // The authors count from 1.
+            // Image numbers and labels start at 1.
             let place = usize::try_from(number.saturating_sub(1)).ok();
             let label = place.and_then(|place| Some((place, labels.get(place)?)));
-            let (place, label) = label.ok_or(Fault::Matlab("a number of no image"))?;
+            let (place, label) =
+                label.ok_or(Fault::Matlab("the number of an image that does not exist"))?;
             Ok(Item {
                 path: images.join(format!("image_{number:05}.jpg")),
                 label: info.label(place, label.saturating_sub(1))?,
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
     use crate::{Dataset, Id, REGISTRY, locate};
 
-    /// Flowers-102 as the registry has it, but with six images.
+    /// The registry's Flowers-102, reduced to six images.
     static SMALL: Info = Info {
         train: 4,
         test: 2,
@@ -79,7 +80,7 @@ mod tests {
     const NUMBERS: &[u16] = &[77, 1, 102, 5, 5, 9];
     const SPLIT: [(&str, &[u16]); 3] = [("trnid", &[6, 2]), ("valid", &[3, 1]), ("tstid", &[5, 4])];
 
-    /// A JPEG image of one shade of grey, which is 20 times its number.
+    /// A JPEG image of a single grey level: 20 times its number.
     fn jpeg(number: u8) -> Vec<u8> {
         let image = RgbImage::from_pixel(150 + u32::from(number), 90, image::Rgb([number * 20; 3]));
         let mut out = Cursor::new(Vec::new());
@@ -146,7 +147,7 @@ mod tests {
                 |f| fs::write(f.join(SPLITS), b"<html>").unwrap(),
                 &[
                     SPLITS,
-                    "not readable as a file of MATLAB (no little-endian header)",
+                    "not readable as a MATLAB file (no little-endian header)",
                 ],
             ),
             (
@@ -161,7 +162,10 @@ mod tests {
                 |f| labels(f, &[77, 1, 0, 5, 5, 9]),
                 &["image 2 has label -1"],
             ),
-            (|f| labels(f, &[77, 1, 3]), &["a number of no image"]),
+            (
+                |f| labels(f, &[77, 1, 3]),
+                &["the number of an image that does not exist"],
+            ),
             (
                 |f| {
                     let split = [("trnid", [6].as_slice()), SPLIT[1], SPLIT[2]];

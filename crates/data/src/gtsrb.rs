@@ -1,22 +1,23 @@
-//! GTSRB's official tree: `Final_Training/Images/<class>/<track>_<frame>.ppm` with a table `GT-<class>.csv` in every class's
-//! folder, and `Final_Test/Images/<number>.ppm` with `GT-final_test.csv`, which is handed out apart from them.
+//! GTSRB's official tree. Training images are `Final_Training/Images/<class>/<track>_<frame>.ppm`, with a table `GT-<class>.csv`
+//! in the folder of every class. Test images are `Final_Test/Images/<number>.ppm`; their table `GT-final_test.csv` is a separate
+//! download.
 //!
-//! The frames of a track are 30 photographs of one sign that a car drives towards. They are all but the same image, so a
-//! validation set that shares tracks with the training set measures nothing: hence the groups.
+//! The frames of a track are 30 photographs of one sign, taken from an approaching car. They are nearly the same image, so a
+//! validation set that shares tracks with the training set measures nothing. Therefore each track is a group.
 
 use std::path::{Component, Path, PathBuf};
 
 use crate::files::{self, Item};
 use crate::{Codec, Error, Fault, Info, Part, Split};
 
-/// Folders under the data folder in which the tree is looked for; first where it is fetched to, then where torchvision keeps it.
+/// The folders to search, relative to the data folder: first the one `fetch` unpacks to, then torchvision's.
 pub(crate) const FOLDERS: &[&str] = &["GTSRB", "gtsrb/GTSRB", "gtsrb"];
 
 const TRAIN: &str = "Final_Training/Images";
 const TEST: &str = "Final_Test/Images";
 const TEST_TABLE: &str = "GT-final_test.csv";
 
-/// The columns of a table that matter here.
+/// The columns of a table that are used.
 const NAME: &str = "Filename";
 const LABEL: &str = "ClassId";
 
@@ -25,7 +26,7 @@ pub(crate) fn present(folder: &Path) -> bool {
     [TRAIN, TEST].iter().any(|part| folder.join(part).is_dir())
 }
 
-/// Both splits: the training images by class, track and frame, the test images by number.
+/// Reads both splits. Training images are sorted by class, track and frame, test images by number.
 pub(crate) fn read(info: &Info, folder: &Path) -> Result<(Split, Split), Error> {
     let images = folder.join(TRAIN);
     let mut train = Vec::with_capacity(info.train);
@@ -42,7 +43,7 @@ pub(crate) fn read(info: &Info, folder: &Path) -> Result<(Split, Split), Error> 
     Ok((train, test))
 }
 
-/// The table of the test images, wherever it was unpacked.
+/// The table of the test images, in any of the places where people unpack it.
 fn test_table(folder: &Path) -> PathBuf {
     let official = folder.join(TEST_TABLE);
     let beside = folder.with_file_name(TEST_TABLE);
@@ -55,7 +56,7 @@ fn test_table(folder: &Path) -> PathBuf {
         .clone()
 }
 
-/// The images in the folder `images` that `table` lists, in the order of their names.
+/// The images in the folder `images` that `table` lists, sorted by name.
 fn listed(info: &Info, table: &Path, images: &Path, tracks: bool) -> Result<Vec<Item>, Error> {
     let rows = files::whole(table, files::HEAVIEST).and_then(|text| {
         let text = str::from_utf8(&text).map_err(|_| Fault::Text)?;
@@ -72,7 +73,7 @@ fn listed(info: &Info, table: &Path, images: &Path, tracks: bool) -> Result<Vec<
     items.map_err(|fault| info.fault(table, fault))
 }
 
-/// The file names and labels in a table, whose first line names its columns and whose separator is a semicolon.
+/// The file names and labels in a table. Its first line names the columns; semicolons separate them.
 pub(crate) fn rows(info: &Info, text: &str) -> Result<Vec<(String, u16)>, Fault> {
     let cells = |line: &str| line.split(';').map(str::trim).map(str::to_owned).collect();
     let mut lines = (1..).zip(text.lines().map(cells));
@@ -100,7 +101,8 @@ pub(crate) fn rows(info: &Info, text: &str) -> Result<Vec<(String, u16)>, Fault>
     lines.map(row).collect()
 }
 
-/// The group of a training image: its class and the track that its name, `<track>_<frame>` with anything before it, tells.
+/// The group of a training image: the class times 65,536, plus the track. The track comes from the file name, which ends in
+/// `<track>_<frame>`.
 pub(crate) fn group(name: &str, label: u16) -> Result<u32, Fault> {
     let track = name
         .rsplit('_')
@@ -119,7 +121,7 @@ mod tests {
     use super::*;
     use crate::{Dataset, Id, Presence, REGISTRY, find, locate, resize};
 
-    /// GTSRB as the registry has it, but with two classes, six training images and three test images.
+    /// The registry's GTSRB, reduced to two classes, six training images and three test images.
     static SMALL: Info = Info {
         classes: 2,
         train: 6,
@@ -138,7 +140,7 @@ mod tests {
         (1, "00000_00002.ppm", [30, 90]),
     ];
 
-    /// One channel of an image that only its size determines.
+    /// One channel of an image. The pixels depend only on its size.
     fn plane([height, width]: [usize; 2], channel: usize) -> Vec<u8> {
         (0..height * width)
             .map(|place| (place * (7 + channel) + height) as u8)
@@ -157,7 +159,7 @@ mod tests {
         fs::write(path, contents).unwrap();
     }
 
-    /// Writes the tree, the tables not in order.
+    /// Writes the tree, with the tables in reverse order.
     fn tree() -> TempDir {
         let root = tempfile::tempdir().unwrap();
         let images = root.path().join("GTSRB").join(TRAIN);
@@ -220,7 +222,7 @@ mod tests {
             assert_eq!(set.test.group(index), None);
         }
         assert_eq!(set.test.labels(&[0, 1, 2]), [1, 0, 1]);
-        // By torchvision's hand, too, and with the table wherever people put it.
+        // The set is also found with the table in other places, and in torchvision's folder.
         let official = root.path().join("GTSRB").join(TEST_TABLE);
         for place in [
             "GT-final_test.csv",
@@ -243,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_fault_in_the_tree_is_told_with_its_file() {
-        /// The file that is replaced, by what, and what the message then says.
+        /// The file to replace, the new contents (`None` deletes it), and the expected parts of the message.
         type Damage = (&'static str, Option<&'static str>, &'static [&'static str]);
         const IMAGE: &str = "Final_Training/Images/00001/00000_00001.ppm";
         const TABLE: &str = "Final_Training/Images/00001/GT-00001.csv";

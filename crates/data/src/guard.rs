@@ -1,4 +1,4 @@
-//! Panics of a library that reads files are errors here.
+//! Turns panics of the Parquet library into errors.
 
 use std::panic::{self, AssertUnwindSafe};
 
@@ -6,11 +6,11 @@ use parquet::errors::ParquetError;
 
 use crate::Fault;
 
-/// Runs `read` and makes an error of a panic, which is how `parquet` answers some damaged files. What the panic prints is up to the
-/// program's panic hook.
+/// Runs `read`, and returns an error if it panics: `parquet` panics on some damaged files. The program's panic hook decides what
+/// the panic prints.
 pub(crate) fn guarded<T>(read: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     panic::catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
-        let damaged = ParquetError::General("it is damaged where nothing checks it".into());
+        let damaged = ParquetError::General("it is damaged: the reader panicked".into());
         Err(Fault::Parquet(damaged))
     })
 }

@@ -1,18 +1,18 @@
-//! The head of an encoded image: its size and its kind of colours, read before anything is decoded.
+//! The head of an encoded image (size and colour type), read before anything is decoded.
 //!
-//! A decoder allocates what the head claims. So the claim is compared with what the set needs first; a file of a few kilobytes
-//! can claim gigabytes.
+//! A decoder allocates memory for the size in the head, and a file of a few kilobytes can claim gigabytes. So the size is
+//! checked first.
 
 use crate::Codec;
 
-/// What an image says of itself.
+/// The size and colour type in an image's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     /// Width in pixels.
     pub(crate) width: u32,
     /// Height in pixels.
     pub(crate) height: u32,
-    /// What cannot be turned into 8-bit RGB without loss or guesswork, if anything.
+    /// Why the image cannot be converted to 8-bit RGB without loss or guesswork; `None` if it can.
     pub(crate) foreign: Option<&'static str>,
 }
 
@@ -21,7 +21,7 @@ pub(crate) const DEEP: &str = "has more than 8 bits a channel";
 const CMYK: &str = "has colours other than grey or RGB (CMYK)";
 
 impl Head {
-    /// The head of an image; `None` if it is damaged or ends too early.
+    /// Reads the head of an image; `None` if it is damaged or cut off.
     pub(crate) fn of(bytes: &[u8], codec: Codec) -> Option<Self> {
         match codec {
             Codec::Png => png(bytes),
@@ -31,7 +31,7 @@ impl Head {
     }
 }
 
-/// The first chunk behind the signature, `IHDR`: 4 bytes of width, 4 of height, the bits a channel, the type of colours.
+/// The first chunk after the signature, `IHDR`: width (4 bytes), height (4 bytes), bits per channel, colour type.
 fn png(bytes: &[u8]) -> Option<Head> {
     const NAME: usize = 12;
     let word = |at: usize| Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?));
@@ -51,13 +51,13 @@ fn png(bytes: &[u8]) -> Option<Head> {
     })
 }
 
-/// The first frame header (`SOF`) among the segments: its length, the bits a channel, height, width, number of channels.
+/// The first frame header (`SOF`) among the segments: length, bits per channel, height, width, number of channels.
 fn jpeg(bytes: &[u8]) -> Option<Head> {
     let mut rest = bytes.get(2..)?;
     loop {
         match rest {
             [0xff, 0xff, ..] => rest = &rest[1..],
-            // Huffman tables, a reserved marker and arithmetic coding share the range of the frame headers.
+            // The range of the frame headers also holds Huffman tables, a reserved marker and arithmetic coding.
             [0xff, 0xc0..=0xcf, _, _, bits, h1, h0, w1, w0, channels, ..]
                 if !matches!(rest[1], 0xc4 | 0xc8 | 0xcc) =>
             {
@@ -72,7 +72,7 @@ fn jpeg(bytes: &[u8]) -> Option<Head> {
                     foreign,
                 });
             }
-            // A segment; its length counts itself.
+            // Another segment. Its length includes the length field.
             [0xff, _, high, low, ..] => {
                 let length = usize::from(u16::from_be_bytes([*high, *low]));
                 rest = rest.get(2 + length.max(2)..)?;
@@ -82,8 +82,8 @@ fn jpeg(bytes: &[u8]) -> Option<Head> {
     }
 }
 
-/// Three numbers in digits behind `P6`: width, height and the largest value. White space and comments (`#` to the end of
-/// the line) separate them.
+/// Three decimal numbers after `P6`: width, height and the largest value. White space and comments (`#` to the end of the line)
+/// separate them.
 fn ppm(bytes: &[u8]) -> Option<Head> {
     let mut rest = bytes.strip_prefix(b"P6")?;
     let mut number = || {

@@ -1,4 +1,4 @@
-//! A validation set out of the training images, drawn by groups: near-duplicates on both sides would make it worthless.
+//! Splits a validation set off the training images, by whole groups: near-duplicates on both sides would make it worthless.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,9 +8,10 @@ use spec::checked::Minority;
 use crate::Split;
 
 impl Split {
-    /// A random `share` of every class is held out: returns the rest and what is held out, each in the order it has here.
-    /// Groups stay whole; so the number that a class gives is its share to within half of its largest group. Without groups
-    /// every image is one of its own. A group of several classes counts as of that of its first image.
+    /// Holds out a random `share` of every class. Returns the remaining images and the held-out ones, both in their old order.
+    ///
+    /// Groups stay whole, so the number held out of a class is off by at most half of its largest group. Without groups every
+    /// image is a group of its own. A group with several classes counts for the class of its first image.
     pub fn hold_out(&self, share: Minority, stream: &mut Stream) -> (Self, Self) {
         let mut held: Vec<usize> = Vec::new();
         for mut groups in self.groups_of_classes() {
@@ -32,7 +33,7 @@ impl Split {
         (self.select(&rest), self.select(&held))
     }
 
-    /// For every class that there is, the indices of the images of each group, groups in order of their first images.
+    /// For every class present, the image indices of each group. Groups are in the order of their first images.
     fn groups_of_classes(&self) -> Vec<Vec<Vec<usize>>> {
         let mut groups: Vec<Vec<usize>> = Vec::new();
         let mut known = HashMap::new();

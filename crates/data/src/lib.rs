@@ -1,9 +1,9 @@
-//! Reads data sets in a fixed order, checks them, embeds a small real one and fetches the others.
+//! Reads and checks data sets in a fixed order, embeds a small real one, and downloads the others.
 //!
-//! The paper's results are about real images, so what the numbers of a run mean depends on which pixels went in. Therefore
-//! every set has one entry in [`REGISTRY`] that says where it comes from and what is expected of it, [`open`] accepts a set
-//! only if counts, label range and checksums agree with that entry, and the order of images is the official one. Its
-//! [`Content`] says whether all pixels were shown to be the official ones.
+//! The paper's results are about real images, so the meaning of a run depends on the exact pixels. Every set has one entry in
+//! [`REGISTRY`] that states its origin and the expected contents. [`open`] accepts a set only if counts, label range and
+//! checksums agree with that entry. Images come in the official order. [`Content`] says whether all pixels are verified to be
+//! the official ones.
 //!
 //! ```
 //! let set = data::open(data::Id::FashionMnist, None)?;

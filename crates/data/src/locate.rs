@@ -1,4 +1,4 @@
-//! Looks for a set under the data folder, reads it in the layout found, and checks it against its registry entry.
+//! Finds a set under the data folder, reads it in the layout found, and checks it against its registry entry.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,25 +12,25 @@ use crate::{
 /// Whether a set can be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// It is part of the program.
+    /// The set is part of the program.
     Embedded,
-    /// It lies in a folder; its contents have not been checked.
+    /// The set lies in a folder. Its contents are not checked yet.
     Found {
         /// The folder.
         folder: PathBuf,
-        /// How it is stored there.
+        /// The layout of its files there.
         layout: Layout,
     },
-    /// It is not there.
+    /// The set was not found.
     NotFound {
-        /// What was missed.
+        /// What is missing.
         reason: String,
-        /// The way to get it, as in [`Info`].
+        /// How to get the set, as in [`Info`].
         how_to_get: &'static str,
     },
-    /// What is there is damaged, as far as its first file and image show.
+    /// The set is damaged. Only its first file and image were checked.
     Unusable {
-        /// What is wrong with which file, and what to do.
+        /// The file, what is wrong with it, and what to do.
         reason: String,
     },
 }
@@ -48,12 +48,12 @@ impl fmt::Display for Presence {
     }
 }
 
-/// Whether `id` is there, without reading more than a few kilobytes.
+/// Looks for `id` under `root`. Reads only a few kilobytes.
 pub fn find(id: Id, root: Option<&Path>) -> Presence {
     presence(id.info(), root)
 }
 
-/// As [`find`], for an entry that need not be in the registry.
+/// Like [`find`], for an entry that need not be in the registry.
 pub(crate) fn presence(info: &'static Info, root: Option<&Path>) -> Presence {
     match locate(info, root) {
         Ok((_, Layout::Embedded)) => Presence::Embedded,
@@ -71,16 +71,16 @@ pub(crate) fn presence(info: &'static Info, root: Option<&Path>) -> Presence {
     }
 }
 
-/// Reads and checks `id`. Embedded sets need no `root`; others are looked for under it, in every layout that the registry
+/// Reads and checks `id`. Embedded sets need no `root`. Other sets are searched under it, in every layout that the registry
 /// names.
 ///
 /// # Errors
-/// If the set is not there or anything about it is not as expected; the message says what to do.
+/// If the set is not found, or anything about it is not as expected. The message says what to do.
 pub fn open(id: Id, root: Option<&Path>) -> Result<Dataset, Error> {
     read(id.info(), root)
 }
 
-/// As [`open`], for an entry that need not be in the registry.
+/// Like [`open`], for an entry that need not be in the registry.
 pub(crate) fn read(info: &'static Info, root: Option<&Path>) -> Result<Dataset, Error> {
     let (folder, layout) = locate(info, root)?;
     let (train, test) = match layout {
@@ -110,7 +110,7 @@ pub(crate) fn read(info: &'static Info, root: Option<&Path>) -> Result<Dataset, 
     })
 }
 
-/// One split out of Parquet shards.
+/// Reads one split from Parquet shards.
 fn parquet(info: &Info, part: Part, folder: &Path, codec: Codec) -> Result<Split, Error> {
     let names = match part {
         Part::Train => info.packed.train,
@@ -134,7 +134,7 @@ fn parquet(info: &Info, part: Part, folder: &Path, codec: Codec) -> Result<Split
     Ok(split)
 }
 
-/// Compares the checksums of one split in `place`; `encoded` is that of the encoded images.
+/// Checks the checksums of one split in `place`. `encoded` is the checksum of the encoded images.
 fn check(
     info: &Info,
     part: Part,
@@ -164,7 +164,7 @@ fn check(
     Ok(())
 }
 
-/// The folder in which a set lies, which means nothing for an embedded one, and how.
+/// The folder of a set (empty for an embedded one) and its layout.
 fn locate(info: &Info, root: Option<&Path>) -> Result<(PathBuf, Layout), Error> {
     if info.layouts.contains(&Layout::Embedded) {
         return Ok((PathBuf::new(), Layout::Embedded));
@@ -212,12 +212,12 @@ fn locate(info: &Info, root: Option<&Path>) -> Result<(PathBuf, Layout), Error> 
     }))
 }
 
-/// Whether a folder under the data folder has no data set's name: anybody's files may lie there.
+/// Whether a folder's name does not name a data set, so that unrelated files may lie there.
 fn anybodys(name: &str) -> bool {
     ["", "data", "plain_text"].contains(&name)
 }
 
-/// Whether `fault` is one of a file that may be of another set, rather than of a damaged one.
+/// Whether `fault` suggests that a file belongs to another set, rather than that it is damaged.
 fn is_another_set(fault: &Fault) -> bool {
     matches!(
         fault,
@@ -248,7 +248,7 @@ fn encoding(info: &Info, folder: &Path) -> Result<Option<Codec>, Error> {
     })
 }
 
-/// Says that `folder` holds the images of a set in another encoding, and which set that is.
+/// Says that `folder` holds images in another encoding, and which set they belong to.
 fn resembling(info: &Info, folder: &Path, codec: Codec) -> String {
     let other = REGISTRY.iter().find(|other| {
         other.class_names == info.class_names

@@ -1,8 +1,9 @@
-//! Numbers out of MATLAB's files ("Level 5 MAT-File Format", The MathWorks), as much of it as Flowers-102's labels and splits
+//! Reads numbers from MATLAB files ("Level 5 MAT-File Format", The MathWorks). Supports what Flowers-102's labels and splits
 //! need: real numeric arrays in little-endian files, compressed or not.
 //!
-//! A file is a header of 128 bytes and then elements: a tag with type and length, and so many bytes, filled up to a multiple of
-//! eight. An array is an element that holds four: flags, dimensions, name and values, these in the smallest type that fits.
+//! A file is a header of 128 bytes, then elements. An element is a tag with type and length, then the content, padded to a
+//! multiple of eight bytes. An array is an element that holds four others: flags, dimensions, name and values. The values have
+//! the smallest type that fits.
 
 use std::io::Read;
 
@@ -12,17 +13,17 @@ use crate::Fault;
 
 const HEADER: usize = 128;
 
-/// Types of elements.
+/// Element types.
 const MATRIX: u32 = 14;
 const COMPRESSED: u32 = 15;
 
-/// More than any array here takes; a damaged file could name any length.
+/// The most bytes that an array may unpack to. A damaged file could unpack to any length.
 const MOST: u64 = 1 << 24;
 
-/// The values of the array `name` in a file, in order.
+/// The values of the array `name`, in the order of the file.
 ///
 /// # Errors
-/// If the file is damaged or not of this format, or has no such array of whole numbers.
+/// If the file is damaged or has another format, or has no array `name` of whole numbers.
 pub(crate) fn numbers(bytes: &[u8], name: &str) -> Result<Vec<i64>, Fault> {
     if bytes.get(126..HEADER) != Some(b"IM") {
         return Err(Fault::Matlab("no little-endian header"));
@@ -58,13 +59,13 @@ fn inflate(packed: &[u8]) -> Result<Vec<u8>, Fault> {
     Ok(unpacked)
 }
 
-/// Takes one element off the front of `rest`: its type and its bytes.
+/// Removes one element from the front of `rest`. Returns its type and its bytes.
 fn element<'a>(rest: &mut &'a [u8]) -> Result<(u32, &'a [u8]), Fault> {
     let word = |bytes: &[u8]| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
     let whole = *rest;
     let (tag, body) = whole.split_at_checked(8).ok_or(TRUNCATED)?;
     let (kind, length) = (word(tag), word(&tag[4..]) as usize);
-    // Up to four bytes stand in the tag itself, their number in the upper half of the type.
+    // A short element: up to four bytes are in the tag itself, and the upper half of the type is their number.
     if kind >> 16 != 0 {
         let short = tag[4..].get(..(kind >> 16) as usize).ok_or(TRUNCATED)?;
         *rest = body;
@@ -99,18 +100,20 @@ fn values((kind, bytes): (u32, &[u8])) -> Result<Vec<i64>, Fault> {
                 .iter()
                 .map(|b| f64::from_le_bytes(*b))
                 .collect();
-            // Beyond that not every whole number is one of 64 bits.
+            // Above 2^53 an f64 does not hold every whole number.
             let whole = |float: &f64| float.fract() == 0.0 && float.abs() < 2_f64.powi(53);
             if !floats.iter().all(whole) {
-                return Err(Fault::Matlab("an array of other values than whole numbers"));
+                return Err(Fault::Matlab(
+                    "an array with values that are not whole numbers",
+                ));
             }
             floats.into_iter().map(|float| float as i64).collect()
         }
-        _ => return Err(Fault::Matlab("an array of other values than numbers")),
+        _ => return Err(Fault::Matlab("an array that is not numeric")),
     })
 }
 
-/// A file of arrays of 16-bit numbers, for tests of what reads such files.
+/// Writes a file with arrays of 16-bit numbers, for tests.
 #[cfg(test)]
 pub(crate) fn file(arrays: &[(&str, &[u16])]) -> Vec<u8> {
     let element = |kind: u32, body: &[u8]| {
@@ -138,7 +141,7 @@ pub(crate) fn file(arrays: &[(&str, &[u16])]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// What `scripts/golden/matlab.py` had SciPy write, and the same uncompressed.
+    /// Files that SciPy wrote (`scripts/golden/matlab.py`), compressed and not.
     const PACKED: &[u8] = include_bytes!("../tests/golden/packed.mat");
     const PLAIN: &[u8] = include_bytes!("../tests/golden/plain.mat");
 
@@ -163,7 +166,7 @@ mod tests {
     fn damage_is_an_error_or_harmless() {
         for file in [PACKED, PLAIN] {
             for length in 0..file.len() {
-                // Behind the last array, nothing is missing.
+                // A cut after the array `labels` does no harm.
                 if let Ok(found) = numbers(&file[..length], "labels") {
                     assert_eq!(found.len(), 300, "{length}");
                 }

@@ -1,4 +1,4 @@
-//! CIFAR-10's official binary format: records of one label byte and 3,072 pixel bytes (a red, a green and a blue plane).
+//! CIFAR-10's official binary format. A record is one label byte and 3,072 pixel bytes (a red, a green and a blue plane).
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ const SHAPE: [usize; 3] = [3, 32, 32];
 const RECORD: usize = 1 + 3 * 32 * 32;
 const CLASSES: usize = 10;
 
-/// Names of the files with training images, in order.
+/// The files with training images, in order.
 const TRAIN: [&str; 5] = [
     "data_batch_1.bin",
     "data_batch_2.bin",
@@ -18,7 +18,7 @@ const TRAIN: [&str; 5] = [
 ];
 const TEST: &str = "test_batch.bin";
 
-/// Folders under the data folder in which the files are looked for; first where they are fetched to.
+/// The folders to search, relative to the data folder. `fetch` unpacks to the first one.
 pub(crate) const FOLDERS: &[&str] = &[
     "cifar-10-batches-bin",
     "",
@@ -26,10 +26,10 @@ pub(crate) const FOLDERS: &[&str] = &[
     "cifar10/cifar-10-batches-bin",
 ];
 
-/// The images in `bytes`, which are whole records in the official binary format of CIFAR-10.
+/// Reads images of shape (3, 32, 32) from `bytes`: whole records in CIFAR-10's official binary format.
 ///
 /// # Errors
-/// If the length is no whole number of records or a label is above 9.
+/// If the length is not a multiple of 3,073 bytes, or a label is above 9.
 pub fn binary_records(bytes: &[u8]) -> Result<Split, Fault> {
     if !bytes.len().is_multiple_of(RECORD) {
         return Err(Fault::Record {
@@ -61,7 +61,7 @@ pub(crate) fn present(folder: &Path) -> bool {
         .any(|name| folder.join(name).is_file())
 }
 
-/// Both splits out of the six files in `folder`.
+/// Reads both splits from the six files in `folder`.
 pub(crate) fn read(info: &Info, folder: &Path) -> Result<(Split, Split), Error> {
     let train = TRAIN.map(|name| folder.join(name));
     Ok((
@@ -70,7 +70,7 @@ pub(crate) fn read(info: &Info, folder: &Path) -> Result<(Split, Split), Error> 
     ))
 }
 
-/// One split of `images` images out of `files`, which hold equally many each.
+/// Reads one split of `images` images from `files`, which hold the same number of images each.
 fn batches(info: &Info, files: &[PathBuf], images: usize) -> Result<Split, Error> {
     let expected = (images / files.len() * RECORD) as u64;
     let mut all = Split::with_capacity(SHAPE, images);

@@ -1,4 +1,4 @@
-//! Every data set there is, in one slice that drives opening, checking, fetching and listing.
+//! All data sets, in one slice. Opening, checking, fetching and listing all use it.
 
 mod cifar10;
 mod fashion_mnist;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::fetch::Archive;
 use crate::{Error, Fault};
 
-/// Names one data set. What is known about it stands in [`REGISTRY`].
+/// The name of a data set. [`REGISTRY`] has its description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Id {
@@ -22,21 +22,21 @@ pub enum Id {
     FashionMnist,
     /// CIFAR-10 with its original pixels.
     Cifar10,
-    /// CIFAR-10 whose pixels went through JPEG at quality 75.
+    /// CIFAR-10, re-encoded as JPEG of quality 75.
     Cifar10Jpeg,
     /// GTSRB, the German traffic signs.
     Gtsrb,
-    /// GTSRB with every second training image.
+    /// GTSRB with only every second training image.
     GtsrbThinned,
-    /// Oxford's 102 flowers.
+    /// Flowers-102 (Oxford).
     Flowers102,
-    /// Oxford's 102 flowers out of small JPEG images.
+    /// Flowers-102, enlarged from small JPEG images.
     #[serde(rename = "flowers102-64")]
     Flowers102Small,
 }
 
 impl Id {
-    /// The set's entry in [`REGISTRY`], which is in the order of the variants.
+    /// The set's entry in [`REGISTRY`]. Entries are in the order of the variants.
     pub fn info(self) -> &'static Info {
         &REGISTRY[self as usize]
     }
@@ -48,11 +48,11 @@ impl fmt::Display for Id {
     }
 }
 
-/// A name that no data set has.
+/// The error that no data set has this name.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown data set `{name}`; {}", hint(name))]
 pub struct UnknownId {
-    /// The name that was given.
+    /// The given name.
     pub name: String,
 }
 
@@ -73,59 +73,59 @@ impl FromStr for Id {
     }
 }
 
-/// What is known about a data set.
+/// The description of a data set.
 #[derive(Debug)]
 pub struct Info {
-    /// The set.
+    /// The set's name in code.
     pub id: Id,
     /// Its identifier in configurations, on the command line and in records.
     pub name: &'static str,
     /// Its title in tables.
     pub title: &'static str,
-    /// Number of classes; labels are `0..classes`.
+    /// The number of classes; labels are `0..classes`.
     pub classes: usize,
-    /// Names of the classes, in the order of the labels.
+    /// The names of the classes, in the order of the labels.
     pub class_names: &'static [&'static str],
-    /// Number of training images.
+    /// The number of training images.
     pub train: usize,
-    /// Number of test images.
+    /// The number of test images.
     pub test: usize,
-    /// Shape of an image as it is handed out, `(c, h, w)`.
+    /// The shape of an image after reading, `(c, h, w)`.
     pub shape: [usize; 3],
-    /// Who made it, and what was done to it here.
+    /// The authors, and how the images were changed.
     pub origin: &'static str,
     /// Its licence.
     pub licence: &'static str,
-    /// The way to get it, as a message that begins `To get it,` goes on.
+    /// How to get the set: the rest of a sentence that begins with `To get it,`.
     pub how_to_get: &'static str,
-    /// Whether the training images come in groups of near-duplicates (the frames of a track), which
-    /// [`Split::hold_out`](crate::Split::hold_out) keeps whole.
+    /// Whether the training images come in groups of near-duplicates (the frames of a track).
+    /// [`Split::hold_out`](crate::Split::hold_out) keeps groups whole.
     pub tracks: bool,
-    /// The layouts in which it may lie on disk, the preferred one first.
+    /// The possible layouts on disk, the preferred one first.
     pub layouts: &'static [Layout],
-    /// Folders under the data folder in which Parquet files are looked for; `""` is the data folder itself.
+    /// The folders to search for Parquet files, relative to the data folder; `""` is the data folder itself.
     pub folders: &'static [&'static str],
-    /// How it is packed in Parquet files.
+    /// How the Parquet files of the set are made.
     pub packed: Packed,
-    /// Checksums that must agree.
+    /// The checksums that must agree.
     pub sums: &'static [Sum],
-    /// What shows that all of its content is the official one.
+    /// How the whole content is verified.
     pub proof: Proof,
-    /// The archives from which it can be fetched; none if it cannot.
+    /// The archives to download; empty if the set cannot be fetched.
     pub archives: &'static [Archive],
 }
 
-/// What is particular about the Parquet files of a set.
+/// How the Parquet files of a set are made.
 #[derive(Clone, Copy, Debug)]
 pub struct Packed {
-    /// How the names of the files with training images begin, in the order of the images.
+    /// The prefixes of the names of the files with training images, in the order of the images.
     pub train: &'static [&'static str],
-    /// Height and width of the images in them; if it is not that of the set, they are resized.
+    /// Height and width of the stored images, in pixels. They are resized if [`Info::shape`] differs.
     pub size: [usize; 2],
 }
 
 impl Packed {
-    /// Files called `train-*` and `test-*` with square images of `side` pixels.
+    /// Files `train-*` and `test-*` with square images of `side` by `side` pixels.
     pub const fn square(side: usize) -> Self {
         Self {
             train: &["train"],
@@ -135,16 +135,16 @@ impl Packed {
 }
 
 impl Info {
-    /// `fault` in `path`, with the way to get the set.
+    /// The error about `fault` in `path`. It says how to get the set.
     pub(crate) fn fault(&self, path: impl Into<PathBuf>, fault: Fault) -> Error {
         Error::File {
             path: path.into(),
             fault: Box::new(fault),
-            how_to_get: format!("To get it anew, {}.", self.how_to_get),
+            how_to_get: format!("To get it again, {}.", self.how_to_get),
         }
     }
 
-    /// Number of images in a part.
+    /// The number of images in a part.
     pub(crate) fn images(&self, part: Part) -> usize {
         match part {
             Part::Train => self.train,
@@ -152,7 +152,7 @@ impl Info {
         }
     }
 
-    /// The label `found` of image `index`, if it is one of the set's.
+    /// Checks the label `found` of image `index`.
     pub(crate) fn label(&self, index: usize, found: i64) -> Result<u16, Fault> {
         let label = u16::try_from(found).ok();
         let known = label.filter(|&label| usize::from(label) < self.classes);
@@ -211,25 +211,25 @@ impl fmt::Display for Codec {
     }
 }
 
-/// A checksum that a set must have.
+/// An expected checksum.
 #[derive(Clone, Copy, Debug)]
 pub struct Sum {
-    /// The part summed.
+    /// The part of the set.
     pub part: Part,
-    /// What of it is summed.
+    /// The data that the checksum covers.
     pub of: Summed,
     /// The expected SHA-256, in hex.
     pub sha256: &'static str,
 }
 
-/// What shows that the content of a set is the official one, or of a packed set that which datasets.md documents.
+/// How to verify that the content of a set is the official one (for a packed set: the one that datasets.md documents).
 #[derive(Clone, Copy, Debug)]
 pub enum Proof {
-    /// Its [`Sum`]s, which cover all pixels and labels: other content is refused.
+    /// By its [`Sum`]s, which cover all pixels and labels. Other content is refused.
     Sums,
-    /// The SHA-1 of CIFAR-10's binary files, in hex, the one of the test images last. Other content is used, and told.
+    /// By the SHA-1 of CIFAR-10's binary files, in hex, the test images last. Other content is used, but reported.
     Batches(&'static [&'static str]),
-    /// No published sum but those of the archives, which `fetch` compares. Content from elsewhere is used, and told.
+    /// By the checksums of the archives, which `fetch` compares. Content from elsewhere is used, but reported.
     Archives,
 }
 
@@ -242,16 +242,17 @@ pub enum Part {
     Test,
 }
 
-/// What a checksum is taken of. None of them depends on how a set is cut into files.
+/// The data that a checksum covers. None depends on how a set is split into files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Summed {
     /// The labels in order, one byte each.
     Labels,
-    /// The pixels of so many first images, `(n, c, h, w)`, one byte each: tells original pixels from re-encoded ones.
+    /// The pixels of the first images (this many), `(n, c, h, w)`, one byte each. They distinguish original from re-encoded
+    /// pixels.
     FirstPixels(usize),
     /// The encoded images in order, one after the other (Parquet only).
     Encoded,
-    /// The tracks in order, four bytes each (little-endian): the class times 65,536 and the track's number in it.
+    /// The tracks in order, four bytes each (little-endian): the class times 65,536, plus the track's number in the class.
     Tracks,
 }
 
@@ -261,7 +262,7 @@ impl fmt::Display for Summed {
             Self::Labels => f.write_str("the labels"),
             Self::FirstPixels(n) => write!(f, "the pixels of the first {n} images"),
             Self::Encoded => f.write_str("the encoded images"),
-            Self::Tracks => f.write_str("the tracks that the file names tell"),
+            Self::Tracks => f.write_str("the tracks in the file names"),
         }
     }
 }
@@ -303,7 +304,7 @@ mod tests {
             if !matches!(info.proof, Proof::Sums) {
                 assert!(
                     !info.archives.is_empty(),
-                    "{}: nothing else tells",
+                    "{}: nothing verifies it",
                     info.name
                 );
                 continue;

@@ -1,17 +1,18 @@
-//! Resizes images as Pillow 13's `Image.resize` with `BILINEAR` does, to the bit: most copies of GTSRB and Flowers-102 that
-//! networks are trained on were resized by Pillow, and whole numbers give the same pixels on every machine.
+//! Resizes images exactly as Pillow 13's `Image.resize` with `BILINEAR` does. Most copies of GTSRB and Flowers-102 for training
+//! were resized by Pillow. Its integer arithmetic gives the same pixels on every machine.
 //!
-//! A pixel is the mean of the old ones under a triangle at its place, which reaches one old pixel to either side when an image
-//! grows and one new pixel when it shrinks (so nothing is skipped: antialiasing). One direction is done after the other, each
-//! rounded to a byte, with weights in multiples of 2^-22.
+//! A new pixel is a weighted mean of the old pixels around it. The weights form a triangle that reaches one old pixel to either
+//! side if the image grows, and one new pixel if it shrinks (antialiasing). The two directions are resized one after the other,
+//! each rounded to a byte, with weights in multiples of 2^-22.
 
-/// Bits of a weight behind the point: what 32 bits leave beside a byte and two bits of room.
+/// Fractional bits of a weight: 32 bits less a byte and two spare bits.
 const PRECISION: u32 = 32 - 8 - 2;
 
-/// One channel `(h, w)` of size `from`, in size `to`.
+/// Resizes one channel `(h, w)` from size `from` to size `to`.
 pub(crate) fn bilinear(plane: &[u8], from: [usize; 2], to: [usize; 2]) -> Vec<u8> {
     let [rows, columns] = [0, 1].map(|side| taps(from[side], to[side]));
-    // To save work; it can change a pixel by one level. Before 13, Pillow always began with the columns.
+    // The cheaper direction first, as Pillow 13 does; older versions always resized the columns first. The order can change a
+    // pixel by one level.
     let [shorter, narrower] = [0, 1].map(|side| from[side] as i64 - to[side] as i64);
     if shorter > 0 && shorter > 2 * narrower {
         across(&down(plane, from[1], &rows), from[1], &columns)
@@ -20,7 +21,7 @@ pub(crate) fn bilinear(plane: &[u8], from: [usize; 2], to: [usize; 2]) -> Vec<u8
     }
 }
 
-/// Makes every row of `plane`, `width` long, as long as there are `taps`.
+/// Resizes the rows of `plane` from `width` pixels to one pixel per tap.
 fn across(plane: &[u8], width: usize, taps: &[Tap]) -> Vec<u8> {
     let pixel = |row: &[u8], tap: &Tap| {
         let pairs = row[tap.first..].iter().zip(&tap.weights);
@@ -35,7 +36,7 @@ fn across(plane: &[u8], width: usize, taps: &[Tap]) -> Vec<u8> {
         .collect()
 }
 
-/// Makes as many rows, `width` long, out of those of `plane` as there are `taps`.
+/// Resizes the columns of `plane`, whose rows have `width` pixels, to one row per tap.
 fn down(plane: &[u8], width: usize, taps: &[Tap]) -> Vec<u8> {
     let mut out = Vec::with_capacity(taps.len() * width);
     let mut sums = vec![0; width];
@@ -52,22 +53,22 @@ fn down(plane: &[u8], width: usize, taps: &[Tap]) -> Vec<u8> {
     out
 }
 
-/// The old pixels, from `first` on, that make a new one, and their shares in it, times 2^22.
+/// The weights of a new pixel, times 2^22: one for each old pixel from `first` on.
 struct Tap {
     first: usize,
     weights: Vec<i32>,
 }
 
-/// The taps of every pixel along a side that goes from `from` to `to` pixels.
+/// The taps of the new pixels along a side that is resized from `from` to `to` pixels.
 fn taps(from: usize, to: usize) -> Vec<Tap> {
     let scale = from as f64 / to as f64;
     let reach = scale.max(1.0);
     let tap = |place: usize| {
         let centre = (place as f64 + 0.5) * scale;
-        // Conversions of negative numbers end at 0.
+        // `as usize` turns negative numbers into 0.
         let first = (centre - reach + 0.5) as usize;
         let end = ((centre + reach + 0.5) as usize).min(from);
-        // A division by `reach` would round differently.
+        // As Pillow does: dividing by `reach` below would round differently.
         let narrow = 1.0 / reach;
         let heights: Vec<f64> = (first..end)
             .map(|old| (1.0 - ((old as f64 - centre + 0.5) * narrow).abs()).max(0.0))
@@ -82,7 +83,7 @@ fn taps(from: usize, to: usize) -> Vec<Tap> {
     (0..to).map(tap).collect()
 }
 
-/// The byte nearest to a sum of pixels times weights.
+/// The byte nearest to a sum of weighted pixels.
 fn rounded(sum: i32) -> u8 {
     let nearest = (sum + (1 << (PRECISION - 1))) >> PRECISION;
     nearest.min(255) as u8
@@ -95,7 +96,7 @@ mod tests {
 
     use super::bilinear;
 
-    /// One image and what Pillow made of it.
+    /// One image and Pillow's result.
     #[derive(Deserialize)]
     struct Case {
         from: [usize; 2],

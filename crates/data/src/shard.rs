@@ -1,5 +1,5 @@
-//! One Parquet file, read with suspicion: whatever it claims is compared with what it is before anything of that size is
-//! allocated, and every fault names the column and the row.
+//! Reads one untrusted Parquet file. Every claimed size is checked before memory of that size is allocated. Every fault in a
+//! column names the column and the row.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -19,7 +19,7 @@ use parquet::schema::types::ColumnDescPtr;
 
 use crate::Fault;
 
-/// A column that is looked for: its names, one of which a file has, and what it is.
+/// An expected column: its possible paths, its possible types, and a description for messages.
 pub(crate) struct Wanted {
     paths: &'static [&'static str],
     types: &'static [Type],
@@ -53,10 +53,10 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    /// Opens a file and reads its directory.
+    /// Opens a file and reads its directory (the Parquet footer).
     ///
     /// # Errors
-    /// If it is no Parquet file.
+    /// If the file cannot be opened or is not a Parquet file.
     pub(crate) fn open(path: &Path) -> Result<Self, Fault> {
         let file = File::open(path)?;
         let directory = ParquetMetaDataReader::new().parse_and_finish(&file);
@@ -70,7 +70,7 @@ impl Shard {
     /// The number of rows of each row group.
     ///
     /// # Errors
-    /// If the directory claims fewer than none.
+    /// If the directory claims a negative number.
     pub(crate) fn groups(&self) -> Result<Vec<usize>, Fault> {
         let rows = self.directory.row_groups().iter();
         let rows = rows.map(|group| usize::try_from(group.num_rows()));
@@ -78,7 +78,7 @@ impl Shard {
         rows.map_err(|_| Fault::Parquet(damaged("a negative number of rows")))
     }
 
-    /// The binary values of a column in a row group, whose first row is row `first` of the file.
+    /// The binary values of a column in a row group. The group begins at row `first` of the file.
     ///
     /// # Errors
     /// If there is no such column, or it cannot be read.
@@ -91,10 +91,10 @@ impl Shard {
         self.cells(self.index(wanted)?, group, first)
     }
 
-    /// The labels in a row group, whose first row is row `first` of the file.
+    /// The labels in a row group. The group begins at row `first` of the file.
     ///
     /// # Errors
-    /// As [`Shard::binary`].
+    /// Like [`Shard::binary`].
     pub(crate) fn labels(&self, group: usize, first: usize) -> Result<Labels, Fault> {
         let index = self.index(&LABEL)?;
         Ok(match self.columns()[index].physical_type() {
@@ -107,7 +107,7 @@ impl Shard {
         self.directory.file_metadata().schema_descr().columns()
     }
 
-    /// Where a column is.
+    /// The index of a column.
     fn index(&self, wanted: &'static Wanted) -> Result<usize, Fault> {
         let fits = |column: &ColumnDescPtr| {
             wanted.paths.contains(&column.path().string().as_str())
@@ -116,7 +116,7 @@ impl Shard {
         };
         let columns = self.columns();
         columns.iter().position(fits).ok_or_else(|| {
-            /// Anybody's table may have hundreds.
+            /// An unrelated table may have hundreds of columns.
             const SHOWN: usize = 8;
             let name = |column: &ColumnDescPtr| {
                 format!("`{}` ({})", column.path().string(), column.physical_type())
@@ -154,7 +154,7 @@ impl Shard {
         | Compression::LZ4_RAW
         | Compression::LZO) = chunk.compression()
         {
-            // Without the level, which no file tells.
+            // Without the level: files do not store it.
             let name = other.to_string();
             let name = name.split('(').next().unwrap_or_default().to_owned();
             let column = column.path().string();
@@ -185,22 +185,23 @@ impl Shard {
     }
 }
 
-/// The values of one column in one row group, some at a time.
+/// The values of one column in one row group, read in batches.
 pub(crate) struct Cells<T: DataType> {
     reader: ColumnReaderImpl<T>,
     name: String,
-    /// The level that says that a value is there.
+    /// The definition level of a cell that has a value.
     present: i16,
-    /// The row of the file that comes next.
+    /// The next row of the file.
     row: usize,
 }
 
 impl<T: DataType> Cells<T> {
-    /// The values of the next `rows` rows, which must all be there.
+    /// The values of the next `rows` rows. Fails if one of them has no value.
     pub(crate) fn next(&mut self, rows: usize) -> Result<Vec<T::T>, Fault> {
         let (mut values, mut levels, mut read) = (Vec::new(), Vec::new(), 0);
         while read < rows {
-            let fault = |reason, row| Fault::Cells {
+            let row = self.row + read;
+            let fault = |reason| Fault::Cells {
                 column: self.name.clone(),
                 row,
                 reason,
@@ -208,8 +209,8 @@ impl<T: DataType> Cells<T> {
             let more = self
                 .reader
                 .read_records(rows - read, Some(&mut levels), None, &mut values);
-            match more.map_err(|reason| fault(reason, self.row + read))?.0 {
-                0 => return Err(fault(damaged("the column ends"), self.row + read)),
+            match more.map_err(fault)?.0 {
+                0 => return Err(fault(damaged("the column ends"))),
                 more => read += more,
             }
         }
@@ -225,16 +226,16 @@ impl<T: DataType> Cells<T> {
     }
 }
 
-/// The labels in one row group, some at a time.
+/// The labels in one row group, read in batches.
 pub(crate) enum Labels {
-    /// Of 64 bits.
+    /// Integers of 64 bits.
     Long(Cells<Int64Type>),
-    /// Of 32 bits or fewer.
+    /// Integers of 32 bits or fewer.
     Short(Cells<Int32Type>),
 }
 
 impl Labels {
-    /// As [`Cells::next`].
+    /// Like [`Cells::next`].
     pub(crate) fn next(&mut self, rows: usize) -> Result<Vec<i64>, Fault> {
         match self {
             Self::Long(cells) => cells.next(rows),
@@ -243,20 +244,20 @@ impl Labels {
     }
 }
 
-/// The pages of a column, none of which reaches the library's decoders before its counts are plausible: these allocate what
-/// a page claims to hold.
+/// The pages of a column. The library's decoders allocate memory for the counts that a page claims. So the counts of every page
+/// are checked before the decoders see it.
 struct Pages {
     pages: SerializedPageReader<Chunks>,
     /// Whether definition levels come before the values.
     levels: bool,
-    /// Whether a dictionary has come.
+    /// Whether the dictionary page has been read.
     dictionary: bool,
 }
 
 impl Pages {
     fn check(&mut self, page: &Page) -> Parquet<()> {
         let (bytes, values) = (page.buffer(), page.num_values() as usize);
-        // Levels come before the values.
+        // The number of bytes before the values, which the levels take.
         let before = match page {
             Page::DictionaryPage { .. } => {
                 self.dictionary = true;
@@ -285,7 +286,7 @@ impl Pages {
                 Err(damaged("a page without its dictionary"))
             }
             Encoding::DELTA_BINARY_PACKED | Encoding::DELTA_LENGTH_BYTE_ARRAY => {
-                // The size of a block, the number of its parts, the number of values.
+                // The head: block size, miniblocks per block, number of values.
                 let head = [(); 3].map(|()| varint(&mut rest));
                 match head[2] {
                     Some(claimed) if claimed <= values as u64 => Ok(()),
@@ -293,7 +294,7 @@ impl Pages {
                 }
             }
             other => Err(ParquetError::NYI(format!(
-                "the encoding {other} is not read here; write the column with dictionary or plain encoding"
+                "the encoding {other} is not supported; write the column with dictionary or plain encoding"
             ))),
         }
     }
@@ -323,7 +324,7 @@ impl PageReader for Pages {
     }
 }
 
-/// The parts of a file that its pages are read from.
+/// The file that pages are read from.
 struct Chunks(File);
 
 impl Length for Chunks {
@@ -335,7 +336,8 @@ impl Length for Chunks {
 impl ChunkReader for Chunks {
     type T = BufReader<File>;
 
-    /// Where a page begins: not before its claim is plausible, since the library allocates the unpacked page first.
+    /// A reader at `start`, where a page begins. The page's claimed size is checked first, because the library allocates the
+    /// unpacked page before it reads.
     fn get_read(&self, start: u64) -> Parquet<Self::T> {
         let mut head = Vec::new();
         self.0.get_read(start)?.take(HEAD).read_to_end(&mut head)?;
@@ -350,21 +352,21 @@ impl ChunkReader for Chunks {
     }
 }
 
-/// More than the first three fields of a page's head take.
+/// Bytes to read of a page's head: more than its first three fields take.
 const HEAD: u64 = 24;
 
-/// Snappy needs three bytes for a copy of 64, and pages a little more.
+/// Bytes that a page may unpack to in addition to 64 times its packed size. Snappy needs three bytes for a copy of 64.
 const SLACK: u64 = 1 << 16;
 
-/// What a page's head says about its size, unpacked and packed. The head is a structure in Thrift's compact protocol, whose
-/// first three fields are 32-bit numbers: the page's type and these two.
+/// The size of a page in bytes, unpacked and packed, according to its head. The head is a struct in Thrift's compact protocol.
+/// Its first three fields are 32-bit integers: the page's type, the unpacked size and the packed size.
 fn sizes(mut head: &[u8]) -> Option<(u64, u64)> {
-    /// The next field, a 32-bit number.
+    /// The tag of a 32-bit integer in the field that follows the previous one.
     const NEXT: u8 = 0x15;
     let mut number = || {
         let (field, rest) = head.split_first()?;
         head = rest;
-        // Numbers are signed: the lowest bit is the sign.
+        // Zigzag encoding: the lowest bit is the sign.
         let value = (*field == NEXT).then(|| varint(&mut head))??;
         (value & 1 == 0).then_some(value >> 1)
     };
@@ -372,7 +374,7 @@ fn sizes(mut head: &[u8]) -> Option<(u64, u64)> {
     Some((unpacked, packed))
 }
 
-/// Takes a number of seven bits a byte off the front, the lowest first; the highest bit says that more follow.
+/// Removes a varint from the front of `bytes`: seven bits per byte, the lowest first. The highest bit says that more follow.
 fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for shift in (0..63).step_by(7) {

@@ -1,4 +1,4 @@
-//! Images with labels in memory, one byte a pixel, in the set's own order.
+//! Images with labels in memory: one byte per pixel and channel, in the set's own order.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,31 +10,31 @@ use crate::{Content, Error, Info};
 /// A data set: its description and its two splits.
 #[derive(Clone, Debug)]
 pub struct Dataset {
-    /// What is known about the set.
+    /// The set's entry in the registry.
     pub info: &'static Info,
     /// The training images.
     pub train: Split,
     /// The test images.
     pub test: Split,
-    /// What the images are, and whether that was shown to be the official content.
+    /// A summary of the content, and whether it is verified to be the official one.
     pub content: Content,
 }
 
-/// Images, their labels, and, if the set has them, their groups.
+/// Images, their labels and, if the set has groups, their groups.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Split {
     shape: [usize; 3],
     pixels: Vec<u8>,
     labels: Vec<u16>,
-    /// One an image, or none at all.
+    /// One group per image, or empty.
     groups: Vec<u32>,
 }
 
 impl Split {
-    /// Images of `shape` `(c, h, w)`; `pixels` is `(n, c, h, w)` for the `n` `labels`.
+    /// A split of images of shape `shape`, `(c, h, w)`. `pixels` is `(n, c, h, w)`, where `n` is the number of labels.
     ///
     /// # Panics
-    /// If the number of pixels is not that of the labels times that of an image.
+    /// If the number of pixels is not the number of labels times the product of `shape`.
     pub fn new(shape: [usize; 3], pixels: Vec<u8>, labels: Vec<u16>) -> Self {
         assert_eq!(
             pixels.len(),
@@ -49,11 +49,11 @@ impl Split {
         }
     }
 
-    /// The same images in groups of near-duplicates, as the frames of a film: one number an image, equal inside a group. None
-    /// at all takes the groups away.
+    /// The same images with groups of near-duplicates, such as the frames of a film. `groups` has one number per image, equal
+    /// within a group. An empty list removes the groups.
     ///
     /// # Panics
-    /// If there are neither as many groups as images nor none.
+    /// If `groups` is not empty and its length is not the number of images.
     #[must_use]
     pub fn with_groups(mut self, groups: Vec<u32>) -> Self {
         assert!(
@@ -64,7 +64,7 @@ impl Split {
         self
     }
 
-    /// No images yet, and room for `images` of them.
+    /// An empty split with room for `images` images.
     pub(crate) fn with_capacity(shape: [usize; 3], images: usize) -> Self {
         let pixels = Vec::with_capacity(images * shape.iter().product::<usize>());
         Self {
@@ -82,17 +82,17 @@ impl Split {
         self.groups.extend_from_slice(&other.groups);
     }
 
-    /// Number of images.
+    /// The number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// Whether there is no image.
+    /// Whether the split has no images.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 
-    /// Shape of an image, `(c, h, w)`.
+    /// The shape of an image, `(c, h, w)`.
     pub fn shape(&self) -> [usize; 3] {
         self.shape
     }
@@ -105,7 +105,7 @@ impl Split {
     /// The pixels of one image, `(c, h, w)`.
     ///
     /// # Panics
-    /// If there is no image `index`, as in the methods below that take indices.
+    /// If there is no image `index`. All methods below that take indices panic in the same way.
     pub fn image(&self, index: usize) -> &[u8] {
         let size = self.shape.iter().product::<usize>();
         &self.pixels[index * size..][..size]
@@ -116,7 +116,7 @@ impl Split {
         self.labels[index].into()
     }
 
-    /// The labels that there are.
+    /// The labels that occur.
     pub fn classes(&self) -> BTreeSet<u32> {
         self.labels.iter().map(|&label| label.into()).collect()
     }
@@ -139,11 +139,11 @@ impl Split {
 
     /// All labels, one byte each, for checksums.
     pub(crate) fn label_bytes(&self) -> Vec<u8> {
-        // No registered set has more than 256 classes, which a test of the registry holds.
+        // No registered set has more than 256 classes; a test of the registry checks this.
         self.labels.iter().map(|&label| label as u8).collect()
     }
 
-    /// The images `indices` as numbers in `[0, 1]` (`pixel / 255`), `(n, c, h, w)`.
+    /// The images `indices`: `(n, c, h, w)`, values in `[0, 1]` (`pixel / 255`).
     pub fn images(&self, indices: &[usize]) -> Vec<f32> {
         let mut out = Vec::with_capacity(indices.len() * self.shape.iter().product::<usize>());
         for &index in indices {
@@ -180,7 +180,7 @@ impl Split {
         }
     }
 
-    /// A random class-balanced subset of `n` images, in the order they have here.
+    /// A random class-balanced subset of `n` images, in their old order.
     ///
     /// # Errors
     /// If there are fewer than `n` images.
@@ -188,8 +188,8 @@ impl Split {
         Ok(self.select(&self.balanced(n, stream)?))
     }
 
-    /// The indices of [`Split::subset`], ascending: the classes take turns in a random order, each giving one of its images
-    /// at random, until `n` are had; so class counts differ by at most one, unless a class has run out of images.
+    /// The indices of [`Split::subset`], ascending. The classes take turns in a random order. Each gives one of its images at
+    /// random, until there are `n`. So class counts differ by at most one, unless a class runs out of images.
     ///
     /// # Errors
     /// If there are fewer than `n` images.
@@ -227,7 +227,7 @@ impl Split {
 }
 
 impl fmt::Debug for Split {
-    /// The pixels are left out: there are millions.
+    /// Leaves out the pixels: there are millions.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Split")
             .field("shape", &self.shape)

@@ -1,4 +1,4 @@
-//! Both layouts on disk in miniature, and everything that can be wrong with their files.
+//! Small sets in both layouts of CIFAR-10, and the faults that their files can have.
 
 use std::fs;
 use std::io::Cursor;
@@ -19,7 +19,7 @@ use crate::{
     encoded, find,
 };
 
-/// CIFAR-10 as the registry has it, but with 10 training and 4 test images.
+/// The registry's CIFAR-10, reduced to 10 training and 4 test images.
 static SMALL: Info = small(&[Layout::Records, Layout::Parquet(Codec::Png)], &[]);
 static SMALL_JPEG: Info = small(&[Layout::Parquet(Codec::Jpeg)], &[]);
 
@@ -210,7 +210,7 @@ fn original_pixels_are_preferred_to_jpeg() {
     read(&SMALL_JPEG, Some(root.path())).unwrap();
 }
 
-/// What a test does to a folder, and what the message must then name besides the way to get the set.
+/// A change to a folder, and the expected parts of the message besides the way to get the set.
 type Damage = (fn(&Path), &'static [&'static str]);
 
 #[test]
@@ -361,7 +361,7 @@ fn a_fault_in_the_parquet_files_is_told_with_its_file() {
     }
 }
 
-/// The head of a PNG image that claims a size, so many bits a channel and a type of colours, and nothing behind it.
+/// The head of a PNG image with the given size, bits per channel and colour type, and no image data.
 fn claiming(size: [u32; 2], bits: u8, colours: u8) -> Vec<u8> {
     let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
     png.extend(size.map(u32::to_be_bytes).concat());
@@ -369,7 +369,8 @@ fn claiming(size: [u32; 2], bits: u8, colours: u8) -> Vec<u8> {
     png
 }
 
-/// A set of its own name that is damaged is not said to be absent; somebody else's images are not said to be damaged.
+/// A damaged file in a folder with the set's name is reported as damaged, not as absent. In other folders it may belong to
+/// another set, so nothing is said about damage.
 #[test]
 fn a_wrong_first_image_is_a_fault_in_a_folder_of_the_sets_name_alone() {
     for (folder, named) in [("cifar10", true), ("data", false), ("", false)] {
@@ -392,7 +393,7 @@ fn a_wrong_first_image_is_a_fault_in_a_folder_of_the_sets_name_alone() {
     }
 }
 
-/// Anybody's table may lie in the data folder, where some layouts are looked for, too.
+/// Some layouts are searched in the data folder itself, where unrelated tables may lie.
 #[test]
 fn a_table_of_something_else_is_no_damaged_set() {
     let root = tempfile::tempdir().unwrap();
@@ -401,7 +402,7 @@ fn a_table_of_something_else_is_no_damaged_set() {
     assert!(matches!(found, Presence::NotFound { .. }), "{found}");
 }
 
-/// Somebody who has the set is not told that it is not there.
+/// A truncated set is reported as damaged, not as absent.
 #[test]
 fn a_damaged_set_is_not_an_absent_one() {
     let root = tempfile::tempdir().unwrap();
@@ -439,7 +440,7 @@ fn a_damaged_parquet_directory_is_an_error_or_harmless() {
     let path = root.path().join("test-00000-of-00001.parquet");
     write_shard(&path, "img", &rows(10..14, ImageFormat::Png));
     let whole = fs::read(&path).unwrap();
-    // The directory stands at the end, before its length and the magic number.
+    // The directory is at the end, before its length and the magic number.
     let tail = whole.len() - 8;
     let length = u32::from_le_bytes(whole[tail..tail + 4].try_into().unwrap()) as usize;
     for place in tail - length..whole.len() {
@@ -510,7 +511,7 @@ fn wrong_contents_are_told_by_their_checksums() {
     );
 }
 
-/// An image of a single colour, and one that is there twice: `record` with other pixels.
+/// `record` with other pixels: blank before index 12, and at index 13 a copy of record 3 under its own label.
 fn blanked(index: usize) -> Vec<u8> {
     let mut record = match index {
         13 => record(3),
@@ -523,7 +524,7 @@ fn blanked(index: usize) -> Vec<u8> {
     record
 }
 
-/// CIFAR-10 in miniature whose official files are those of [`write_batches`].
+/// The small CIFAR-10, verified by `sums`, the SHA-1 of the files of [`write_batches`].
 fn with_batches(sums: Vec<String>) -> &'static Info {
     let sums: Vec<&'static str> = sums.into_iter().map(|sum| &*sum.leak()).collect();
     Box::leak(Box::new(Info {
@@ -550,7 +551,7 @@ fn content_is_verified_by_the_sums_of_the_official_files_in_any_layout() {
     assert_eq!(contents[0], contents[1]);
     assert_eq!(contents[0].images, 14);
 
-    // Labels are as ever, and no sum of the registry covers these pixels.
+    // The labels are unchanged, and no checksum of the registry covers these pixels.
     let other: Vec<u8> = (10..14).flat_map(blanked).collect();
     fs::write(batches.path().join("test_batch.bin"), other).unwrap();
     let found = read(info, Some(batches.path())).unwrap().content;
@@ -563,7 +564,7 @@ fn content_is_verified_by_the_sums_of_the_official_files_in_any_layout() {
     assert_eq!((found.verified, found.blank, found.repeated), (false, 1, 2));
 }
 
-/// The official CIFAR-10 files in miniature, packed, and a set that only its archive proves.
+/// Writes the small official files and an archive of them. Returns a set that only the archive can verify.
 fn archived(root: &Path) -> &'static Info {
     write_batches(&root.join("cifar-10-batches-bin"));
     let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Default::default()));
@@ -606,7 +607,7 @@ fn what_comes_out_of_a_verified_archive_is_verified_until_it_changes() {
     fetched = fetch();
     assert!(fetched.verified && verified());
     assert_eq!(fs::read(folder.join("test_batch.bin")).unwrap(), whole);
-    // Without it nothing is downloaded for a set that can be read, and nothing is claimed.
+    // Without the archive, nothing is downloaded for a set that can be read, and it stays unverified.
     fs::write(folder.join("test_batch.bin"), &other).unwrap();
     fs::remove_file(root.path().join(info.archives[0].file)).unwrap();
     fetched = fetch();

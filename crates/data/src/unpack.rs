@@ -1,4 +1,4 @@
-//! Walks through the files in an archive, whatever it is packed with.
+//! Visits the files in an archive, whatever its format.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
@@ -9,20 +9,20 @@ use zip::ZipArchive;
 
 use crate::Error;
 
-/// Is called with every regular file in an archive: its path in there and its contents.
+/// A callback for every regular file in an archive. Its arguments are the path in the archive and the contents.
 pub(crate) type Visit<'a> = dyn FnMut(&Path, &[u8]) -> Result<(), Error> + 'a;
 
-/// The most bytes that one file in an archive may unpack to; the largest official one has an eighth of it.
+/// The most bytes that one file in an archive may unpack to. The largest official file has an eighth of this.
 const LARGEST: u64 = 1 << 28;
 
-/// An archive of photographs hardly shrinks them: more than this times its own length, and [`SLACK`], is no such archive.
+/// An archive may unpack to this many times its length, plus [`SLACK`]. Photographs hardly shrink when they are packed.
 const SWELLING: u64 = 20;
 
-/// What an archive of a few small files may unpack to on top of that.
+/// The extra bytes that an archive may unpack to; needed for archives of a few small files.
 const SLACK: u64 = 1 << 20;
 
-/// Visits the files in `file`, an archive that is called `name`: `.zip`, `.tar.gz` or `.tgz`. Any other name is that of a
-/// file which is not packed: this is the one file in it. `broken` makes the error of an archive that cannot be read.
+/// Visits the files in the archive `file`. Its format depends on the ending of `name`: `.zip`, `.tar.gz` or `.tgz`. A file with
+/// any other name is not an archive; it is visited itself. `broken` makes the error for an archive that cannot be read.
 pub(crate) fn walk(
     file: &Path,
     name: &str,
@@ -60,14 +60,16 @@ pub(crate) fn walk(
     Ok(())
 }
 
-/// The contents of a file in an archive, of which `left` bytes may still be unpacked.
+/// The contents of a file in an archive. `left` is the number of bytes that may still be unpacked.
 fn whole(entry: &mut impl Read, left: &mut u64) -> io::Result<Vec<u8>> {
     let most = LARGEST.min(*left);
     let mut contents = Vec::new();
     entry.take(most + 1).read_to_end(&mut contents)?;
     *left = left.saturating_sub(contents.len() as u64);
     if contents.len() as u64 > most {
-        return Err(io::Error::other("it unpacks to more than photographs can"));
+        return Err(io::Error::other(
+            "it unpacks to more data than photographs need",
+        ));
     }
     Ok(contents)
 }

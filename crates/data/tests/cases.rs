@@ -1,5 +1,5 @@
-//! Damaged and hostile files, which lie beside the folder that BRINK_DATA names: each gives the one message that is right,
-//! and none takes memory for what it claims. Without them the test says that it was skipped.
+//! Damaged and hostile Parquet files, in a folder `cases` beside the data folder in BRINK_DATA. Each must give the expected
+//! message, and must not make the reader allocate the memory that it claims. Without the folder the test is skipped, and says so.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,14 +14,13 @@ fn cases() -> Option<PathBuf> {
     let cases = root.map(|root| root.join("../cases/parquet"));
     let found = cases.filter(|cases| cases.is_dir());
     if found.is_none() {
-        let line =
-            "skipped: damaged Parquet files. BRINK_DATA names no folder with `cases` beside it\n";
+        let line = "skipped: damaged Parquet files. Set BRINK_DATA to a data folder with a folder `cases` beside it\n";
         std::io::stderr().write_all(line.as_bytes()).unwrap();
     }
     found
 }
 
-/// What is said about a file that stands for the training images of CIFAR-10: the original, or of a file of JPEG images the copy.
+/// The message for a file in place of CIFAR-10's training images. A file `jpeg_*` takes the place of the JPEG copy's images.
 fn message(file: &Path) -> String {
     let name = file.file_name().unwrap().to_str().unwrap();
     let id = match name.starts_with("jpeg_") {
@@ -36,7 +35,7 @@ fn message(file: &Path) -> String {
     let message = open(id, Some(root.path())).unwrap_err().to_string();
     let fault = message.strip_prefix(&format!("{}: ", shard.display()));
     let fault = fault.unwrap_or_else(|| panic!("{name}: the file is not named: {message}"));
-    let (fault, way_out) = fault.split_once(". To get it anew, ").unwrap();
+    let (fault, way_out) = fault.split_once(". To get it again, ").unwrap();
     assert!(
         way_out.starts_with(id.info().how_to_get),
         "{name}: {way_out}"
@@ -44,7 +43,7 @@ fn message(file: &Path) -> String {
     fault.to_owned()
 }
 
-/// The most memory that this process has had, in MiB, where the system tells.
+/// The peak memory of this process in MiB; 0 if the system does not say.
 fn most_memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -66,7 +65,7 @@ fn every_damaged_file_gets_its_message() {
         let name = file.file_stem().unwrap().to_str().unwrap();
         writeln!(said, "{name}: {}", message(file)).unwrap();
     }
-    // One of them claims 20,000 x 20,000 pixels, one 64 GiB of colour profile.
+    // One file claims 20,000 x 20,000 pixels, another a colour profile of 64 GiB.
     let taken = most_memory() - before;
     assert!(taken < 100, "{taken} MiB");
     insta::assert_snapshot!(said);

@@ -1,5 +1,4 @@
-//! The sets that are too large to be embedded, read from the folder that BRINK_DATA names. What is not there cannot be
-//! tested, and the tests say so.
+//! The sets that are too large to embed, read from the data folder in BRINK_DATA. Tests of missing sets are skipped, and say so.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
@@ -9,13 +8,13 @@ use data::{Dataset, Id, Presence, Split, binary_records, find, open};
 use spec::Stream;
 use spec::checked::Minority;
 
-/// Says what is skipped. Tests that pass have what they print swallowed, but not what they write.
+/// Says what is skipped. Unlike `eprintln!`, a direct write is shown for tests that pass.
 fn skipped(what: &str) {
     let line = format!("skipped: {what}\n");
     std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
-/// The data folder, if it is named and holds the set; else a line says what is skipped.
+/// The data folder, if it is set and holds the data set. Otherwise prints what is skipped.
 fn root(id: Id) -> Option<PathBuf> {
     let root = std::env::var_os("BRINK_DATA").map(PathBuf::from);
     match find(id, root.as_deref()) {
@@ -71,15 +70,15 @@ fn the_jpeg_copy_of_cifar10_is_close_to_the_original() {
     };
     let copy = set.train.take(original.len());
     assert!((0..original.len()).all(|index| original.label(index) == copy.label(index)));
-    // Pillow, an independent decoder, measured a mean absolute error of 5.8 grey levels. Images that are shifted, transposed, or
-    // have their channels swapped are much further apart.
+    // With Pillow, an independent decoder, the mean absolute difference is 5.8 grey levels. It is much larger for images that are
+    // shifted or transposed, or have swapped channels.
     let pairs = original.pixels().iter().zip(copy.pixels());
     let total: u64 = pairs.map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
     let mean = total as f64 / original.pixels().len() as f64;
     assert!((mean - 5.8).abs() < 0.05, "mean absolute difference {mean}");
 }
 
-/// How many images each class has.
+/// The number of images per class.
 fn counts(split: &Split) -> Vec<usize> {
     let mut counts = vec![0; 256];
     for index in 0..split.len() {
@@ -88,7 +87,7 @@ fn counts(split: &Split) -> Vec<usize> {
     counts
 }
 
-/// Four pixels of an image: the upper left red one, a green one, the lower right blue one, a red one.
+/// Four pixel values of an image: red at the upper left, a green one, blue at the lower right, and another red one.
 fn probe(split: &Split, index: usize) -> [u8; 4] {
     let [_, side, _] = split.shape();
     let at = |c, y, x| split.image(index)[(c * side + y) * side + x];
@@ -100,10 +99,10 @@ fn probe(split: &Split, index: usize) -> [u8; 4] {
     ]
 }
 
-/// Pillow 13's pixels of one image as [`probe`] takes them, with the image's index and label.
+/// The index and the label of an image, and its [`probe`] values from Pillow 13.
 type Probe = (usize, u32, [u8; 4]);
 
-/// Compares images with Pillow's, whose pixels may be so many levels off.
+/// Compares images with Pillow's. Pixels may differ by at most `levels`.
 fn assert_pixels(split: &Split, probes: [Probe; 3], levels: u8) {
     for (index, label, pixels) in probes {
         assert_eq!(split.label(index), label, "image {index}");
@@ -134,7 +133,7 @@ fn thinned_gtsrb_has_its_pixels_and_its_tracks() {
     ];
     assert_pixels(&set.train, train, 0);
     assert_pixels(&set.test, test, 0);
-    // The fewest and the most: class 0 and class 2.
+    // Class 0 has the fewest images, class 2 the most.
     let (train, test) = (counts(&set.train), counts(&set.test));
     assert_eq!(
         [train[0], train[2], train[42], test[0], test[2]],
@@ -174,7 +173,7 @@ fn the_thinned_copy_is_every_second_frame_of_gtsrb() {
     };
     let set = open(Id::Gtsrb, Some(&root)).unwrap();
     let thinned = open(Id::GtsrbThinned, Some(&root)).unwrap();
-    // Tracks have 30 frames but one, which lacks the last.
+    // Tracks have 30 frames, except for one that lacks the last.
     let mut frames = HashMap::new();
     let mut even = Vec::new();
     for index in 0..set.train.len() {
@@ -194,7 +193,7 @@ fn small_flowers_are_enlarged_as_pillow_does() {
         return;
     };
     let set = open(Id::Flowers102Small, Some(&root)).unwrap();
-    // What JPEG decoders differ by.
+    // JPEG decoders differ by this much.
     let levels = 5;
     let train = [
         (0, 76, [56, 131, 199, 178]),

@@ -1,4 +1,4 @@
-//! Subsets, batches and augmentation: what holds for every split and every random stream.
+//! Properties of subsets, batches and augmentation that hold for every split and every random stream.
 
 use std::num::NonZeroUsize;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use spec::Stream;
 use spec::checked::Minority;
 
-/// A split of 2x3x4 images whose pixels tell them apart.
+/// A split of 2x3x4 images. Their pixels identify them.
 fn split(labels: Vec<u16>) -> Split {
     let pixels = (0..labels.len() * 24)
         .map(|i| (i * 7 % 251) as u8)
@@ -61,7 +61,7 @@ proptest! {
         let again = all.hold_out(share, &mut Stream::new(seed));
         prop_assert_eq!((&rest, &held), (&again.0, &again.1));
 
-        // Images are told apart by their pixels: every one is in one of the two, in the old order.
+        // Every image, identified by its pixels, must be in one of the two parts, in the old order.
         let in_order = |part: &Split| -> Vec<usize> {
             let mut from = 0;
             (0..part.len()).map(|index| {
@@ -145,7 +145,7 @@ proptest! {
     }
 }
 
-/// `image` (2, 3, 4), padded by `pad` and cut at `down`, `right`, written as plainly as can be.
+/// Pads `image` (2, 3, 4) by `pad` and crops it at `down`, `right`, in the simplest way.
 fn cut(image: &[f32], pad: usize, down: usize, right: usize) -> Vec<f32> {
     let (height, width) = (3 + 2 * pad, 4 + 2 * pad);
     let mut padded = vec![0.0; 2 * height * width];
@@ -217,7 +217,7 @@ fn orders_and_subsets_are_the_same_for_ever() {
     let batches = Batches::new(6, NonZeroUsize::new(4).unwrap(), &Stream::new(7));
     let all = split((0..40).map(|i| i % 10).collect());
     let chosen = all.balanced(12, &mut Stream::new(7)).unwrap();
-    // Records of finished runs rest on these: a change here makes them unrepeatable.
+    // Records of finished runs depend on these values. If they change, old runs cannot be repeated.
     assert_eq!(batches.epoch(0), [vec![2, 3, 1, 4], vec![5, 0]]);
     assert_eq!(chosen, [0, 1, 2, 3, 4, 5, 7, 19, 28, 30, 34, 36]);
 

@@ -1,7 +1,7 @@
-//! Damage to files, the same for the same seed: what disks, networks and people do to bytes.
+//! Damages files as disks, networks and people do, reproducibly from a fixed seed.
 //!
-//! A reader must answer any bytes with an error or with a result of the right shape: no panic, and no memory or time out of proportion.
-//! Each crate that reads a file has a test called `fuzz` that damages whole files and reads them:
+//! For any bytes, a reader must return an error or a result of the right shape. It must not panic, or take too much memory or
+//! time. Each crate that reads files has a test called `fuzz` that damages valid files and reads them:
 //!
 //! ```
 //! for mut dice in fuzz::rounds(100) {
@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 
 use spec::Stream;
 
-/// The environment variable that says for how many seconds each test goes on.
+/// The environment variable with the duration of each test, in seconds.
 pub const SECONDS: &str = "BRINK_FUZZ_SECONDS";
 
-/// A random stream for each round: `usual` rounds, or as many as fit into the seconds of [`SECONDS`], which are then counted on standard
-/// error.
+/// A random stream for each round. There are `usual` rounds; or if [`SECONDS`] is set, as many as fit, and their number is
+/// printed on standard error.
 ///
-/// Round `n` is the same in every run, however long it is.
+/// Round `n` is the same in every run, however long the run is.
 pub fn rounds(usual: usize) -> impl Iterator<Item = Stream> {
     let seconds = std::env::var(SECONDS).ok();
     let seconds: Option<u64> = seconds.and_then(|seconds| seconds.parse().ok());
@@ -39,7 +39,7 @@ pub fn rounds(usual: usize) -> impl Iterator<Item = Stream> {
         .map(move |round| root.split(&round.to_string()))
 }
 
-/// Numbers that lengths, counts and offsets are wrong by.
+/// Extreme values for lengths, counts and offsets.
 const NUMBERS: [u64; 8] = [
     0,
     1,
@@ -51,8 +51,8 @@ const NUMBERS: [u64; 8] = [
     u64::MAX,
 ];
 
-/// `bytes` with one to four damages: bits and bytes that flip, runs that are lost, doubled or blank, an early end, and numbers that
-/// are far off.
+/// A copy of `bytes` with one to four kinds of damage: flipped bits and bytes; lost, repeated or overwritten runs; an early end;
+/// extreme numbers.
 pub fn damaged(bytes: &[u8], dice: &mut Stream) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for _ in 0..=dice.below(4) {
@@ -64,7 +64,7 @@ pub fn damaged(bytes: &[u8], dice: &mut Stream) -> Vec<u8> {
     bytes
 }
 
-/// Bytes that formats give a meaning: ends of ranges, brackets, digits, and opcodes of Python's pickles.
+/// Bytes with a meaning in common formats: ends of ranges, brackets, digits, and opcodes of Python's pickles.
 const SPECIAL: &[u8] = b"\0\x01\x7f\x80\xff().}]tueRQbq019{[\",:-e\x85\x86\x8a\x8b\x94\x95";
 
 fn damage(bytes: &mut Vec<u8>, dice: &mut Stream) {

@@ -96,7 +96,7 @@ fn missing(name: &str, strangers: &[&str], all: usize) -> String {
         Some(near) => format!("; the nearest name is `{near}`"),
         None if strangers.is_empty() => String::new(),
         None => format!(
-            "; it has {}, which the network does not have",
+            "; the weights have {}, which the network does not have",
             list(strangers)
         ),
     };

@@ -141,7 +141,7 @@ fn truncated_files_are_refused() {
         let (_folder, path) = file("weights.pth", &bytes[..length]);
         let error = refused(&path);
         assert!(
-            error.contains("not a whole zip archive of PyTorch's"),
+            error.contains("not a whole PyTorch zip archive"),
             "{length} bytes: {error}"
         );
     }
@@ -313,7 +313,7 @@ fn the_cause_of_a_difference_is_named() {
     let strangers = ["first_layer.gain", "second_layer.gain"].map(shortcut);
     assert_eq!(
         cause(Weights::from_tensors(strangers)),
-        "`conv1.weight` is missing; it has `first_layer.gain`, `second_layer.gain`, which the network does not have"
+        "`conv1.weight` is missing; the weights have `first_layer.gain`, `second_layer.gain`, which the network does not have"
     );
 }
 

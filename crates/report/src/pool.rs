@@ -210,7 +210,7 @@ impl<'a> Block<'a> {
 
     /// Which sets are smaller or end earlier than the paper's, where no title says that all do.
     pub fn reduced(&self, scale: Scale) -> Option<String> {
-        if scale == Scale::Desk {
+        if scale != Scale::PAPER {
             return None;
         }
         let mut parts: BTreeMap<String, Vec<String>> = BTreeMap::new();

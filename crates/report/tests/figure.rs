@@ -13,7 +13,7 @@ use verify::{Images, Layout};
 
 fn figure(records: &Records) -> Figure {
     Report::Table3
-        .build(records, Scale::Desk, &[])
+        .build(records, Scale::DESK, &[])
         .figures
         .remove(0)
         .1
@@ -183,7 +183,7 @@ fn every_curve_of_a_panel_looks_different() {
 #[test]
 fn pruning_has_a_figure_too() {
     let figure = Report::Figure3
-        .build(&everything(), Scale::Desk, &[])
+        .build(&everything(), Scale::DESK, &[])
         .figures
         .remove(0)
         .1;
@@ -201,7 +201,7 @@ fn pruning_has_a_figure_too() {
 }
 
 fn pruning(records: &Records) -> Rates {
-    let mut figures = Report::Figure3.build(records, Scale::Desk, &[]).figures;
+    let mut figures = Report::Figure3.build(records, Scale::DESK, &[]).figures;
     match figures.remove(0).1 {
         Figure::Rates(rates) => rates,
         other => panic!("{other:?} instead of rates"),
@@ -249,7 +249,7 @@ fn pruning_shows_single_rates_too() {
 
 #[test]
 fn convergence_has_two_plots_a_target() {
-    let document = Report::Convergence.build(&everything(), Scale::Desk, &[]);
+    let document = Report::Convergence.build(&everything(), Scale::DESK, &[]);
     let (_, figure) = &document.figures[0];
     let Figure::Lines(lines) = figure else {
         panic!("lines")

@@ -30,7 +30,7 @@ fn set(body: &str) -> Option<String> {
 #[test]
 fn tables_compile_and_stay_on_the_page() {
     for report in Report::ALL {
-        let document = report.build(&everything(), Scale::Desk, &[]);
+        let document = report.build(&everything(), Scale::DESK, &[]);
         let Some(log) = set(&document.render(Markup::Latex)) else {
             let line = b"skipped: no pdflatex with booktabs and adjustbox here\n";
             return std::io::stderr().write_all(line).unwrap();

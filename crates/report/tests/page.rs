@@ -21,7 +21,7 @@ fn whole() -> String {
     let records = everything();
     let mut documents: Vec<(Report, Document)> = Report::ALL
         .into_iter()
-        .map(|report| (report, report.build(&records, Scale::Desk, &[])))
+        .map(|report| (report, report.build(&records, Scale::DESK, &[])))
         .collect();
     let images = Images::new([1, 2, 2], vec![0.1, 0.2, 0.3, 0.4]).unwrap();
     let title = "A sample (desk scale)";
@@ -40,7 +40,7 @@ fn render(records: &Records, documents: &[(Report, Document)]) -> String {
         })
         .collect();
     let journal = json!({"grid": "configs/a.yaml", "note": "</script><b>&"});
-    page("Brink", Scale::Desk, &sections, &journal).unwrap()
+    page("Brink", Scale::DESK, &sections, &journal).unwrap()
 }
 
 /// The JSON of a `<script>` with this id.
@@ -137,7 +137,7 @@ fn the_scale_is_in_every_heading_and_nothing_breaks_out() {
     let mut target = fashion();
     target.dataset_title = "</script><img src=x onerror=alert(1)> & \"B\"".into();
     let records = grid(&[target, cifar("resnet18")]);
-    let document = Report::Table3.build(&records, Scale::Desk, &[]);
+    let document = Report::Table3.build(&records, Scale::DESK, &[]);
     let html = render(&records, &[(Report::Table3, document)]);
     assert!(!html.contains("<img"), "names are escaped");
     assert_eq!(html.matches("</script>").count(), 3, "and close no script");
@@ -155,7 +155,7 @@ fn the_scale_is_in_every_heading_and_nothing_breaks_out() {
 #[test]
 fn tables_name_their_rows_and_columns() {
     let records = grid(&[cifar("resnet18")]);
-    let document = Report::Table3.build(&records, Scale::Paper, &[]);
+    let document = Report::Table3.build(&records, Scale::PAPER, &[]);
     let html = render(&records, &[(Report::Table3, document)]);
     let html = html.replace(" (desk scale)", "");
     // What a block is about stands above its rows, and nothing else does for another row.

@@ -12,7 +12,7 @@ use store::{Content, Measured, SetRecord};
 use verify::{Difference, Pixels, Rate};
 
 fn build(report: Report, records: &Records) -> Document {
-    report.build(records, Scale::Desk, &[])
+    report.build(records, Scale::DESK, &[])
 }
 
 fn shown(report: Report) -> String {
@@ -168,12 +168,12 @@ fn every_report_can_be_written_and_says_its_scale() {
     let records = everything();
     let folder = tempfile::tempdir().unwrap();
     for report in Report::ALL {
-        for (scale, suffix) in [(Scale::Desk, " (desk scale)"), (Scale::Paper, "")] {
+        for (scale, suffix) in [(Scale::DESK, " (desk scale)"), (Scale::PAPER, "")] {
             let document = report.build(&records, scale, &[]);
             let tables = document.tables.iter().chain([&document.data]);
             for table in tables {
                 assert!(table.title.ends_with(suffix), "{}", table.title);
-                assert_eq!(table.title.contains("scale"), scale == Scale::Desk);
+                assert_eq!(table.title.contains("scale"), scale == Scale::DESK);
                 for row in &table.rows {
                     assert_eq!(row.cells.len(), table.columns.len(), "{}", table.title);
                 }

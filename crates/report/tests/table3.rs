@@ -9,7 +9,7 @@ use spec::Scale;
 use store::TargetRecord;
 
 fn build(records: &Records) -> Document {
-    Report::Table3.build(records, Scale::Desk, &[])
+    Report::Table3.build(records, Scale::DESK, &[])
 }
 
 /// The first command's table: no data but the embedded.
@@ -19,7 +19,7 @@ fn first() -> Document {
         reason: "its files were not found".into(),
         command: "runner data fetch cifar10".into(),
     };
-    Report::Table3.build(&grid(&[fashion()]), Scale::Desk, &[missing])
+    Report::Table3.build(&grid(&[fashion()]), Scale::DESK, &[missing])
 }
 
 #[test]
@@ -81,12 +81,12 @@ fn the_scale_is_in_every_title() {
         titles
     };
     assert!(
-        titles(Scale::Desk)
+        titles(Scale::DESK)
             .iter()
             .all(|title| title.ends_with(" (desk scale)"))
     );
     assert!(
-        titles(Scale::Paper)
+        titles(Scale::PAPER)
             .iter()
             .all(|title| !title.contains("scale"))
     );
@@ -107,13 +107,13 @@ fn sets_smaller_than_the_papers_are_named_at_paper_scale() {
         };
         set.asked = 16;
     }
-    insta::assert_snapshot!(note(&records, Scale::Paper).unwrap());
+    insta::assert_snapshot!(note(&records, Scale::PAPER).unwrap());
     // The titles say it of all sets.
-    assert_eq!(note(&records, Scale::Desk), None);
+    assert_eq!(note(&records, Scale::DESK), None);
     for set in &mut records.sets {
         (set.asked, set.iterations_cap) = (150, 10_000);
     }
-    assert_eq!(note(&records, Scale::Paper), None);
+    assert_eq!(note(&records, Scale::PAPER), None);
 }
 
 /// The cells of one row of the first table: that of `lr` in the block of this name.

@@ -28,7 +28,7 @@ pub struct Cli {
     /// The grid to run.
     #[command(flatten)]
     pub chosen: Option<Chosen>,
-    /// Only steps whose name matches, e.g. --only 'fashion-mnist/*/ours/*'; and what they need.
+    /// Only steps whose name matches, e.g. --only 'cifar10-resnet18/ours/*'; and what they need.
     #[arg(long, value_name = "GLOB")]
     pub only: Option<String>,
     /// How to run it.
@@ -41,6 +41,14 @@ pub struct Cli {
 pub enum Command {
     /// List the steps of a grid, done and to do.
     Plan(Selected),
+    /// Print a grid with its includes, presets, scale and --set resolved, as YAML that can be run again.
+    Show {
+        #[command(flatten)]
+        chosen: Chosen,
+        /// Say of each value where it is from.
+        #[arg(long)]
+        origins: bool,
+    },
     /// Count what is done of a grid.
     Status(Selected),
     /// Check records, weights and samples of a grid: checksums, contradictions, and whether they belong to the grid.
@@ -107,9 +115,9 @@ pub struct Chosen {
     /// The grid file.
     #[arg(value_name = "CONFIG.yaml")]
     pub config: PathBuf,
-    /// `desk` (minutes) or `paper` (the paper's own numbers).
-    #[arg(long, default_value_t)]
-    pub scale: Scale,
+    /// `desk` (minutes), `paper` (the paper's own numbers) or a scale of the grid's own [default: desk].
+    #[arg(long)]
+    pub scale: Option<Scale>,
     /// Change a field of the grid, e.g. --set generators.ours.samples=60; may be repeated.
     #[arg(long, value_name = "PATH=VALUE")]
     pub set: Vec<String>,
@@ -157,8 +165,8 @@ impl Chosen {
     pub fn command(&self) -> String {
         let mut words = vec!["runner".to_owned(), self.config.display().to_string()];
         let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
-        if self.scale != Scale::default() {
-            option("--scale", self.scale.to_string());
+        if let Some(scale) = self.scale.filter(|scale| *scale != Scale::default()) {
+            option("--scale", scale.to_string());
         }
         for change in &self.set {
             option("--set", key::without_secret(change));
@@ -208,7 +216,7 @@ pub struct Overwrite {
 pub struct Selected {
     #[command(flatten)]
     pub chosen: Chosen,
-    /// Only steps whose name matches, e.g. --only 'fashion-mnist/*/ours/*'; and what they need.
+    /// Only steps whose name matches, e.g. --only 'cifar10-resnet18/ours/*'; and what they need.
     #[arg(long, value_name = "GLOB")]
     pub only: Option<String>,
 }

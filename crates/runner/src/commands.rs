@@ -7,6 +7,7 @@ mod inputs;
 mod list;
 mod outline;
 mod report;
+mod show;
 
 use anyhow::{Context, anyhow};
 
@@ -21,6 +22,7 @@ use crate::signal::Signal;
 pub fn run(cli: Cli, signal: &Signal) -> anyhow::Result<()> {
     match cli.command {
         Some(Command::Plan(selected)) => outline::plan(&selected),
+        Some(Command::Show { chosen, origins }) => show::run(&chosen, origins),
         Some(Command::Status(selected)) => outline::status(&selected),
         Some(Command::Check(selected)) => check::run(&selected),
         Some(Command::Table(made)) => report::table(&made),
@@ -38,7 +40,7 @@ pub fn run(cli: Cli, signal: &Signal) -> anyhow::Result<()> {
                 .or_refuse()?;
             if let Some(isa) = cli.how.isa.filter(|isa| !isa.force()) {
                 return Err(anyhow!(
-                    "--isa {isa}: this processor has it not; leave the option out"
+                    "--isa {isa}: this processor does not support it; leave the option out"
                 ))
                 .or_refuse();
             }

@@ -7,26 +7,28 @@ mod init;
 pub mod key;
 mod name;
 mod normalization;
+mod presets;
+mod targets;
 mod text;
 
 use std::path::Path;
 
-use anyhow::{Context, anyhow};
+use anyhow::bail;
 use generators::probe;
 use models::{Model, train::Training};
 use report::Report;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
-use spec::checked::{Count, Minority, NonEmpty, Positive, Repeats, Share, Side};
-use spec::{
-    Scale,
-    yaml::{Document, Place, Sweep},
-};
+use spec::checked::{Count, Minority, Positive, Repeats, Share, Side};
+use spec::schema::{Shape, shape};
+use spec::yaml::{self, Document, Fault, Node, Sweep, Value};
+use spec::{Scale, nearest};
 
 pub use init::{Head, Init, Sha256};
 pub use key::Key;
 pub use name::Name;
 pub use normalization::Normalization;
+pub use targets::Targets;
 
 /// A grid: every target, protected by every generator, changed by every attack, asked again.
 #[derive(Serialize, Deserialize)]
@@ -51,7 +53,7 @@ pub struct Grid {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head_balance: Option<Minority>,
     /// The models to protect.
-    pub targets: NonEmpty<Target>,
+    pub targets: Targets,
     /// What makes the sensitive samples.
     #[serde(default)]
     pub generators: Vec<generators::Spec>,
@@ -70,20 +72,16 @@ pub struct Grid {
     /// Times that each attack is run, each with its own data order.
     #[serde(default = "five")]
     pub attack_seeds: Repeats,
-    /// What is different at desk scale, each as `path=value`; `--set` comes after it.
-    #[serde(default)]
-    pub desk: Vec<String>,
     /// Where it was read from.
     #[serde(skip)]
     source: Option<Source>,
 }
 
-/// A grid file, and what was changed of it.
+/// A grid file as it was read.
 struct Source {
     name: String,
+    scale: Scale,
     document: Document,
-    /// Each `path=value`.
-    changes: Vec<String>,
 }
 
 /// A model to protect.
@@ -172,13 +170,6 @@ impl Target {
     }
 }
 
-/// What of a grid file says how to read the rest of it.
-#[derive(Deserialize)]
-struct Desk {
-    #[serde(default)]
-    desk: Vec<String>,
-}
-
 /// Reports, each once: a second one would be written over the first.
 fn distinct<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Report>, D::Error> {
     let reports = Vec::<Report>::deserialize(deserializer)?;
@@ -195,6 +186,44 @@ fn distinct<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Report>, D
 fn first_part(change: &str) -> &str {
     let (path, _) = change.split_once('=').unwrap_or((change, ""));
     path.split('.').next().unwrap_or_default().trim()
+}
+
+/// Refuses fields at the top that no grid has.
+fn require_known_fields(root: &mut Node) -> Result<(), Fault> {
+    let Value::Map(entries) = &root.value else {
+        return Ok(());
+    };
+    let known = fields();
+    match entries
+        .iter()
+        .find(|(name, _)| !known.contains(&name.text.as_str()))
+    {
+        Some((name, _)) => Err(name
+            .fault(format!("unknown field `{}`", name.text))
+            .hint(nearest::hint(&name.text, &known))),
+        None => Ok(()),
+    }
+}
+
+/// Takes the scale whose settings a grid holds out of it: one that is `chosen` must be the same.
+fn held_scale(root: &mut Node, chosen: Option<Scale>) -> Result<Option<Scale>, Fault> {
+    let Some(node) = root.take(SCALE) else {
+        return Ok(None);
+    };
+    let held = match &node.value {
+        Value::Text(name) => name
+            .parse::<Scale>()
+            .map_err(|error| node.fault(error.to_string()))?,
+        other => return Err(node.fault(format!("{other} is not the name of a scale"))),
+    };
+    match chosen {
+        Some(chosen) if chosen != held => Err(node
+            .fault(format!(
+                "this grid holds the settings of the scale `{held}`, not of `{chosen}`"
+            ))
+            .hint("leave --scale out, or choose the grid that this one was made of")),
+        _ => Ok(Some(held)),
+    }
 }
 
 /// What some entries stand for, in their order.
@@ -218,83 +247,110 @@ fn five() -> Repeats {
     Repeats::literal(5)
 }
 
+/// The field of the scale whose settings a grid holds: `runner show` writes it.
+const SCALE: &str = "scale";
+
+/// Fields at the top that say how the others are read, and what each holds. They are no fields of [`Grid`].
+pub const READING: [(&str, &str); 5] = [
+    (
+        yaml::INCLUDE,
+        "files that this one is merged over, relative to its folder: a name or a list of names",
+    ),
+    (
+        "presets",
+        "{targets, generators, attacks, probes}: settings with which each entry of a name begins",
+    ),
+    (
+        yaml::OVERLAYS[0],
+        "what the scale `desk` changes; may stand in any mapping",
+    ),
+    (
+        yaml::OVERLAYS[1],
+        "{NAME: what the scale NAME changes}; may stand in any mapping",
+    ),
+    (
+        SCALE,
+        "the scale whose settings the file holds; `runner show` writes it",
+    ),
+];
+
+/// All fields at the top of a grid file.
+pub fn fields() -> Vec<&'static str> {
+    let own = match shape::<Grid>(&[]) {
+        Shape::Fields(names) => names,
+        _ => &[],
+    };
+    own.iter()
+        .copied()
+        .chain(READING.map(|(name, _)| name))
+        .collect()
+}
+
 impl Grid {
-    /// Reads the file at `scale`, under `overrides` (each `path=value`).
+    /// Reads the file, and what it includes, at `scale`, under `overrides` (each `path=value`). If no scale is chosen it is the one whose
+    /// settings the grid says it holds, or else the default.
     ///
     /// # Errors
-    /// If the file cannot be read or anything in it or in an override is wrong; the message names the place and the fix.
-    pub fn read(path: &Path, scale: Scale, overrides: &[String]) -> anyhow::Result<Self> {
-        let name = path.display().to_string();
-        let text = text::read(path).with_context(|| format!("{name}: cannot be read"))?;
-        let document = Document::parse(name.as_str(), text, key::veil())?;
-        let desk = match scale {
-            Scale::Paper => Vec::new(),
-            Scale::Desk => document.read::<Desk>(&[] as &[&str])?.desk,
-        };
-        // Those of the desk come first.
-        let place = |nth: usize, shown: &str| {
-            if nth >= desk.len() {
-                return format!("--set {shown}");
-            }
-            let line = document.line(&format!("desk.{nth}"));
-            let line = line.map_or_else(String::new, |line| format!(":{line}"));
-            format!("{name}{line}: desk: {shown}")
-        };
-        let all: Vec<&String> = desk.iter().chain(overrides).collect();
-        if let Some(nth) = all.iter().position(|change| first_part(change) == "desk") {
-            let otherwise = match scale {
-                Scale::Desk => ", or choose --scale paper",
-                Scale::Paper => "",
-            };
-            return Err(anyhow!(
-                "{}: `desk` is read before anything is changed, so this would have no effect; change the field that is meant{otherwise}",
-                place(nth, &key::veil().argument(all[nth]))
-            ));
-        }
-        let mut grid: Self = document.read(&all).map_err(|error| match error.place() {
-            Place::Argument { index, shown } => {
-                let hint = error.hint().map(|hint| format!("\n  = {hint}"));
-                let message = error.message();
-                anyhow!(
-                    "{}: {message}{}",
-                    place(*index, shown),
-                    hint.unwrap_or_default()
-                )
-            }
-            _ => error.into(),
+    /// If a file cannot be read or anything in it or in an override is wrong; the message names the place and the fix.
+    pub fn read(path: &Path, scale: Option<Scale>, overrides: &[String]) -> anyhow::Result<Self> {
+        let mut document = Document::open(path, &text::read, key::veil())?;
+        document.change(require_known_fields)?;
+        let mut held = None;
+        document.change(|root| {
+            held = held_scale(root, scale)?;
+            Ok(())
         })?;
+        let scale = scale.or(held).unwrap_or_default();
+        let scales = document.at_scale(scale)?;
+        if ![Scale::DESK, Scale::PAPER].contains(&scale)
+            && !scales.iter().any(|own| own == scale.name())
+        {
+            let mut known = vec![Scale::DESK.name(), Scale::PAPER.name()];
+            known.extend(scales.iter().map(String::as_str));
+            known.dedup();
+            bail!(
+                "{}: --scale {scale}: the grid has no such scale; {}",
+                path.display(),
+                nearest::hint(scale.name(), &known)
+            );
+        }
+        document.change(targets::name)?;
+        document.set(overrides)?;
+        let lost = document.without_effect().len();
+        document.change(presets::expand)?;
+        if let Some(change) = document.without_effect().get(lost) {
+            bail!(
+                "{}: --set {}: this has no effect, as entries or targets have settings of their own; change those",
+                path.display(),
+                key::veil().argument(change)
+            );
+        }
+        let mut grid: Self = document.read()?;
+        grid.targets = grid.targets.map(Target::resolved);
         grid.source = Some(Source {
-            changes: all.into_iter().cloned().collect(),
-            name,
+            name: path.display().to_string(),
+            scale,
             document,
         });
-        grid.targets = grid.targets.map(Target::resolved);
-        grid.heeds_changes_of_generators()?;
-        // What is left of it is shown.
-        grid.desk = grid
-            .desk
-            .iter()
-            .map(|item| key::without_secret(item))
-            .collect();
+        grid.require_effect_on_generators(overrides)?;
         Ok(grid)
     }
 
     /// Refuses a change of generators that no target takes.
-    fn heeds_changes_of_generators(&self) -> anyhow::Result<()> {
-        let changes = self.source.iter().flat_map(|source| &source.changes);
+    fn require_effect_on_generators(&self, changes: &[String]) -> anyhow::Result<()> {
         let of_generators = |change: &&String| first_part(change) == "generators";
-        match changes.into_iter().find(of_generators) {
+        match changes.iter().find(of_generators) {
             Some(change)
                 if self
                     .targets
                     .iter()
-                    .all(|target| target.generators.is_some()) =>
+                    .all(|(_, target)| target.generators.is_some()) =>
             {
-                Err(anyhow!(
-                    "{}: {}: every target has `generators` of its own, so this would have no effect; change `targets.*.generators`",
+                bail!(
+                    "{}: --set {}: this has no effect, as every target has `generators` of its own; change `targets.*.generators`",
                     self.name(),
                     key::without_secret(change)
-                ))
+                )
             }
             _ => Ok(()),
         }
@@ -305,20 +361,33 @@ impl Grid {
         self.source.as_ref().map_or("", |source| &source.name)
     }
 
-    /// Where `path`, e.g. `targets.3`, stands: file, line and path. No line if it, or a part of it, was changed.
+    /// The scale at which it was read.
+    pub fn scale(&self) -> Scale {
+        self.source
+            .as_ref()
+            .map(|source| source.scale)
+            .unwrap_or_default()
+    }
+
+    /// Where `path`, e.g. `targets.cifar10-resnet18`, stands: file, line and path. No line if an override put it there.
     pub fn place(&self, path: &str) -> String {
-        let name = self.name();
-        let touches = |change: &String| {
-            let changed = change.split_once('=').map_or("", |(path, _)| path);
-            let mut parts = changed.split('.').map(str::trim).zip(path.split('.'));
-            parts.all(|(changed, own)| changed == "*" || changed == own)
-        };
         let source = self.source.as_ref();
-        let untouched = source.filter(|source| !source.changes.iter().any(touches));
-        match untouched.and_then(|source| source.document.line(path)) {
-            Some(line) => format!("{name}:{line}: {path}"),
-            None => format!("{name}: {path}"),
+        match source.and_then(|source| source.document.line(path)) {
+            Some((file, line)) => format!("{file}:{line}: {path}"),
+            None => format!("{}: {path}", self.name()),
         }
+    }
+
+    /// The grid as YAML that says the same without presets, overlays and other files, with the origin of each value if wanted.
+    pub fn to_yaml(&self, with_origins: bool) -> String {
+        let source = self.source.as_ref();
+        source.map_or_else(String::new, |source| {
+            format!(
+                "{SCALE}: {}\n{}",
+                source.scale,
+                source.document.to_yaml(with_origins)
+            )
+        })
     }
 
     /// All attacks, sweeps written out.

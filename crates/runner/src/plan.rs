@@ -34,7 +34,7 @@ pub struct Plan {
 pub struct TargetStep {
     /// Hash of what goes in.
     pub id: Id,
-    /// For people and patterns, e.g. `fashion-mnist/resnet18`.
+    /// Its name in the grid, e.g. `cifar10-resnet18`.
     pub name: String,
     /// The target.
     pub target: Target,
@@ -55,7 +55,7 @@ pub struct TargetStep {
 pub struct SetStep {
     /// Hash of what goes in.
     pub id: Id,
-    /// E.g. `fashion-mnist/resnet18/ours`.
+    /// E.g. `cifar10-resnet18/ours`.
     pub name: String,
     /// What makes it.
     pub generator: generators::Spec,
@@ -68,7 +68,7 @@ pub struct SetStep {
 pub struct AttackStep {
     /// Hash of what goes in.
     pub id: Id,
-    /// E.g. `fashion-mnist/resnet18/finetune/lr=1e-10/seed0`.
+    /// E.g. `cifar10-resnet18/finetune/lr=1e-10/seed0`.
     pub name: String,
     /// The modification.
     pub attack: attacks::Spec,
@@ -83,7 +83,7 @@ pub struct AttackStep {
 pub struct RunStep {
     /// Hash of what goes in.
     pub id: Id,
-    /// E.g. `fashion-mnist/resnet18/ours/finetune/lr=1e-10/seed0`.
+    /// E.g. `cifar10-resnet18/ours/finetune/lr=1e-10/seed0`.
     pub name: String,
     /// The set.
     pub set: Id,
@@ -94,7 +94,7 @@ pub struct RunStep {
 pub struct ProbeStep {
     /// Hash of what goes in.
     pub id: Id,
-    /// E.g. `cifar10/resnet18/timing/samples=150`.
+    /// E.g. `cifar10-resnet18/timing/samples=150`.
     pub name: String,
     /// What is measured.
     pub probe: probe::Spec,
@@ -105,7 +105,7 @@ pub struct ProbeStep {
 pub struct SliceStep {
     /// Hash of what goes in.
     pub id: Id,
-    /// E.g. `cifar10/resnet18/ours/slice`.
+    /// E.g. `cifar10-resnet18/ours/slice`.
     pub name: String,
     /// What is cut.
     pub slice: Slice,
@@ -137,12 +137,13 @@ impl TargetStep {
         std::iter::once(own).chain(sets).chain(rest)
     }
 
-    /// The target in tables, with what tells it from others of the grid.
+    /// The target in tables, with its name if that says more than its data set and model.
     pub fn title(&self) -> String {
         let title = self.target.title();
-        match self.name.splitn(3, '/').nth(2) {
-            Some(telling) => format!("{title} ({telling})"),
-            None => title,
+        let usual = format!("{}-{}", self.target.dataset, self.target.model);
+        match self.name == usual {
+            true => title,
+            false => format!("{title} ({})", self.name),
         }
     }
 

@@ -70,8 +70,8 @@ impl Session {
         let plan = Plan::new(&grid, &key, &device, &paths)?;
         Ok(Self {
             paths,
+            scale: grid.scale(),
             grid,
-            scale: chosen.scale,
             key,
             key_from,
             device,

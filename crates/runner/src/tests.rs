@@ -26,7 +26,7 @@ targets:
 generators:
   - validset: {samples: 6}
   - dbi: {samples: 6, stage1: {iterations: 12}}
-  - ours: {samples: 6, stage1: {iterations: 12}, stage2: {alpha: 0.01, iterations: 200}}
+  - ours: {stage1: {iterations: 12}, stage2: {alpha: 0.01, iterations: 200}}
 attacks:
   - identity
   - finetune: {lr: [0, 1e-5, 1e-3], steps: 3, batch: 20}
@@ -35,14 +35,14 @@ probes:
   - timing: {samples: 4}
 slice: {attack: identity}
 attack_seeds: 2
-desk:
-  - seed=7
-  - generators.ours.samples=4
+presets:
+  generators: {ours: {desk: {samples: 4}}}
+desk: {seed: 7}
 ";
 
 /// Plans the grid that stands in `file`, as `runner plan` does.
 fn plan(file: &Path, changes: &[String]) -> anyhow::Result<Plan> {
-    let grid = Grid::read(file, Scale::Desk, changes)?;
+    let grid = Grid::read(file, Some(Scale::DESK), changes)?;
     let (key, _) = grid.key.in_force(&grid.place("key"), None, None)?;
     let paths = Paths {
         config: file.to_owned(),

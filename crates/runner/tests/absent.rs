@@ -99,13 +99,13 @@ fn a_part_that_cannot_be_done_is_refused() {
 fn what_is_said_of_a_model_is_nothing_of_its_samples() {
     let grid = GRID.replace("[table3]", "[table1, table3]");
     let place = Place::new(&grid.replace("attacks:\n", "attacks:\n  - identity\n"));
-    place.succeed(&["grid.yaml", "--only", "fashion-mnist/resnet20"]);
+    place.succeed(&["grid.yaml", "--set", "generators=[]", "--set", "attacks=[]"]);
     let note = "nothing for table3 has been computed yet";
     let read = |name| fs::read_to_string(place.results().join("mini").join(name)).unwrap();
     assert!(!read("table1.md").contains(note), "{}", read("table1.md"));
     assert!(read("table3.md").contains(note), "{}", read("table3.md"));
     // Other runs of it are nothing to the table either.
-    place.succeed(&["grid.yaml", "--only", "fashion-mnist/resnet20/*/identity/*"]);
+    place.succeed(&["grid.yaml", "--only", "fashion-mnist-resnet20/*/identity/*"]);
     assert!(read("table3.md").contains(note), "{}", read("table3.md"));
 }
 
@@ -169,7 +169,7 @@ fn a_damaged_set_is_not_shown_and_costs_no_table() {
 #[test]
 fn other_weights_under_the_name_of_a_target_are_refused() {
     let place = Place::new(&grid(""));
-    place.succeed(&["grid.yaml", "--only", "fashion-mnist/resnet20"]);
+    place.succeed(&["grid.yaml", "--set", "generators=[]", "--set", "attacks=[]"]);
     let (path, mut bytes) = place
         .payloads()
         .into_iter()
@@ -239,7 +239,7 @@ fn a_divergence_names_the_step_and_the_iteration() {
     );
     let last = failed(&place);
     assert!(
-        last.starts_with("error: fashion-mnist/resnet20/finetune/seed0: the training loss is "),
+        last.starts_with("error: fashion-mnist-resnet20/finetune/seed0: the training loss is "),
         "{last}"
     );
     assert!(last.contains("at iteration "), "{last}");
@@ -255,7 +255,7 @@ fn a_model_without_labels_leaves_the_other_attacks_as_they_are() {
     );
     let last = failed(&place);
     assert!(
-        last.starts_with("error: fashion-mnist/resnet20/finetune/lr=1e30/seed0: "),
+        last.starts_with("error: fashion-mnist-resnet20/finetune/lr=1e30/seed0: "),
         "{last}"
     );
     assert!(last.contains("NaN"), "{last}");
@@ -276,7 +276,7 @@ fn what_cannot_be_made_leaves_the_rest_as_it_is() {
     assert_eq!(answer.code, Some(1), "{}", answer.stderr);
     let last = answer.stderr.lines().last().unwrap();
     assert!(
-        last.starts_with("error: fashion-mnist/resnet20/ours: "),
+        last.starts_with("error: fashion-mnist-resnet20/ours: "),
         "{last}"
     );
     assert!(answer.stdout.contains("Validset"), "{}", answer.stdout);
@@ -343,7 +343,7 @@ fn a_data_folder_in_the_environment_is_one_for_every_command() {
 #[test]
 fn weights_that_are_gone_are_had_again_unless_they_were_trained() {
     let trained = Place::new(&grid(""));
-    trained.succeed(&["grid.yaml", "--only", "fashion-mnist/resnet20"]);
+    trained.succeed(&["grid.yaml", "--set", "generators=[]", "--set", "attacks=[]"]);
     let weights = |place: &Place| {
         let target = |(path, _): &(String, _)| path.ends_with("weights.safetensors");
         let (path, _) = place.payloads().into_iter().find(target).unwrap();
@@ -365,11 +365,10 @@ fn weights_that_are_gone_are_had_again_unless_they_were_trained() {
     let place = Place::new(&grid("").replace(train, &init));
     let file = place.path().join("net.safetensors");
     fs::write(&file, &kept).unwrap();
-    let part = "fashion-mnist/resnet20";
-    place.succeed(&["grid.yaml", "--only", part]);
+    place.succeed(&["grid.yaml", "--set", "generators=[]", "--set", "attacks=[]"]);
     // Either of the two is enough.
     fs::remove_file(&file).unwrap();
-    place.succeed(&["grid.yaml", "--only", &format!("{part}/ours")]);
+    place.succeed(&["grid.yaml", "--only", "fashion-mnist-resnet20/ours"]);
     assert_eq!(place.records().len(), 1 + 1);
     fs::remove_file(weights(&place)).unwrap();
     let answer = place.run(&["grid.yaml"]);
@@ -405,7 +404,7 @@ fn a_file_that_holds_no_weights_of_the_network_is_refused_before_there_is_work()
 #[test]
 fn the_name_of_an_attack_stands_for_its_runs() {
     let place = Place::new(GRID);
-    let name = "fashion-mnist/resnet20/finetune/lr=1e-5/seed1";
+    let name = "fashion-mnist-resnet20/finetune/lr=1e-5/seed1";
     let answer = place.succeed(&["grid.yaml", "--only", name]);
     assert!(answer.stderr.contains(name), "{}", answer.stderr);
     assert_eq!(place.records().len(), 1 + 4 + 4);
@@ -416,7 +415,7 @@ fn the_name_of_an_attack_stands_for_its_runs() {
 fn the_journal_tells_keys_apart() {
     let place = Place::new(GRID);
     let key = |arguments: &[&str]| {
-        let only = ["--only", "fashion-mnist/resnet20"];
+        let only = ["--set", "generators=[]", "--set", "attacks=[]"];
         place.succeed(&[&["grid.yaml"], arguments, &only].concat());
         let text = fs::read_to_string(place.results().join("mini/run.json")).unwrap();
         assert!(!text.contains("passphrase"), "{text}");
@@ -434,7 +433,7 @@ fn the_journal_tells_keys_apart() {
 /// Tables say which command would compute what they lack; they are published, and the key is not.
 #[test]
 fn no_file_has_the_secret() {
-    let others = "desk: [key.passphrase=lantern]\n";
+    let others = "desk: {key: {passphrase: lantern}}\n";
     let place = Place::new(&(GRID.to_owned() + others));
     let set = |change| {
         [
@@ -442,7 +441,7 @@ fn no_file_has_the_secret() {
             "--set",
             change,
             "--only",
-            "fashion-mnist/resnet20",
+            "fashion-mnist-resnet20/validset",
         ]
     };
     for change in [
@@ -471,7 +470,7 @@ fn no_file_has_the_secret() {
 fn a_report_that_the_grid_cannot_fill_is_named() {
     let grid = GRID.replace("[table3]", "[table1, table2, table3, table5, figure1]");
     let place = Place::new(&grid);
-    let answer = place.succeed(&["grid.yaml", "--only", "fashion-mnist/resnet20"]);
+    let answer = place.succeed(&["grid.yaml", "--set", "generators=[]", "--set", "attacks=[]"]);
     let lines = answer.stdout.lines();
     let empty: Vec<_> = lines.filter(|line| line.contains("stays empty")).collect();
     assert_eq!(empty.len(), 3, "{empty:?}");
@@ -493,11 +492,11 @@ fn targets_of_one_data_set_and_network_are_told_apart_where_one_was_not_run() {
     test_images: 100
 generators:";
     let place = Place::new(&GRID.replace("generators:", another));
-    let only = "fashion-mnist/resnet20/train.epochs=1";
+    let only = "fashion-mnist-resnet20/validset";
     let answer = place.succeed(&["grid.yaml", "--only", only]);
     for said in [
-        "Fashion-MNIST, ResNet20 (train.epochs=2): not run, nothing of it has been computed yet.",
-        "Fashion-MNIST, ResNet20 (train.epochs=1): accuracy ",
+        "Fashion-MNIST, ResNet20 (fashion-mnist-resnet20-2): not run, nothing of it has been computed yet.",
+        "Fashion-MNIST, ResNet20: accuracy ",
     ] {
         assert!(answer.stdout.contains(said), "{said}\n{}", answer.stdout);
     }

@@ -95,7 +95,7 @@ fn more_than_a_data_set_has() {
 #[test]
 fn weights_that_are_not_there() {
     for weights in ["net.safetensors", "/nowhere/net.safetensors", "/"] {
-        let init = format!("targets.0.init={{weights: {weights}}}");
+        let init = format!("targets.fashion-mnist-resnet20.init={{weights: {weights}}}");
         insta::assert_snapshot!(refused(GRID, &["--set", &init]));
     }
 }
@@ -157,24 +157,77 @@ fn an_override_of_generators_that_no_target_takes() {
 }
 
 #[test]
-fn a_bad_desk_override() {
-    // A line that only speaks of it is not the one.
-    let said = "# not generators.ours.samplez=3";
-    let grid = format!("{GRID}desk:\n  {said}\n  - seed=1\n  - generators.ours.samplez=3 {said}\n");
-    insta::assert_snapshot!(refused(&grid, &[]));
+fn a_bad_overlay() {
+    let overlays = [
+        "desk: {seeds: 1}",
+        "desk: {generators: [ours: {samplez: 3}]}",
+        "desk: [seed=1]",
+        "desk: {desk: {seed: 1}}",
+        "scales: {paper: {seed: 1}}",
+        "scales: {Tiny: {seed: 1}}",
+        "scales: [tiny]",
+    ];
+    for overlay in overlays {
+        insta::assert_snapshot!(refused(&format!("{GRID}{overlay}\n"), &[]));
+    }
+}
+
+#[test]
+fn a_scale_that_the_grid_does_not_have() {
+    let grid = format!("{GRID}scales: {{tiny: {{attack_seeds: 1}}}}\n");
+    insta::assert_snapshot!(refused(&grid, &["--scale", "tinny"]));
+    insta::assert_snapshot!(refused(&grid, &["--scale", "Tiny"]));
+    insta::assert_snapshot!(refused(
+        &format!("scale: desk\n{GRID}"),
+        &["--scale", "paper"]
+    ));
 }
 
 /// They are read before any other change is, so one of them would have no effect.
 #[test]
-fn a_change_of_what_desk_scale_changes() {
-    insta::assert_snapshot!(refused(GRID, &["--set", "desk=[]"]));
-    let grid = format!("{GRID}desk: [desk.0=seed=1]\n");
-    insta::assert_snapshot!(refused(&grid, &[]));
+fn a_change_of_an_overlay() {
+    for change in ["desk={}", "desk.seed=1", "scales.tiny.seed=1"] {
+        insta::assert_snapshot!(refused(GRID, &["--set", change]));
+    }
+}
+
+#[test]
+fn a_preset_for_nothing() {
+    for presets in [
+        "presets: {generator: {ours: {samples: 3}}}",
+        "presets: {generators: {our: {samples: 3}}}",
+        "presets: [ours]",
+    ] {
+        insta::assert_snapshot!(refused(&format!("{GRID}{presets}\n"), &[]));
+    }
+}
+
+#[test]
+fn a_target_that_is_neither_described_nor_a_preset() {
+    let presets = "presets: {targets: {small: {dataset: fashion-mnist, model: resnet20}}}\n";
+    for targets in [
+        "targets=[smal]",
+        "targets={other: {width: 0.5}}",
+        "targets=[small, small]",
+    ] {
+        insta::assert_snapshot!(refused(&format!("{presets}{GRID}"), &["--set", targets]));
+    }
+    insta::assert_snapshot!(refused(
+        GRID,
+        &["--set", "targets.fashion-mnist-resnet2.width=0.5"]
+    ));
+}
+
+#[test]
+fn a_change_without_effect() {
+    let presets = "presets: {generators: {dbi: {samples: 4}}}\n";
+    let change = "presets.generators.dbi.samples=9";
+    insta::assert_snapshot!(refused(&format!("{presets}{GRID}"), &["--set", change]));
 }
 
 #[test]
 fn a_grid_may_get_its_key_from_the_command_line_at_any_scale() {
-    let place = Place::new(&GRID.replace("key: {passphrase: test}\n", "desk: [seed=1]\n"));
+    let place = Place::new(&GRID.replace("key: {passphrase: test}\n", "desk: {seed: 1}\n"));
     for scale in ["desk", "paper"] {
         let key = ["--set", "key.passphrase=lantern", "--scale", scale];
         place.succeed(&[&["plan", "grid.yaml"], &key[..]].concat());
@@ -183,7 +236,7 @@ fn a_grid_may_get_its_key_from_the_command_line_at_any_scale() {
 
 #[test]
 fn a_pattern_that_matches_nothing() {
-    insta::assert_snapshot!(refused(GRID, &["--only", "cifar10/*"]));
+    insta::assert_snapshot!(refused(GRID, &["--only", "cifar10-*"]));
 }
 
 /// Of which the message shows nothing.
@@ -340,7 +393,7 @@ fn a_name_that_windows_keeps_for_a_device() {
 #[test]
 fn weights_that_are_no_path() {
     for weights in ["[]", "~", "''"] {
-        let init = format!("targets.0.init={{weights: {weights}}}");
+        let init = format!("targets.fashion-mnist-resnet20.init={{weights: {weights}}}");
         insta::assert_snapshot!(refused(GRID, &["--set", &init]));
     }
 }

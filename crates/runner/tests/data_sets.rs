@@ -21,7 +21,7 @@ fn a_fetch_that_cannot_begin_is_refused_and_one_that_fails_has_failed() {
         (
             &["cifar10", "--data", "d", "--url", "my.tar.gz"],
             2,
-            "my.tar.gz is no address",
+            "my.tar.gz is not the address",
         ),
         (&["cifar10", "--data", "here"], 2, "sha256 of the file is"),
         (
@@ -65,7 +65,7 @@ fn a_list_is_given_whatever_lies_in_the_data_folder() {
 fn a_target_is_not_continued_with_other_images() {
     let place = Place::new(&GRID.replace("table3", "table1"));
     // A set, too, would say that it rests on other images.
-    place.succeed(&["grid.yaml", "--only", "fashion-mnist/resnet20"]);
+    place.succeed(&["grid.yaml", "--set", "generators=[]", "--set", "attacks=[]"]);
     let store = place.results().join("store");
     let target = fs::read_dir(store.join("targets")).unwrap().next().unwrap();
     let record = target.unwrap().path().join("record.json");

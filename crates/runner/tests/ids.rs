@@ -9,13 +9,14 @@ use std::path::Path;
 use common::Place;
 use sha2::{Digest, Sha256};
 
-/// Of each target its id, the number of its steps, and a checksum of their kinds, ids and names.
+/// Of each target its id, the number of its steps, and a checksum of their kinds and ids.
 #[test]
 fn no_step_of_a_committed_grid_has_another_id() {
     let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
     let mut grids: Vec<_> = fs::read_dir(configs)
         .unwrap()
         .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file()) // folders hold what grids include
         .collect();
     grids.sort();
     assert!(!grids.is_empty());
@@ -48,12 +49,11 @@ fn targets(plan: &str) -> Vec<(String, Vec<String>)> {
         if state == "not run" && !["target", "set", "run", "probe"].contains(&kind) {
             continue; // why it is not run
         }
-        let name = words[2..].join(" ");
         if kind == "target" {
-            targets.push((format!("{id} {name}"), Vec::new()));
+            targets.push((id.to_owned(), Vec::new()));
         }
         let (_, lines) = targets.last_mut().expect("a target comes first");
-        lines.push(format!("{kind} {id} {name}"));
+        lines.push(format!("{kind} {id}"));
     }
     targets
 }

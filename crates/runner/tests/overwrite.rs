@@ -20,7 +20,7 @@ targets:
     test_images: 10
 generators: [dbi: {samples: 4, stage1: {iterations: 2}}]
 attacks: [prune]
-desk: [seed=1]
+desk: {seed: 1}
 ";
 
 fn shown(place: &Place) -> (Vec<u8>, Vec<u8>) {

@@ -107,6 +107,12 @@ fn a_mistyped_key_is_not_shown() {
         "key: {passphrase: test}\ndesk:\n  - key={passhprase: SECRET}\n  - seed=x",
         "key: {passphrase: test}\ndesk:\n  - >-\n    key=\n    {passphrase:\n    SECRET",
         "key: {passphrase: test}\ndesk:\n  key.passphrase: SECRET",
+        "key: {passphrase: test}\ndesk: {key: {passhprase: SECRET}}",
+        "key: {passphrase: test}\ndesk: {key: SECRET}",
+        "key: {passphrase: test}\nscales: {desk: {keys: {passphrase: SECRET}}}",
+        "key: {passphrase: test}\nscales: SECRET",
+        "key: {passphrase: test}\npresets: {targets: {key: SECRET}}",
+        "key: {passphrase: test}\ninclude: SECRET",
         "key: {passphrase: test}\nslice: {key: {passphrase: SECRET}}",
         // By aliases.
         "key: {passphrase: &k SECRET}\nsample_sets: *k",
@@ -208,8 +214,8 @@ fn a_mistyped_change_of_the_key_is_not_shown() {
         "kye=SECRET",
         " key =SECRET",
         "passphrase=SECRET",
-        "targets.0.key.passphrase=SECRET",
-        "targets.0={key: SECRET}",
+        "targets.fashion-mnist-resnet20.key.passphrase=SECRET",
+        "targets.fashion-mnist-resnet20={key: SECRET}",
         "generators.ours.passphrase=SECRET",
         "desk=[key.passphrase=SECRET]",
         "secret=SECRET",
@@ -289,7 +295,7 @@ targets:
 ";
     let key = format!("key: {{passphrase: {CANARY}}}");
     let hex = format!("key: {{hex: {DIGITS}}}");
-    let desk = format!("key: {{passphrase: test}}\ndesk: [key.passphrase={CANARY}]");
+    let desk = format!("key: {{passphrase: test}}\ndesk: {{key: {{passphrase: {CANARY}}}}}");
     let set = format!("key.passphrase={CANARY}");
     let cases: [(&str, &[&str], Option<&str>); 6] = [
         (&key, &[], None),

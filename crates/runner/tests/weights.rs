@@ -13,7 +13,7 @@ use models::{Model, Weights};
 use spec::Stream;
 use support::{Py, archive, dict, floats, legacy, storage, text, view};
 
-const TARGET: &str = "fashion-mnist/resnet20";
+const TARGET: &str = "fashion-mnist-resnet20";
 
 const TRAINING: &str = "train: {epochs: 1, images: 300, batch: 50}";
 

@@ -1,35 +1,35 @@
-//! The checksum of a record: the last field of its JSON, a SHA-256 of every byte before it.
+//! The checksum of a record: a SHA-256 of every byte before it, in the last field of the JSON.
 //!
-//! It finds damage and edits. It is no signature: who knows the format can correct it.
+//! It detects damage and edits. It is not a signature: anyone who knows the format can correct it.
 
 use sha2::{Digest, Sha256};
 
-/// What stands between the fields of a record and the digits of its checksum, and after them.
+/// The text between the fields of a record and the digits of its checksum, and the text after them.
 const BEFORE: &[u8] = b",\n  \"sha256\": \"";
 const AFTER: &[u8] = b"\"\n}\n";
 
-/// The digits of a SHA-256.
+/// The number of hexadecimal digits of a SHA-256.
 const DIGITS: usize = 64;
 
-/// What the checksum of a file says.
+/// The state of a file's checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checksum {
-    /// There is one, and it fits.
+    /// It is present and right.
     Fits,
-    /// There is none.
+    /// The file has no checksum.
     Missing,
-    /// There is one, and it does not fit.
+    /// It is present and wrong.
     Broken,
 }
 
-/// `json`, an object with fields as `serde_json` writes it for people, with its checksum.
+/// Appends the checksum to `json`, a non-empty object as `serde_json` pretty-prints it.
 pub fn append(json: &[u8]) -> Vec<u8> {
     let fields = json.strip_suffix(b"\n}").unwrap_or(json);
     let sum = hex(&[fields]);
     [fields, BEFORE, sum.as_bytes(), AFTER].concat()
 }
 
-/// Looks at the checksum of a file.
+/// Checks the checksum of a file.
 pub fn look(bytes: &[u8]) -> Checksum {
     let parts = bytes.strip_suffix(AFTER).and_then(|rest| {
         let (rest, digits) = rest.split_at_checked(rest.len().checked_sub(DIGITS)?)?;
@@ -42,7 +42,7 @@ pub fn look(bytes: &[u8]) -> Checksum {
     }
 }
 
-/// The SHA-256 of some bytes, given in parts, in hexadecimal digits.
+/// The SHA-256 of the concatenated parts, in hexadecimal digits.
 pub fn hex(parts: &[&[u8]]) -> String {
     let mut hash = Sha256::new();
     parts.iter().for_each(|part| hash.update(part));

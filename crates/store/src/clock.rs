@@ -1,12 +1,12 @@
-//! The time, as records write it.
+//! The current time, in the form that records use.
 
 use std::time::{Duration, SystemTime};
 
-/// The last second that has four digits for its year: 9999-12-31T23:59:59Z, in seconds since 1970.
+/// The last second whose year has four digits: 9999-12-31T23:59:59Z, in seconds since 1970.
 const LAST: u64 = 253_402_300_799;
 
-/// The present moment in UTC: RFC 3339 with seconds (`2024-07-15T09:30:00Z`). A clock that is set before 1970 or after 9999 gives the
-/// nearest moment between.
+/// The current time in UTC: RFC 3339 with whole seconds (`2024-07-15T09:30:00Z`). If the clock is before 1970 or after 9999, the
+/// nearest time in that range.
 pub fn now() -> String {
     written(SystemTime::now())
 }

@@ -1,14 +1,14 @@
-//! What must hold between the numbers of a record, and between those of records that belong together.
+//! Checks that the numbers of a record do not contradict each other, or those of related records.
 
 use spec::Change;
 use verify::{LabelSpace, Layout, Measured, Rate};
 
 use crate::record::{Answers, ProbeRecord, Provenance, RunRecord, SetRecord, TargetRecord};
 
-/// The first thing that does not hold, with its values.
+/// The result of a check. The error names the first contradiction, with its values.
 type Consistent = Result<(), String>;
 
-/// Ends the check with a message unless something holds.
+/// Returns an error with this message unless the condition holds.
 macro_rules! ensure {
     ($holds:expr, $($words:tt)*) => {
         let holds: bool = $holds;
@@ -38,7 +38,7 @@ impl TargetRecord {
 }
 
 impl SetRecord {
-    /// How many images the samples are: a pair has two.
+    /// The number of images: a pair has two.
     pub fn images(&self) -> u64 {
         match self.layout {
             Layout::Singles => self.made,
@@ -94,10 +94,10 @@ impl SetRecord {
             ] {
                 ensure!(
                     rate.of() == of,
-                    "control `{name}`: {what} is of {}, there are {of}",
+                    "control `{name}`: {what} is out of {}, but there are {of}",
                     rate.of()
                 );
-                // Records of before the lists have none.
+                // Older records have no such lists.
                 ensure!(
                     which.is_empty() || which.len() as u64 == rate.hits(),
                     "control `{name}`: {what} has {} hits, and {} are named",
@@ -106,7 +106,7 @@ impl SetRecord {
                 );
                 ensure!(
                     which.iter().all(|at| u64::from(*at) < of),
-                    "control `{name}`: {what} names one that there is not"
+                    "control `{name}`: {what} names one that does not exist"
                 );
             }
         }
@@ -122,7 +122,7 @@ impl SetRecord {
         self.provenance.consistent()
     }
 
-    /// Whether it can be about a set of `target`.
+    /// Checks that the record can describe a set for `target`.
     ///
     /// # Errors
     /// The first contradiction, with its values.
@@ -144,7 +144,7 @@ impl SetRecord {
 }
 
 impl RunRecord {
-    /// Whether it is a control: not a bit of the weights changed.
+    /// Whether the run is a control: no weight changed.
     pub fn is_control(&self) -> bool {
         self.change.changed == 0
     }
@@ -188,7 +188,7 @@ impl RunRecord {
         self.provenance.consistent()
     }
 
-    /// Whether it can be about `set`, asked of a modification of `target`.
+    /// Checks that the record can describe queries of a changed `target` with `set`.
     ///
     /// # Errors
     /// The first contradiction, with its values.
@@ -202,7 +202,7 @@ impl RunRecord {
         );
         ensure!(
             self.generator == set.generator,
-            "its samples are of `{}`, those of its set of `{}`",
+            "its samples are from `{}`, those of its set from `{}`",
             self.generator,
             set.generator
         );
@@ -213,7 +213,7 @@ impl RunRecord {
         );
         ensure!(
             self.format == 1 || self.samples_sha256 == set.samples_sha256,
-            "it asked other samples than its set has now"
+            "it used other samples than its set has now"
         );
         let (images, made) = (set.images(), set.made);
         ensure!(
@@ -256,11 +256,11 @@ impl Answers {
         asked("pair", pair)?;
         ensure!(
             both <= pair.hits(),
-            "both members flipped of {both} pairs, any of {}",
+            "both members flipped in {both} pairs, but at least one only in {}",
             pair.hits()
         );
         if single.of() == pair.of() {
-            // Pairs drawn of single samples: each needs a member that flipped.
+            // The pairs are drawn from single samples: a flipped pair has a flipped member.
             ensure!(
                 single.hits() > 0 || pair.hits() == 0,
                 "{} pairs flipped and no sample",
@@ -268,7 +268,7 @@ impl Answers {
             );
             ensure!(
                 single.hits() < single.of() || both == pair.of(),
-                "all samples flipped, and of {both} of {} pairs both",
+                "all samples flipped, but both members only in {both} of {} pairs",
                 pair.of()
             );
         } else {
@@ -280,7 +280,7 @@ impl Answers {
             );
             ensure!(
                 Some(single.hits()) == pair.hits().checked_add(both),
-                "{} images flipped, in {} pairs, of which {both} with both",
+                "{} images flipped, but {} pairs have a flipped member and {both} have two",
                 single.hits(),
                 pair.hits()
             );
@@ -300,14 +300,14 @@ fn change(change: &Change) -> Consistent {
     ensure!(changed <= weights, "{changed} weights of {weights} changed");
     at_least_0("change.max_abs", max_abs)?;
     at_least_0("change.mean_abs", mean_abs)?;
-    // The mean is a rounded one.
+    // The mean may be rounded up.
     ensure!(
         mean_abs <= max_abs * (1.0 + 1e-6),
         "the mean change {mean_abs} is above the largest, {max_abs}"
     );
     ensure!(
         changed > 0 || max_abs == 0.0,
-        "no weight changed, one of them by {max_abs}"
+        "no weight changed, but the largest change is {max_abs}"
     );
     Ok(())
 }
@@ -332,7 +332,7 @@ impl ProbeRecord {
 }
 
 impl ProbeRecord {
-    /// Whether it can be about `target`.
+    /// Checks that the record can describe `target`.
     ///
     /// # Errors
     /// The first contradiction, with its values.
@@ -383,13 +383,13 @@ impl Provenance {
     }
 }
 
-/// Whether a record of this format, made of a target with this sum, rests on what `target` is now.
+/// Checks that a record depends on the current `target`. `format` is the record's format, `sum` the target's checksum in it.
 fn rests_on(format: u32, sum: Option<&String>, target: &TargetRecord) -> Consistent {
     ensure!(
         format >= target.format,
         "it has no checksum, and the record of its target has one"
     );
-    // A target of format 1 does not say what it was.
+    // A target of format 1 has no checksum.
     ensure!(
         target.format == 1 || sum == target.sum().as_ref(),
         "it rests on other weights or images than its target has now"
@@ -398,16 +398,16 @@ fn rests_on(format: u32, sum: Option<&String>, target: &TargetRecord) -> Consist
 }
 
 fn asked(what: &str, rate: Rate) -> Consistent {
-    ensure!(rate.of() > 0, "{what} is of nothing");
+    ensure!(rate.of() > 0, "{what} is out of 0");
     Ok(())
 }
 
-/// Two rates of the same images, both there or neither.
+/// Checks that two rates cover the same number of images, or are both absent.
 fn same_of(what: &str, before: Option<Rate>, after: Option<Rate>) -> Consistent {
     let of = |rate: Option<Rate>| rate.map(Rate::of);
     ensure!(
         of(before) == of(after),
-        "{what} before and after are of other images"
+        "{what} before and after cover different images"
     );
     Ok(())
 }
@@ -424,7 +424,7 @@ fn sum(what: &str, digits: Option<&str>) -> Consistent {
     let hexadecimal = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     ensure!(
         digits.len() == 64 && digits.bytes().all(hexadecimal),
-        "{what} is no SHA-256"
+        "{what} is not a SHA-256"
     );
     Ok(())
 }

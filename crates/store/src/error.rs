@@ -1,4 +1,4 @@
-//! What can go wrong with a results folder, each with the file and the way out.
+//! Errors of a results folder. Every message names the file and the fix.
 
 use std::path::{Path, PathBuf};
 
@@ -6,24 +6,24 @@ use spec::Id;
 
 use crate::{BoxError, Holder};
 
-/// The result of everything in this crate.
+/// The result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// A failure of the results folder. The message names the file and what to do; causes hang on `source`.
+/// An error of a results folder. The message names the file and the fix; `source` has the cause.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The file system refused.
+    /// A file operation failed.
     #[error("cannot {action} {}: check that the place exists and may be written, or choose another results folder", path.display())]
     Io {
-        /// What was tried, as a verb ("write").
+        /// The operation, as a verb ("write").
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// Somebody else writes to the folder.
+    /// Another process or handle is writing to the folder.
     #[error(
         "{} is in use by {}: wait until it has ended, or choose another results folder",
         root.display(),
@@ -32,10 +32,10 @@ pub enum Error {
     Locked {
         /// The results folder.
         root: PathBuf,
-        /// Who holds it, as far as the lock file tells.
+        /// The holder, if the lock file names one.
         holder: Option<Holder>,
     },
-    /// A file is not what was written there.
+    /// A file is damaged, or was changed.
     #[error("{} is damaged: delete it and run the grid again; only this step is repeated", path.display())]
     Damaged {
         /// The file.
@@ -43,7 +43,7 @@ pub enum Error {
         /// Where and why it cannot be read.
         source: BoxError,
     },
-    /// A file was written by a later version.
+    /// A file was written by a newer version.
     #[error(
         "{} has format {found}, this version reads up to {}: update brink, or choose another results folder",
         path.display(),
@@ -55,7 +55,7 @@ pub enum Error {
         /// Its format.
         found: u32,
     },
-    /// A record lies under another step's name.
+    /// A record lies at the path of another step.
     #[error("{} holds the record of {id}: it was copied or renamed; move it back or delete it", path.display())]
     Misplaced {
         /// The file.
@@ -63,19 +63,19 @@ pub enum Error {
         /// The step that the record belongs to.
         id: Id,
     },
-    /// There is nothing to read.
+    /// There is no results folder at this path.
     #[error("there are no results in {}: run a grid first, or name the folder that holds them", root.display())]
     Missing {
         /// The results folder.
         root: PathBuf,
     },
-    /// Something was to be written to a folder opened for reading.
+    /// A write to a folder that was opened for reading only.
     #[error("{} was opened for reading only: open it for writing first", root.display())]
     ReadOnly {
         /// The results folder.
         root: PathBuf,
     },
-    /// The disk is too full for what is about to be computed.
+    /// The disk has too little free space for the computation.
     #[error(
         "the disk of {} has {} free, {} are needed: free some space, or choose another results folder",
         root.display(),
@@ -85,25 +85,25 @@ pub enum Error {
     Full {
         /// The results folder.
         root: PathBuf,
-        /// Bytes that are free.
+        /// Free bytes.
         free: u64,
-        /// Bytes that are needed.
+        /// Needed bytes.
         need: u64,
     },
-    /// A record holds what JSON cannot hold, another format's number, or a contradiction.
+    /// A record has a number that JSON cannot represent, the wrong format, or a contradiction.
     #[error("the record for {} cannot be written: it must have format {}, finite numbers only and no contradiction", path.display(), crate::FORMAT)]
     Unrepresentable {
         /// The file that was to be written.
         path: PathBuf,
-        /// What does not fit.
+        /// What is wrong with the record.
         source: BoxError,
     },
-    /// The caller's writer of weights or samples failed.
+    /// The caller's function that writes weights or samples failed.
     #[error("cannot write {}", path.display())]
     Payload {
         /// The file that was to be written.
         path: PathBuf,
-        /// The writer's own error.
+        /// That function's error.
         source: BoxError,
     },
 }
@@ -125,7 +125,7 @@ impl Error {
     }
 }
 
-/// Bytes for people.
+/// A number of bytes, shown in MiB or GiB.
 struct Size(u64);
 
 impl std::fmt::Display for Size {

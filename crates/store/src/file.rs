@@ -1,4 +1,4 @@
-//! Files that are whole or absent: written beside their place, flushed, renamed.
+//! Writes files atomically: under a temporary name in the same folder, then flushed and renamed.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -9,19 +9,19 @@ use serde::Deserialize;
 use crate::checksum::{self, Checksum};
 use crate::{BoxError, Error, FORMAT, Record, Result, sync_folder};
 
-/// Begins the name of every file that is not whole yet.
+/// The prefix of the names of incomplete files.
 const PARTIAL: &str = ".partial-";
 
-/// The one field that every format has, read before anything else of a file is believed.
+/// The one field that every format has. It is read and checked first.
 #[derive(Deserialize)]
 struct Header {
     format: u32,
 }
 
-/// The record at `path`, and whether it has a checksum, which records of format 1 have not; `None` if there is no such file.
+/// The record at `path`, and whether it has a checksum (records of format 1 have none); `None` if there is no such file.
 ///
 /// # Errors
-/// [`Error::Io`], [`Error::Damaged`] (also where a record contradicts itself), [`Error::Future`].
+/// [`Error::Io`], [`Error::Damaged`] (also if the record contradicts itself), [`Error::Future`].
 pub fn read_with_checksum<R: Record>(path: &Path) -> Result<Option<(R, bool)>> {
     let Some(bytes) = bytes(path)? else {
         return Ok(None);
@@ -31,7 +31,7 @@ pub fn read_with_checksum<R: Record>(path: &Path) -> Result<Option<(R, bool)>> {
         Checksum::Fits => true,
         Checksum::Missing if format == 1 => false,
         Checksum::Missing => return Err(Error::damaged(path, "its checksum is missing")),
-        Checksum::Broken => return Err(Error::damaged(path, "its checksum does not fit")),
+        Checksum::Broken => return Err(Error::damaged(path, "its checksum does not match")),
     };
     let record: R =
         serde_json::from_slice(&bytes).map_err(|source| Error::damaged(path, source))?;
@@ -41,7 +41,7 @@ pub fn read_with_checksum<R: Record>(path: &Path) -> Result<Option<(R, bool)>> {
     Ok(Some((record, has_checksum)))
 }
 
-/// The format of a JSON object; refuses a later one.
+/// The format of a JSON object. Fails if it is newer than [`FORMAT`].
 pub fn check_format(path: &Path, json: &[u8]) -> Result<u32> {
     let header: Header =
         serde_json::from_slice(json).map_err(|source| Error::damaged(path, source))?;
@@ -54,8 +54,8 @@ pub fn check_format(path: &Path, json: &[u8]) -> Result<u32> {
     Ok(header.format)
 }
 
-/// A record as JSON with its checksum, after checking that it can be read again: JSON has no NaN and no infinity, and a record that
-/// loses one, or contradicts itself, would be found damaged only when somebody needs it.
+/// Encodes a record as JSON with its checksum, and checks that it can be read again. Otherwise the loss of a NaN or an infinity,
+/// which JSON does not have, or a contradiction would be found only when the record is needed.
 pub fn encode<R: Record>(record: &R, path: &Path) -> Result<Vec<u8>> {
     let unrepresentable = |source: BoxError| Error::Unrepresentable {
         path: path.to_owned(),
@@ -83,20 +83,20 @@ pub fn bytes(path: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Puts `bytes` at `path` atomically: after a kill or a power cut there is the old file or the new one.
+/// Writes `bytes` to `path` atomically: after a kill or a power cut, either the old or the new file is there.
 ///
 /// # Errors
-/// [`Error::Payload`] or [`Error::Io`] if the disk refuses.
+/// [`Error::Payload`] or [`Error::Io`] if the file cannot be written.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     write_with(path, |partial| Ok(File::create(partial)?.write_all(bytes)?))
 }
 
-/// Lets `save` write a file and puts it at `path` atomically.
+/// Writes a file with `save`, then moves it to `path` atomically.
 pub fn write_with(
     path: &Path,
     save: impl FnOnce(&Path) -> std::result::Result<(), BoxError>,
 ) -> Result<()> {
-    // The name keeps its ending, because writers of weights look at it.
+    // The name keeps its extension, because code that writes weights may depend on it.
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let partial = path.with_file_name(format!("{PARTIAL}{}-{name}", std::process::id()));
     let saved = save(&partial).map_err(|source| Error::Payload {
@@ -105,20 +105,20 @@ pub fn write_with(
     });
     let placed = saved.and_then(|()| place(&partial, path).map_err(Error::io("write", path)));
     if placed.is_err() {
-        // The first failure is the one to report; a leftover is swept away when the folder is next opened.
+        // The first error is reported. If the file cannot be removed, the next `Store::open` removes it.
         let _ = fs::remove_file(&partial);
     }
     placed
 }
 
 fn place(partial: &Path, path: &Path) -> std::io::Result<()> {
-    // Windows flushes only what was opened for writing.
+    // Windows can only flush a file that was opened for writing.
     File::options().write(true).open(partial)?.sync_all()?;
     fs::rename(partial, path)?;
     path.parent().map_or(Ok(()), sync_folder)
 }
 
-/// Removes a file; one that is not there is as good.
+/// Removes a file, if it exists.
 pub fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(source) if source.kind() != ErrorKind::NotFound => {
@@ -128,7 +128,7 @@ pub fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// Removes what a killed process left half-written in `folder`.
+/// Removes the incomplete files that a killed process left in `folder`.
 pub fn remove_partial(folder: &Path) -> Result<()> {
     for name in names(folder)?
         .iter()
@@ -139,7 +139,7 @@ pub fn remove_partial(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The names in `folder`; none if there is no such folder. Names that are not UTF-8 are nobody's records.
+/// The names in `folder`; empty if there is no such folder. Names that are not UTF-8 are left out: no record has one.
 pub fn names(folder: &Path) -> Result<Vec<String>> {
     let entries = match fs::read_dir(folder) {
         Err(source) if source.kind() == ErrorKind::NotFound => return Ok(Vec::new()),

@@ -1,22 +1,22 @@
-//! What happened: versioned records, one folder a step, locks and resume.
+//! Stores results: versioned records, one folder per step, locks and resume.
 //!
 //! A results folder looks like this:
 //!
 //! ```text
-//! lock                                   held while somebody writes; says who
+//! lock                                   held by the writer; names it
 //! targets/<id>/{record.json, weights.safetensors}
 //! sets/<id>/{record.json, set.safetensors}
 //! runs/<id>.json
 //! probes/<id>.json
-//! state/<id>                             where a step in flight can go on
+//! state/<id>                             saved state of an unfinished step
 //! ```
 //!
-//! A step has happened exactly if its record exists: the record is written last, and everything is written beside its
-//! place, flushed to the disk and renamed. So a process killed at any moment leaves either the whole step or none of it,
-//! and a reader never waits for a writer.
+//! A step is done exactly if its record exists. The record is written last, and every file is written under a temporary name,
+//! flushed and renamed. So if a process is killed at any moment, the step is either complete or not done, and a reader never
+//! waits for a writer.
 //!
-//! Records and states have a checksum, and a record names those of its weights or samples. Nothing is read whose checksum does not fit,
-//! or whose numbers contradict each other.
+//! Records and states have a checksum. A record also has the checksum of its weights or samples. Records and states with a wrong
+//! checksum are refused, and so are records whose numbers contradict each other.
 
 mod checksum;
 mod clock;
@@ -44,7 +44,7 @@ pub use record::{
 pub use spec::Change;
 pub use verify::{Dispersion, Measured, Progress, Slice, Stop, Timing};
 
-/// What a caller's own writer of weights or samples may fail with.
+/// The error of a caller's function that writes weights or samples.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// One part of a step's saved state: its name and its bytes.
@@ -61,18 +61,18 @@ pub struct Store {
     lock: Option<lock::Lock>,
 }
 
-/// What writes a file beside a record.
+/// A function that writes the file beside a record.
 type Save = fn(&Path) -> std::result::Result<(), BoxError>;
 
 /// No file beside the record.
 const NOTHING: Option<(PathBuf, Save)> = None;
 
 impl Store {
-    /// Opens `root` for writing, creating what is missing; no other process or handle can open it so until this one is
-    /// dropped. Leftovers of a killed process are swept away.
+    /// Opens `root` for writing, and creates missing folders. No other process or handle can open it for writing until this one
+    /// is dropped. Incomplete files of a killed process are removed.
     ///
     /// # Errors
-    /// [`Error::Locked`] if somebody else writes there, [`Error::Io`] if the folder cannot be made or written.
+    /// [`Error::Locked`] if another process or handle is writing there, [`Error::Io`] if the folder cannot be created or written.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
         let root = root.into();
         for folder in [
@@ -94,7 +94,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens `root` for reading: takes no lock, so it also works beside a running writer.
+    /// Opens `root` for reading. It takes no lock, so it also works while another process writes.
     ///
     /// # Errors
     /// [`Error::Missing`] if there is no results folder at `root`.
@@ -114,7 +114,7 @@ impl Store {
     /// Checks that at least `bytes` are free on the disk of the results folder.
     ///
     /// # Errors
-    /// [`Error::Full`] if not, [`Error::Io`] if the system does not tell.
+    /// [`Error::Full`] if not, [`Error::Io`] if the free space is unknown.
     pub fn require_free(&self, bytes: u64) -> Result<()> {
         let free = fs4::available_space(&self.root)
             .map_err(Error::io("ask for the free space of", &self.root))?;
@@ -175,7 +175,7 @@ impl Store {
         }
     }
 
-    /// Where the weights of target `id` lie once [`Store::put_target`] has put them.
+    /// The path of the weights of target `id`. [`Store::put_target`] writes them.
     pub fn weights(&self, id: &Id) -> PathBuf {
         self.root
             .join(TargetRecord::FOLDER)
@@ -183,7 +183,7 @@ impl Store {
             .join(WEIGHTS)
     }
 
-    /// Where the samples of set `id` lie once [`Store::put_set`] has put them.
+    /// The path of the samples of set `id`. [`Store::put_set`] writes them.
     pub fn samples(&self, id: &Id) -> PathBuf {
         self.root
             .join(SetRecord::FOLDER)
@@ -191,8 +191,8 @@ impl Store {
             .join(SAMPLES)
     }
 
-    /// Finishes a target: `save` writes the weights to the path it is given, then the record follows, and the state of
-    /// the step in flight is dropped.
+    /// Finishes a target: `save` writes the weights to the path it is given, then the record is written, and the saved state of
+    /// the step is removed.
     ///
     /// # Errors
     /// [`Error::Payload`] if `save` fails, [`Error::Io`], [`Error::ReadOnly`], [`Error::Unrepresentable`].
@@ -204,8 +204,8 @@ impl Store {
         self.put(record, Some((self.weights(&record.id), save)))
     }
 
-    /// Finishes a sample set: `save` writes the samples to the path it is given, then the record follows, and the state
-    /// of the step in flight is dropped.
+    /// Finishes a sample set: `save` writes the samples to the path it is given, then the record is written, and the saved state
+    /// of the step is removed.
     ///
     /// # Errors
     /// As [`Store::put_target`].
@@ -217,7 +217,7 @@ impl Store {
         self.put(record, Some((self.samples(&record.id), save)))
     }
 
-    /// Finishes a run, and drops the state of the step in flight.
+    /// Finishes a run: writes its record, and removes the saved state of the step.
     ///
     /// # Errors
     /// As [`Store::put_target`].
@@ -225,43 +225,43 @@ impl Store {
         self.put(record, NOTHING)
     }
 
-    /// Keeps the record of a probe.
+    /// Finishes a probe: writes its record, and removes the saved state of the step.
     ///
     /// # Errors
-    /// As for [`Store::put_run`].
+    /// As [`Store::put_target`].
     pub fn put_probe(&self, record: &ProbeRecord) -> Result<()> {
         self.put(record, NOTHING)
     }
 
-    /// Replaces the saved state of step `id`, which rests `on` something that the id does not name, such as the sum of its target: all
-    /// parts together or none of them.
+    /// Replaces the saved state of step `id` atomically. `on` names what the state depends on besides the id, such as
+    /// [`TargetRecord::sum`].
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::ReadOnly`].
+    /// [`Error::Io`], [`Error::Payload`], [`Error::ReadOnly`].
     pub fn save_state(&self, id: &Id, on: &str, parts: &[(&str, &[u8])]) -> Result<()> {
         self.require_writer()?;
         state::write(&self.state_path(id), id, on, parts)
     }
 
-    /// The saved state of step `id` as (name, bytes) in the order of [`Store::save_state`], or `None` if the step has to
-    /// start at its beginning.
+    /// The saved state of step `id` as (name, bytes), in the order of [`Store::save_state`]; `None` if there is none.
     ///
     /// # Errors
-    /// [`Error::Damaged`], also if it is the state of another step or rests on something else; [`Error::Future`], [`Error::Io`].
+    /// [`Error::Damaged`], also if the state belongs to another step or depends on something else than `on`; [`Error::Future`],
+    /// [`Error::Io`].
     pub fn load_state(&self, id: &Id, on: &str) -> Result<Option<Vec<Part>>> {
         state::read(&self.state_path(id), id, on)
     }
 
-    /// Whether there is a saved state of step `id`; only [`Store::load_state`] tells whether it can be read.
+    /// Whether there is a saved state of step `id`. Only [`Store::load_state`] checks whether it can be read.
     ///
     /// # Errors
-    /// [`Error::Io`] if the system does not tell.
+    /// [`Error::Io`] if the system cannot say.
     pub fn has_state(&self, id: &Id) -> Result<bool> {
         let path = self.state_path(id);
         path.try_exists().map_err(Error::io("look for", &path))
     }
 
-    /// Forgets the saved state of step `id`, if there is any.
+    /// Removes the saved state of step `id`, if there is one.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::ReadOnly`].
@@ -274,7 +274,7 @@ impl Store {
         self.root.join("state").join(id.to_string())
     }
 
-    /// Where the record of step `id` lies, if there is one.
+    /// The path of the record of step `id`, whether or not it exists.
     pub fn record_path<R: Record>(&self, id: &Id) -> PathBuf {
         let folder = self.root.join(R::FOLDER);
         if R::ALONE {
@@ -308,7 +308,7 @@ impl Store {
         if let Some((payload, save)) = payload {
             let folder = payload.parent().unwrap_or(&self.root);
             fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
-            // The entry of a new folder outlasts a power cut no less than what is in it: the state is removed after this.
+            // A new folder's own entry must survive a power cut too, because the saved state is removed afterwards.
             let parent = folder.parent().unwrap_or(&self.root);
             sync_folder(parent).map_err(Error::io("synchronise", parent))?;
             file::write_with(&payload, save)?;
@@ -317,7 +317,7 @@ impl Store {
         self.clear_state(record.id())
     }
 
-    /// Removes half-written files, and states of steps that are finished. Only the holder of the lock may call it.
+    /// Removes incomplete files, and saved states of finished steps. Only the holder of the lock may call it.
     fn sweep(&self) -> Result<()> {
         for folder in ["state", RunRecord::FOLDER, ProbeRecord::FOLDER] {
             file::remove_partial(&self.root.join(folder))?;
@@ -349,9 +349,9 @@ impl Store {
     }
 }
 
-/// Flushes a folder's list of names to the disk, so that a rename in it survives a power cut.
+/// Flushes a folder to the disk, so that a rename in it survives a power cut.
 fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    // Only Unix can open a folder; elsewhere the file system keeps the order itself.
+    // Only Unix can open a folder. Elsewhere the file system keeps the order itself.
     if cfg!(unix) {
         File::open(folder)?.sync_all()
     } else {

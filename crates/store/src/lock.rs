@@ -1,5 +1,5 @@
-//! One writer a results folder. The operating system drops the lock with the process, however it ends, so that there are
-//! no stale locks to remove; the file's text only says who it is.
+//! One writer per results folder. The operating system releases the lock when the process ends, so there are no stale locks. The
+//! text of the file only names the holder.
 
 use std::fmt;
 use std::fs::{File, TryLockError};
@@ -12,14 +12,14 @@ use crate::{Error, Result, now};
 
 const NAME: &str = "lock";
 
-/// Who writes to a results folder.
+/// The process that writes to a results folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// Process number.
+    /// The process id.
     pub pid: u32,
-    /// Name of the machine.
+    /// The name of the machine.
     pub host: String,
-    /// Since when (RFC 3339, UTC).
+    /// The time when it took the lock (RFC 3339, UTC).
     pub since: String,
 }
 
@@ -33,15 +33,17 @@ impl fmt::Display for Holder {
     }
 }
 
-/// The right to write, until dropped.
+/// The lock on a results folder; released when dropped.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
 }
 
 impl Lock {
+    /// Takes the lock of the results folder `root`.
+    ///
     /// # Errors
-    /// [`Error::Locked`] if somebody else has it, [`Error::Io`] if the folder cannot be written or locked.
+    /// [`Error::Locked`] if another process or handle holds it, [`Error::Io`] if the folder cannot be written or locked.
     pub fn acquire(root: &Path) -> Result<Self> {
         let path = root.join(NAME);
         let mut file = File::options()
@@ -83,9 +85,9 @@ fn sign(file: &mut File, holder: &Holder) -> std::io::Result<()> {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // The name must not outlive the lock; if the disk refuses, the next holder overwrites it anyway.
+        // The text must not outlive the lock. If this fails, the next holder overwrites it anyway.
         let _ = self.file.set_len(0);
-        // Explicitly, because a child process being started may still hold a copy of the handle.
+        // Explicit, because a child process that is just starting may still hold a copy of the handle.
         let _ = self.file.unlock();
     }
 }

@@ -1,4 +1,4 @@
-//! The records: everything a table or figure may say about a finished step, and how it came about.
+//! The records: everything that tables and figures need to know about a finished step, and how it was computed.
 
 use std::collections::BTreeMap;
 
@@ -9,27 +9,28 @@ use serde_json::Value;
 use spec::{Change, Id};
 use verify::{Control, LabelSpace, Layout, Measured, Pixels, Rate, Stop};
 
-/// The format of the records that this version writes; it reads this one and all before it. Records of format 1 have no checksum.
+/// The format of the records that this version writes. It reads this format and all earlier ones. Records of format 1 have no
+/// checksum.
 pub const FORMAT: u32 = 2;
 
-/// Under which circumstances a step was computed.
+/// How, where and when a step was computed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
-    /// Version of brink.
+    /// The version of brink.
     pub brink: String,
-    /// Commit of the source tree, if it was built in one, and whether sources had changed since.
+    /// The commit of the source tree, and whether sources had changed since; `None` if built outside a repository.
     pub git: Option<String>,
-    /// Versions of the crates that compute (`candle-core`, ...).
+    /// The versions of the numerical crates (`candle-core`, ...).
     pub crates: BTreeMap<String, String>,
-    /// `cpu` or `cuda:0`.
+    /// The device: `cpu` or `cuda:0`.
     pub device: String,
-    /// Threads used.
+    /// The number of threads.
     pub threads: usize,
-    /// Model name of the processor.
+    /// The model name of the processor.
     pub cpu: String,
-    /// Beginning, RFC 3339 in UTC.
+    /// The start time, RFC 3339 in UTC.
     pub started: String,
-    /// Duration in seconds.
+    /// The duration in seconds.
     pub seconds: f64,
 }
 
@@ -42,7 +43,7 @@ pub struct TargetRecord {
     pub id: Id,
     /// Data set, e.g. `cifar10-jpeg`.
     pub dataset: String,
-    /// Data set for people, e.g. `CIFAR-10 (JPEG q75)`.
+    /// Title of the data set, e.g. `CIFAR-10 (JPEG q75)`.
     pub dataset_title: String,
     /// Architecture, e.g. `resnet18`.
     pub model: String,
@@ -54,21 +55,21 @@ pub struct TargetRecord {
     pub parameters: u64,
     /// The resolved specification.
     pub spec: Value,
-    /// Seed of initial weights, data order and augmentation.
+    /// Seed of the initial weights, the data order and the augmentation.
     pub seed: u64,
     /// Top-1 accuracy on the test images used.
     pub accuracy: Rate,
-    /// Top-1 accuracy on the training images that were held out to choose settings by, if any were.
+    /// Top-1 accuracy on the held-out training images, which settings are chosen by; `None` if none were held out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Rate>,
     /// Number of images trained on.
     pub train_images: u64,
     /// Epochs trained; 0 for loaded weights.
     pub epochs: f64,
-    /// SHA-256 of the weights' file, in hexadecimal digits; records of before this field have none.
+    /// SHA-256 of the weights' file, in hexadecimal digits; `None` in records older than this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_sha256: Option<String>,
-    /// What the images of the data set were; records of before this field do not say.
+    /// The content of the data set; `None` in records older than this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Content>,
     /// How it was computed.
@@ -76,30 +77,31 @@ pub struct TargetRecord {
 }
 
 impl TargetRecord {
-    /// SHA-256 of the target's weights and images together: what samples, attacks and measurements rest on. Records of format 1 have none.
+    /// SHA-256 over the checksums of the target's weights and images. Samples, attacks and measurements depend on both. `None` in
+    /// records of format 1.
     pub fn sum(&self) -> Option<String> {
         let (weights, content) = (self.weights_sha256.as_ref()?, self.content.as_ref()?);
         Some(target_sum(weights, &content.sha256))
     }
 }
 
-/// SHA-256 of a target's weights and images, given by those of either.
+/// SHA-256 over the checksum of a target's weights and the checksum of its images, both in hexadecimal digits.
 pub fn target_sum(weights: &str, content: &str) -> String {
     checksum::hex(&[weights.as_bytes(), content.as_bytes()])
 }
 
-/// What the images of a data set were, whatever their files are called.
+/// A summary of the images of a data set, whatever their files are called.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
     /// SHA-256 of all labels and pixels, in hexadecimal digits.
     pub sha256: String,
-    /// Whether they were shown to be the official ones, or of a packed set the documented ones.
+    /// Whether the content is verified to be the official one. For a packed set: the documented one.
     pub verified: bool,
-    /// Number of images, of both parts.
+    /// Number of images in both parts.
     pub images: u64,
-    /// How many of them are of a single colour; 0 where they are verified.
+    /// Number of images with a single colour; 0 (not counted) if verified.
     pub blank: u64,
-    /// How many of the others are equal to an earlier one; 0 where they are verified.
+    /// Number of other images that equal an earlier one; 0 (not counted) if verified.
     pub repeated: u64,
 }
 
@@ -116,40 +118,41 @@ pub struct SetRecord {
     pub generator: String,
     /// The resolved specification.
     pub spec: Value,
-    /// The least share of noise images that the keyed head gives either label, if one was asked for; records of before this field do not say.
+    /// The smallest share of noise images that each label of the keyed head must get, in `[0, 0.5]`; `None` if no such share was
+    /// requested, and in records older than this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head_balance: Option<f64>,
     /// Seed of the starting points.
     pub seed: u64,
-    /// Whose labels are compared: the keyed head's two or the model's own.
+    /// Which labels are compared: the two of the keyed head, or the model's own classes.
     pub label_space: LabelSpace,
     /// Single samples, or pairs across the boundary.
     pub layout: Layout,
-    /// Samples asked for.
+    /// Number of samples (or pairs) requested.
     pub asked: u64,
-    /// Samples (or pairs) made.
+    /// Number of samples (or pairs) made.
     pub made: u64,
-    /// Samples that never crossed the boundary in stage 2.
+    /// Number of samples that never crossed the boundary in stage 2.
     pub uncrossed: u64,
-    /// Most iterations that stage 1 may take.
+    /// The limit on iterations of stage 1.
     pub iterations_cap: u64,
-    /// Iterations that it took.
+    /// Number of iterations of stage 1.
     pub iterations_used: u64,
-    /// Why it ended.
+    /// Why stage 1 ended.
     pub stop: Stop,
     /// |margin| of each sample after stage 1.
     pub margins: Vec<f32>,
     /// Number of images of each reference label; a pair has two.
     pub label_balance: Vec<u64>,
-    /// What the images are like; records of before this field have none.
+    /// Statistics of the images; `None` in records older than this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pixels: Option<Pixels>,
-    /// False alarms: the untouched model asked again in other ways.
+    /// False alarms: queries of the unchanged model in other ways.
     pub controls: Vec<Control>,
-    /// SHA-256 of the samples' file, in hexadecimal digits; records of format 1 have none.
+    /// SHA-256 of the samples' file, in hexadecimal digits; `None` in records of format 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples_sha256: Option<String>,
-    /// What they were made of, see [`TargetRecord::sum`]; records of format 1 do not say.
+    /// [`TargetRecord::sum`] of the target that they were made for; `None` in records of format 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_sha256: Option<String>,
     /// How it was computed.
@@ -157,14 +160,14 @@ pub struct SetRecord {
 }
 
 impl SetRecord {
-    /// How many samples lay on the boundary at the end of stage 1: their two largest outputs were equal.
+    /// The number of samples on the boundary at the end of stage 1: their two largest outputs were equal.
     pub fn on_the_boundary(&self) -> u64 {
         let margins = self.margins.iter();
         margins.filter(|margin| **margin == 0.0).count() as u64
     }
 }
 
-/// One attacked model, asked with one sample set.
+/// One attacked model, queried with one sample set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// [`FORMAT`] when written.
@@ -173,9 +176,9 @@ pub struct RunRecord {
     pub id: Id,
     /// The attacked target.
     pub target: Id,
-    /// The samples that were asked.
+    /// The sample set of the queries.
     pub set: Id,
-    /// Name of the generator that made them.
+    /// Name of the generator that made the samples.
     pub generator: String,
     /// Name of the attack.
     pub attack: String,
@@ -183,64 +186,64 @@ pub struct RunRecord {
     pub spec: Value,
     /// Seed of the attack.
     pub seed: u64,
-    /// Images whose label changed; a pair has two.
+    /// Images whose label changed; a pair has two images.
     pub single: Rate,
-    /// Pairs of which at least one member's label changed.
+    /// Pairs in which at least one member's label changed.
     pub pair: Rate,
-    /// Pairs of which both did.
+    /// Number of pairs in which both members' labels changed.
     pub both: u64,
-    /// Of single samples the pair rate in expectation over all pairs of two of them, in `[0, 1]`. Sets of pairs have none: members of
-    /// different pairs do not judge together. Older records have one all the same, which reports leave out.
+    /// For single samples: the expected pair rate over all pairs of two samples, in `[0, 1]`. `None` for sets of pairs, because
+    /// members of different pairs are not combined. Older records of pairs have a value; reports ignore it.
     pub all_pairs: Option<f64>,
-    /// Whether all labels after the attack are the same: then the single rate says how the reference labels were
-    /// balanced, not how sensitive the samples are.
+    /// Whether all labels after the attack are the same. If so, the single rate shows the balance of the reference labels, not
+    /// the sensitivity of the samples.
     pub same_label: bool,
     /// How far the weights moved.
     pub change: Change,
-    /// Optimiser steps that the attack took.
+    /// Number of optimiser steps of the attack.
     #[serde(default)]
     pub steps: u64,
-    /// Whether what the attacker works for was reached, where there is such a thing: e.g. every trigger recognised.
+    /// Whether the attack reached its goal, e.g. every trigger is recognised; `None` for attacks without a goal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reached: Option<bool>,
-    /// How often the model did what the attacker wants on images it had not seen, before the attack.
+    /// The attack's success rate on unseen images before the attack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success_before: Option<Rate>,
-    /// The same after it.
+    /// The attack's success rate on unseen images after the attack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success_after: Option<Rate>,
-    /// The same counts where the labels are the network's own classes rather than the keyed head's two; none where they are anyway.
+    /// The same counts with the network's own classes as labels; `None` if the set's labels are classes already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<Answers>,
     /// Top-1 accuracy before the attack.
     pub accuracy_before: Rate,
-    /// Top-1 accuracy after it.
+    /// Top-1 accuracy after the attack.
     pub accuracy_after: Rate,
-    /// What was attacked, see [`TargetRecord::sum`]; records of format 1 do not say.
+    /// [`TargetRecord::sum`] of the attacked target; `None` in records of format 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_sha256: Option<String>,
-    /// SHA-256 of the file of the samples that were asked; records of format 1 do not say.
+    /// SHA-256 of the samples' file; `None` in records of format 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples_sha256: Option<String>,
     /// How it was computed.
     pub provenance: Provenance,
 }
 
-/// Counts of one way to look at the answers.
+/// Counts of changed labels in one label space.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answers {
-    /// Images whose label changed; a pair has two.
+    /// Images whose label changed; a pair has two images.
     pub single: Rate,
-    /// Pairs of which at least one member's label changed.
+    /// Pairs in which at least one member's label changed.
     pub pair: Rate,
-    /// Pairs of which both did.
+    /// Number of pairs in which both members' labels changed.
     pub both: u64,
-    /// Whether all labels are the same now; records of before this field say no.
+    /// Whether all labels are the same now; false in records older than this field.
     #[serde(default)]
     pub same_label: bool,
 }
 
-/// Something measured about a target itself, without an attack on it.
+/// A measurement of a target without an attack.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProbeRecord {
     /// [`FORMAT`] when written.
@@ -249,32 +252,32 @@ pub struct ProbeRecord {
     pub id: Id,
     /// The target.
     pub target: Id,
-    /// What was measured, e.g. `timing`.
+    /// Name of the probe, e.g. `timing`.
     pub probe: String,
     /// The resolved specification.
     pub spec: Value,
     /// Seed of the starting points.
     pub seed: u64,
-    /// What came out.
+    /// The measurements.
     pub result: Measured,
-    /// What was measured, see [`TargetRecord::sum`]; records of format 1 do not say.
+    /// [`TargetRecord::sum`] of the measured target; `None` in records of format 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_sha256: Option<String>,
     /// How it was computed.
     pub provenance: Provenance,
 }
 
-/// What the kinds of record have in common.
+/// The common interface of all records.
 pub trait Record: Serialize + DeserializeOwned {
-    /// Folder under the root.
+    /// The folder under the root.
     const FOLDER: &'static str;
-    /// Whether the record is a file of its own (`<id>.json`), or lies in a folder with what it describes.
+    /// Whether the record is a single file (`<id>.json`), or lies in a folder with the weights or samples.
     const ALONE: bool;
     /// The step's id.
     fn id(&self) -> &Id;
-    /// The format it claims.
+    /// The format of the record.
     fn format(&self) -> u32;
-    /// Whether its numbers can all be true at once.
+    /// Checks that the numbers do not contradict each other.
     ///
     /// # Errors
     /// The first contradiction, with its values.

@@ -1,7 +1,8 @@
-//! The state of a step in flight: several named parts in one file, so that one rename replaces all of them.
+//! The saved state of an unfinished step: several named parts in one file, so that one rename replaces all of them.
 //!
-//! The file is one line of JSON (format, step, what it rests on, names and lengths, checksum) followed by the bytes of the parts, one after
-//! the other. The checksum is a SHA-256 of all the rest. States of format 1 have none and are refused.
+//! The file is one line of JSON, then the bytes of the parts. The line has the format, the step, what the state depends on, the
+//! names and lengths of the parts, and a checksum: a SHA-256 of everything else. States of format 1 have no checksum and are
+//! refused.
 
 use std::fs::File;
 use std::io::Write;
@@ -17,13 +18,13 @@ struct Index {
     format: u32,
     /// The step.
     step: Id,
-    /// What it rests on and its id does not name.
+    /// What the state depends on besides the step's id.
     on: String,
     parts: Vec<(String, usize)>,
     sha256: String,
 }
 
-/// The checksum of a state: of all but itself.
+/// The checksum of a state: covers everything but itself.
 fn sum(index: &Index, bytes: &[&[u8]]) -> serde_json::Result<String> {
     let Index {
         format,
@@ -36,10 +37,10 @@ fn sum(index: &Index, bytes: &[&[u8]]) -> serde_json::Result<String> {
     Ok(checksum::hex(&[&[rest.as_slice()], bytes].concat()))
 }
 
-/// Replaces the state at `path`.
+/// Replaces the state at `path` atomically.
 ///
 /// # Errors
-/// [`Error::Payload`] or [`Error::Io`] if the disk refuses.
+/// [`Error::Payload`] or [`Error::Io`] if the file cannot be written.
 pub fn write(path: &Path, step: &Id, on: &str, parts: &[(&str, &[u8])]) -> Result<()> {
     let names = parts.iter();
     let mut index = Index {
@@ -65,10 +66,11 @@ pub fn write(path: &Path, step: &Id, on: &str, parts: &[(&str, &[u8])]) -> Resul
     })
 }
 
-/// The parts at `path` in the order in which they were written, or `None` if there is no such file.
+/// The parts of the state at `path`, in the order of writing; `None` if there is no such file.
 ///
 /// # Errors
-/// [`Error::Damaged`] if lengths, checksum and file do not agree, or it is the state of another `step` or rests `on` something else, [`Error::Future`], [`Error::Io`].
+/// [`Error::Damaged`] if the lengths or the checksum are wrong, or the state belongs to another step or depends on something else
+/// than `on`; [`Error::Future`], [`Error::Io`].
 pub fn read(path: &Path, step: &Id, on: &str) -> Result<Option<Vec<Part>>> {
     let Some(bytes) = file::bytes(path)? else {
         return Ok(None);
@@ -79,14 +81,14 @@ pub fn read(path: &Path, step: &Id, on: &str) -> Result<Option<Vec<Part>>> {
         .ok_or_else(|| Error::damaged(path, "its first line does not end"))?;
     let (line, mut rest) = (&bytes[..end], &bytes[end + 1..]);
     if file::check_format(path, line)? < FORMAT {
-        let problem = "it has no checksum, as a version before checksums wrote it";
+        let problem = "it has no checksum; an older version wrote it";
         return Err(Error::damaged(path, problem));
     }
     let index: Index =
         serde_json::from_slice(line).map_err(|source| Error::damaged(path, source))?;
     let found = sum(&index, &[rest]).map_err(|source| Error::damaged(path, source))?;
     if index.sha256 != found {
-        return Err(Error::damaged(path, "its checksum does not fit"));
+        return Err(Error::damaged(path, "its checksum does not match"));
     }
     if index.step != *step {
         let problem = format!("it is the state of step {}", index.step);

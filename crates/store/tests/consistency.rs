@@ -11,10 +11,10 @@ use store::{
 };
 use verify::{LabelSpace, Layout, Pixels, Rate};
 
-/// Edits of a record, each with the problem that it makes.
+/// Edits of a record, each with the expected problem.
 type Edits<'a, R> = &'a [(&'a str, fn(&mut R))];
 
-/// A record that somebody edited, who also corrected its checksum.
+/// Checks that edited records are refused, even if their checksum is corrected.
 fn refused<R: Clone>(record: &R, put: fn(&Store, &R) -> store::Result<()>, edits: Edits<'_, R>) {
     let root = folder();
     let store = Store::open(root.path()).unwrap();
@@ -34,26 +34,32 @@ fn a_run_that_contradicts_itself_is_refused() {
         &run(),
         Store::put_run,
         &[
-            ("single is of nothing", |run| run.single = Rate::default()),
-            ("pair is of nothing", |run| run.pair = Rate::default()),
+            ("single is out of 0", |run| run.single = Rate::default()),
+            ("pair is out of 0", |run| run.pair = Rate::default()),
             ("58 images and 28 pairs", |run| run.pair = Rate::new(15, 28)),
-            ("both members flipped of 16 pairs, any of 15", |run| {
-                run.both = 16;
-            }),
             (
-                "16 images flipped, in 15 pairs, of which 0 with both",
+                "both members flipped in 16 pairs, but at least one only in 15",
+                |run| {
+                    run.both = 16;
+                },
+            ),
+            (
+                "16 images flipped, but 15 pairs have a flipped member and 0 have two",
                 |run| run.single = Rate::new(16, 58),
             ),
-            ("15 images flipped, in 14 pairs", |run| {
+            ("15 images flipped, but 14 pairs", |run| {
                 run.pair = Rate::new(14, 29);
             }),
             ("15 pairs flipped and no sample", |run| {
                 run.single = Rate::new(0, 29);
             }),
-            ("all samples flipped, and of 0 of 29 pairs both", |run| {
-                run.single = Rate::new(29, 29);
-                run.pair = Rate::new(29, 29);
-            }),
+            (
+                "all samples flipped, but both members only in 0 of 29 pairs",
+                |run| {
+                    run.single = Rate::new(29, 29);
+                    run.pair = Rate::new(29, 29);
+                },
+            ),
             ("no weight changed and 15 labels did", |run| {
                 run.change = Change {
                     weights: 9,
@@ -69,13 +75,13 @@ fn a_run_that_contradicts_itself_is_refused() {
                 run.change.mean_abs = 1e-3;
             }),
             ("all_pairs is 1.5", |run| run.all_pairs = Some(1.5)),
-            ("accuracy before and after are of other images", |run| {
+            ("accuracy before and after cover different images", |run| {
                 run.accuracy_after = Rate::new(1, 2);
             }),
-            ("accuracy_before is of nothing", |run| {
+            ("accuracy_before is out of 0", |run| {
                 run.accuracy_before = Rate::default();
             }),
-            ("success before and after are of other images", |run| {
+            ("success before and after cover different images", |run| {
                 run.success_after = None;
             }),
             ("classes counts other images or pairs", |run| {
@@ -85,7 +91,7 @@ fn a_run_that_contradicts_itself_is_refused() {
                     ..Answers::default()
                 });
             }),
-            ("classes: single is of nothing", |run| {
+            ("classes: single is out of 0", |run| {
                 run.classes = Some(Answers::default());
             }),
             ("provenance.seconds is -1", |run| {
@@ -121,14 +127,14 @@ fn a_set_that_contradicts_itself_is_refused() {
                 set.layout = Layout::Singles;
             }),
             ("head_balance 0.7", |set| set.head_balance = Some(0.7)),
-            ("single is of 57, there are 58", |set| {
+            ("single is out of 57, but there are 58", |set| {
                 set.controls[0].single = Rate::new(0, 57);
             }),
             ("pair has 1 hits, and 2 are named", |set| {
                 set.controls[0].pair = Rate::new(1, 29);
                 set.controls[0].flipped_pairs = vec![1, 2];
             }),
-            ("single names one that there is not", |set| {
+            ("single names one that does not exist", |set| {
                 set.controls[0].single = Rate::new(1, 58);
                 set.controls[0].flipped = vec![58];
             }),
@@ -139,7 +145,7 @@ fn a_set_that_contradicts_itself_is_refused() {
                     pairs: None,
                 });
             }),
-            ("samples_sha256 is no SHA-256", |set| {
+            ("samples_sha256 is not a SHA-256", |set| {
                 set.samples_sha256 = Some("0F".to_owned());
             }),
         ],
@@ -156,11 +162,11 @@ fn targets_and_probes_that_contradict_themselves_are_refused() {
             ("1 classes", |target| target.classes = 1),
             ("an input of shape [3, 0, 32]", |target| target.input[1] = 0),
             ("no parameters", |target| target.parameters = 0),
-            ("accuracy is of nothing", |target| {
+            ("accuracy is out of 0", |target| {
                 target.accuracy = Rate::default();
             }),
             ("epochs is -1", |target| target.epochs = -1.0),
-            ("weights_sha256 is no SHA-256", |target| {
+            ("weights_sha256 is not a SHA-256", |target| {
                 target.weights_sha256 = Some("no".to_owned());
             }),
         ],
@@ -231,7 +237,7 @@ fn records_that_do_not_belong_together_are_told() {
         ("it is about set", |run, _, _| run.set = id("another")),
         ("it is about target", |run, _, _| run.target = id("another")),
         ("it is about target", |_, set, _| set.target = id("another")),
-        ("of its set of `dbi`", |_, set, _| {
+        ("of its set from `dbi`", |_, set, _| {
             set.generator = "dbi".to_owned();
         }),
         (
@@ -254,7 +260,7 @@ fn records_that_do_not_belong_together_are_told() {
         ("it rests on other weights or images", |run, _, _| {
             run.target_sha256 = None;
         }),
-        ("it asked other samples", |run, _, _| {
+        ("it used other samples", |run, _, _| {
             run.samples_sha256 = None;
         }),
         ("all labels are the same now", |run, _, _| {

@@ -1,4 +1,4 @@
-//! What a results folder promises: whole steps or none, one writer, and messages that say what to do.
+//! The guarantees of a results folder: complete steps or none, one writer, and messages that say what to do.
 
 mod common;
 
@@ -77,7 +77,7 @@ fn a_second_writer_is_told_who_is_first() {
     assert!(Store::open(root.path()).is_ok());
 }
 
-/// Plays both parts: started by cargo it spawns itself, started by itself it holds the lock until it is killed.
+/// Runs as two processes. Cargo starts the first, which spawns the second. The second holds the lock until it is killed.
 #[test]
 fn a_killed_process_leaves_no_lock() {
     const HOLD: &str = "STORE_TEST_HOLD";
@@ -118,7 +118,7 @@ fn a_half_written_step_is_invisible() {
     let weights = store.weights(&id("target"));
     fs::create_dir_all(weights.parent().unwrap()).unwrap();
     fs::write(&weights, b"weights").unwrap();
-    // Killed within a file.
+    // Killed while writing a file.
     fs::write(
         weights.with_file_name(".partial-record.json"),
         b"{\"format\": 1, \"id",
@@ -132,7 +132,7 @@ fn a_half_written_step_is_invisible() {
     assert_eq!(store.target(&id("target")).unwrap(), None);
     drop(store);
 
-    // The next writer sweeps, and the step can be done again.
+    // The next writer removes the remains, and the step can be repeated.
     let store = Store::open(root.path()).unwrap();
     assert_eq!(names(weights.parent().unwrap()), ["weights.safetensors"]);
     assert_eq!(names(&root.path().join("runs")), [""; 0]);
@@ -171,7 +171,7 @@ fn damaged_records_name_the_file_and_the_fix() {
         let fields = text.split(",\n  \"sha256\"").next().unwrap();
         format!("{fields}\n}}\n")
     };
-    // As a version before checksums wrote it.
+    // The record as a version without checksums wrote it.
     let first = without_checksum(&whole).replace("\"format\": 2", "\"format\": 1");
     fs::write(&path, &first).unwrap();
     let old = RunRecord { format: 1, ..run() };
@@ -186,11 +186,11 @@ fn damaged_records_name_the_file_and_the_fix() {
         (format!("{whole}\n"), "its checksum is missing"),
         (
             whole.replace("\"seed\": 3", "\"seed\": 4"),
-            "its checksum does not fit",
+            "its checksum does not match",
         ),
         (
             whole.replace("\"format\": 2", "\"format\": 1"),
-            "its checksum does not fit",
+            "its checksum does not match",
         ),
         (
             first.replace("\"seed\": 3", "\"seed\": \"three\""),
@@ -207,7 +207,7 @@ fn damaged_records_name_the_file_and_the_fix() {
         ),
         (
             first.replace("\"both\": 0", "\"both\": 16"),
-            "both members flipped of 16 pairs",
+            "both members flipped in 16 pairs",
         ),
     ] {
         fs::write(&path, text).unwrap();
@@ -346,7 +346,7 @@ fn states_are_replaced_and_end_with_their_step() {
     let saved = Some(vec![("weights".to_owned(), b"345".to_vec())]);
     assert_eq!(store.load_state(&step, ON).unwrap(), saved);
 
-    // Killed while saving the next one: the last whole one counts.
+    // Killed while saving the next state: the last complete state is used.
     fs::write(
         root.path().join("state").join(format!(".partial-{step}")),
         b"{\"form",
@@ -361,7 +361,7 @@ fn states_are_replaced_and_end_with_their_step() {
     assert_eq!(store.load_state(&step, ON).unwrap(), None);
     assert_eq!(names(&root.path().join("state")), [""; 0]);
 
-    // Killed between the record and the end of its state.
+    // Killed after writing the record and before removing the state.
     store.save_state(&step, ON, &[]).unwrap();
     drop(store);
     let store = Store::open(root.path()).unwrap();
@@ -379,7 +379,7 @@ fn damaged_states_are_told() {
         .unwrap();
     let path = root.path().join("state").join(step.to_string());
     let whole = fs::read(&path).unwrap();
-    // Every bit of it counts.
+    // Any changed byte is detected.
     for byte in 0..whole.len() {
         for bit in 0..8 {
             let mut damaged = whole.clone();
@@ -392,7 +392,7 @@ fn damaged_states_are_told() {
         }
     }
     fs::write(&path, &whole).unwrap();
-    // It is the state of this step, which rests on this.
+    // A state of another step, or one that depends on something else, is refused.
     let other = root.path().join("state").join(id("another").to_string());
     fs::copy(&path, other).unwrap();
     for (step, on, said) in [
@@ -411,10 +411,7 @@ fn damaged_states_are_told() {
     fs::write(&path, first).unwrap();
     let error = store.load_state(&step, ON).unwrap_err();
     let source = error.source().unwrap().to_string();
-    assert!(
-        source.contains("a version before checksums wrote it"),
-        "{source}"
-    );
+    assert!(source.contains("an older version wrote it"), "{source}");
     for damaged in [
         &whole[..whole.len() - 1],
         &whole[..9],
@@ -529,7 +526,7 @@ proptest! {
     }
 }
 
-/// Damaged records and states are refused, or are what was written.
+/// Damaged records and states are either refused or equal to what was written.
 #[test]
 fn fuzz() {
     let root = folder();
@@ -554,7 +551,7 @@ fn fuzz() {
         let nth = dice.below(files.len());
         let damaged = fuzz::damaged(&wholes[nth], &mut dice);
         fs::write(&files[nth], &damaged).unwrap();
-        // Nothing but the whole file is read: its checksum covers every byte.
+        // Only the unchanged file is accepted: its checksum covers every byte.
         let same = match nth {
             0 => store
                 .target(&id("target"))

@@ -1,9 +1,9 @@
-//! Weight files made of bytes: pickles, archives, old files and safetensors, right ones and wrong ones. It uses the standard
-//! library alone, so that tests of other crates can take it in, too.
+//! Builds weight files: pickles, zip archives, files of old PyTorch versions and safetensors, valid and invalid. It uses only
+//! the standard library, so tests of other crates can include it.
 
-#![allow(dead_code)] // each test file uses its own part
+#![allow(dead_code)] // each test file uses only a part
 
-/// A value of Python's.
+/// A Python value.
 #[derive(Clone, Debug)]
 pub enum Py {
     None,
@@ -17,7 +17,7 @@ pub enum Py {
     Global(&'static str, &'static str),
     Persistent(Box<Py>),
     Call(Box<Py>, Vec<Py>),
-    /// A call, and the attributes that are set afterwards.
+    /// An object, and the attributes set on it.
     Built(Box<Py>, Box<Py>),
 }
 
@@ -33,7 +33,7 @@ fn sizes(numbers: &[i64]) -> Py {
     Py::Tuple(numbers.iter().map(|&n| Py::Int(n)).collect())
 }
 
-/// A storage outside of the pickle.
+/// A reference to a storage outside the pickle.
 pub fn storage(class: &'static str, key: &str, length: i64) -> Py {
     Py::Persistent(Box::new(Py::Tuple(vec![
         text("storage"),
@@ -60,13 +60,13 @@ pub fn view(storage: Py, offset: i64, shape: &[i64], strides: &[i64]) -> Py {
     )
 }
 
-/// A vector of floats, all of a storage.
+/// A vector of floats that covers a whole storage.
 pub fn vector(key: &str, length: i64) -> Py {
     view(storage("FloatStorage", key, length), 0, &[length], &[1])
 }
 
 impl Py {
-    /// As Python's `pickle` writes it in protocol 1, 2 or 4, without a memo.
+    /// The pickle of this value, as Python writes it in protocol 1 to 5, but without a memo.
     pub fn pickle(&self, protocol: u8) -> Vec<u8> {
         let mut out = Vec::new();
         if protocol >= 2 {
@@ -156,7 +156,7 @@ pub fn floats(numbers: &[f32]) -> Vec<u8> {
     numbers.iter().flat_map(|n| n.to_le_bytes()).collect()
 }
 
-/// An archive of uncompressed entries; names may come twice.
+/// A zip archive of uncompressed entries. Names may repeat.
 pub fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let (mut out, mut directory) = (Vec::new(), Vec::new());
     for (name, content) in entries {
@@ -199,7 +199,7 @@ pub fn archive(saved: &Py, storages: &[(&str, Vec<u8>)]) -> Vec<u8> {
     archive_of(&saved.pickle(2), storages)
 }
 
-/// The same of a pickle.
+/// Such an archive of a given pickle.
 pub fn archive_of(pickle: &[u8], storages: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let names: Vec<String> = storages
         .iter()
@@ -216,7 +216,7 @@ pub fn archive_of(pickle: &[u8], storages: &[(&str, Vec<u8>)]) -> Vec<u8> {
     zip(&entries)
 }
 
-/// A file as PyTorch wrote it before 1.6; storages come with their number of elements.
+/// A file as PyTorch wrote it before 1.6. Each storage comes with its number of elements.
 pub fn legacy(saved: &Py, protocol: u8, storages: &[(&str, u64, Vec<u8>)]) -> Vec<u8> {
     let mut out = legacy_head(protocol, true);
     out.extend(saved.pickle(protocol));
@@ -229,7 +229,7 @@ pub fn legacy(saved: &Py, protocol: u8, storages: &[(&str, u64, Vec<u8>)]) -> Ve
     out
 }
 
-/// What such a file begins with.
+/// The first three pickles of such a file.
 pub fn legacy_head(protocol: u8, little_endian: bool) -> Vec<u8> {
     let mut out = if protocol < 2 {
         b"L119547037146038801333356L\n.".to_vec()
@@ -247,7 +247,7 @@ pub fn legacy_head(protocol: u8, little_endian: bool) -> Vec<u8> {
     out
 }
 
-/// A safetensors file of this header and data.
+/// A safetensors file with this header and data.
 pub fn safetensors(header: &str, data: &[u8]) -> Vec<u8> {
     let mut out = (header.len() as u64).to_le_bytes().to_vec();
     out.extend(header.as_bytes());
@@ -255,11 +255,11 @@ pub fn safetensors(header: &str, data: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The tensors of the files of [`corpus`], and their numbers.
+/// The values of the tensors in [`corpus`], in storage order.
 pub const WEIGHT: [f32; 6] = [0.5, -1.0, 2.0, 0.25, 8.0, -0.125];
 pub const BIAS: [f32; 2] = [1.5, -3.0];
 
-/// A state dict of a matrix of 3 by 2, stored by columns, and a vector.
+/// A state dict: a 3 by 2 matrix, stored by columns, and a vector.
 pub fn state_dict() -> Py {
     dict([
         (
@@ -270,10 +270,10 @@ pub fn state_dict() -> Py {
     ])
 }
 
-/// A file: its name, its parts, and how it is put together from them.
+/// A file: its name, its parts, and the function that joins them.
 pub type Sample = (&'static str, Vec<Vec<u8>>, fn(&[Vec<u8>]) -> Vec<u8>);
 
-/// A right file of each kind.
+/// One valid file of each kind.
 pub fn corpus() -> Vec<Sample> {
     let (weight, bias) = (floats(&WEIGHT), floats(&BIAS));
     let checkpoint = dict([

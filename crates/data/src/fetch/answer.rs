@@ -1,5 +1,4 @@
-//! What a server answers: judged before anything on the disk is touched. Networks that want a login, proxies and mirrors
-//! answer with all sorts of things and call it success.
+//! Checks a server's answer before any file is changed. Login pages, proxies and mirrors may send anything with status 200.
 
 use ureq::Body;
 use ureq::http::{Response, StatusCode, header};
@@ -9,16 +8,16 @@ use super::{Archive, Problem};
 /// A part of the archive that a server offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Offer {
-    /// The byte of the archive that it begins with.
+    /// The offset in the archive where it begins.
     pub(super) from: u64,
-    /// Whether its length was announced, and fits.
+    /// Whether the server announced its length, and the length is right.
     pub(super) fits: bool,
 }
 
-/// What `response` offers to somebody who asked for what follows byte `have`.
+/// The part of the archive in `response`, where the request was for the bytes from `have` on.
 ///
 /// # Errors
-/// If it is not that, as far as its head tells.
+/// If the head of the response shows that it is something else.
 pub(super) fn judge(
     archive: &Archive,
     response: &Response<Body>,
@@ -48,7 +47,7 @@ pub(super) fn judge(
             },
             _ => Err(Problem::Range { asked: have }),
         },
-        // Nothing follows that byte: the server has another file.
+        // The server's file is shorter, so it is another file.
         StatusCode::RANGE_NOT_SATISFIABLE => {
             let found = range.strip_prefix("bytes */");
             Err(match found.and_then(|found| found.parse().ok()) {
@@ -60,7 +59,7 @@ pub(super) fn judge(
     }
 }
 
-/// Whether `first`, the first bytes of what a server sends, can be those of the archive.
+/// Checks that `first`, the first bytes of the body, can be the beginning of the archive.
 ///
 /// # Errors
 /// If they cannot.
@@ -70,7 +69,7 @@ pub(super) fn recognise(
     first: &[u8],
 ) -> Result<(), Problem> {
     let name = archive.file;
-    // There may be fewer bytes than the mark has.
+    // `first` may be shorter than the magic number.
     let marked = |mark: &[u8]| first.iter().zip(mark).all(|(found, mark)| found == mark);
     let right = if name.ends_with(".zip") {
         marked(b"PK")
@@ -85,7 +84,7 @@ pub(super) fn recognise(
     if right {
         return Ok(());
     }
-    /// Enough to tell a page from an archive.
+    /// Bytes to show in the message: enough to recognise a page.
     const SHOWN: usize = 40;
     let shown = String::from_utf8_lossy(&first[..first.len().min(SHOWN)]);
     let shown: String = shown
@@ -105,7 +104,7 @@ fn is_page(response: &Response<Body>) -> bool {
         .any(|page| kind.starts_with(page))
 }
 
-/// The type that a server gives to what it sends.
+/// The content type of a response.
 fn kind(response: &Response<Body>) -> String {
     let kind = header_of(response, header::CONTENT_TYPE);
     kind.unwrap_or("of no type").to_owned()
@@ -115,7 +114,7 @@ fn header_of(response: &Response<Body>, name: header::HeaderName) -> Option<&str
     response.headers().get(name)?.to_str().ok()
 }
 
-/// The first and the last byte of a `Content-Range`, and the length of the whole, if it tells one.
+/// The first and last byte of a `Content-Range`, and the total length if it is known.
 fn bounds(range: &str) -> Option<(u64, u64, Option<u64>)> {
     let (range, total) = range.strip_prefix("bytes ")?.split_once('/')?;
     let (from, to) = range.split_once('-')?;

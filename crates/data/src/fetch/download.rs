@@ -1,4 +1,4 @@
-//! One archive over the network: connection after connection until it is complete, or hopeless.
+//! Downloads one archive, with as many connections as it takes.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -13,17 +13,17 @@ use super::answer::{self, Offer};
 use super::{Archive, part, sum, write_error};
 use crate::Error;
 
-/// The end of the name of a file that this program downloads, or has downloaded and not yet unpacked.
+/// The suffix of a file that is being downloaded, or is downloaded and not yet unpacked.
 pub(super) const PART: &str = ".part";
 
-/// How long a download waits, and when it gives up.
+/// The timeouts and retries of a download.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// How long to wait for a connection, for an answer, or for the next bytes.
+    /// The longest wait for a connection, for an answer, or for the next bytes.
     pub silence: Duration,
-    /// How long to wait after a connection that brought little. Every further one in a row doubles it.
+    /// The pause after a connection that brought little. It doubles with each further one in a row.
     pub pause: Duration,
-    /// How many connections in a row may bring little.
+    /// The download fails after this many connections in a row that brought little.
     pub connections: u32,
 }
 
@@ -37,7 +37,7 @@ impl Default for Patience {
     }
 }
 
-/// A connection that brings less than this part of the file brings little: so there are at most so many without a pause.
+/// A connection brings little if it brings less than 1/64 of the file. So there are at most 64 others.
 const LITTLE: u64 = 64;
 
 /// The fewest bytes that a connection must bring within [`Patience::silence`].
@@ -49,27 +49,27 @@ pub enum Problem {
     /// No answer.
     #[error("cannot be reached ({0})")]
     Unreachable(ureq::Error),
-    /// An answer that is no file.
+    /// The server answers with an error.
     #[error("the server answers with status {0}")]
     Status(u16),
-    /// A page, or anything else that is not the file.
+    /// The server sends a web page, or anything else that is not the file.
     #[error(
-        "the server sends something else than the file ({kind}{begins}); what was downloaded before is kept. A network that wants a \
+        "the server sends something other than the file ({kind}{begins}); what was downloaded before is kept. A network that wants a \
          login answers so: log in with a browser, then run the same command again"
     )]
     Page {
-        /// The type that the server gives to it.
+        /// The content type.
         kind: String,
-        /// How it begins, if that is what told.
+        /// A phrase with the first bytes, if they show the problem; else empty.
         begins: String,
     },
-    /// Another part of the file than the one asked for.
+    /// The server sends another part of the file than requested.
     #[error("the server was asked for what follows byte {asked} and sends something else")]
     Range {
-        /// Number of bytes that were there already.
+        /// The number of bytes already on disk.
         asked: u64,
     },
-    /// A file of another length.
+    /// The server's file has another length.
     #[error("the server offers {found} bytes instead of {expected}")]
     Size {
         /// Length in bytes.
@@ -77,10 +77,9 @@ pub enum Problem {
         /// Expected length in bytes.
         expected: u64,
     },
-    /// A file of unknown length that begins otherwise than what is on disk.
+    /// The server's file differs from the part on disk, and its length is unknown.
     #[error(
-        "the server sends another file than the one of which {have} bytes are in {}: they differ from byte {at} on; delete that file to \
-         begin anew", part.display()
+        "the server's file differs from the {have} bytes in {}, from byte {at} on; delete that file to start again", part.display()
     )]
     Different {
         /// The file on disk.
@@ -90,7 +89,7 @@ pub enum Problem {
         /// The first byte that differs.
         at: u64,
     },
-    /// The connection was lost, and so it was when it was tried again.
+    /// The connection was lost.
     #[error(
         "the connection was lost after {have} of {expected} bytes; the same command goes on from there"
     )]
@@ -102,7 +101,7 @@ pub enum Problem {
         /// The system's reason.
         reason: io::Error,
     },
-    /// Connection after connection was lost with next to nothing gained.
+    /// Too many connections in a row were lost, with almost nothing gained.
     #[error(
         "{connections} connections in a row were lost with next to nothing gained, the last after {have} of {expected} bytes; the same \
          command goes on from there: try it later, or name another address with `--url`"
@@ -115,22 +114,22 @@ pub enum Problem {
         /// Length of the file in bytes.
         expected: u64,
     },
-    /// The file has other contents than the published one.
+    /// The contents differ from the published file.
     #[error(
         "the sha256 of what was downloaded is {found} instead of {expected}; it was thrown away"
     )]
     Checksum {
-        /// Its sum, in hex.
+        /// Its checksum, in hex.
         found: String,
-        /// The expected sum, in hex.
+        /// The expected checksum, in hex.
         expected: &'static str,
     },
-    /// Another process is at it.
+    /// Another process is fetching the same archive.
     #[error("another process is downloading or unpacking this; wait for it")]
     Busy,
 }
 
-/// What can end one connection.
+/// Why a connection ended.
 enum Trouble {
     Problem(Problem),
     Disk(io::Error),
@@ -143,8 +142,8 @@ impl From<Problem> for Trouble {
 }
 
 impl Archive {
-    /// Downloads the archive to `<file>.part`, which survives interruptions, and returns that with its lock: the name without the end is left
-    /// to those who put an archive there by hand.
+    /// Downloads the archive to `<file>.part`, and returns that path with its lock. The part survives interruptions. The name
+    /// without `.part` is reserved for archives that a person puts there.
     pub(super) fn download(
         &self,
         file: &Path,
@@ -166,7 +165,7 @@ impl Archive {
             .create(true)
             .open(&part)
             .map_err(unwritable)?;
-        // Where the file system knows no locks, go without.
+        // If the file system does not support locks, go without.
         if let Err(TryLockError::WouldBlock) = out.try_lock() {
             return Err(self.busy(file, url));
         }
@@ -178,7 +177,7 @@ impl Archive {
                 break;
             }
             if have > self.bytes {
-                // No beginning of the archive, whatever it is.
+                // Longer than the archive, so it cannot be its beginning.
                 out.set_len(0).map_err(unwritable)?;
                 continue;
             }
@@ -190,7 +189,7 @@ impl Archive {
             let end = connection.run(&agent, url, have, &mut out, progress);
             let now = match end {
                 Ok(()) => continue,
-                // As long as every connection brings something, the file will be complete some day.
+                // If every connection brings something, the download will be complete at some point.
                 Err(Trouble::Problem(Problem::Cut { have: now, .. })) if now > have => now,
                 Err(Trouble::Problem(problem)) => return Err(fail(problem)),
                 Err(Trouble::Disk(reason)) => return Err(unwritable(reason)),
@@ -231,7 +230,7 @@ struct Connection<'a> {
 }
 
 impl Connection<'_> {
-    /// Appends to `out`, which holds `have` bytes, as much as comes.
+    /// Requests the rest of the archive and appends it to `out`, which holds `have` bytes.
     fn run(
         &self,
         agent: &Agent,
@@ -257,7 +256,7 @@ impl Connection<'_> {
         let mut buffer = vec![0; 1 << 16];
         let mut filled = 0;
         if offer.from == 0 {
-            /// As many bytes as a kind of file is told by, and some to show.
+            /// Bytes to check before writing: the magic number, and some to show in a message.
             const FIRST: u64 = 64;
             let first = FIRST.min(stream.expected) as usize;
             while filled < first {
@@ -265,14 +264,14 @@ impl Connection<'_> {
                 match stream.read(body, &mut buffer[filled..]) {
                     Ok(read) => filled += read,
                     Err(cut) if filled == 0 => return Err(cut.into()),
-                    // What came is kept, if it is of the archive; the next read ends the connection.
+                    // Bytes of the archive are kept; the next read ends the connection.
                     Err(_) => break,
                 }
             }
             answer::recognise(self.archive, &response, &buffer[..filled])?;
         }
         let mut body = response.into_body().into_reader();
-        // The byte of the archive that the buffer begins with.
+        // The offset of the buffer in the archive.
         let mut at = offer.from;
         loop {
             let fresh = self.compare(&buffer[..filled], at, offer, out, &mut stream)?;
@@ -294,8 +293,8 @@ impl Connection<'_> {
         }
     }
 
-    /// Compares what came with what is on disk already, which a server without ranges sends again: returns how many of the
-    /// last bytes are new.
+    /// Compares the received bytes with those on disk: a server without range support sends them again. Returns the number of
+    /// new bytes, which are the last ones.
     fn compare(
         &self,
         came: &[u8],
@@ -320,7 +319,7 @@ impl Connection<'_> {
                 }
                 .into());
             }
-            // A file of the right length and kind: what is on disk belongs to another.
+            // The server's file has the right length and type, so the bytes on disk are wrong.
             out.set_len(at).map_err(Trouble::Disk)?;
             stream.have = at;
         }
@@ -328,20 +327,20 @@ impl Connection<'_> {
     }
 }
 
-/// What has come, and how fast.
+/// The progress and the speed of a download.
 struct Stream {
     /// Bytes on disk.
     have: u64,
     expected: u64,
     silence: Duration,
-    /// When the present window began.
+    /// The start of the current window.
     since: Instant,
-    /// Bytes that came in it.
+    /// Bytes received in the current window.
     window: u64,
 }
 
 impl Stream {
-    /// Reads some bytes, at least one.
+    /// Reads at least one byte. Fails if the connection ends or is too slow.
     fn read(&mut self, body: &mut impl Read, buffer: &mut [u8]) -> Result<usize, Problem> {
         let read = match body.read(buffer) {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -366,7 +365,7 @@ impl Stream {
     }
 }
 
-/// A client that neither waits for ever nor takes a proxy to reach this very machine.
+/// An HTTP client with timeouts. It uses no proxy for addresses of this machine.
 fn agent(url: &str, patience: &Patience) -> Agent {
     let silence = Some(patience.silence);
     let config = Agent::config_builder()

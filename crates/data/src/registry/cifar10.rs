@@ -1,4 +1,4 @@
-//! CIFAR-10, its own pixels and those that went through JPEG.
+//! CIFAR-10, with original pixels and re-encoded as JPEG.
 
 use super::{Codec, Id, Info, Layout, Packed, Part, Proof, Sum, Summed};
 use crate::fetch::Archive;
@@ -29,7 +29,7 @@ const LABELS: [Sum; 2] = [
     },
 ];
 
-/// SHA-1 of the official binary files, as Apache MXNet (`gluon.data.vision.CIFAR10`) compares them: `data_batch_1.bin` to
+/// The SHA-1 of the official binary files, from Apache MXNet (`gluon.data.vision.CIFAR10`): `data_batch_1.bin` to
 /// `data_batch_5.bin`, then `test_batch.bin`.
 const BATCHES: &[&str] = &[
     "aadd24acce27caa71bf4b10992e9e7b2d74c2540",
@@ -40,7 +40,7 @@ const BATCHES: &[&str] = &[
     "67eb016db431130d61cd03c7ad570b013799c88c",
 ];
 
-/// The original.
+/// With original pixels.
 pub(super) const ORIGINAL: Info = Info {
     id: Id::Cifar10,
     name: "cifar10",
@@ -86,7 +86,7 @@ pub(super) const ORIGINAL: Info = Info {
     }],
 };
 
-/// After JPEG.
+/// Re-encoded as JPEG.
 pub(super) const JPEG: Info = Info {
     id: Id::Cifar10Jpeg,
     name: "cifar10-jpeg",

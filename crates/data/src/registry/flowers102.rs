@@ -1,9 +1,9 @@
-//! Oxford's 102 flowers: the photographs, and small copies of them.
+//! Flowers-102 (Oxford): the original photographs, and small copies of them.
 
 use super::{Codec, Id, Info, Layout, Packed, Part, Proof, Sum, Summed};
 use crate::fetch::Archive;
 
-/// Flowers-102's flowers under the names of Udacity's `cat_to_name.json`; label 0 is the authors' category 1.
+/// The class names, from Udacity's `cat_to_name.json`. Label 0 is the authors' category 1.
 const CLASSES: &[&str] = &[
     "pink primrose",
     "hard-leaved pocket orchid",
@@ -122,7 +122,7 @@ const LABELS: [Sum; 2] = [
     },
 ];
 
-/// The original.
+/// The original photographs.
 pub(super) const ORIGINAL: Info = Info {
     id: Id::Flowers102,
     name: "flowers102",
@@ -173,7 +173,7 @@ pub(super) const ORIGINAL: Info = Info {
     ],
 };
 
-/// Out of images of 64x64.
+/// Enlarged from images of 64x64.
 pub(super) const SMALL: Info = Info {
     id: Id::Flowers102Small,
     name: "flowers102-64",

@@ -3,7 +3,7 @@
 use super::{Codec, Id, Info, Layout, Packed, Part, Proof, Sum, Summed};
 use crate::fetch::Archive;
 
-/// GTSRB's 43 signs; its authors number them and leave the naming to others.
+/// Names for GTSRB's 43 classes. The authors only number them.
 const CLASSES: &[&str] = &[
     "Speed limit (20km/h)",
     "Speed limit (30km/h)",
@@ -56,7 +56,7 @@ const TEST_LABELS: Sum = Sum {
     sha256: "90dbce9392b7eec7db1b1f1f13ea73598b72822efaaf9f608c935064fad29db2",
 };
 
-/// The original.
+/// The original set.
 pub(super) const ORIGINAL: Info = Info {
     id: Id::Gtsrb,
     name: "gtsrb",
@@ -113,7 +113,7 @@ pub(super) const ORIGINAL: Info = Info {
     ],
 };
 
-/// Every second frame of a track.
+/// Only every second frame of each track.
 pub(super) const THINNED: Info = Info {
     id: Id::GtsrbThinned,
     name: "gtsrb-thinned",

@@ -1,4 +1,4 @@
-//! Downloads from a [`server`] that misbehaves.
+//! Downloads from a misbehaving [`server`].
 
 mod server;
 
@@ -17,14 +17,14 @@ use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-/// A `.tar.gz` of `entries`, and its description with an address at which nobody listens.
+/// A `.tar.gz` of `entries`, and its description. No server listens at its address.
 fn pack(entries: &[(&str, &[u8])]) -> (Vec<u8>, Archive) {
     let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::none()));
     for (name, contents) in entries {
         let mut header = tar::Header::new_gnu();
         header.set_size(contents.len() as u64);
         header.set_mode(0o644);
-        // Written by hand, because the library rightly refuses to write `..`.
+        // Written directly, because the library refuses to write `..`.
         header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
         header.set_cksum();
         tar.append(&header, *contents).unwrap();
@@ -46,7 +46,7 @@ fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// The description of an archive, with an address at which nobody listens.
+/// The description of an archive. No server listens at its address.
 fn describe(
     file: &'static str,
     packed: &[u8],
@@ -67,7 +67,7 @@ fn describe(
     }
 }
 
-/// An archive of 300 kB: some reads of the client's buffer.
+/// An archive of 300 kB, so that the client's buffer is filled several times.
 fn sample() -> (Vec<u8>, Archive) {
     let noise: Vec<u8> = (0..300_000_u32)
         .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
@@ -88,7 +88,7 @@ fn problem(result: Result<Vec<(u64, u64)>, Error>) -> Problem {
     }
 }
 
-/// Names in a folder, sorted.
+/// The names in a folder, sorted.
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
     let mut names: Vec<String> = entries
@@ -98,7 +98,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The set is there, whole, and nothing else is.
+/// Checks that the folder holds the complete set and nothing else.
 fn assert_complete(root: &Path) {
     assert_eq!(names(root), ["set"]);
     assert_eq!(names(&root.join("set")), ["a.bin", "readme.html"]);
@@ -167,7 +167,7 @@ fn a_connection_that_brings_nothing_ends_the_attempts() {
         &packed[..packed.len() - 1],
     )
     .unwrap();
-    // Half of the one byte that is left is none.
+    // Only one byte is left; half of it is nothing.
     let (url, _) = serve(&packed, &[Reply::Half]);
     let problem = problem(get(&archive, root.path(), &url));
     assert!(
@@ -241,34 +241,33 @@ fn what_is_not_the_file_is_refused() {
         let message = get(&archive, root.path(), &url).unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
         assert!(!root.path().join("set").exists());
-        // What was there already is not lost to it.
+        // The bytes on disk are kept.
         let part = fs::read(root.path().join("set.tar.gz.part")).unwrap_or_default();
         assert!(have == 0 || part == packed[..have], "{message}");
     }
 }
 
-/// A network that wants a login, a proxy or a mirror may answer with anything and call it success: what was downloaded before is
-/// worth more than that.
+/// Login pages, proxies and mirrors may send anything with status 200. It must not replace what was downloaded before.
 #[test]
 fn an_answer_that_is_not_the_file_leaves_the_part_as_it_is() {
     let (packed, archive) = sample();
     let half = packed.len() / 2;
-    let another = "sends another file than the one of which";
+    let another = "the server's file differs from the";
     let cases: [(&[Reply], &[usize], &str); 8] = [
         (
             &[Reply::TypedPage],
             &[0, half],
-            "something else than the file (text/html; charset=utf-8)",
+            "something other than the file (text/html; charset=utf-8)",
         ),
         (
             &[Reply::PartialPage],
             &[half],
-            "else than the file (text/html)",
+            "other than the file (text/html)",
         ),
         (
             &[Reply::LoginPage, Reply::TypedPage],
             &[0, half],
-            "else than the file (text/html; charset=utf-8)",
+            "other than the file (text/html; charset=utf-8)",
         ),
         (
             &[Reply::Json],
@@ -302,7 +301,7 @@ fn an_answer_that_is_not_the_file_leaves_the_part_as_it_is() {
     }
 }
 
-/// What a server without ranges sends again is compared, not written again: a lost connection costs nothing.
+/// If a server without range support sends bytes again, they are compared, not written again. So a lost connection does no harm.
 #[test]
 fn a_server_without_ranges_goes_on_from_what_is_there() {
     let (packed, archive) = sample();
@@ -403,7 +402,7 @@ fn a_set_that_the_disk_cannot_hold_is_refused() {
     assert!(names(root.path()).is_empty());
 }
 
-/// Links could lead out of the folder, and devices are no photographs.
+/// Links could lead out of the folder, and devices are not photographs.
 #[test]
 fn what_is_no_file_in_an_archive_is_left_out() {
     let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::none()));
@@ -456,7 +455,7 @@ fn an_archive_that_swells_is_refused() {
             .unwrap_err()
             .to_string();
         assert!(
-            message.contains("unpacks to more than photographs can"),
+            message.contains("unpacks to more data than photographs need"),
             "{message}"
         );
         assert_eq!(names(root.path()), [name]);
@@ -502,7 +501,7 @@ fn an_archive_put_there_by_hand_is_unpacked_and_kept() {
     assert_eq!(names(&root.path().join("set")), ["a.bin", "readme.html"]);
 }
 
-/// A process that was killed while it unpacked leaves a folder behind, which is large.
+/// A process that is killed during unpacking leaves a large folder behind. It must be removed.
 #[test]
 fn what_a_killed_process_has_unpacked_is_removed() {
     let (packed, archive) = sample();
@@ -515,7 +514,7 @@ fn what_a_killed_process_has_unpacked_is_removed() {
     assert_complete(root.path());
 }
 
-/// Two at once would unpack into the same folder.
+/// Two processes at once would unpack into the same folder.
 #[test]
 fn an_archive_that_another_process_unpacks_is_left_to_it() {
     let (packed, archive) = sample();
@@ -595,7 +594,7 @@ fn nothing_in_an_archive_leads_out_of_its_folder() {
     }
 }
 
-/// A set of three: a tree in a `.zip`, a second one for another branch of it, and a file that is not packed.
+/// A set of three archives: two `.zip` files with branches of one tree, and a file that is not packed.
 fn several() -> [(Vec<u8>, Archive); 3] {
     let noise: Vec<u8> = (0..100_000_u32)
         .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
@@ -616,7 +615,7 @@ fn several() -> [(Vec<u8>, Archive); 3] {
     described.map(|archive| (packed.next().unwrap(), archive))
 }
 
-/// Fetches the set of several archives out of `url`. Returns the progress.
+/// Fetches the set of several archives from the folder `url`. Returns the progress.
 fn get_all(root: &Path, url: &str) -> Result<Vec<(u64, u64)>, Error> {
     let (archives, mut seen) = (several().map(|(_, archive)| archive), Vec::new());
     Archive::fetch_all(&archives, root, Some(url), &mut |done, total| {
@@ -625,7 +624,7 @@ fn get_all(root: &Path, url: &str) -> Result<Vec<(u64, u64)>, Error> {
     Ok(seen)
 }
 
-/// A server of the set of several archives.
+/// Serves the set of several archives.
 fn serve_all(replies: &[Reply]) -> (String, Log) {
     let several = several();
     let files = several
@@ -634,7 +633,7 @@ fn serve_all(replies: &[Reply]) -> (String, Log) {
     serve_folder(&files, replies)
 }
 
-/// The set of several archives is there, whole, and nothing else is.
+/// Checks that the folder holds the complete set of several archives and nothing else.
 fn assert_all_complete(root: &Path) {
     let set = root.join("set");
     assert_eq!(names(root), ["set"]);
@@ -722,7 +721,7 @@ fn a_damaged_tree_is_repaired_and_foreign_files_stay() {
 #[test]
 fn a_zip_that_cannot_be_read_is_named_and_leaves_nothing() {
     let packed = zip(&[("set/a", &[7; 1000]), ("set/b", b"b")]);
-    // Cut in the directory at the end, and changed inside a compressed file: its own checksum tells.
+    // One is cut in the directory at the end. The other is changed inside a compressed file, which the entry's checksum detects.
     let cut = packed[..packed.len() - 30].to_vec();
     let mut changed = packed;
     changed[40] ^= 0x55;

@@ -1,4 +1,4 @@
-//! A server on this machine that misbehaves in the ways that servers and networks do.
+//! A local server that misbehaves as real servers and networks do.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -10,45 +10,45 @@ use std::time::Duration;
 /// How the server treats one connection.
 #[derive(Clone, Copy)]
 pub enum Reply {
-    /// As HTTP wants it, with ranges.
+    /// A correct answer, with range support.
     Right,
-    /// As `Right`, but the connection is dropped when half of the body has been sent.
+    /// Like `Right`, but the connection is dropped after half of the body.
     Half,
-    /// The whole file, whatever range was asked for.
+    /// The whole file, whatever the requested range.
     Whole,
-    /// As `Whole`, but the connection is dropped when half of the body has been sent.
+    /// Like `Whole`, but the connection is dropped after half of the body.
     WholeHalf,
-    /// One byte in the middle is another one.
+    /// One byte in the middle is wrong.
     WrongByte,
-    /// A range that begins elsewhere.
+    /// A range with the wrong start.
     WrongRange,
-    /// A file one byte too long, its length not announced.
+    /// A file that is one byte too long, without its length.
     TooLong,
-    /// A small page, as the login pages of public networks.
+    /// A small page, like the login pages of public networks.
     Page,
-    /// The same, of a type and without its length.
+    /// The same page with its content type, but without its length.
     TypedPage,
-    /// The same, as the part that was asked for.
+    /// The same page in place of the requested range.
     PartialPage,
-    /// The same, at another address.
+    /// A redirect to the same page at another address.
     LoginPage,
-    /// A report of an error, of no type and without its length.
+    /// An error in JSON, without content type and length.
     Json,
-    /// Another file of the same kind, its length not announced.
+    /// Another file of the same type, without its length.
     OtherFile,
-    /// A part of a longer file.
+    /// A range of a longer file.
     WrongTotal,
-    /// No such part, as the file is shorter.
+    /// No such range, because the file is shorter.
     Shorter,
-    /// As `Right`, but the connection is dropped after a byte.
+    /// Like `Right`, but the connection is dropped after one byte.
     OneByte,
-    /// As `Right`, but after half of the body nothing comes for seconds.
+    /// Like `Right`, but the server pauses for seconds after half of the body.
     Stall,
-    /// No file.
+    /// An error status.
     Status(u16),
 }
 
-/// The requests that a server got: the name of the file and the `Range` header of each.
+/// The requests to a server: file name and `Range` header of each.
 pub type Log = Arc<Mutex<Vec<(String, Option<String>)>>>;
 
 pub fn ranges(log: &Log) -> Vec<Option<String>> {
@@ -56,13 +56,13 @@ pub fn ranges(log: &Log) -> Vec<Option<String>> {
     log.iter().map(|(_, range)| range.clone()).collect()
 }
 
-/// Serves `file`, one reply a connection, then is gone. Returns the address and the requests so far.
+/// Serves `file` with one reply per connection, then stops. Returns the address and the log of requests.
 pub fn serve(file: &[u8], replies: &[Reply]) -> (String, Log) {
     let (folder, log) = serve_folder(&[("archive.tar.gz", file)], replies);
     (format!("{folder}/archive.tar.gz"), log)
 }
 
-/// As [`serve`], for several files in a folder, whose address it returns.
+/// Like [`serve`], for several files in a folder. Returns the folder's address.
 pub fn serve_folder(files: &[(&str, &[u8])], replies: &[Reply]) -> (String, Log) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -78,14 +78,14 @@ pub fn serve_folder(files: &[(&str, &[u8])], replies: &[Reply]) -> (String, Log)
             let (name, range) = request(&stream);
             requests.lock().unwrap().push((name.clone(), range.clone()));
             let file = files.get(&name).cloned().unwrap_or_else(page);
-            // The client may hang up early; that is its good right. One that was left waiting comes again meanwhile.
+            // Errors are ignored: the client may close the connection. A thread each: a waiting client may connect again.
             thread::spawn(move || answer(stream, &file, reply, range.as_deref()));
         }
     });
     (url, log)
 }
 
-/// The name of the file that a client wants, and which range of it.
+/// The requested file and range.
 fn request(stream: &TcpStream) -> (String, Option<String>) {
     let lines = BufReader::new(stream).lines().map(Result::unwrap);
     let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
@@ -113,7 +113,7 @@ fn answer(
     let mut body = file.to_vec();
     let mut head = "200 OK".to_owned();
     if let Reply::LoginPage = reply {
-        // The login page is asked for at a connection of its own.
+        // The client requests the login page with another connection.
         let host = format!("http://{}/login", stream.local_addr()?);
         let head = format!("302 Found\r\nLocation: {host}\r\nContent-Length: 0");
         return write!(stream, "HTTP/1.1 {head}\r\nConnection: close\r\n\r\n");

@@ -7,13 +7,16 @@ use spec::registry::Entry;
 use spec::schema::{Shape, shape};
 use spec::yaml;
 
-use crate::grid::{Grid, Target};
+use crate::grid::{Grid, READING, Target};
 use crate::say::say;
 
 /// Prints all of it.
 pub fn print() {
     say!("grid files");
     Section(shape::<Grid>, ELSEWHERE).fields(&grid(), &mut Vec::new(), 2);
+    for (name, holds) in READING {
+        say!("  {name}: not set  # {holds}");
+    }
     say!("\ntargets (the field `targets` of a grid)");
     let target = json!({"dataset": REQUIRED, "init": {"weights": REQUIRED}});
     Section(shape::<Target>, ELSEWHERE).fields(&target, &mut Vec::new(), 2);
@@ -43,7 +46,7 @@ const REQUIRED: &str = "required";
 
 /// The defaults of a grid: what one has that says as little as it can.
 fn grid() -> Value {
-    let least = "{name: a, title: a, key: {passphrase: a}, targets: [{dataset: fashion-mnist, model: resnet18}], slice: {attack: identity}}";
+    let least = "{name: a, title: a, key: {passphrase: a}, targets: {a: {dataset: fashion-mnist, model: resnet18}}, slice: {attack: identity}}";
     let mut grid = yaml::parse::<Grid>("least", least)
         .ok()
         .map_or(Value::Null, |grid| json!(grid));

@@ -1,27 +1,24 @@
 //! Where the owner's secret comes from.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
-use spec::schema::{Shape, shape};
 use spec::yaml::Veil;
 use verify::SecretKey;
 
-use super::{Grid, first_part, text};
+use super::{fields, first_part, text};
 
 /// The environment variable that takes the place of the grid's key.
 pub const VARIABLE: &str = "BRINK_KEY";
 
 /// Keeps the key out of messages about a grid.
 pub fn veil() -> Veil {
-    let top = match shape::<Grid>(&[]) {
-        Shape::Fields(names) => names,
-        _ => &[],
-    };
+    static TOP: LazyLock<Vec<&'static str>> = LazyLock::new(fields);
     Veil {
         secret: &["key", "passphrase", "hex"],
-        top,
+        top: &TOP,
         fix: "write key: {passphrase: \"TEXT\"} or key: {hex: \"DIGITS\"}",
     }
 }

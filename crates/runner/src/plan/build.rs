@@ -88,14 +88,14 @@ impl Plan {
         let mut plan = Self {
             targets: Vec::new(),
         };
-        let names = label::targets(&grid.targets);
-        for (nth, (target, name)) in grid.targets.iter().zip(names).enumerate() {
-            let at = || grid.place(&format!("targets.{nth}"));
+        for (name, target) in grid.targets.iter() {
+            let at = || grid.place(&format!("targets.{name}"));
             fits::check(target).with_context(at)?;
             let asked = fits::asked(target, grid);
-            asked.with_context(|| format!("{}: targets.{nth}", grid.name()))?;
+            asked.with_context(|| format!("{}: targets.{name}", grid.name()))?;
             let weights = absent::weights(target, paths).with_context(at)?;
-            plan.targets.push(common.target(target, name, weights)?);
+            let step = common.target(target, name.to_owned(), weights);
+            plan.targets.push(step?);
         }
         plan.require_distinct(grid)?;
         Ok(plan)
@@ -104,14 +104,15 @@ impl Plan {
     /// Whether each step is there once.
     fn require_distinct(&self, grid: &Grid) -> anyhow::Result<()> {
         let mut targets: HashMap<Id, &TargetStep> = HashMap::new();
-        for (nth, step) in self.targets.iter().enumerate() {
+        for step in &self.targets {
             let Some(twin) = targets.insert(step.id, step) else {
                 continue;
             };
-            let place = grid.place(&format!("targets.{nth}"));
+            let place = grid.place(&format!("targets.{}", step.name));
             if twin.target.generators != step.target.generators {
                 bail!(
-                    "{place}: `{}` is in the grid twice, each time with other `generators`; make it one target with the generators of both",
+                    "{place}: `{}` and `{}` are one target with different `generators`; make it one target with the generators of both",
+                    twin.name,
                     step.name
                 );
             }
@@ -124,7 +125,8 @@ impl Plan {
                     step.name
                 ),
                 _ => bail!(
-                    "{place}: `{}` is in the grid twice; delete one of its entries",
+                    "{place}: `{}` and `{}` are the same target; delete one of them",
+                    twin.name,
                     step.name
                 ),
             }

@@ -7,26 +7,6 @@ use serde_json::Value;
 use spec::checked::Repeats;
 use spec::leaves;
 
-use crate::grid::{Init, Target};
-
-/// `dataset/model`, and what else tells targets of the same two apart.
-pub fn targets(targets: &[Target]) -> Vec<String> {
-    labels(targets.iter().map(|target| {
-        // The checksum of a file says no more than its path, at length.
-        let init = target.init.clone();
-        let own = Target {
-            generators: None,
-            init: init.map(|init| Init {
-                sha256: None,
-                ..init
-            }),
-            ..target.clone()
-        };
-        let fields = serde_json::to_value(own).unwrap_or_default();
-        (format!("{}/{}", target.dataset, target.model), fields)
-    }))
-}
-
 /// The generator, and what tells generators of the same name apart.
 pub fn generators(generators: &[generators::Spec]) -> Vec<String> {
     labels(

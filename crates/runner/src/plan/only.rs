@@ -9,38 +9,38 @@ use spec::Id;
 use super::Plan;
 
 impl Plan {
-    /// The steps whose name matches `pattern`, in which `*` also matches `/`, and those that they need. An attack's name stands for all
-    /// of its runs.
+    /// The steps whose name matches `pattern`, in which `*` also matches `/`, and those that they need. A target's name stands for all of
+    /// its steps, an attack's for all of its runs.
     ///
     /// # Errors
     /// If none matches.
     pub fn only(&self, pattern: &Pattern) -> anyhow::Result<Self> {
         let mut part = self.clone();
-        for target in &mut part.targets {
+        let whole = |name: &str| pattern.matches(name);
+        for target in part
+            .targets
+            .iter_mut()
+            .filter(|target| !whole(&target.name))
+        {
             for attack in &mut target.attacks {
-                let whole = pattern.matches(&attack.name);
-                attack
-                    .runs
-                    .retain(|run| whole || pattern.matches(&run.name));
+                let all = whole(&attack.name);
+                attack.runs.retain(|run| all || whole(&run.name));
             }
             target.attacks.retain(|attack| !attack.runs.is_empty());
             let runs = target.attacks.iter().flat_map(|attack| &attack.runs);
             let needed: HashSet<Id> = runs.map(|run| run.set).collect();
-            target.probes.retain(|probe| pattern.matches(&probe.name));
-            target.slice = target
-                .slice
-                .take()
-                .filter(|slice| pattern.matches(&slice.name));
+            target.probes.retain(|probe| whole(&probe.name));
+            target.slice = target.slice.take().filter(|slice| whole(&slice.name));
             let cut = target.slice.as_ref().map(|slice| slice.set);
-            target.sets.retain(|set| {
-                needed.contains(&set.id) || cut == Some(set.id) || pattern.matches(&set.name)
-            });
+            target
+                .sets
+                .retain(|set| needed.contains(&set.id) || cut == Some(set.id) || whole(&set.name));
         }
         part.targets.retain(|target| {
             !target.attacks.is_empty()
                 || !target.sets.is_empty()
                 || !target.probes.is_empty()
-                || pattern.matches(&target.name)
+                || whole(&target.name)
         });
         if part.targets.is_empty() {
             let names: Vec<&str> = self.steps().map(|step| step.name).collect();

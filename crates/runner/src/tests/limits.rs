@@ -61,13 +61,13 @@ fn fields() -> Vec<Field> {
     collect(
         &of_target,
         &mut Vec::new(),
-        &dotted("targets.0."),
+        &dotted("targets.fashion-mnist-resnet20."),
         &mut found,
     );
     collect(
         &|path| shape::<Training>(path),
         &mut Vec::new(),
-        &dotted("targets.0.train."),
+        &dotted("targets.fashion-mnist-resnet20.train."),
         &mut found,
     );
     let registries: [(&str, &[Entry]); 3] = [

@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::de::{Expected, Unexpected};
 
+use super::include::File;
 use super::number;
-use super::tree::{self, Node, Spot, Typed, Value};
+use super::tree::{self, Node, Source, Spot, Typed, Value};
 use super::veil::{Stretches, Veil};
 use crate::nearest;
 
@@ -92,10 +93,10 @@ impl std::error::Error for Error {}
 
 /// A mistake on its way out of the tree: it gets its spot, and the value found there, from the first node it passes.
 #[derive(Debug)]
-pub(super) struct Fault {
-    pub spot: Option<Spot>,
-    pub kind: Kind,
-    pub hint: Option<String>,
+pub struct Fault {
+    pub(super) spot: Option<Spot>,
+    pub(super) kind: Kind,
+    pub(super) hint: Option<String>,
 }
 
 #[derive(Debug)]
@@ -107,13 +108,14 @@ pub(super) enum Kind {
 }
 
 impl Fault {
-    pub fn new(spot: Spot, message: impl Into<String>) -> Self {
+    pub(super) fn new(spot: Spot, message: impl Into<String>) -> Self {
         Self {
             spot: Some(spot),
             ..Self::nowhere(Kind::Message(message.into()))
         }
     }
 
+    /// With what to write instead.
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self {
             hint: Some(hint.into()),
@@ -122,7 +124,7 @@ impl Fault {
     }
 
     /// Settles the spot, unless it is settled already.
-    pub fn at(mut self, node: &Node) -> Self {
+    pub(super) fn at(mut self, node: &Node) -> Self {
         if self.spot.is_none() {
             self.spot = Some(node.spot);
             if let Kind::Expected(expected) = &self.kind {
@@ -134,9 +136,14 @@ impl Fault {
     }
 
     /// Settles the spot of a mistake in a name, unless it is settled already.
-    pub fn at_name(mut self, spot: Spot) -> Self {
+    pub(super) fn at_name(mut self, spot: Spot) -> Self {
         self.spot.get_or_insert(spot);
         self
+    }
+
+    /// A mistake of the file that was read last, as a whole.
+    pub(super) fn of_file(message: impl Into<String>) -> Self {
+        Self::nowhere(Kind::Message(message.into()))
     }
 
     fn nowhere(kind: Kind) -> Self {
@@ -247,39 +254,23 @@ fn fix(expected: &str, value: &Value) -> Option<String> {
 
 /// The texts that spots refer to.
 pub(super) struct Sources<'a> {
-    pub name: &'a str,
-    pub text: &'a str,
-    /// The tree of the text, if it is one.
-    pub root: Option<&'a Node>,
-    pub arguments: &'a [&'a str],
+    /// The file that was asked for, and those that it includes.
+    pub files: &'a [File],
+    pub arguments: &'a [String],
     pub veil: Veil,
 }
 
 impl Sources<'_> {
     pub fn explain(&self, fault: Fault) -> Error {
         let (place, hidden, in_secret) = match fault.spot {
-            None => (Place::File(self.name.to_owned()), false, false),
-            Some(spot) if spot.source == tree::FILE => {
-                let stretches = self.veil.stretches(self.text, self.root);
-                let place = Place::Line {
-                    file: self.name.to_owned(),
-                    line: spot.line,
-                    column: spot.column,
-                    snippet: snippet(self.text, spot, &stretches),
-                };
-                let spots = [(spot.line, spot.column), spot.defined];
-                let hidden = spots.iter().any(|at| stretches.hide(*at));
-                (place, hidden, stretches.hold_secret(spots[0]))
+            None => {
+                let name = self.files.last().map(|file| file.name.clone());
+                (Place::File(name.unwrap_or_default()), false, false)
             }
-            Some(spot) => {
-                let argument = self.arguments[spot.source];
-                let place = Place::Argument {
-                    index: spot.source,
-                    shown: self.veil.argument(argument),
-                };
-                let hidden = self.veil.hides_argument(argument);
-                (place, hidden, self.veil.is_of_secret(argument))
-            }
+            Some(spot) => match spot.source {
+                Source::File(file) => self.in_file(&self.files[file], spot),
+                Source::Argument(index) => self.in_argument(index),
+            },
         };
         let (mut message, mut hint) = (fault.to_string(), fault.hint);
         if hidden {
@@ -296,6 +287,30 @@ impl Sources<'_> {
             message,
             hint,
         }
+    }
+
+    /// The place of `spot`, whether what stands there is hidden, and whether it is in the secret's field.
+    fn in_file(&self, file: &File, spot: Spot) -> (Place, bool, bool) {
+        let stretches = self.veil.stretches(&file.text, file.root.as_ref());
+        let place = Place::Line {
+            file: file.name.clone(),
+            line: spot.line,
+            column: spot.column,
+            snippet: snippet(&file.text, spot, &stretches),
+        };
+        let spots = [(spot.line, spot.column), spot.defined];
+        let hidden = spots.iter().any(|at| stretches.hide(*at));
+        (place, hidden, stretches.hold_secret(spots[0]))
+    }
+
+    fn in_argument(&self, index: usize) -> (Place, bool, bool) {
+        let argument = &self.arguments[index];
+        let place = Place::Argument {
+            index,
+            shown: self.veil.argument(argument),
+        };
+        let hidden = self.veil.hides_argument(argument);
+        (place, hidden, self.veil.is_of_secret(argument))
     }
 }
 

@@ -1,8 +1,9 @@
-//! `--set path=value`: one value laid over the tree, or over every item of a list.
+//! `--set path=value`: one value laid over the tree, or over every entry of a list or mapping.
 
 use super::{
     error::Fault,
-    tree::{Name, Node, Spot, Value},
+    scales,
+    tree::{Name, Node, Source, Spot, Value},
 };
 use crate::nearest;
 
@@ -13,25 +14,39 @@ pub(super) fn apply(root: &mut Node, argument: &str, index: usize) -> Result<(),
         return Err(Fault::new(spot, "there is no equals sign")
             .hint("write path=value, e.g. attack_seeds=3"));
     };
-    let value = Node::parse(value, index)?;
+    let value = Node::parse(value, Source::Argument(index))?;
     let parts: Vec<&str> = path.split('.').map(str::trim).collect();
     if parts.contains(&"") {
         return Err(Fault::new(spot, "a part of the path is empty")
             .hint("write path=value, e.g. attack_seeds=3"));
     }
+    if let Some(overlay) = parts.iter().find(|part| scales::FIELDS.contains(part)) {
+        let problem =
+            format!("`{overlay}` is read before anything is changed, so this has no effect");
+        return Err(Fault::new(spot, problem)
+            .hint("change the field that is meant, or choose another --scale"));
+    }
     lay(root, &parts, 0, &value, spot)
 }
 
-/// Lays `value` over what the parts from `at` on name inside of `node`, where `*` is every item of a list.
+/// Lays `value` over what the parts from `at` on name inside of `node`, where `*` is every entry.
 fn lay(node: &mut Node, parts: &[&str], at: usize, value: &Node, spot: Spot) -> Result<(), Fault> {
     let Some(&part) = parts.get(at) else {
         *node = value.clone();
         return Ok(());
     };
-    if let ("*", Value::List(items)) = (part, &mut node.value) {
-        return items
-            .iter_mut()
-            .try_for_each(|item| lay(item, parts, at + 1, value, spot));
+    match (part, &mut node.value) {
+        ("*", Value::List(items)) => {
+            return items
+                .iter_mut()
+                .try_for_each(|item| lay(item, parts, at + 1, value, spot));
+        }
+        ("*", Value::Map(entries)) => {
+            return entries
+                .iter_mut()
+                .try_for_each(|(_, entry)| lay(entry, parts, at + 1, value, spot));
+        }
+        _ => {}
     }
     let node = step(node, part, &parts[..at].join("."), spot)?;
     lay(node, parts, at + 1, value, spot)

@@ -12,7 +12,7 @@ use serde::{
 use super::{
     error::Fault,
     sweep,
-    tree::{FILE, Name, Node, Typed, Value},
+    tree::{Name, Node, Source, Typed, Value},
 };
 
 /// The `T` that `root` holds.
@@ -140,11 +140,11 @@ impl<'de> Deserializer<'de> for Reader<'_> {
                     ),
                 )
                 .hint(match second.spot.source {
-                    FILE => format!(
+                    Source::File(_) => format!(
                         "indent `{0}` if it belongs to `{1}`, or make it `- {0}`",
                         second.text, first.text
                     ),
-                    _ => format!(
+                    Source::Argument(_) => format!(
                         "to have it instead of `{}`, set the whole mapping, as PATH={{{}: ...}}",
                         first.text, second.text
                     ),

@@ -9,8 +9,14 @@ use serde_yaml::granit_parser::{
 
 use super::{error::Fault, number, syntax};
 
-/// The source of spots in the file; overrides count from 0.
-pub(super) const FILE: usize = usize::MAX;
+/// Which text a spot is in, each counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A file, in the order of reading.
+    File(usize),
+    /// An override.
+    Argument(usize),
+}
 
 /// Aliases may repeat so many values: a few lines of them could stand for billions.
 const MOST_REPEATED: usize = 100_000;
@@ -18,8 +24,8 @@ const MOST_REPEATED: usize = 100_000;
 /// A stretch of one line.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spot {
-    /// Which text: [`FILE`] or the index of an override.
-    pub source: usize,
+    /// Which text.
+    pub source: Source,
     /// From 1.
     pub line: usize,
     /// In characters, from 1.
@@ -33,8 +39,13 @@ pub(super) struct Spot {
 impl Spot {
     /// All of an override.
     pub fn argument(index: usize) -> Self {
+        Self::whole(Source::Argument(index))
+    }
+
+    /// The beginning of a text.
+    pub fn whole(source: Source) -> Self {
         Self {
-            source: index,
+            source,
             line: 1,
             column: 1,
             length: 1,
@@ -42,7 +53,7 @@ impl Spot {
         }
     }
 
-    fn new(start: Marker, length: usize, source: usize) -> Self {
+    fn new(start: Marker, length: usize, source: Source) -> Self {
         let (line, column) = (start.line().max(1), start.col() + 1);
         Self {
             source,
@@ -54,40 +65,130 @@ impl Spot {
     }
 }
 
+/// A value, and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub spot: Spot,
+pub struct Node {
+    pub(super) spot: Spot,
+    /// The value.
     pub value: Value,
 }
 
+/// A value.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub enum Value {
+    /// Nothing.
     Null,
     /// Anything that stands for more than its text, with the text: a field that wants text gets `0123` as it was written.
     Typed(Typed, String),
+    /// A text.
     Text(String),
+    /// A list.
     List(Vec<Node>),
+    /// A mapping, in the order of the file.
     Map(Vec<(Name, Node)>),
 }
 
+/// A value that is no text.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Typed {
+pub enum Typed {
+    /// `true` or `false`.
     Bool(bool),
+    /// A whole number from 0.
     Unsigned(u64),
+    /// A whole number below 0.
     Signed(i64),
+    /// Any other number.
     Float(f64),
 }
 
 /// The key of a mapping.
 #[derive(Clone, Debug)]
-pub(super) struct Name {
-    pub spot: Spot,
+pub struct Name {
+    pub(super) spot: Spot,
+    /// The key.
     pub text: String,
 }
 
+impl Name {
+    /// Something that is wrong with this name.
+    pub fn fault(&self, message: impl Into<String>) -> Fault {
+        Fault::new(self.spot, message)
+    }
+}
+
 impl Node {
+    /// Nothing, at the beginning of the first file.
+    pub(super) fn empty() -> Self {
+        Self {
+            spot: Spot::whole(Source::File(0)),
+            value: Value::Null,
+        }
+    }
+
+    /// Another value in the same place.
+    pub fn with(&self, value: Value) -> Self {
+        Self {
+            spot: self.spot,
+            value,
+        }
+    }
+
+    /// This value as the name of an entry, which stands where the value does.
+    pub fn name(&self, text: impl Into<String>) -> Name {
+        Name {
+            spot: self.spot,
+            text: text.into(),
+        }
+    }
+
+    /// Something that is wrong with this value.
+    pub fn fault(&self, message: impl Into<String>) -> Fault {
+        Fault::new(self.spot, message)
+    }
+
+    /// The entry `name` of a mapping.
+    pub fn entry(&self, name: &str) -> Option<&Self> {
+        match &self.value {
+            Value::Map(entries) => entries
+                .iter()
+                .find(|(own, _)| own.text == name)
+                .map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    /// The entry `name` of a mapping, to change it.
+    pub fn entry_mut(&mut self, name: &str) -> Option<&mut Self> {
+        match &mut self.value {
+            Value::Map(entries) => entries
+                .iter_mut()
+                .find(|(own, _)| own.text == name)
+                .map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    /// Takes the entry `name` out of a mapping.
+    pub fn take(&mut self, name: &str) -> Option<Self> {
+        let Value::Map(entries) = &mut self.value else {
+            return None;
+        };
+        let at = entries.iter().position(|(own, _)| own.text == name)?;
+        Some(entries.remove(at).1)
+    }
+
+    /// Calls `see` with the places of itself and all that is inside.
+    pub(super) fn visit(&self, see: &mut impl FnMut(Spot)) {
+        see(self.spot);
+        match &self.value {
+            Value::List(items) => items.iter().for_each(|item| item.visit(see)),
+            Value::Map(entries) => entries.iter().for_each(|(_, value)| value.visit(see)),
+            _ => {}
+        }
+    }
+
     /// The only document of `text`.
-    pub fn parse(text: &str, source: usize) -> Result<Self, Fault> {
+    pub(super) fn parse(text: &str, source: Source) -> Result<Self, Fault> {
         let mut builder = Builder {
             text,
             events: Parser::new_from_str_with_options(text, syntax::options()),
@@ -99,12 +200,12 @@ impl Node {
     }
 
     /// What stands at `path`: keys of mappings, and indices from 0 of list items.
-    pub fn get(&self, path: &[&str]) -> Option<&Self> {
+    pub(super) fn get(&self, path: &[&str]) -> Option<&Self> {
         let [part, rest @ ..] = path else {
             return Some(self);
         };
         let inner = match &self.value {
-            Value::Map(entries) => &entries.iter().find(|(name, _)| name.text == *part)?.1,
+            Value::Map(_) => self.entry(part)?,
             Value::List(items) => items.get(part.parse::<usize>().ok()?)?,
             _ => return None,
         };
@@ -142,16 +243,23 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What a word without quotes stands for.
-fn plain(word: String) -> Value {
-    match word.as_str() {
-        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
-        "true" | "True" | "TRUE" => Value::Typed(Typed::Bool(true), word),
-        "false" | "False" | "FALSE" => Value::Typed(Typed::Bool(false), word),
-        _ => match number::read(&word) {
-            Some(number) => Value::Typed(number, word),
-            None => Value::Text(word),
-        },
+impl Value {
+    /// What a word without quotes stands for.
+    pub(super) fn plain(word: String) -> Self {
+        match word.as_str() {
+            "" | "~" | "null" | "Null" | "NULL" => Self::Null,
+            "true" | "True" | "TRUE" => Self::Typed(Typed::Bool(true), word),
+            "false" | "False" | "FALSE" => Self::Typed(Typed::Bool(false), word),
+            _ => match number::read(&word) {
+                Some(number) => Self::Typed(number, word),
+                None => Self::Text(word),
+            },
+        }
+    }
+
+    /// Whether it is a text.
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_))
     }
 }
 
@@ -159,7 +267,7 @@ fn plain(word: String) -> Value {
 struct Builder<'a> {
     text: &'a str,
     events: Parser<'a, StrInput<'a>>,
-    source: usize,
+    source: Source,
     /// What aliases stand for, by the parser's numbers.
     anchors: HashMap<usize, Node>,
     /// Values that came from aliases.
@@ -183,10 +291,7 @@ impl<'a> Builder<'a> {
             }
         }
         Ok(root.unwrap_or(Node {
-            spot: Spot {
-                source: self.source,
-                ..Spot::argument(0)
-            },
+            spot: Spot::whole(self.source),
             value: Value::Null,
         }))
     }
@@ -222,7 +327,7 @@ impl<'a> Builder<'a> {
                 self.no_tag(tag.as_deref(), span)?;
                 let text = text.into_owned();
                 let value = match style {
-                    ScalarStyle::Plain => plain(text),
+                    ScalarStyle::Plain => Value::plain(text),
                     _ => Value::Text(text),
                 };
                 (value, anchor)

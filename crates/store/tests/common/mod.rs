@@ -1,6 +1,6 @@
-//! A record of each kind, and where to put it.
+//! One record of each kind, and a temporary folder.
 
-#![allow(dead_code)] // each test file uses its own part
+#![allow(dead_code)] // each test file uses only a part
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub fn id(label: &str) -> Id {
     Id::of(&label).expect("text has an id")
 }
 
-/// What the saved states rest on.
+/// What the saved states depend on.
 pub const ON: &str = "the sum of a target";
 
 pub fn folder() -> TempDir {
@@ -149,7 +149,7 @@ pub fn probe() -> ProbeRecord {
     }
 }
 
-/// Writes bytes that stand for weights or samples.
+/// A function that writes bytes in place of weights or samples.
 pub fn bytes(content: &'static [u8]) -> impl FnOnce(&Path) -> Result<(), store::BoxError> {
     move |path| Ok(fs::write(path, content)?)
 }

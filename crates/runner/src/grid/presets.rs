@@ -1,0 +1,195 @@
+//! Presets: settings that stand in one place, for every entry of their name.
+//!
+//! A target that has a preset's name, and an entry of `generators`, `attacks` or `probes`, begins with the preset; what the entry says
+//! is merged over it. A target's own `generators` may be a mapping from names to settings: these are merged between the preset
+//! and the grid's entry. A list takes the place of the grid's.
+
+use spec::nearest;
+use spec::registry::Entry;
+use spec::yaml::{Fault, Name, Node, Value, merge};
+
+/// The fields that presets are for, and the names that each may have; a target may have any.
+const FIELDS: [(&str, Option<&[Entry]>); 4] = [
+    ("targets", None),
+    ("generators", Some(generators::REGISTRY)),
+    ("attacks", Some(attacks::REGISTRY)),
+    ("probes", Some(generators::probe::REGISTRY)),
+];
+
+/// Lays presets under the entries of their names, and takes them out of the grid.
+///
+/// # Errors
+/// If a preset is for nothing that is known.
+pub fn expand(root: &mut Node) -> Result<(), Fault> {
+    let presets = root.take("presets");
+    let presets = presets.as_ref();
+    if let Some(presets) = presets {
+        check(presets)?;
+    }
+    let of = |field: &str| presets.and_then(|presets| presets.entry(field));
+    let grids = root.entry("generators").cloned();
+    if let Some(targets) = root.entry_mut("targets") {
+        begin_targets(targets, of("targets"))?;
+        let each = entries_mut(targets).iter_mut();
+        for (_, target) in each {
+            begin_generators(target, grids.as_ref(), of("generators"))?;
+        }
+    }
+    for (field, _) in &FIELDS[1..] {
+        if let Some(list) = root.entry_mut(field) {
+            begin_all(list, &[of(field)]);
+        }
+    }
+    if let Some(attack) = root
+        .entry_mut("slice")
+        .and_then(|slice| slice.entry_mut("attack"))
+    {
+        *attack = begin(attack, &[of("attacks")]);
+    }
+    Ok(())
+}
+
+/// Refuses presets for unknown fields or entries: they would have no effect.
+fn check(presets: &Node) -> Result<(), Fault> {
+    let fields = FIELDS.map(|(field, _)| field);
+    for (field, entries) in mapping(
+        presets,
+        "a mapping from `targets`, `generators`, `attacks` or `probes`",
+    )? {
+        let Some((_, known)) = FIELDS.iter().find(|(own, _)| *own == field.text) else {
+            let problem = format!("there are no presets of `{}`", field.text);
+            return Err(field
+                .fault(problem)
+                .hint(nearest::hint(&field.text, &fields)));
+        };
+        let entries = mapping(entries, "a mapping from names to settings")?;
+        if let Some(known) = known {
+            check_names(entries, known)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_names(entries: &[(Name, Node)], known: &[Entry]) -> Result<(), Fault> {
+    let names: Vec<&str> = known.iter().map(|entry| entry.name).collect();
+    match entries
+        .iter()
+        .find(|(name, _)| !names.contains(&name.text.as_str()))
+    {
+        Some((name, _)) => Err(name
+            .fault(format!("unknown name `{}`", name.text))
+            .hint(nearest::hint(&name.text, &names))),
+        None => Ok(()),
+    }
+}
+
+/// The entries of a mapping, which may be empty.
+fn mapping<'a>(node: &'a Node, expected: &str) -> Result<&'a [(Name, Node)], Fault> {
+    match &node.value {
+        Value::Map(entries) => Ok(entries),
+        Value::Null => Ok(&[]),
+        other => Err(node.fault(format!("{other} is not {expected}"))),
+    }
+}
+
+fn entries_mut(node: &mut Node) -> &mut [(Name, Node)] {
+    match &mut node.value {
+        Value::Map(entries) => entries,
+        _ => &mut [],
+    }
+}
+
+/// Lays presets under targets of their names.
+fn begin_targets(targets: &mut Node, presets: Option<&Node>) -> Result<(), Fault> {
+    let presets = presets.map_or(Ok(&[][..]), |presets| mapping(presets, "a mapping"))?;
+    let mut known: Vec<String> = presets.iter().map(|(name, _)| name.text.clone()).collect();
+    for (name, target) in entries_mut(targets) {
+        match presets.iter().find(|(own, _)| own.text == name.text) {
+            Some((_, preset)) => *target = over(preset, target),
+            None if is_empty(target) => {
+                let problem = format!(
+                    "the target `{}` has no `dataset`, and there is no preset of its name",
+                    name.text
+                );
+                let meant = nearest(&name.text, known.iter().map(String::as_str));
+                return Err(name.fault(problem).hint(match meant {
+                    Some(name) => format!("did you mean `{name}`?"),
+                    None => "write its `dataset` and `model`".to_owned(),
+                }));
+            }
+            None => known.push(name.text.clone()),
+        }
+    }
+    Ok(())
+}
+
+/// Whether a target says nothing of what it classifies.
+fn is_empty(target: &Node) -> bool {
+    match target.value {
+        Value::Null => true,
+        Value::Map(_) => target.entry("dataset").is_none(),
+        _ => false,
+    }
+}
+
+/// Makes the generators of a target that says something of them one list of whole entries.
+fn begin_generators(
+    target: &mut Node,
+    grids: Option<&Node>,
+    presets: Option<&Node>,
+) -> Result<(), Fault> {
+    let Some(own) = target.entry_mut("generators") else {
+        return Ok(());
+    };
+    match &own.value {
+        Value::Map(settings) => {
+            check_names(settings, generators::REGISTRY)?;
+            let mut list = match grids {
+                Some(grids) => grids.clone(),
+                None => own.with(Value::List(Vec::new())),
+            };
+            begin_all(&mut list, &[presets, Some(&*own)]);
+            *own = list;
+        }
+        _ => begin_all(own, &[presets]),
+    }
+    Ok(())
+}
+
+/// Lays `bases` under the entries of a list.
+fn begin_all(list: &mut Node, bases: &[Option<&Node>]) {
+    if let Value::List(items) = &mut list.value {
+        for item in items {
+            *item = begin(item, bases);
+        }
+    }
+}
+
+/// The entry `name` or `name: settings`, its settings laid over those that `bases` have under its name.
+fn begin(entry: &Node, bases: &[Option<&Node>]) -> Node {
+    let (name, settings) = match &entry.value {
+        Value::Text(name) => (entry.name(name.as_str()), entry.with(Value::Null)),
+        Value::Map(entries) => match &entries[..] {
+            [(name, settings)] => (name.clone(), settings.clone()),
+            _ => return entry.clone(),
+        },
+        _ => return entry.clone(),
+    };
+    let bases = bases
+        .iter()
+        .filter_map(|base| base.as_ref()?.entry(&name.text));
+    let begun = bases.cloned().reduce(|below, above| over(&below, &above));
+    match begun {
+        None => entry.clone(),
+        Some(begun) => entry.with(Value::Map(vec![(name, over(&begun, &settings))])),
+    }
+}
+
+/// `above` merged over `below`; an empty value stands for no settings.
+fn over(below: &Node, above: &Node) -> Node {
+    let mut merged = below.clone();
+    if !matches!(above.value, Value::Null) {
+        merge(&mut merged, above.clone());
+    }
+    merged
+}
