@@ -103,8 +103,10 @@ pub trait Attack {
         Ok(())
     }
 
-    /// Whether the result depends on the stream, for about `train` training images. If a deterministic attack returns `true`, a grid counts the
-    /// same answers several times: it runs an attack once, whatever its `attack_seeds`, only if this is `false`.
+    /// Whether the result depends on the stream, for about `train` training images.
+    ///
+    /// A grid runs a deterministic attack once, whatever its `attack_seeds`. If a deterministic attack returns `true`, the same answers
+    /// count several times.
     fn is_random(&self, _train: usize) -> bool {
         true
     }

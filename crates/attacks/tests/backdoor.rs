@@ -1,4 +1,4 @@
-//! A backdoor: it is learned, it works on other images, it resumes, and it gives up.
+//! A backdoor: the model learns it, it works on other images, it resumes, and it gives up.
 
 mod common;
 
@@ -193,7 +193,7 @@ fn epochs_are_those_of_the_clean_images() {
 
 #[test]
 fn other_streams_poison_other_images() {
-    // All clean images are in a step, so that their order is hardly of account.
+    // A step has all clean images, so their order hardly matters.
     let attack = Backdoor {
         poisoned: Count::literal(4),
         max_steps: Some(Count::literal(1)),

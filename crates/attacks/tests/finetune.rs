@@ -1,4 +1,4 @@
-//! Fine-tuning: which weights an f32 update reaches, and what batch normalisation does meanwhile.
+//! Fine-tuning: which weights an f32 update changes, and the modes of batch normalisation.
 
 mod common;
 

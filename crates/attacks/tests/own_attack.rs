@@ -1,5 +1,5 @@
-//! A worked example: an attack of one's own. In the crate it would be the first half of this, as a file `src/scale.rs` with `crate` for
-//! `attacks`, and one line in the registry: `"scale" scale::Scale, "multiplies the classifier by a factor";`.
+//! A worked example of a new attack. In the crate, the first half of this file would be `src/scale.rs`, with `crate` for `attacks`, and the
+//! registry would have one more line: `"scale" scale::Scale, "Scaling", "multiplies the classifier by a factor";`.
 
 use attacks::{Attack, Modified, Victim, measure_change};
 use models::{Job, Model, Result, Weights};

@@ -1,4 +1,4 @@
-//! Probes and the originals on a random network: what comes out has its shape, and work that was stopped ends with the same bits.
+//! Probes and the original generators on a random network: results have the right form, and interrupted work ends with the same bits.
 
 use candle_core::{Device, Tensor};
 use data::Split;

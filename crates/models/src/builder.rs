@@ -1,9 +1,9 @@
 //! Makes the layers of a network out of named weights, frozen or trainable.
 
 use crate::conv_bn::{ConvBn, EPS};
+use crate::error::{Error, Result};
 use crate::layer::Layer;
 use crate::slot::{Kind, Slot};
-use crate::{Error, Result};
 use candle_core::{DType, Device, Tensor, Var};
 use ops::{Frozen, FrozenPooledLinear, Window};
 use std::collections::BTreeMap;

@@ -1,6 +1,8 @@
 //! The ranges of a network's activations over some images.
 
-use crate::{Network, Range, Result};
+use crate::error::Result;
+use crate::levels::Range;
+use crate::network::Network;
 use candle_core::Tensor;
 use data::Split;
 

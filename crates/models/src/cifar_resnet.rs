@@ -1,9 +1,9 @@
 //! The ResNets for CIFAR-10 of He et al., section 4.2, with option-A shortcuts, under the names of the common PyTorch port
 //! (`layer1.0.conv1.weight`, ..., `linear.weight`). So the published checkpoints of the port load.
 
-use crate::Result;
 use crate::builder::Builder;
 use crate::conv_bn::ConvBn;
+use crate::error::Result;
 use crate::layer::Layer;
 use crate::pass::{Body, Pass};
 use candle_core::Tensor;

@@ -1,7 +1,7 @@
 //! A convolution with its batch normalisation.
 
+use crate::error::{Error, Result};
 use crate::pass::{BatchNormMode, Pass};
-use crate::{Error, Result};
 use candle_core::{DType, Tensor, Var};
 use ops::{BatchNorm, Frozen, Window};
 

@@ -1,6 +1,6 @@
 //! AID's activation term of a network, and how it enters a loss.
 
-use crate::Result;
+use crate::error::Result;
 use candle_core::Tensor;
 use ops::{Reduction, Tape};
 use serde::{Deserialize, Serialize};

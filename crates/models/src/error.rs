@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+/// Results of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -1,6 +1,7 @@
 //! Top-1 labels and accuracy.
 
-use crate::{Error, Network, Result};
+use crate::error::{Error, Result};
+use crate::network::Network;
 use candle_core::{D, DType, Tensor};
 use data::Split;
 use rayon::prelude::*;

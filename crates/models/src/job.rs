@@ -1,6 +1,6 @@
 //! Long work in small steps. Between two steps its driver can show progress, save the state and stop.
 
-use crate::Result;
+use crate::error::Result;
 
 /// The progress of a job.
 #[derive(Clone, Debug, PartialEq)]

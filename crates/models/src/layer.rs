@@ -1,6 +1,6 @@
 //! A layer with bias: a convolution, or a fully connected layer.
 
-use crate::Result;
+use crate::error::Result;
 use crate::pass::Pass;
 use candle_core::Tensor;
 use ops::{Frozen, FrozenPooledLinear, Window};

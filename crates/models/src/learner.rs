@@ -1,8 +1,12 @@
 //! A network with its optimiser, which training and fine-tuning share.
 
+use crate::error::{Error, Result};
+use crate::job::Status;
+use crate::loss;
 use crate::optim::{Optimizer, Rule};
+use crate::pass::BatchNormMode;
 use crate::state::State;
-use crate::{BatchNormMode, Error, Result, Status, Trainable, loss};
+use crate::trainable::Trainable;
 use candle_core::Tensor;
 use spec::Stream;
 

@@ -37,7 +37,7 @@ mod weights;
 
 pub use calibrate::calibrate;
 pub use coverage::Coverage;
-pub use error::Error;
+pub use error::{Error, Result};
 pub use evaluate::{Count, accuracy, top1};
 pub use job::{Job, Status, once};
 pub use learner::Learner;
@@ -50,6 +50,3 @@ pub use registry::{Architecture, Model, REGISTRY};
 pub use schedule::OneCycle;
 pub use trainable::Trainable;
 pub use weights::{Weights, is_buffer};
-
-/// Results of this crate.
-pub type Result<T> = std::result::Result<T, Error>;

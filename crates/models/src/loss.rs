@@ -1,6 +1,6 @@
 //! Cross entropy.
 
-use crate::Result;
+use crate::error::Result;
 use candle_core::{D, Tensor, Var};
 
 /// Mean cross entropy of `logits (n, classes)` against labels `(n,)` of type u32, as a scalar.

@@ -1,10 +1,14 @@
 //! A frozen network: images in, logits out.
 
 use crate::builder::Source;
+use crate::coverage::Coverage;
+use crate::error::{Error, Result};
 use crate::levels::{Activations, Range};
+use crate::normalize::Normalize;
 use crate::pass::{BatchNormMode, Body, Outputs, Pass};
 use crate::recording::{self, BatchShard, Recording};
-use crate::{Coverage, Error, Model, Normalize, Result, Weights};
+use crate::registry::Model;
+use crate::weights::Weights;
 use candle_core::{DType, Device, Tensor, Var};
 use ops::{Tape, node};
 use rayon::prelude::*;

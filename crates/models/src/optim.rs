@@ -1,7 +1,8 @@
 //! Stochastic gradient descent with momentum, and Adam, as PyTorch defines them.
 
+use crate::error::Result;
 use crate::state::State;
-use crate::{Result, Trainable};
+use crate::trainable::Trainable;
 use candle_core::Var;
 use ops::Gradients;
 

@@ -1,6 +1,6 @@
 //! One forward pass: the state that the layers of a network share.
 
-use crate::Result;
+use crate::error::Result;
 use crate::levels::{Levels, Range};
 use candle_core::{DType, Device, Tensor};
 use ops::{Reduction, Tape};

@@ -1,6 +1,7 @@
 //! Recorded forward passes, for the gradient of the images of a frozen network or of the parameters of a trainable one.
 
-use crate::{Coverage, Result};
+use crate::coverage::Coverage;
+use crate::error::Result;
 use candle_core::{DType, Tensor};
 use ops::{Gradients, Tape};
 use rayon::prelude::*;

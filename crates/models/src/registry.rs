@@ -1,8 +1,8 @@
 //! All architectures, in one slice.
 
-use crate::Result;
 use crate::builder::{Builder, Source, Width};
 use crate::cifar_resnet::CifarResNet;
+use crate::error::Result;
 use crate::pass::Body;
 use crate::resnet::ResNet;
 use crate::slot::Slot;

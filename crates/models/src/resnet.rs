@@ -1,8 +1,8 @@
 //! torchvision's ResNets (He et al., arXiv 1512.03385), under torchvision's names.
 
-use crate::Result;
 use crate::builder::Builder;
 use crate::conv_bn::ConvBn;
+use crate::error::Result;
 use crate::layer::Layer;
 use crate::pass::{Body, Pass};
 use candle_core::Tensor;

@@ -1,6 +1,6 @@
 //! The saved state of a job: named tensors and named counters in one safetensors file.
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 use candle_core::{Device, Tensor, Var};
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,9 +1,15 @@
 //! Training from scratch: SGD with Nesterov momentum (or Adam) and weight decay on a one-cycle schedule, with flips and crops.
 
+use crate::error::Result;
+use crate::job::{Job, Status};
+use crate::learner::Learner;
+use crate::normalize::Normalize;
 use crate::optim::Rule;
-use crate::{
-    BatchNormMode, Job, Learner, Model, Normalize, OneCycle, Result, Status, Trainable, Weights,
-};
+use crate::pass::BatchNormMode;
+use crate::registry::Model;
+use crate::schedule::OneCycle;
+use crate::trainable::Trainable;
+use crate::weights::Weights;
 use data::{Augment, Batches, Split};
 use serde::{Deserialize, Serialize};
 use spec::Stream;

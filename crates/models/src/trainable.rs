@@ -1,11 +1,14 @@
 //! A network whose parameters have gradients, for training and fine-tuning.
 
 use crate::builder::Source;
+use crate::error::Result;
+use crate::network::Network;
+use crate::normalize::Normalize;
 use crate::pass::{BatchNormMode, Pass};
 use crate::recording::Forward;
+use crate::registry::Model;
 use crate::state::State;
-use crate::weights::is_buffer;
-use crate::{Model, Network, Normalize, Result, Weights};
+use crate::weights::{Weights, is_buffer};
 use candle_core::{Device, Tensor, Var};
 use ops::Tape;
 use spec::Stream;

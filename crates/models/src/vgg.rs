@@ -1,7 +1,7 @@
 //! torchvision's VGG (Simonyan and Zisserman, arXiv 1409.1556) without batch normalisation, under torchvision's names.
 
-use crate::Result;
 use crate::builder::Builder;
+use crate::error::Result;
 use crate::layer::Layer;
 use crate::pass::{Body, Pass};
 use crate::slot::Kind;

@@ -1,7 +1,9 @@
 //! Parameters and buffers under torchvision's names: how they are drawn, read and written.
 
+use crate::error::{Error, Result};
+use crate::fit;
+use crate::registry::Model;
 use crate::slot::{Kind, Slot};
-use crate::{Error, Model, Result, fit};
 use candle_core::{DType, Device, Tensor};
 use checkpoint::Claim;
 use spec::Stream;

@@ -1,4 +1,4 @@
-//! Witnesses besides PyTorch: the two forms of a network against each other, candle-transformers' ResNet, and the literature's
+//! Comparisons other than with PyTorch: the two forms of a network with each other, candle-transformers' ResNet, and the literature's
 //! parameter counts.
 
 mod common;

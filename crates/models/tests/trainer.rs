@@ -1,4 +1,4 @@
-//! Training that was stopped, saved and taken up again ends with the same bits as training that was left alone.
+//! Training that was stopped, saved and resumed ends with the same bits as uninterrupted training.
 
 mod common;
 

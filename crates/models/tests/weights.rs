@@ -1,4 +1,4 @@
-//! Checkpoints: what is read is what was written, by us or by PyTorch, and what does not fit is refused by name.
+//! Checkpoints: reading returns what we or PyTorch wrote, and an error names a tensor that does not fit.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! Every operation against its composition of candle's own operations, forward and backward, in f64, under odd shapes; and
-//! against finite differences, so that the two witnesses do not share a mistake.
+//! Every operation against its composition of candle's own operations, forward and backward, in f64, with odd shapes. Both are also compared
+//! with finite differences, so that they cannot share a mistake.
 
 mod common;
 

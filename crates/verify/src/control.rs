@@ -8,7 +8,13 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Head, Oracle, Pairing, Rate, SensitiveSet, Verdict, labels};
+use crate::error::Error;
+use crate::head::Head;
+use crate::oracle::{Oracle, labels};
+use crate::pairing::Pairing;
+use crate::set::SensitiveSet;
+use crate::stats::Rate;
+use crate::verdict::Verdict;
 
 /// One way to query the untouched model again. Every hit is a false alarm.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

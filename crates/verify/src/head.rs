@@ -4,7 +4,7 @@ use std::fmt;
 
 use spec::Stream;
 
-use crate::Error;
+use crate::error::Error;
 
 /// `o = W f(x) + b`, with f(x) the N logits of the model, W `(2, N)`, b `(2)`. `Debug` shows the size only.
 #[derive(Clone, PartialEq)]

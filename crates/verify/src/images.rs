@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::Error;
+use crate::error::Error;
 
 /// Images `(n, c, h, w)` of one shape, f32 pixels in [0, 1], in row-major order. Clones share the pixels.
 #[derive(Clone, Debug, PartialEq)]

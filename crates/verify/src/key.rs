@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use spec::Stream;
 
-use crate::{Error, Head};
+use crate::error::Error;
+use crate::head::Head;
 
 const SALT: &[u8] = b"brink fragile watermark, version 1";
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::LabelSpace;
+use crate::oracle::LabelSpace;
 
 /// The result of a probe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

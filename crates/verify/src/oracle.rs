@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Head, Images, OracleError};
+use crate::error::{Error, OracleError};
+use crate::head::Head;
+use crate::images::Images;
 
 /// A model as the verifier sees it.
 pub trait Oracle {

@@ -2,7 +2,8 @@
 
 use spec::Stream;
 
-use crate::{Error, Layout, SensitiveSet};
+use crate::error::Error;
+use crate::set::{Layout, SensitiveSet};
 
 /// How the samples of a set form pairs.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Layout, SensitiveSet};
+use crate::set::{Layout, SensitiveSet};
 
 /// Statistics of the pixels of a set, in [0, 1].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,11 @@ mod file;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Head, Images, KeyCheck, LabelSpace, SecretKey};
+use crate::error::Error;
+use crate::head::Head;
+use crate::images::Images;
+use crate::key::{KeyCheck, SecretKey};
+use crate::oracle::LabelSpace;
 
 pub use file::FileError;
 

@@ -1,6 +1,10 @@
 //! The verdict: which labels flipped, by image and by pair (paper, section III-C).
 
-use crate::{Error, Head, Oracle, Rate, SensitiveSet, labels};
+use crate::error::Error;
+use crate::head::Head;
+use crate::oracle::{Oracle, labels};
+use crate::set::SensitiveSet;
+use crate::stats::Rate;
 
 /// What the answers of a model say about its integrity.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The file of a set: the same bits back, and nothing else accepted.
+//! The file of a set: reading returns the same bits, and other files are refused.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Work that was stopped goes on to the same bits, whatever was chosen.
+//! Interrupted work ends with the same bits, for all settings.
 
 use crate::{Deployed, OWNER, dbi, generate, ours, stage1};
 use generators::{Generator, Ours, PixelUpdate, Spec, Stage1, Stage2, Start, Stop};

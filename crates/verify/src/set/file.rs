@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Layout, SensitiveSet};
-use crate::key::Seal;
-use crate::{Error, Images, KeyCheck, LabelSpace, SecretKey};
+use crate::error::Error;
+use crate::images::Images;
+use crate::key::{KeyCheck, Seal, SecretKey};
+use crate::oracle::LabelSpace;
 
 /// The version of the file. Files of version 1 have no seal and a sum of the tensors only.
 const FORMAT: u32 = 2;
