@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::set::FileError;
+use safetensors::SafeTensorError;
+
+/// The version of set files. Files of version 1 have no seal, and a sum of the tensors only.
+pub(crate) const FORMAT: u32 = 2;
 
 /// Any error of an [`Oracle`](crate::Oracle). The protocol only passes it on.
 pub type OracleError = Box<dyn std::error::Error + Send + Sync>;
@@ -149,4 +152,42 @@ impl Error {
     pub fn is_an_answer(&self) -> bool {
         matches!(self, Self::Answer { .. } | Self::Nan { .. })
     }
+}
+
+/// What is wrong with a set file.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The file system refused.
+    #[error("the file cannot be read or written")]
+    Io(#[from] std::io::Error),
+    /// Not safetensors, or truncated.
+    #[error("not a whole safetensors file; copy it or generate the set again")]
+    Container(#[from] SafeTensorError),
+    /// A safetensors file with other content.
+    #[error("not a sensitive set: {0}")]
+    Foreign(String),
+    /// Written by another version.
+    #[error(
+        "format {found} is not the format {FORMAT} that this version reads; generate the set again"
+    )]
+    Format {
+        /// The version found.
+        found: u32,
+    },
+    /// Written by version 1, which had no seal.
+    #[error(
+        "the set has format 1, which has no seal, so nobody can tell whether it is the owner's; generate the set again"
+    )]
+    Unsealed,
+    /// The content differs from the written content.
+    #[error("damaged: the content does not match its checksum; copy it or generate the set again")]
+    Checksum,
+    /// Someone without this key made or changed the file.
+    #[error(
+        "this key did not seal the set: another key sealed it, or someone changed it; use the key that sealed it, or generate the set again"
+    )]
+    Forged,
+    /// The content contradicts itself.
+    #[error(transparent)]
+    Content(Box<Error>),
 }

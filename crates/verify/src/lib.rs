@@ -82,7 +82,7 @@ mod set;
 mod verdict;
 
 pub use control::Control;
-pub use error::{Error, OracleError};
+pub use error::{Error, FileError, OracleError};
 pub use head::Head;
 pub use images::Images;
 pub use key::{KeyCheck, SecretKey};
@@ -90,7 +90,7 @@ pub use measured::{Dispersion, Measured, Progress, Slice, Timing};
 pub use oracle::{LabelSpace, Oracle, decide, labels};
 pub use pairing::{Pairing, all_pairs_expectation};
 pub use pixels::{Difference, Pixels};
-pub use set::{FileError, Layout, SensitiveSet, Stop};
+pub use set::{Layout, SensitiveSet, Stop};
 pub use spec::Stream;
 pub use stats::Rate;
 pub use verdict::{Doubt, Finding, Paired, Verdict, verify};

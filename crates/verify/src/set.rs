@@ -10,8 +10,6 @@ use crate::images::Images;
 use crate::key::{KeyCheck, SecretKey};
 use crate::oracle::LabelSpace;
 
-pub use file::FileError;
-
 /// How images form samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

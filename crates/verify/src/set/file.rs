@@ -11,54 +11,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Layout, SensitiveSet};
-use crate::error::Error;
+use crate::error::{Error, FORMAT, FileError};
 use crate::images::Images;
 use crate::key::{KeyCheck, Seal, SecretKey};
 use crate::oracle::LabelSpace;
 
-/// The version of the file. Files of version 1 have no seal and a sum of the tensors only.
-const FORMAT: u32 = 2;
-
 /// The metadata entry.
 const ENTRY: &str = "brink";
-
-/// What is wrong with a set file.
-#[derive(Debug, thiserror::Error)]
-pub enum FileError {
-    /// The file system refused.
-    #[error("the file cannot be read or written")]
-    Io(#[from] std::io::Error),
-    /// Not safetensors, or truncated.
-    #[error("not a whole safetensors file; copy it or generate the set again")]
-    Container(#[from] SafeTensorError),
-    /// A safetensors file with other content.
-    #[error("not a sensitive set: {0}")]
-    Foreign(String),
-    /// Written by another version.
-    #[error(
-        "format {found} is not the format {FORMAT} that this version reads; generate the set again"
-    )]
-    Format {
-        /// The version found.
-        found: u32,
-    },
-    /// Written by version 1, which had no seal.
-    #[error(
-        "the set has format 1, which has no seal, so nobody can tell whether it is the owner's; generate the set again"
-    )]
-    Unsealed,
-    /// The content differs from the written content.
-    #[error("damaged: the content does not match its checksum; copy it or generate the set again")]
-    Checksum,
-    /// Someone without this key made or changed the file.
-    #[error(
-        "this key did not seal the set: another key sealed it, or someone changed it; use the key that sealed it, or generate the set again"
-    )]
-    Forged,
-    /// The content contradicts itself.
-    #[error(transparent)]
-    Content(Box<Error>),
-}
 
 /// Everything except the tensors and the sums.
 #[derive(Serialize, Deserialize)]
