@@ -123,9 +123,9 @@ pub trait Attack {
 
 spec::registry! {
     Attack as attack;
-    "identity" identity::Identity, "Identity", "leaves the model as it is; what is detected of it is a false alarm";
-    "finetune" finetune::Finetune, "Fine-tuning", "goes on training at a small learning rate; rate 0 is the control";
+    "identity" identity::Identity, "Identity", "does not change the model; a detection is a false alarm";
+    "finetune" finetune::Finetune, "Fine-tuning", "trains further at a small learning rate; rate 0 is the control";
     "backdoor" backdoor::Backdoor, "Backdoor", "trains a few images with a trigger together with clean ones until all have the attacker's label";
-    "prune" prune::Prune, "Pruning", "sets single weights of convolutions and linear layers to 0, those of the least magnitude first";
-    "quantize" quantize::Quantize, "Quantisation", "rounds weights, and activations if asked to, to the few levels of small integers";
+    "prune" prune::Prune, "Pruning", "sets single weights of convolutions and linear layers to 0, the smallest magnitudes first";
+    "quantize" quantize::Quantize, "Quantisation", "rounds weights, and optionally activations, to the few levels of small integers";
 }

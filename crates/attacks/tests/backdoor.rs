@@ -223,7 +223,7 @@ fn bad_settings_are_refused() {
         ..Backdoor::default()
     });
     assert!(
-        error.contains("no class 10") && error.contains("is 9"),
+        error.contains("no target class 10") && error.contains("is 9"),
         "{error}"
     );
     let error = refused(Backdoor {

@@ -143,8 +143,8 @@ spec::registry! {
     Generator as generator;
     "validset" validset::Validset, "Validset", "random held-out images, the baseline that any method must beat";
     "dbi" dbi::Dbi, "DBI", "decision-boundary images as released with the paper: noise moved to where all outputs are equal";
-    "aid" aid::Aid, "AID", "DBI with AID's activation term, as released with the paper (the term has no gradient) or attached";
-    "aid-original" aid_original::AidOriginal, "AID original", "AID's edge points as in its authors' code: all logits equal, few units negative, no key";
+    "aid" aid::Aid, "AID", "DBI with AID's activation term: as released with the paper (without the term's gradient), or attached";
+    "aid-original" aid_original::AidOriginal, "AID original", "AID's edge points as in its authors' code: equal logits, few negative units, no key";
     "dbi-original" dbi_original::DbiOriginal, "DBI original", "decision-boundary images as in DBI's own paper: training images moved by sign steps to equal probabilities, no key";
     "ours" ours::Ours, "Ours", "the paper's method: noise moved to the keyed head's boundary, then pairs on either side of it";
 }

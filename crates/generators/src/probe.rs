@@ -21,6 +21,6 @@ pub trait Probe {
 spec::registry! {
     Probe as probe;
     "timing" timing::Timing, "Wall time", "wall time of stage 1 for DBI, AID (as released and attached) and Ours (the paper's Table V)";
-    "dispersion" dispersion::Dispersion, "Dispersion of logits", "mean and deviation of a sample's logits, and of the keyed head's outputs, after rounds of boundary approach";
+    "dispersion" dispersion::Dispersion, "Dispersion of logits", "mean and deviation of a sample's logits, and of the keyed head's outputs, after iterations of stage 1";
     "convergence" convergence::Convergence, "Convergence of stage 1", "margin and sum of |outputs| against the iterations of stage 1";
 }
