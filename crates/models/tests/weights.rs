@@ -272,7 +272,7 @@ fn other_names_of_the_same_network() {
         error
             .unwrap_err()
             .to_string()
-            .contains("`fc.bias` is not one")
+            .contains("`fc.bias` is not a tensor")
     );
 }
 

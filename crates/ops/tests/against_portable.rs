@@ -233,7 +233,41 @@ proptest! {
         );
     }
 
-    /// Behind another unit, so that a mask and, where the map keeps its size, a residual are on the way.
+    /// The portable units, which only other devices run outside of this test.
+    #[test]
+    fn portable_units((window, shape, o) in geometry(), seed in 0u64..1000, relu: bool, mean: bool) {
+        let constant = |i: u64, shape: &[usize]| var(seed + i, shape).as_detached_tensor();
+        let close = |ours: (Tensor, Tensor), theirs: (Tensor, Tensor)| {
+            for (a, b) in [(ours.0, theirs.0), (ours.1, theirs.1)] {
+                let size = distance(&b, &b.zeros_like().unwrap());
+                assert!(distance(&a, &b) < 1e-12 * (1.0 + size), "differs by {}", distance(&a, &b));
+            }
+        };
+        let (tape, reduction) = (&mut Tape::off(), if mean { Reduction::Mean } else { Reduction::Sum });
+        let (x, i) = (constant(0, &shape), shape[1..].iter().product());
+        let weight = constant(1, &[o, shape[3], window.kernel.0, window.kernel.1]);
+        let bn: Vec<Tensor> = (2..6).map(|i| (constant(i, &[o]) + 1.5).unwrap()).collect();
+        let (vectors, flat) = ([&bn[0], &bn[1], &bn[2], &bn[3]], constant(6, &[o, i]));
+        let units = [
+            (ops::Frozen::conv_bn(&weight, vectors, 1e-5, window), portable::Frozen::conv_bn(&weight, vectors, 1e-5, window)),
+            (ops::Frozen::conv(&weight, &bn[0], window), portable::Frozen::conv(&weight, &bn[0], window)),
+            (ops::Frozen::linear(&flat, &bn[0], (shape[1], shape[2])), portable::Frozen::linear(&flat, &bn[0])),
+        ];
+        for (ours, theirs) in units {
+            let (ours, theirs) = (ours.unwrap(), theirs.unwrap());
+            let covered = theirs.forward_covered(&x, None, relu, reduction).unwrap();
+            close(ours.forward_covered(tape, &x, None, relu, reduction).unwrap(), covered.clone());
+            close((theirs.forward(&x, None, relu).unwrap(), covered.1.clone()), covered);
+        }
+        let weight = constant(7, &[o, shape[3] * 6]);
+        let ours = ops::FrozenPooledLinear::new(&weight, &bn[0], (2, 3)).unwrap();
+        let theirs = portable::FrozenPooledLinear::new(&weight, &bn[0], (2, 3)).unwrap();
+        let covered = theirs.forward_covered(&x, relu, reduction).unwrap();
+        close(ours.forward_covered(tape, &x, relu, reduction).unwrap(), covered.clone());
+        close((theirs.forward(&x, relu).unwrap(), covered.1.clone()), covered);
+    }
+
+    /// Behind another unit, so that the gradient meets a mask and, if the map keeps its size, a residual.
     #[test]
     fn frozen_unit_with_its_activation_term((window, shape, o) in geometry(), seed in 0u64..1000, relu: bool, mean: bool, biased: bool) {
         let constant = |i: u64, shape: &[usize]| var(seed + i, shape).as_detached_tensor();
