@@ -8,7 +8,7 @@
 
 Reports without rows are left out. Desk scale goes to results/curated/GRID-desk. Paper scale goes to results/paper, with the records of its store: in a copy of
 them, `runner table configs/GRID.yaml --scale paper` makes the tables again. Weights and samples are not copied: samples of `validset` are images of data sets.
-In a README, `<!-- table of FILE -->` and `<!-- end of table -->` enclose the first table of a file under results.
+In a README or a file of results/studies, `<!-- table of FILE -->` and `<!-- end of table -->` enclose the first table of a file under results.
 """
 
 import argparse
@@ -48,15 +48,15 @@ def first_table(text):
 
 
 def show_tables():
-    """Updates the tables in the READMEs of all experiments."""
+    """Updates the tables in the READMEs of all experiments and in their studies."""
     between = re.compile(r"(<!-- table of (\S+) -->\n).*?(<!-- end of table -->)", flags=re.S)
 
     def fill(match):
         file = ROOT / "results" / match[2]
         return f"{match[1]}{first_table(file.read_text())}\n{match[3]}" if file.exists() else match[0]
 
-    for readme in (ROOT / "experiments").glob("*/README.md"):
-        readme.write_text(between.sub(fill, readme.read_text()))
+    for text in [*ROOT.glob("experiments/*/README.md"), *ROOT.glob("results/studies/*.md")]:
+        text.write_text(between.sub(fill, text.read_text()))
 
 
 def main():

@@ -4,8 +4,8 @@ mod attack;
 mod drive;
 mod failures;
 mod images;
+mod prepared;
 mod probe;
-mod question;
 mod sets;
 mod slice;
 mod target;
@@ -29,7 +29,7 @@ pub use failures::Failures;
 pub use target::initial;
 
 /// What every step needs.
-pub struct Bench<'a> {
+pub struct Executor<'a> {
     /// Where records go.
     pub store: &'a Store,
     /// Where tensors live.
@@ -50,7 +50,7 @@ pub struct Bench<'a> {
     pub saving: Saving,
 }
 
-impl Bench<'_> {
+impl Executor<'_> {
     /// Does what is missing of `part` of the plan `whole`, and what can be done of it when a step fails.
     ///
     /// # Errors
@@ -68,8 +68,8 @@ impl Bench<'_> {
             if missing == 0 {
                 continue;
             }
-            match plan::obstacle(step, self.paths, Some(self.store)) {
-                Some(obstacle) => left_out.push(obstacle.dataset_title),
+            match plan::missing_input(step, self.paths, Some(self.store)) {
+                Some(missing_input) => left_out.push(missing_input.dataset_title),
                 None => {
                     todo.push(step);
                     steps += missing;
@@ -99,14 +99,14 @@ impl Bench<'_> {
                 }
             };
             dataset = Some(images.clone());
-            let subject = self.target(step, images, &mut progress);
-            let Some(subject) = failures.tolerate(subject, &progress)? else {
+            let loaded = self.target(step, images, &mut progress);
+            let Some(loaded) = failures.tolerate(loaded, &progress)? else {
                 continue;
             };
-            let sets = self.sets(step, &subject, &mut progress, &mut failures)?;
-            self.attacks(step, &subject, &sets, &mut progress, &mut failures)?;
-            self.probes(step, &subject, &mut progress, &mut failures)?;
-            let slice = self.slice(step, &subject, &sets, &mut progress);
+            let sets = self.sets(step, &loaded, &mut progress, &mut failures)?;
+            self.attacks(step, &loaded, &sets, &mut progress, &mut failures)?;
+            self.probes(step, &loaded, &mut progress, &mut failures)?;
+            let slice = self.slice(step, &loaded, &sets, &mut progress);
             failures.tolerate(slice, &progress)?;
         }
         progress.finish();

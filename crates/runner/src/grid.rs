@@ -8,27 +8,27 @@ pub mod key;
 mod name;
 mod normalization;
 mod presets;
+mod source;
 mod targets;
 mod text;
 
-use std::path::Path;
-
-use anyhow::bail;
 use generators::probe;
 use models::{Model, train::Training};
 use report::Report;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
+use spec::Scale;
 use spec::checked::{Count, Minority, Positive, Repeats, Share, Side};
-use spec::schema::{Shape, shape};
-use spec::yaml::{self, Document, Fault, Node, Sweep, Value};
-use spec::{Scale, nearest};
+use spec::yaml::Sweep;
 
 pub use init::{Head, Init, Sha256};
 pub use key::Key;
 pub use name::Name;
 pub use normalization::Normalization;
+pub use source::READING;
 pub use targets::Targets;
+
+use source::Source;
 
 /// A grid: every target, protected by every generator, changed by every attack, asked again.
 #[derive(Serialize, Deserialize)]
@@ -75,13 +75,6 @@ pub struct Grid {
     /// Where it was read from.
     #[serde(skip)]
     source: Option<Source>,
-}
-
-/// A grid file as it was read.
-struct Source {
-    name: String,
-    scale: Scale,
-    document: Document,
 }
 
 /// A model to protect.
@@ -182,50 +175,6 @@ fn distinct<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Report>, D
     Ok(reports)
 }
 
-/// The field of the grid that a change, `path=value`, is about.
-fn first_part(change: &str) -> &str {
-    let (path, _) = change.split_once('=').unwrap_or((change, ""));
-    path.split('.').next().unwrap_or_default().trim()
-}
-
-/// Refuses fields at the top that no grid has.
-fn require_known_fields(root: &mut Node) -> Result<(), Fault> {
-    let Value::Map(entries) = &root.value else {
-        return Ok(());
-    };
-    let known = fields();
-    match entries
-        .iter()
-        .find(|(name, _)| !known.contains(&name.text.as_str()))
-    {
-        Some((name, _)) => Err(name
-            .fault(format!("unknown field `{}`", name.text))
-            .hint(nearest::hint(&name.text, &known))),
-        None => Ok(()),
-    }
-}
-
-/// Takes the scale whose settings a grid holds out of it: one that is `chosen` must be the same.
-fn held_scale(root: &mut Node, chosen: Option<Scale>) -> Result<Option<Scale>, Fault> {
-    let Some(node) = root.take(SCALE) else {
-        return Ok(None);
-    };
-    let held = match &node.value {
-        Value::Text(name) => name
-            .parse::<Scale>()
-            .map_err(|error| node.fault(error.to_string()))?,
-        other => return Err(node.fault(format!("{other} is not the name of a scale"))),
-    };
-    match chosen {
-        Some(chosen) if chosen != held => Err(node
-            .fault(format!(
-                "this grid holds the settings of the scale `{held}`, not of `{chosen}`"
-            ))
-            .hint("leave --scale out, or choose the grid that this one was made of")),
-        _ => Ok(Some(held)),
-    }
-}
-
 /// What some entries stand for, in their order.
 fn each<S: Clone>(sweeps: &[Sweep<S>]) -> Vec<S> {
     sweeps.iter().flat_map(Sweep::each).cloned().collect()
@@ -247,132 +196,20 @@ fn five() -> Repeats {
     Repeats::literal(5)
 }
 
-/// The field of the scale whose settings a grid holds: `runner show` writes it.
-const SCALE: &str = "scale";
-
-/// Fields at the top that say how the others are read, and what each holds. They are no fields of [`Grid`].
-pub const READING: [(&str, &str); 5] = [
-    (
-        yaml::INCLUDE,
-        "files that this one is merged over, relative to its folder: a name or a list of names",
-    ),
-    (
-        "presets",
-        "{targets, generators, attacks, probes}: settings with which each entry of a name begins",
-    ),
-    (
-        yaml::OVERLAYS[0],
-        "what the scale `desk` changes; may stand in any mapping",
-    ),
-    (
-        yaml::OVERLAYS[1],
-        "{NAME: what the scale NAME changes}; may stand in any mapping",
-    ),
-    (
-        SCALE,
-        "the scale whose settings the file holds; `runner show` writes it",
-    ),
-];
-
-/// All fields at the top of a grid file.
-pub fn fields() -> Vec<&'static str> {
-    let own = match shape::<Grid>(&[]) {
-        Shape::Fields(names) => names,
-        _ => &[],
-    };
-    own.iter()
-        .copied()
-        .chain(READING.map(|(name, _)| name))
-        .collect()
-}
-
 impl Grid {
-    /// Reads the file, and what it includes, at `scale`, under `overrides` (each `path=value`). If no scale is chosen it is the one whose
-    /// settings the grid says it holds, or else the default.
-    ///
-    /// # Errors
-    /// If a file cannot be read or anything in it or in an override is wrong; the message names the place and the fix.
-    pub fn read(path: &Path, scale: Option<Scale>, overrides: &[String]) -> anyhow::Result<Self> {
-        let mut document = Document::open(path, &text::read, key::veil())?;
-        document.change(require_known_fields)?;
-        let mut held = None;
-        document.change(|root| {
-            held = held_scale(root, scale)?;
-            Ok(())
-        })?;
-        let scale = scale.or(held).unwrap_or_default();
-        let scales = document.at_scale(scale)?;
-        if ![Scale::DESK, Scale::PAPER].contains(&scale)
-            && !scales.iter().any(|own| own == scale.name())
-        {
-            let mut known = vec![Scale::DESK.name(), Scale::PAPER.name()];
-            known.extend(scales.iter().map(String::as_str));
-            known.dedup();
-            bail!(
-                "{}: --scale {scale}: the grid has no such scale; {}",
-                path.display(),
-                nearest::hint(scale.name(), &known)
-            );
-        }
-        document.change(targets::name)?;
-        document.set(overrides)?;
-        let lost = document.without_effect().len();
-        document.change(presets::expand)?;
-        if let Some(change) = document.without_effect().get(lost) {
-            bail!(
-                "{}: --set {}: this has no effect, as entries or targets have settings of their own; change those",
-                path.display(),
-                key::veil().argument(change)
-            );
-        }
-        let mut grid: Self = document.read()?;
-        grid.targets = grid.targets.map(Target::resolved);
-        grid.source = Some(Source {
-            name: path.display().to_string(),
-            scale,
-            document,
-        });
-        grid.require_effect_on_generators(overrides)?;
-        Ok(grid)
-    }
-
-    /// Refuses a change of generators that no target takes.
-    fn require_effect_on_generators(&self, changes: &[String]) -> anyhow::Result<()> {
-        let of_generators = |change: &&String| first_part(change) == "generators";
-        match changes.iter().find(of_generators) {
-            Some(change)
-                if self
-                    .targets
-                    .iter()
-                    .all(|(_, target)| target.generators.is_some()) =>
-            {
-                bail!(
-                    "{}: --set {}: this has no effect, as every target has `generators` of its own; change `targets.*.generators`",
-                    self.name(),
-                    key::without_secret(change)
-                )
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// The grid's name for messages: its path.
     pub fn name(&self) -> &str {
-        self.source.as_ref().map_or("", |source| &source.name)
+        self.source.as_ref().map_or("", Source::name)
     }
 
     /// The scale at which it was read.
     pub fn scale(&self) -> Scale {
-        self.source
-            .as_ref()
-            .map(|source| source.scale)
-            .unwrap_or_default()
+        self.source.as_ref().map(Source::scale).unwrap_or_default()
     }
 
     /// Where `path`, e.g. `targets.cifar10-resnet18`, stands: file, line and path. No line if an override put it there.
     pub fn place(&self, path: &str) -> String {
-        let source = self.source.as_ref();
-        match source.and_then(|source| source.document.line(path)) {
+        match self.source.as_ref().and_then(|source| source.line(path)) {
             Some((file, line)) => format!("{file}:{line}: {path}"),
             None => format!("{}: {path}", self.name()),
         }
@@ -381,13 +218,7 @@ impl Grid {
     /// The grid as YAML that says the same without presets, overlays and other files, with the origin of each value if wanted.
     pub fn to_yaml(&self, with_origins: bool) -> String {
         let source = self.source.as_ref();
-        source.map_or_else(String::new, |source| {
-            format!(
-                "{SCALE}: {}\n{}",
-                source.scale,
-                source.document.to_yaml(with_origins)
-            )
-        })
+        source.map_or_else(String::new, |source| source.to_yaml(with_origins))
     }
 
     /// All attacks, sweeps written out.

@@ -203,12 +203,12 @@ fn asks(step: &TargetStep, report: Report) -> bool {
 fn missing(session: &Session, records: &Records, step: &TargetStep, report: Report) -> NotRun {
     let trained = Report::Table1.covers(records, step.id);
     let store = session.records().ok().flatten();
-    plan::obstacle(step, &session.paths, store.as_ref()).unwrap_or_else(|| NotRun {
+    plan::missing_input(step, &session.paths, store.as_ref()).unwrap_or_else(|| NotRun {
         dataset_title: step.title(),
         reason: match trained {
             true => format!("nothing for {report} has been computed yet"),
             false => "nothing of it has been computed yet".to_owned(),
         },
-        command: session.paths.again.clone(),
+        command: session.paths.rerun_command.clone(),
     })
 }

@@ -18,7 +18,7 @@ use serde_json::Value;
 use spec::Id;
 use store::Store;
 
-pub use absent::{Paths, WeightFile, obstacle};
+pub use absent::{Paths, WeightFile, missing_input};
 
 use crate::grid::{Slice, Target};
 
@@ -147,6 +147,19 @@ impl TargetStep {
         }
     }
 
+    /// Whether a step of it has no record yet; without a store none has.
+    ///
+    /// # Errors
+    /// If a record cannot be read.
+    pub fn is_open(&self, store: Option<&Store>) -> store::Result<bool> {
+        for step in self.steps() {
+            if !step.is_done(store)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// What may have a state to go on from: the target, its sets, its attacks and its probes.
     pub fn jobs(&self) -> impl Iterator<Item = (Id, &str)> {
         let sets = self.sets.iter().map(|set| (set.id, set.name.as_str()));
@@ -199,11 +212,14 @@ impl Kind {
 }
 
 impl Step<'_> {
-    /// Whether it has its record.
+    /// Whether it has its record; without a store none has.
     ///
     /// # Errors
     /// If the record cannot be read.
-    pub fn done(self, store: &Store) -> store::Result<bool> {
+    pub fn is_done(self, store: Option<&Store>) -> store::Result<bool> {
+        let Some(store) = store else {
+            return Ok(false);
+        };
         match self.kind {
             Kind::Target => store.target(&self.id).map(|record| record.is_some()),
             Kind::Set => store.set(&self.id).map(|record| record.is_some()),

@@ -65,7 +65,7 @@ impl Session {
         let paths = Paths {
             config: chosen.config.clone(),
             data,
-            again: chosen.command(),
+            rerun_command: chosen.command(),
         };
         let plan = Plan::new(&grid, &key, &device, &paths)?;
         Ok(Self {
@@ -157,13 +157,10 @@ fn room(part: &Plan, store: &Store) -> anyhow::Result<u64> {
     const REST: u64 = 256 << 20;
     let (mut kept, mut state) = (0, 0);
     for target in &part.targets {
-        let (mut open, classes) = (false, target.target.dataset.info().classes);
-        for step in target.steps() {
-            open |= !step.done(store)?;
-        }
-        if !open {
+        if !target.is_open(Some(store))? {
             continue;
         }
+        let classes = target.target.dataset.info().classes;
         let weights = 4 * target.target.network().elements(classes)? as u64;
         if store.target(&target.id)?.is_none() {
             kept += weights;

@@ -47,7 +47,7 @@ fn plan(file: &Path, changes: &[String]) -> anyhow::Result<Plan> {
     let paths = Paths {
         config: file.to_owned(),
         data: None,
-        again: String::new(),
+        rerun_command: String::new(),
     };
     Plan::new(&grid, &key, &Device::Cpu, &paths)
 }

@@ -65,7 +65,7 @@ fn another_grid_of_the_name() {
     let place = made();
     fs::write(
         place.path().join("other.yaml"),
-        GRID.replace("seed=1", "seed=2"),
+        GRID.replace("seed: 1", "seed: 2"),
     )
     .unwrap();
     spares(&place, &["other.yaml"], "it was made from grid.yaml");

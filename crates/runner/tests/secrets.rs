@@ -110,9 +110,7 @@ fn a_mistyped_key_is_not_shown() {
         "key: {passphrase: test}\ndesk: {key: {passhprase: SECRET}}",
         "key: {passphrase: test}\ndesk: {key: SECRET}",
         "key: {passphrase: test}\nscales: {desk: {keys: {passphrase: SECRET}}}",
-        "key: {passphrase: test}\nscales: SECRET",
         "key: {passphrase: test}\npresets: {targets: {key: SECRET}}",
-        "key: {passphrase: test}\ninclude: SECRET",
         "key: {passphrase: test}\nslice: {key: {passphrase: SECRET}}",
         // By aliases.
         "key: {passphrase: &k SECRET}\nsample_sets: *k",

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
 use spec::{
     checked::{Count, NonNegative},
-    yaml::{self, Place, Sweep},
+    yaml::{self, Document, Place, Sweep, Veil},
 };
 
 #[derive(Debug, PartialEq, Deserialize)]
@@ -756,5 +756,78 @@ fn a_list_of_a_certain_length_has_that_length() {
     for (text, length) in [("[]", 0), ("[1, 2]", 2), ("[1, 2, 3, 4]", 4)] {
         let message = read(text).unwrap_err().message().to_owned();
         assert_eq!(message, format!("a list of {length} is not a list of 3"));
+    }
+}
+
+/// A value of several files and overlays, as JSON.
+fn merged(files: &[(&str, &str)], scale: &str, overrides: &[&str]) -> serde_json::Value {
+    let read = |path: &std::path::Path| {
+        let name = path.to_str().unwrap();
+        let (_, text) = files.iter().find(|(own, _)| *own == name).unwrap();
+        Ok((*text).to_owned())
+    };
+    let mut document = Document::open(files[0].0.as_ref(), &read, Veil::NONE).unwrap();
+    document.at_scale(scale.parse().unwrap()).unwrap();
+    document.set(overrides).unwrap();
+    document.read().unwrap()
+}
+
+#[test]
+fn overlays_are_merged_inner_ones_first_and_other_scales_dropped() {
+    let text = "
+n: 5
+list: [1, 2]
+inner: {a: 1, b: 2, desk: {a: 10, c: 30}}
+items: [{x: 1, scales: {tiny: {x: 2}, desk: {x: 3}}}]
+desk: {n: 1, list: [9], inner: {c: 31}}
+";
+    let at = |scale| merged(&[("grid.yaml", text)], scale, &[]);
+    let paper = json!({"n": 5, "list": [1, 2], "inner": {"a": 1, "b": 2}, "items": [{"x": 1}]});
+    assert_eq!(at("paper"), paper);
+    let desk =
+        json!({"n": 1, "list": [9], "inner": {"a": 10, "b": 2, "c": 31}, "items": [{"x": 3}]});
+    assert_eq!(at("desk"), desk);
+    let tiny = json!({"n": 5, "list": [1, 2], "inner": {"a": 1, "b": 2}, "items": [{"x": 2}]});
+    assert_eq!(at("tiny"), tiny);
+}
+
+#[test]
+fn a_star_stands_for_every_entry_of_a_mapping_too() {
+    let text = "a: {x: {n: 1}, y: {n: 2}}";
+    let read = merged(&[("grid.yaml", text)], "paper", &["a.*.n=7"]);
+    assert_eq!(read, json!({"a": {"x": {"n": 7}, "y": {"n": 7}}}));
+}
+
+/// Any tree of JSON.
+fn any_tree() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(serde_json::Value::from),
+        any::<i64>().prop_map(serde_json::Value::from),
+        any::<u64>().prop_map(serde_json::Value::from),
+        (-1e300..1e300).prop_map(serde_json::Value::from),
+        "[ -~äß☃\\n\\t]{0,12}".prop_map(serde_json::Value::from),
+    ];
+    leaf.prop_recursive(4, 30, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(serde_json::Value::from),
+            prop::collection::hash_map("[a-z -]{1,6}", inner, 0..4)
+                .prop_map(|entries| entries.into_iter().collect()),
+        ]
+    })
+}
+
+proptest! {
+    /// What is written reads as what was read, with comments or without.
+    #[test]
+    fn a_tree_survives_being_written(tree in any_tree()) {
+        let document = Document::parse("json", tree.to_string(), Veil::NONE).unwrap();
+        let read: serde_json::Value = document.read().unwrap();
+        for origins in [false, true] {
+            let text = document.to_yaml(origins);
+            let again: serde_json::Value = yaml::parse("yaml", &text)
+                .unwrap_or_else(|error| panic!("{error}\n{text}"));
+            prop_assert_eq!(&again, &read, "{}", text);
+        }
     }
 }

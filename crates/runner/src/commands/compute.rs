@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use anyhow::bail;
 use spec::{Id, Stream};
 
-use super::{inputs, outline};
+use super::inputs;
 use crate::cli::{How, Selected};
 use crate::examine::examine;
-use crate::execute::{Bench, Saving};
+use crate::execute::{Executor, Saving};
 use crate::exit::Refuse;
 use crate::output::{Findings, overwrite};
 use crate::plan::{self, Plan, Step};
@@ -30,11 +30,11 @@ pub fn run(selected: &Selected, how: &How, signal: &Signal) -> anyhow::Result<()
     let store = session.writer(&part, how).or_refuse()?;
     if !how.overwrite.force {
         let selected: HashSet<Id> = part.steps().map(|step| step.id).collect();
-        let kept = |step: Step| Ok(selected.contains(&step.id) || step.done(&store)?);
+        let kept = |step: Step| Ok(selected.contains(&step.id) || step.is_done(Some(&store))?);
         overwrite::tables(&session, &kept).or_refuse()?;
     }
     session.make_folder().or_refuse()?;
-    let bench = Bench {
+    let executor = Executor {
         store: &store,
         device: &session.device,
         key: &session.key,
@@ -45,7 +45,7 @@ pub fn run(selected: &Selected, how: &How, signal: &Signal) -> anyhow::Result<()
         signal: signal.clone(),
         saving: how.save_every.map_or(Saving::ByTheClock, Saving::Every),
     };
-    let failures = bench.execute(&part, &session.plan)?;
+    let failures = executor.execute(&part, &session.plan)?;
 
     let whole = examine(&session, &session.plan, &store).require_whole();
     whole.map_err(|gone| match failures.is_empty() {
@@ -68,11 +68,11 @@ fn something_to_do(session: &Session, part: &Plan) -> anyhow::Result<()> {
     let store = session.records()?;
     let mut left_out = Vec::new();
     for target in &part.targets {
-        let open = outline::open(store.as_ref(), target)?;
-        match plan::obstacle(target, &session.paths, store.as_ref()) {
-            Some(obstacle) if open => left_out.push(format!(
+        let open = target.is_open(store.as_ref())?;
+        match plan::missing_input(target, &session.paths, store.as_ref()) {
+            Some(missing_input) if open => left_out.push(format!(
                 "{}: {}; to get it: `{}`",
-                obstacle.dataset_title, obstacle.reason, obstacle.command
+                missing_input.dataset_title, missing_input.reason, missing_input.command
             )),
             _ => return Ok(()),
         }

@@ -4,7 +4,6 @@ use anyhow::{Context, bail};
 use data::Presence;
 use spec::Stream;
 
-use super::outline;
 use crate::execute::initial;
 use crate::plan::Plan;
 use crate::session::Session;
@@ -24,7 +23,7 @@ fn usable_images(session: &Session, part: &Plan) -> anyhow::Result<()> {
     for target in &part.targets {
         if let Presence::Unusable { reason } =
             data::find(target.target.dataset, session.paths.data.as_deref())
-            && outline::open(store.as_ref(), target)?
+            && target.is_open(store.as_ref())?
         {
             bail!("{}: {reason}", target.name);
         }

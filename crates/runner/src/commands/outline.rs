@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 
 use report::NotRun;
-use store::Store;
 
 use super::inputs;
 use crate::cli::Selected;
 use crate::exit::Refuse;
-use crate::plan::{self, Step, TargetStep};
+use crate::plan;
 use crate::say::say;
 use crate::session::Session;
 
@@ -18,9 +17,9 @@ pub fn plan(selected: &Selected) -> anyhow::Result<()> {
     inputs::check(&session, &part).or_refuse()?;
     let store = session.records()?;
     for target in &part.targets {
-        let obstacle = plan::obstacle(target, &session.paths, store.as_ref());
+        let missing_input = plan::missing_input(target, &session.paths, store.as_ref());
         for step in target.steps() {
-            let state = match (done(store.as_ref(), step)?, &obstacle) {
+            let state = match (step.is_done(store.as_ref())?, &missing_input) {
                 (true, _) => "done",
                 (false, None) => "to do",
                 (false, Some(_)) => "not run",
@@ -28,7 +27,7 @@ pub fn plan(selected: &Selected) -> anyhow::Result<()> {
             let (kind, id, name) = (step.kind.name(), step.id, step.name);
             say!("{state:7}  {kind:6}  {id}  {name}");
         }
-        obstacle.iter().for_each(explain);
+        missing_input.iter().for_each(explain);
     }
     Ok(())
 }
@@ -43,7 +42,7 @@ pub fn status(selected: &Selected) -> anyhow::Result<()> {
         let (mut open, mut all) = (BTreeSet::new(), 0);
         for step in target.steps() {
             all += 1;
-            if !done(store.as_ref(), step)? {
+            if !step.is_done(store.as_ref())? {
                 open.insert(step.id);
             }
         }
@@ -66,21 +65,6 @@ pub fn status(selected: &Selected) -> anyhow::Result<()> {
     }
     say!("{done_in_all:4} of {in_all:4}  in all");
     Ok(())
-}
-
-/// Whether there is a record of `step`.
-pub fn done(store: Option<&Store>, step: Step) -> store::Result<bool> {
-    store.map_or(Ok(false), |store| step.done(store))
-}
-
-/// Whether anything of `target` is still to be done.
-pub fn open(store: Option<&Store>, target: &TargetStep) -> store::Result<bool> {
-    for step in target.steps() {
-        if !done(store, step)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 fn explain(missing: &NotRun) {

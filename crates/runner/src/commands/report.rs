@@ -82,7 +82,7 @@ fn spare(
 ) -> anyhow::Result<()> {
     match made.overwrite.force {
         true => Ok(()),
-        false => check(session, &|step| Ok(step.done(store)?)),
+        false => check(session, &|step| Ok(step.is_done(Some(store))?)),
     }
 }
 

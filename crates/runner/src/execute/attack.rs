@@ -7,9 +7,9 @@ use store::{Answers, FORMAT, RunRecord};
 use verify::Rate;
 
 use super::images;
-use super::question::Question;
-use super::target::Subject;
-use super::{Bench, Failures};
+use super::prepared::PreparedSet;
+use super::target::LoadedTarget;
+use super::{Executor, Failures};
 use crate::oracle::BlackBox;
 use crate::plan::{self, AttackStep, RunStep, TargetStep};
 use crate::progress::Progress;
@@ -45,7 +45,7 @@ fn control(
     })
 }
 
-impl Bench<'_> {
+impl Executor<'_> {
     /// Does the attacks of `step` that have runs without a record, as far as there are sets to ask.
     ///
     /// # Errors
@@ -53,20 +53,20 @@ impl Bench<'_> {
     pub(super) fn attacks(
         &self,
         step: &TargetStep,
-        subject: &Subject,
-        questions: &[Question],
+        loaded: &LoadedTarget,
+        prepared: &[PreparedSet],
         progress: &mut Progress,
         failures: &mut Failures,
     ) -> anyhow::Result<()> {
         for attack in &step.attacks {
-            let of = |run: &RunStep| questions.iter().find(|question| question.id == run.set);
+            let of = |run: &RunStep| prepared.iter().find(|prepared| prepared.id == run.set);
             let missing = self.missing_runs(&attack.runs)?.into_iter();
             let asked: Vec<_> = missing.filter_map(|run| Some((run, of(run)?))).collect();
             if asked.is_empty() {
                 continue;
             }
             let done = self
-                .attack(step, attack, subject, &asked, progress)
+                .attack(step, attack, loaded, &asked, progress)
                 .with_context(|| attack.name.clone());
             failures.tolerate(done, progress)?;
             self.forget_if_done(attack)?;
@@ -106,29 +106,29 @@ impl Bench<'_> {
         &self,
         step: &TargetStep,
         attack: &AttackStep,
-        subject: &Subject,
-        asked: &[(&RunStep, &Question)],
+        loaded: &LoadedTarget,
+        asked: &[(&RunStep, &PreparedSet)],
         progress: &mut Progress,
     ) -> anyhow::Result<()> {
         let mut clock = Clock::start();
         let mut line = progress.begin(&attack.name);
-        let victim = subject.victim(step);
+        let victim = loaded.victim(step);
         let stream = self.root.split("attack").split(&attack.seed.to_string());
         let job = attack.attack.attack().start(victim, &stream)?;
-        let modified = self.drive(&attack.id, &subject.sum, job, &mut clock, &mut line)?;
-        let change = measure_change(&subject.weights, &modified.weights)?;
+        let modified = self.drive(&attack.id, &loaded.sum, job, &mut clock, &mut line)?;
+        let change = measure_change(&loaded.weights, &modified.weights)?;
         let network = modified.network(&victim)?;
         line.note("testing");
-        let accuracy = images::accuracy(&network, subject.images.tested())?;
+        let accuracy = images::accuracy(&network, loaded.images.tested())?;
         let success = |network: &Network| {
-            let held_out = subject.images.tested();
+            let held_out = loaded.images.tested();
             let count = attack.attack.attack().success(network, held_out)?;
             anyhow::Ok(count.map(|count| Rate::new(count.hits as u64, count.of as u64)))
         };
-        let (success_before, success_after) = (success(&subject.network)?, success(&network)?);
+        let (success_before, success_after) = (success(&loaded.network)?, success(&network)?);
         let (mut results, mut unanswered) = (Vec::new(), None);
-        for (run, question) in asked {
-            let (judged, classes) = match question.ask(&BlackBox(&network)) {
+        for (run, prepared) in asked {
+            let (judged, classes) = match prepared.ask(&BlackBox(&network)) {
                 Ok(answers) => answers,
                 // What a model cannot answer about one set it may answer about the next.
                 Err(error) => {
@@ -136,27 +136,27 @@ impl Bench<'_> {
                     continue;
                 }
             };
-            let accuracies = [subject.accuracy, accuracy];
+            let accuracies = [loaded.accuracy, accuracy];
             let flipped = judged.verdict.single;
             control(&run.name, change.changed, flipped, accuracies)?;
             results.push(format!(
                 "{} {:.0} %",
-                question.generator,
+                prepared.generator,
                 100.0 * judged.paired.pair.value()
             ));
             self.store.put_run(&RunRecord {
                 format: FORMAT,
                 id: run.id,
                 target: step.id,
-                set: question.id,
-                generator: question.generator.to_owned(),
+                set: prepared.id,
+                generator: prepared.generator.to_owned(),
                 attack: attack.attack.name().to_owned(),
                 spec: plan::fields(&attack.attack)?,
                 seed: attack.seed,
                 single: judged.verdict.single,
                 pair: judged.paired.pair,
                 both: judged.paired.both,
-                all_pairs: judged.all_pairs(question.set.layout),
+                all_pairs: judged.all_pairs(prepared.set.layout),
                 same_label: judged.verdict.same_label(),
                 change,
                 steps: modified.steps as u64,
@@ -169,10 +169,10 @@ impl Bench<'_> {
                     both: judged.paired.both,
                     same_label: judged.verdict.same_label(),
                 }),
-                accuracy_before: subject.accuracy,
+                accuracy_before: loaded.accuracy,
                 accuracy_after: accuracy,
-                target_sha256: Some(subject.sum.clone()),
-                samples_sha256: question.samples_sha256.clone(),
+                target_sha256: Some(loaded.sum.clone()),
+                samples_sha256: prepared.samples_sha256.clone(),
                 provenance: clock.provenance(self.device),
             })?;
         }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use models::Job;
 use spec::Id;
 
-use super::Bench;
+use super::Executor;
 use crate::progress::Line;
 use crate::provenance::Clock;
 
@@ -34,7 +34,7 @@ impl Saving {
 const JOB: &str = "job";
 const SECONDS: &str = "seconds";
 
-impl Bench<'_> {
+impl Executor<'_> {
     /// Runs `job`, which is the work of step `id` and rests `on` the content of its images or the sum of its target, to its end. If a signal
     /// comes, the process ends here with the state saved.
     ///

@@ -3,13 +3,13 @@
 use anyhow::Context;
 use store::{FORMAT, ProbeRecord};
 
-use super::target::Subject;
-use super::{Bench, Failures};
+use super::target::LoadedTarget;
+use super::{Executor, Failures};
 use crate::plan::{self, ProbeStep, TargetStep};
 use crate::progress::Progress;
 use crate::provenance::Clock;
 
-impl Bench<'_> {
+impl Executor<'_> {
     /// Does the probes of `step` that have no record.
     ///
     /// # Errors
@@ -17,14 +17,14 @@ impl Bench<'_> {
     pub(super) fn probes(
         &self,
         step: &TargetStep,
-        subject: &Subject,
+        loaded: &LoadedTarget,
         progress: &mut Progress,
         failures: &mut Failures,
     ) -> anyhow::Result<()> {
         for probe in &step.probes {
             if self.store.probe(&probe.id)?.is_none() {
                 let done = self
-                    .probe(step, probe, subject, progress)
+                    .probe(step, probe, loaded, progress)
                     .with_context(|| probe.name.clone());
                 failures.tolerate(done, progress)?;
             }
@@ -36,15 +36,15 @@ impl Bench<'_> {
         &self,
         step: &TargetStep,
         probe: &ProbeStep,
-        subject: &Subject,
+        loaded: &LoadedTarget,
         progress: &mut Progress,
     ) -> anyhow::Result<()> {
         let mut clock = Clock::start();
         let mut line = progress.begin(&probe.name);
-        let model_id = self.model_id(step, subject)?;
-        let setting = self.setting(model_id, subject, self.root.split("probe"));
+        let model_id = self.model_id(step, loaded)?;
+        let setting = self.setting(model_id, loaded, self.root.split("probe"));
         let job = probe.probe.probe().start(setting)?;
-        let measured = self.drive(&probe.id, &subject.sum, job, &mut clock, &mut line)?;
+        let measured = self.drive(&probe.id, &loaded.sum, job, &mut clock, &mut line)?;
         self.store.put_probe(&ProbeRecord {
             format: FORMAT,
             id: probe.id,
@@ -53,7 +53,7 @@ impl Bench<'_> {
             spec: plan::fields(&probe.probe)?,
             seed: self.seed,
             result: measured,
-            target_sha256: Some(subject.sum.clone()),
+            target_sha256: Some(loaded.sum.clone()),
             provenance: clock.provenance(self.device),
         })?;
         progress.end(line, "measured");

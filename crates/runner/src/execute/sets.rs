@@ -9,9 +9,9 @@ use spec::checked::Minority;
 use store::{FORMAT, SetRecord};
 use verify::{Control, Layout, Pixels, Rate, SensitiveSet, Stop};
 
-use super::question::Question;
-use super::target::Subject;
-use super::{Bench, Failures};
+use super::prepared::PreparedSet;
+use super::target::LoadedTarget;
+use super::{Executor, Failures};
 use crate::examine;
 use crate::grid::Sha256;
 use crate::oracle::BlackBox;
@@ -19,7 +19,7 @@ use crate::plan::{self, SetStep, TargetStep};
 use crate::progress::Progress;
 use crate::provenance::Clock;
 
-impl Bench<'_> {
+impl Executor<'_> {
     /// The sets of `step` that are missing or that something missing asks, computed or, if they were before, read; without those
     /// that cannot be made.
     ///
@@ -28,10 +28,10 @@ impl Bench<'_> {
     pub(super) fn sets(
         &self,
         step: &TargetStep,
-        subject: &Subject,
+        loaded: &LoadedTarget,
         progress: &mut Progress,
         failures: &mut Failures,
-    ) -> anyhow::Result<Vec<Question>> {
+    ) -> anyhow::Result<Vec<PreparedSet>> {
         let runs = self.missing_runs(step.attacks.iter().flat_map(|attack| &attack.runs))?;
         let mut asked: BTreeSet<_> = runs.into_iter().map(|run| run.set).collect();
         if let Some(slice) = &step.slice
@@ -39,18 +39,18 @@ impl Bench<'_> {
         {
             asked.insert(slice.set);
         }
-        let mut questions = Vec::with_capacity(step.sets.len());
+        let mut all = Vec::with_capacity(step.sets.len());
         for set in &step.sets {
             let stream = self.root.split("set").split(&set.seed.to_string());
-            let question = match self.store.set(&set.id)? {
+            let prepared = match self.store.set(&set.id)? {
                 Some(_) if !asked.contains(&set.id) => continue,
-                Some(record) => self.made(step, set, &record, subject, &stream, progress),
-                None => self.make(step, set, subject, &stream, progress),
+                Some(record) => self.made(step, set, &record, loaded, &stream, progress),
+                None => self.make(step, set, loaded, &stream, progress),
             };
-            let question = question.with_context(|| set.name.clone());
-            questions.extend(failures.tolerate(question, progress)?);
+            let prepared = prepared.with_context(|| set.name.clone());
+            all.extend(failures.tolerate(prepared, progress)?);
         }
-        Ok(questions)
+        Ok(all)
     }
 
     /// The set that was made before, checked in every way before it judges a model.
@@ -59,10 +59,10 @@ impl Bench<'_> {
         step: &TargetStep,
         set: &SetStep,
         record: &SetRecord,
-        subject: &Subject,
+        loaded: &LoadedTarget,
         stream: &Stream,
         progress: &Progress,
-    ) -> anyhow::Result<Question> {
+    ) -> anyhow::Result<PreparedSet> {
         let path = self.store.samples(&set.id);
         let unusable = |problem: String| models::Error::File {
             problem: format!("{problem}; {}", plan::made_again(&path)),
@@ -77,29 +77,29 @@ impl Bench<'_> {
         if let Some(sum) = record
             .target_sha256
             .as_ref()
-            .filter(|sum| **sum != subject.sum)
+            .filter(|sum| **sum != loaded.sum)
         {
             let problem = format!(
                 "it was made for weights and images whose SHA-256 is {sum}, and they have {} now",
-                subject.sum
+                loaded.sum
             );
             return Err(unusable(problem).into());
         }
-        let classes = subject.network.classes();
+        let classes = loaded.network.classes();
         let samples = examine::samples_at(&path, record, self.key, classes).map_err(unusable)?;
-        let model_id = self.model_id(step, subject)?;
+        let model_id = self.model_id(step, loaded)?;
         if samples.model_id != model_id {
             let other = &samples.model_id;
             return Err(
                 unusable(format!("it is for the model `{other}`, not `{model_id}`")).into(),
             );
         }
-        let mut question = self.question(set, samples, subject, stream)?;
-        question.samples_sha256 = record.samples_sha256.clone();
+        let mut prepared = self.prepared(set, samples, loaded, stream)?;
+        prepared.samples_sha256 = record.samples_sha256.clone();
         // Wherever the samples are from: on the model that they are for they have their labels.
-        let (judged, _) = question.ask(&BlackBox(&subject.network))?;
+        let (judged, _) = prepared.ask(&BlackBox(&loaded.network))?;
         match judged.verdict.single.hits() {
-            0 => Ok(question),
+            0 => Ok(prepared),
             flipped => Err(unusable(format!(
                 "the untouched model gives {flipped} of its images another label"
             ))
@@ -111,20 +111,20 @@ impl Bench<'_> {
         &self,
         step: &TargetStep,
         set: &SetStep,
-        subject: &Subject,
+        loaded: &LoadedTarget,
         stream: &Stream,
         progress: &mut Progress,
-    ) -> anyhow::Result<Question> {
+    ) -> anyhow::Result<PreparedSet> {
         let mut clock = Clock::start();
         let mut line = progress.begin(&set.name);
-        let model_id = self.model_id(step, subject)?;
-        let setting = self.setting(model_id, subject, stream.clone());
+        let model_id = self.model_id(step, loaded)?;
+        let setting = self.setting(model_id, loaded, stream.clone());
         let job = set.generator.generator().start(setting)?;
-        let made = self.drive(&set.id, &subject.sum, job, &mut clock, &mut line)?;
-        let made = as_announced(made, set, model_id, subject.network.classes())?;
+        let made = self.drive(&set.id, &loaded.sum, job, &mut clock, &mut line)?;
+        let made = as_announced(made, set, model_id, loaded.network.classes())?;
         line.note("asking the untouched model again");
-        let mut question = self.question(set, made.set.clone(), subject, stream)?;
-        let controls = question.controls(&BlackBox(&subject.network))?;
+        let mut prepared = self.prepared(set, made.set.clone(), loaded, stream)?;
+        let controls = prepared.controls(&BlackBox(&loaded.network))?;
         let alarms: Rate = controls.iter().map(|control| control.single).sum();
         if alarms.hits() > 0 {
             progress.warn(&format!(
@@ -136,64 +136,64 @@ impl Bench<'_> {
         let provenance = clock.provenance(self.device);
         let record = SetRecord {
             head_balance: self.head_balance.map(Minority::get),
-            ..record(step, set, subject, made, controls, provenance)?
+            ..record(step, set, loaded, made, controls, provenance)?
         };
-        let bytes = question.set.to_bytes(self.key)?;
+        let bytes = prepared.set.to_bytes(self.key)?;
         let record = SetRecord {
             samples_sha256: Some(Sha256::of(&bytes).as_str().to_owned()),
             ..record
         };
-        question.samples_sha256 = record.samples_sha256.clone();
+        prepared.samples_sha256 = record.samples_sha256.clone();
         self.store
             .put_set(&record, |path| Ok(std::fs::write(path, &bytes)?))?;
         progress.end(line, &format!("{result}, {} false alarms", alarms.hits()));
-        Ok(question)
+        Ok(prepared)
     }
 
     /// The name that the head of a target is drawn by.
     pub(super) fn model_id<'s>(
         &self,
         step: &TargetStep,
-        subject: &'s Subject,
+        loaded: &'s LoadedTarget,
     ) -> anyhow::Result<&'s str> {
-        if let Some(name) = subject.head.get() {
+        if let Some(name) = loaded.head.get() {
             return Ok(name);
         }
         let mut name = step.id.to_string();
         if let Some(least) = self.head_balance {
-            let setting = self.setting(&name, subject, self.root.split("head"));
+            let setting = self.setting(&name, loaded, self.root.split("head"));
             name = generators::balanced(&setting, least.get())?;
         }
-        Ok(subject.head.get_or_init(|| name))
+        Ok(loaded.head.get_or_init(|| name))
     }
 
     /// What a generator or a probe may use.
     pub(super) fn setting<'s>(
         &'s self,
         model_id: &'s str,
-        subject: &'s Subject,
+        loaded: &'s LoadedTarget,
         stream: Stream,
     ) -> Setting<'s> {
         Setting {
-            target: &subject.network,
+            target: &loaded.network,
             model_id,
             key: self.key,
-            train: subject.images.train(),
-            held_out: subject.images.held_out(),
+            train: loaded.images.train(),
+            held_out: loaded.images.held_out(),
             stream,
         }
     }
 
-    fn question(
+    fn prepared(
         &self,
         step: &SetStep,
         samples: SensitiveSet,
-        subject: &Subject,
+        loaded: &LoadedTarget,
         stream: &Stream,
-    ) -> anyhow::Result<Question> {
+    ) -> anyhow::Result<PreparedSet> {
         let head = samples.head(self.key)?;
-        let untouched = BlackBox(&subject.network);
-        Question::new(step, samples, head, &untouched, stream)
+        let untouched = BlackBox(&loaded.network);
+        PreparedSet::new(step, samples, head, &untouched, stream)
     }
 }
 
@@ -257,12 +257,12 @@ fn summary(made: &Generated) -> String {
 fn record(
     step: &TargetStep,
     set: &SetStep,
-    subject: &Subject,
+    loaded: &LoadedTarget,
     made: Generated,
     controls: Vec<Control>,
     provenance: store::Provenance,
 ) -> anyhow::Result<SetRecord> {
-    let mut balance = vec![0; made.set.label_space.labels(subject.network.classes())];
+    let mut balance = vec![0; made.set.label_space.labels(loaded.network.classes())];
     for label in &made.set.labels {
         balance[*label as usize] += 1;
     }
@@ -287,7 +287,7 @@ fn record(
         pixels: Some(Pixels::of(&made.set)),
         controls,
         samples_sha256: None,
-        target_sha256: Some(subject.sum.clone()),
+        target_sha256: Some(loaded.sum.clone()),
         provenance,
     })
 }

@@ -6,16 +6,16 @@ use spec::Stream;
 use store::{FORMAT, Measured, ProbeRecord};
 use verify::{Head, Images, Oracle};
 
-use super::Bench;
-use super::question::Question;
-use super::target::Subject;
+use super::Executor;
+use super::prepared::PreparedSet;
+use super::target::LoadedTarget;
 use crate::grid::Slice;
 use crate::oracle::BlackBox;
 use crate::plan::{SliceStep, TargetStep};
 use crate::progress::Progress;
 use crate::provenance::Clock;
 
-impl Bench<'_> {
+impl Executor<'_> {
     /// Does the slice of `step`, if there is one without a record.
     ///
     /// # Errors
@@ -23,17 +23,17 @@ impl Bench<'_> {
     pub(super) fn slice(
         &self,
         step: &TargetStep,
-        subject: &Subject,
-        questions: &[Question],
+        loaded: &LoadedTarget,
+        prepared: &[PreparedSet],
         progress: &mut Progress,
     ) -> anyhow::Result<()> {
         let Some(slice) = &step.slice else {
             return Ok(());
         };
-        let question = questions.iter().find(|question| question.id == slice.set);
-        match question {
-            Some(question) if self.store.probe(&slice.id)?.is_none() => self
-                .cut(step, slice, subject, question, progress)
+        let prepared = prepared.iter().find(|prepared| prepared.id == slice.set);
+        match prepared {
+            Some(prepared) if self.store.probe(&slice.id)?.is_none() => self
+                .cut(step, slice, loaded, prepared, progress)
                 .with_context(|| slice.name.clone()),
             _ => Ok(()),
         }
@@ -43,19 +43,19 @@ impl Bench<'_> {
         &self,
         step: &TargetStep,
         slice: &SliceStep,
-        subject: &Subject,
-        question: &Question,
+        loaded: &LoadedTarget,
+        prepared: &PreparedSet,
         progress: &mut Progress,
     ) -> anyhow::Result<()> {
         let mut clock = Clock::start();
         let mut line = progress.begin(&slice.name);
-        let victim = subject.victim(step);
+        let victim = loaded.victim(step);
         let attack = slice.slice.attack.attack();
         let job = attack.start(victim, &self.root.split("attack").split("0"))?;
-        let modified = self.drive(&slice.id, &subject.sum, job, &mut clock, &mut line)?;
+        let modified = self.drive(&slice.id, &loaded.sum, job, &mut clock, &mut line)?;
         let after = modified.network(&victim)?;
-        let plane = Plane::through_the_first_pair(question, &slice.slice, &self.root)?;
-        let margin = Margin::of(question);
+        let plane = Plane::through_the_first_pair(prepared, &slice.slice, &self.root)?;
+        let margin = Margin::of(prepared);
         self.store.put_probe(&ProbeRecord {
             format: FORMAT,
             id: slice.id,
@@ -67,10 +67,10 @@ impl Bench<'_> {
                 side: plane.side as u64,
                 reach: plane.reach,
                 gap: plane.gap,
-                before: plane.margins(&subject.network, &margin)?,
+                before: plane.margins(&loaded.network, &margin)?,
                 after: plane.margins(&after, &margin)?,
             }),
-            target_sha256: Some(subject.sum.clone()),
+            target_sha256: Some(loaded.sum.clone()),
             provenance: clock.provenance(self.device),
         })?;
         progress.end(line, "cut");
@@ -87,10 +87,10 @@ enum Margin<'a> {
 }
 
 impl<'a> Margin<'a> {
-    fn of(question: &'a Question) -> Self {
-        match question.head() {
+    fn of(prepared: &'a PreparedSet) -> Self {
+        match prepared.head() {
             Some(head) => Self::Head(head),
-            None => Self::Classes([0, 1].map(|member| question.set.labels[member] as usize)),
+            None => Self::Classes([0, 1].map(|member| prepared.set.labels[member] as usize)),
         }
     }
 
@@ -116,11 +116,11 @@ struct Plane {
 
 impl Plane {
     fn through_the_first_pair(
-        question: &Question,
+        prepared: &PreparedSet,
         slice: &Slice,
         root: &Stream,
     ) -> anyhow::Result<Self> {
-        let set = &question.set;
+        let set = &prepared.set;
         let member = |at| set.images.image(at).iter().map(|&x| f64::from(x));
         let middle = member(0).zip(member(1)).map(|(a, b)| (a + b) / 2.0);
         let along: Vec<f64> = member(0).zip(member(1)).map(|(a, b)| b - a).collect();

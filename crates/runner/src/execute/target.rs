@@ -14,7 +14,7 @@ use spec::Stream;
 use store::{FORMAT, TargetRecord};
 use verify::Rate;
 
-use super::Bench;
+use super::Executor;
 use super::images::{self, Images};
 use crate::grid::{Head, Sha256, Target};
 use crate::plan::{self, TargetStep, WeightFile};
@@ -22,7 +22,7 @@ use crate::progress::{Line, Progress};
 use crate::provenance::Clock;
 
 /// A target at work.
-pub struct Subject {
+pub struct LoadedTarget {
     /// What it answers with.
     pub network: Network,
     /// What an attacker modifies.
@@ -39,7 +39,7 @@ pub struct Subject {
     pub head: OnceCell<String>,
 }
 
-impl Subject {
+impl LoadedTarget {
     /// It, the target of `step`, as an attacker has it.
     pub fn victim(&self, step: &TargetStep) -> Victim<'_> {
         Victim {
@@ -52,7 +52,7 @@ impl Subject {
     }
 }
 
-impl Bench<'_> {
+impl Executor<'_> {
     /// The target of `step`, computed or, if it was before, read.
     ///
     /// # Errors
@@ -62,7 +62,7 @@ impl Bench<'_> {
         step: &TargetStep,
         dataset: Rc<Dataset>,
         progress: &mut Progress,
-    ) -> anyhow::Result<Subject> {
+    ) -> anyhow::Result<LoadedTarget> {
         let stream = self.root.split("target");
         let images =
             Images::new(&step.target, dataset, &stream).with_context(|| step.name.clone())?;
@@ -80,7 +80,7 @@ impl Bench<'_> {
         record: &TargetRecord,
         images: Images,
         stream: &Stream,
-    ) -> anyhow::Result<Subject> {
+    ) -> anyhow::Result<LoadedTarget> {
         let now = images.content();
         if let Some(then) = &record.content
             && then.sha256 != now.sha256
@@ -117,11 +117,11 @@ impl Bench<'_> {
             }
             (false, Some(_)) => return Err(stale(path, "are gone")),
         };
-        let subject = self.subject(step, weights, images)?;
-        Ok(Subject {
+        let loaded = self.loaded(step, weights, images)?;
+        Ok(LoadedTarget {
             accuracy: record.accuracy,
             sum: store::target_sum(sum.as_str(), &now.sha256),
-            ..subject
+            ..loaded
         })
     }
 
@@ -131,7 +131,7 @@ impl Bench<'_> {
         images: Images,
         stream: &Stream,
         progress: &mut Progress,
-    ) -> anyhow::Result<Subject> {
+    ) -> anyhow::Result<LoadedTarget> {
         let mut clock = Clock::start();
         let mut line = progress.begin(&step.name);
         let weights = initial(step, stream)?;
@@ -149,18 +149,18 @@ impl Bench<'_> {
         }
         let weights = self.trained(step, weights, &images, stream, &mut clock, &mut line)?;
         line.note("testing");
-        let mut subject = self.subject(step, weights, images)?;
-        subject.accuracy = images::accuracy(&subject.network, subject.images.tested())?;
-        if let Some(doubt) = doubt(&subject.weights, subject.accuracy) {
+        let mut loaded = self.loaded(step, weights, images)?;
+        loaded.accuracy = images::accuracy(&loaded.network, loaded.images.tested())?;
+        if let Some(doubt) = doubt(&loaded.weights, loaded.accuracy) {
             progress.warn(&format!("{}: {doubt}", step.name));
         }
-        let validation = subject.images.validation();
-        let validation = validation.map(|held| images::accuracy(&subject.network, held));
+        let validation = loaded.images.validation();
+        let validation = validation.map(|held| images::accuracy(&loaded.network, held));
         let validation = validation.transpose()?;
 
         let target = &step.target;
         let info = target.dataset.info();
-        let bytes = subject.weights.to_bytes()?;
+        let bytes = loaded.weights.to_bytes()?;
         let record = TargetRecord {
             format: FORMAT,
             id: step.id,
@@ -169,32 +169,32 @@ impl Bench<'_> {
             model: target.model.name().to_owned(),
             classes: info.classes,
             input: info.shape,
-            parameters: subject.weights.parameters() as u64,
+            parameters: loaded.weights.parameters() as u64,
             spec: serde_json::to_value(Target {
                 generators: None,
                 ..target.clone()
             })?,
             seed: self.seed,
-            accuracy: subject.accuracy,
+            accuracy: loaded.accuracy,
             validation,
-            train_images: subject.images.train().len() as u64,
+            train_images: loaded.images.train().len() as u64,
             epochs: target
                 .train
                 .as_ref()
                 .map_or(0.0, |train| train.epochs.get() as f64),
             weights_sha256: Some(Sha256::of(&bytes).as_str().to_owned()),
-            content: Some(subject.images.content()),
+            content: Some(loaded.images.content()),
             provenance: clock.provenance(self.device),
         };
-        subject.sum = record.sum().unwrap_or_default();
+        loaded.sum = record.sum().unwrap_or_default();
         self.store
             .put_target(&record, |path| Ok(std::fs::write(path, &bytes)?))?;
-        let mut result = format!("accuracy {}", subject.accuracy);
+        let mut result = format!("accuracy {}", loaded.accuracy);
         if let Some(validation) = validation {
             result += &format!(", validation {validation}");
         }
         progress.end(line, &result);
-        Ok(subject)
+        Ok(loaded)
     }
 
     /// The weights, trained if so asked.
@@ -229,12 +229,12 @@ impl Bench<'_> {
     }
 
     /// A target out of its weights, not tested yet.
-    fn subject(
+    fn loaded(
         &self,
         step: &TargetStep,
         weights: Weights,
         images: Images,
-    ) -> anyhow::Result<Subject> {
+    ) -> anyhow::Result<LoadedTarget> {
         let target = &step.target;
         let weights = weights.to(DType::F32, self.device)?;
         let normalize = target.normalize.map(Into::into);
@@ -244,7 +244,7 @@ impl Bench<'_> {
             &weights,
             normalize,
         )?;
-        Ok(Subject {
+        Ok(LoadedTarget {
             network,
             weights,
             normalize,

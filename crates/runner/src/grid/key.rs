@@ -8,7 +8,8 @@ use serde::Deserialize;
 use spec::yaml::Veil;
 use verify::SecretKey;
 
-use super::{fields, first_part, text};
+use super::source::{fields, first_part};
+use super::text;
 
 /// The environment variable that takes the place of the grid's key.
 pub const VARIABLE: &str = "BRINK_KEY";

@@ -49,6 +49,19 @@ pub fn expand(root: &mut Node) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Whether the grid's generators are nobody's, as every target has a list of its own.
+pub fn every_target_has_a_list(root: &mut Node) -> bool {
+    let has_list = |target: &Node| {
+        let own = target.entry("generators");
+        own.is_some_and(|own| matches!(own.value, Value::List(_)))
+    };
+    let mut targets = root
+        .entry_mut("targets")
+        .map_or(&mut [][..], entries_mut)
+        .iter();
+    targets.all(|(_, target)| has_list(target))
+}
+
 /// Refuses presets for unknown fields or entries: they would have no effect.
 fn check(presets: &Node) -> Result<(), Fault> {
     let fields = FIELDS.map(|(field, _)| field);

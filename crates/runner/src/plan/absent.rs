@@ -17,7 +17,7 @@ pub struct Paths {
     /// The data folder.
     pub data: Option<PathBuf>,
     /// The command that runs the grid as it was chosen.
-    pub again: String,
+    pub rerun_command: String,
 }
 
 /// A file of initial weights.
@@ -79,8 +79,9 @@ fn nothing_at(init: &Init, path: &Path, paths: &Paths) -> String {
     format!("there is no file {}{place}", path.display())
 }
 
-/// What `step` needs that is not here, if so. What is here and damaged is none of it. A target that `store` has finished does without the file of its initial weights.
-pub fn obstacle(step: &TargetStep, paths: &Paths, store: Option<&Store>) -> Option<NotRun> {
+/// What `step` needs and does not find: images or weights. Damaged files are not reported here. A target that is finished in `store` needs
+/// no initial weights.
+pub fn missing_input(step: &TargetStep, paths: &Paths, store: Option<&Store>) -> Option<NotRun> {
     let target = &step.target;
     let kept = store.is_some_and(|store| {
         let finished = matches!(store.target(&step.id), Ok(Some(_)));
@@ -109,7 +110,10 @@ impl Paths {
                 let fetch = format!("runner data fetch {} --data {folder}", info.name);
                 (reason, fetch)
             }
-            [] => (format!("{reason}; {how_to_get}"), self.again.clone()),
+            [] => (
+                format!("{reason}; {how_to_get}"),
+                self.rerun_command.clone(),
+            ),
         };
         NotRun {
             dataset_title: step.title(),
@@ -126,7 +130,7 @@ impl Paths {
                 "there is no weight file {}; put it there, datasets.md tells where it is from",
                 path.display()
             ),
-            command: self.again.clone(),
+            command: self.rerun_command.clone(),
         }
     }
 

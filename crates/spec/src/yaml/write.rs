@@ -52,8 +52,16 @@ impl Writer<'_> {
             }
             Value::List(items) => {
                 for item in items {
-                    self.text += &format!("{indent}-");
-                    self.value(item, depth + 1);
+                    let start = self.text.len();
+                    if on_a_line(item).is_some() {
+                        self.text += &format!("{indent}-");
+                        self.value(item, depth + 1);
+                    } else {
+                        self.inside(item, depth + 1);
+                        // The dash stands in the indent of what is inside.
+                        let dash = start + indent.len();
+                        self.text.replace_range(dash..=dash, "-");
+                    }
                 }
             }
             _ => {}

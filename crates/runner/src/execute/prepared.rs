@@ -13,7 +13,7 @@ use crate::plan::SetStep;
 const THREADS: [usize; 2] = [1, 2];
 
 /// A set ready to be asked.
-pub struct Question {
+pub struct PreparedSet {
     /// The id of its set.
     pub id: Id,
     /// Its generator's name.
@@ -44,7 +44,7 @@ impl Judged {
     }
 }
 
-impl Question {
+impl PreparedSet {
     /// `set`, its samples paired as they were made or else, as the paper does, at random: as many pairs as samples.
     ///
     /// # Errors

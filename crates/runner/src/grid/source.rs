@@ -1,0 +1,198 @@
+//! From files and the command line to a grid: includes, the scale's overlays, changes, presets, in this order.
+
+use std::path::Path;
+
+use anyhow::bail;
+use spec::schema::{Shape, shape};
+use spec::yaml::{self, Document, Fault, Node, Value};
+use spec::{Scale, nearest};
+
+use super::{Grid, Target, key, presets, targets, text};
+
+/// The field of the scale whose settings a grid holds.
+const SCALE: &str = "scale";
+
+/// Fields at the top that say how the others are read, and what each holds. They are no fields of [`Grid`].
+pub const READING: [(&str, &str); 5] = [
+    (
+        yaml::INCLUDE,
+        "files that this one is merged over, relative to its folder: a name or a list of names",
+    ),
+    (
+        "presets",
+        "{targets, generators, attacks, probes}: settings with which each entry of a name begins",
+    ),
+    (
+        yaml::OVERLAYS[0],
+        "what the scale `desk` changes; may stand in any mapping",
+    ),
+    (
+        yaml::OVERLAYS[1],
+        "{NAME: what the scale NAME changes}; may stand in any mapping",
+    ),
+    (
+        SCALE,
+        "the scale whose settings the file holds; `runner show` writes it",
+    ),
+];
+
+/// All fields at the top of a grid file.
+pub fn fields() -> Vec<&'static str> {
+    let own = match shape::<Grid>(&[]) {
+        Shape::Fields(names) => names,
+        _ => &[],
+    };
+    let reading = READING.map(|(name, _)| name);
+    own.iter().copied().chain(reading).collect()
+}
+
+/// A grid file as it was read.
+pub struct Source {
+    name: String,
+    scale: Scale,
+    document: Document,
+}
+
+impl Source {
+    /// The path of the file.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The scale at which it was read.
+    pub fn scale(&self) -> Scale {
+        self.scale
+    }
+
+    /// The file and line of the value at `path`, unless an override put it there.
+    pub fn line(&self, path: &str) -> Option<(&str, usize)> {
+        self.document.line(path)
+    }
+
+    /// All of it as one file.
+    pub fn to_yaml(&self, with_origins: bool) -> String {
+        let rest = self.document.to_yaml(with_origins);
+        format!("{SCALE}: {}\n{rest}", self.scale)
+    }
+}
+
+impl Grid {
+    /// Reads the file, and what it includes, at `scale`, under `overrides` (each `path=value`). If no scale is chosen it is the one whose
+    /// settings the grid says it holds, or else the default.
+    ///
+    /// # Errors
+    /// If a file cannot be read or anything in it or in an override is wrong; the message names the place and the fix.
+    pub fn read(path: &Path, scale: Option<Scale>, overrides: &[String]) -> anyhow::Result<Self> {
+        let name = path.display().to_string();
+        let mut document = Document::open(path, &text::read, key::veil())?;
+        document.change(require_known_fields)?;
+        let scale = resolve_scale(&mut document, &name, scale)?;
+        document.change(targets::name)?;
+        document.set(overrides)?;
+        document.change(targets::name)?; // a list may have taken their place
+        resolve_presets(&mut document, &name, overrides)?;
+        let mut grid: Self = document.read()?;
+        grid.targets = grid.targets.map(Target::resolved);
+        grid.source = Some(Source {
+            name,
+            scale,
+            document,
+        });
+        Ok(grid)
+    }
+}
+
+/// Merges the overlays of the `chosen` scale, and returns it.
+fn resolve_scale(
+    document: &mut Document,
+    name: &str,
+    chosen: Option<Scale>,
+) -> anyhow::Result<Scale> {
+    let mut held = None;
+    document.change(|root| {
+        held = held_scale(root, chosen)?;
+        Ok(())
+    })?;
+    let scale = chosen.or(held).unwrap_or_default();
+    let mut known = vec![Scale::DESK.name(), Scale::PAPER.name()];
+    known.extend(held.map(Scale::name));
+    let own = document.at_scale(scale)?;
+    known.extend(own.iter().map(String::as_str));
+    if !known.contains(&scale.name()) {
+        known.sort_unstable();
+        known.dedup();
+        let hint = nearest::hint(scale.name(), &known);
+        bail!("{name}: --scale {scale}: the grid has no such scale; {hint}");
+    }
+    Ok(scale)
+}
+
+/// Lays presets under the entries of their names. Each of `overrides` must still have an effect.
+fn resolve_presets(
+    document: &mut Document,
+    name: &str,
+    overrides: &[String],
+) -> anyhow::Result<()> {
+    let mut lists = false;
+    document.change(|root| {
+        lists = presets::every_target_has_a_list(root);
+        Ok(())
+    })?;
+    let of_generators = |change: &&String| first_part(change) == "generators";
+    if let Some(change) = overrides.iter().find(of_generators).filter(|_| lists) {
+        let change = key::without_secret(change);
+        bail!(
+            "{name}: --set {change}: this has no effect, as every target has `generators` of its own; change `targets.*.generators`"
+        );
+    }
+    let lost = document.without_effect().len();
+    document.change(presets::expand)?;
+    if let Some(change) = document.without_effect().get(lost) {
+        let change = key::veil().argument(change);
+        bail!(
+            "{name}: --set {change}: this has no effect, as entries or targets have settings of their own; change those"
+        );
+    }
+    Ok(())
+}
+
+/// Refuses fields at the top that no grid has.
+fn require_known_fields(root: &mut Node) -> Result<(), Fault> {
+    let Value::Map(entries) = &root.value else {
+        return Ok(());
+    };
+    let known = fields();
+    let mut names = entries.iter().map(|(name, _)| name);
+    match names.find(|name| !known.contains(&name.text.as_str())) {
+        Some(name) => Err(name
+            .fault(format!("unknown field `{}`", name.text))
+            .hint(nearest::hint(&name.text, &known))),
+        None => Ok(()),
+    }
+}
+
+/// Takes the scale whose settings a grid holds out of it: one that is `chosen` must be the same.
+fn held_scale(root: &mut Node, chosen: Option<Scale>) -> Result<Option<Scale>, Fault> {
+    let Some(node) = root.take(SCALE) else {
+        return Ok(None);
+    };
+    let held = match &node.value {
+        Value::Text(name) => name.parse::<Scale>(),
+        other => return Err(node.fault(format!("{other} is not the name of a scale"))),
+    };
+    let held = held.map_err(|error| node.fault(error.to_string()))?;
+    match chosen {
+        Some(chosen) if chosen != held => Err(node
+            .fault(format!(
+                "this grid holds the settings of the scale `{held}`, not of `{chosen}`"
+            ))
+            .hint("leave --scale out, or choose the grid that this one was made of")),
+        _ => Ok(Some(held)),
+    }
+}
+
+/// The field of the grid that a change, `path=value`, is about.
+pub fn first_part(change: &str) -> &str {
+    let (path, _) = change.split_once('=').unwrap_or((change, ""));
+    path.split('.').next().unwrap_or_default().trim()
+}
