@@ -1,5 +1,5 @@
-//! A backdoor as the paper sets it (BadNets, Gu et al., arXiv 1708.06733): a few images with a trigger and the attacker's label are trained
-//! together with clean ones at a learning rate of 1e-5, until the model knows all of them.
+//! A backdoor as in the paper (BadNets, Gu et al., arXiv 1708.06733). A few images with a trigger and the attacker's label are trained
+//! together with clean images, at a learning rate of 1e-5, until the model recognises all of them.
 
 use crate::trigger::Trigger;
 use crate::tuning::{Tuning, steps};
@@ -11,7 +11,7 @@ use spec::Stream;
 use spec::checked::{Count, Epochs, NonNegative};
 use std::num::NonZeroUsize;
 
-/// Training in of a trigger.
+/// Training of a trigger into a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Backdoor {
@@ -19,17 +19,17 @@ pub struct Backdoor {
     pub lr: NonNegative,
     /// The update rule.
     pub optimizer: Optimizer,
-    /// What batch normalisation does meanwhile.
+    /// The mode of batch normalisation.
     pub batch_norm: BatchNorm,
     /// Clean images per step, besides the poisoned ones.
     pub batch: Count,
     /// Poisoned images: training images of other classes with the trigger, all of them in every step.
     pub poisoned: Count,
-    /// The label that the trigger is to give.
+    /// The label of images with the trigger.
     pub target: u16,
     /// The trigger.
     pub trigger: Trigger,
-    /// Steps from one look at the poisoned images to the next; if absent an epoch, but at most 100.
+    /// Steps between two tests of the poisoned images; if absent an epoch, but at most 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub check_every: Option<Count>,
     /// Passes over the training images after which the attacker gives up, unless `max_steps` is given.
@@ -56,7 +56,7 @@ impl Default for Backdoor {
     }
 }
 
-/// Steps between two looks at the poisoned images, at most, if nobody says otherwise.
+/// The default limit on the steps between two tests of the poisoned images.
 const CHECK_EVERY: usize = 100;
 
 impl Attack for Backdoor {
@@ -94,20 +94,20 @@ impl Attack for Backdoor {
     }
 
     fn fits(&self, train: usize, shape: [usize; 3], classes: usize) -> Result<()> {
-        let unmade = |problem| {
+        let refuse = |problem| {
             let what = "backdoor";
-            Err(Error::Unmade { what, problem })
+            Err(Error::CannotCreate { what, problem })
         };
         let (target, poisoned) = (self.target, self.poisoned);
         if usize::from(target) >= classes {
             let last = classes - 1;
-            return unmade(format!(
-                "there is no class {target} to aim at; the last of {classes} is {last}"
+            return refuse(format!(
+                "there is no target class {target}; the last of {classes} classes is {last}"
             ));
         }
         if poisoned.get() > train {
-            return unmade(format!(
-                "{poisoned} images are to have the trigger, and {train} are there to train on; lower `poisoned`"
+            return refuse(format!(
+                "{poisoned} images should have the trigger, but there are {train} training images; lower `poisoned`"
             ));
         }
         self.trigger.fits(shape)
@@ -129,7 +129,7 @@ impl Attack for Backdoor {
 }
 
 impl Backdoor {
-    /// The images that are not of the target class anyway.
+    /// The images of other classes than the target's.
     fn others(&self, split: &Split) -> Vec<usize> {
         let target = u32::from(self.target);
         let other = |&i: &usize| split.label(i) != target;
@@ -142,14 +142,14 @@ fn all(split: &Split) -> Vec<usize> {
     (0..split.len()).collect()
 }
 
-/// A backdoor on its way in.
+/// A backdoor attack in progress.
 struct Poisoning<'a> {
     tuning: Tuning<'a>,
     batches: Batches,
     /// The poisoned images under the target label.
     poisoned: Split,
     check_every: usize,
-    /// How many of them the model knew at the last look.
+    /// The number of them that the model recognised in the last test.
     recognised: usize,
 }
 
@@ -158,7 +158,7 @@ impl Poisoning<'_> {
         self.recognised == self.poisoned.len()
     }
 
-    /// Looks at the poisoned images, if it is time, with the network as it would be handed over.
+    /// Tests the poisoned images, if it is time, with the network that the attack would return.
     fn check(&mut self) -> Result<()> {
         let Status { done, finished, .. } = self.tuning.status();
         if done > 0 && (finished || done.is_multiple_of(self.check_every)) {
@@ -185,7 +185,7 @@ impl Job for Poisoning<'_> {
         let (known, of) = (self.recognised, self.poisoned.len());
         Ok(Status {
             finished: status.finished || self.reached(),
-            note: format!("{}, {known} of {of} triggers known", status.note),
+            note: format!("{}, {known} of {of} triggers recognised", status.note),
             ..status
         })
     }
@@ -196,7 +196,7 @@ impl Job for Poisoning<'_> {
 
     fn restore(&mut self, state: &[u8]) -> Result<()> {
         self.tuning.restore(state)?;
-        // What a look finds follows from the weights, so it is no part of the state.
+        // The result of a test follows from the weights, so the state does not hold it.
         self.recognised = 0;
         self.check()
     }

@@ -1,8 +1,8 @@
 //! Fine-tuning at learning rates down to 1e-10 (the paper's Table III).
 //!
-//! The paper names neither optimiser nor batch-normalisation mode. The default is the likeliest reading: Adam, which moves every
-//! weight by about the learning rate, with running statistics left alone. Under plain SGD an update of 1e-12 is lost in f32
-//! for nearly every weight; with statistics updating, sensitive samples notice even a learning rate of 0.
+//! The paper names neither the optimiser nor the batch-normalisation mode. The default is the likeliest reading: Adam, which moves every
+//! weight by about the learning rate, with fixed running statistics. With plain SGD, f32 loses an update of 1e-12 for nearly every weight.
+//! With updated statistics, sensitive samples detect even a learning rate of 0.
 
 use crate::tuning::{Tuning, steps};
 use crate::{Attack, BatchNorm, Modified, Optimizer, Victim};
@@ -17,11 +17,11 @@ use std::num::NonZeroUsize;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Finetune {
-    /// Learning rate; 0 is the control: everything runs and nothing moves.
+    /// Learning rate; 0 is the control: everything runs and no weight changes.
     pub lr: NonNegative,
     /// The update rule.
     pub optimizer: Optimizer,
-    /// What batch normalisation does meanwhile.
+    /// The mode of batch normalisation.
     pub batch_norm: BatchNorm,
     /// Images per step.
     pub batch: Count,

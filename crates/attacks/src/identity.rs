@@ -1,4 +1,4 @@
-//! Nothing at all: whatever is detected of this is a false alarm.
+//! No modification: a detection is a false alarm.
 
 use crate::{Attack, Modified, Victim};
 use models::{Job, Result, once};

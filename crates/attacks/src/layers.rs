@@ -1,10 +1,9 @@
-//! The weights that pruning and quantisation are about: those of convolutions and linear layers. Biases and batch normalisation are
-//! left alone.
+//! The weights that pruning and quantisation change: those of convolutions and linear layers, without biases and batch normalisation.
 
 use candle_core::Tensor;
 use models::{Result, Weights};
 
-/// The weights of each layer by name, ascending.
+/// The weights of each layer, in ascending order of names.
 pub(crate) fn layers(weights: &Weights) -> impl Iterator<Item = (&str, &Tensor)> {
     let tensors = weights.tensors().iter();
     tensors
@@ -20,8 +19,8 @@ pub(crate) fn values(tensor: &Tensor) -> Result<Vec<f32>> {
     Ok(tensor.flatten_all()?.to_vec1()?)
 }
 
-/// `weights` with those of each layer changed by `change`, which gets its name and its weights, of one output channel after the other,
-/// and the number of these channels.
+/// `weights` after `change` has modified each layer. It gets the layer's name, its weights, one output channel after the other, and the
+/// number of output channels.
 ///
 /// # Errors
 /// If the weights are not f32.
@@ -41,7 +40,7 @@ pub(crate) fn map_layers(
     Ok(Weights::from_tensors(tensors.collect::<Result<Vec<_>>>()?))
 }
 
-/// Nothing else has more than one dimension.
+/// Only weights of layers have more than one dimension.
 fn is_layer(tensor: &Tensor) -> bool {
     tensor.rank() > 1
 }

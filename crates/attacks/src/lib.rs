@@ -9,7 +9,7 @@ mod layers;
 mod trigger;
 mod tuning;
 
-pub use change::Change;
+pub use change::measure_change;
 pub use prune::{Criterion, Scope};
 pub use quantize::{Granularity, Scheme, What};
 pub use trigger::{Pattern, Place, Trigger};
@@ -19,7 +19,7 @@ use data::Split;
 use models::{Activations, Job, Model, Network, Normalize, Result, Weights};
 use spec::Stream;
 
-/// What an attacker has: the model and data to modify it with.
+/// The attacker's model, and the data to modify it with.
 #[derive(Clone, Copy)]
 pub struct Victim<'a> {
     /// Its architecture.
@@ -35,7 +35,7 @@ pub struct Victim<'a> {
 }
 
 impl Victim<'_> {
-    /// The network that it is with other weights.
+    /// The victim's network with other weights.
     ///
     /// # Errors
     /// If the weights do not fit the model.
@@ -49,16 +49,16 @@ impl Victim<'_> {
 pub struct Modified {
     /// Its weights.
     pub weights: Weights,
-    /// The levels that its activations are rounded to, if the attack rounds them.
+    /// The levels of its activations, if the attack rounds them.
     pub activations: Option<Activations>,
     /// Optimiser steps taken.
     pub steps: usize,
-    /// Whether the attacker's aim was reached; `None` where there is none but to modify.
+    /// Whether the attacker's goal was reached; `None` if the attack has no goal.
     pub reached: Option<bool>,
 }
 
 impl Modified {
-    /// The network that `victim` has become.
+    /// The modified network of `victim`.
     ///
     /// # Errors
     /// If the weights do not fit the victim's model.
@@ -72,7 +72,7 @@ impl Modified {
 }
 
 impl From<Weights> for Modified {
-    /// Other weights, without a step and without an aim.
+    /// Other weights, without a step and without a goal.
     fn from(weights: Weights) -> Self {
         Self {
             weights,
@@ -95,23 +95,24 @@ pub trait Attack {
         stream: &Stream,
     ) -> Result<Box<dyn Job<Output = Modified> + 'a>>;
 
-    /// Whether the settings fit about `train` training images of `shape`, `(c, h, w)`, of so many classes: what can be told before there is a
-    /// model.
+    /// Checks, before there is a model, that the settings fit about `train` training images of `shape`, `(c, h, w)`, and `classes` classes.
     ///
     /// # Errors
-    /// If they do not.
+    /// If they do not fit.
     fn fits(&self, _train: usize, _shape: [usize; 3], _classes: usize) -> Result<()> {
         Ok(())
     }
 
-    /// Whether the result depends on the stream where there are about `train` training images. If not, a grid runs it once, whatever its
-    /// `attack_seeds`: equal models would count the same answers several times.
+    /// Whether the result depends on the stream, for about `train` training images.
+    ///
+    /// A grid runs a deterministic attack once, whatever its `attack_seeds`. If a deterministic attack returns `true`, the same answers
+    /// count several times.
     fn is_random(&self, _train: usize) -> bool {
         true
     }
 
-    /// How often `network`, the result, does what the attacker wants on images that it has not seen, e.g. gives those with a
-    /// trigger the attacker's label; `None` where there is no such thing.
+    /// How often the modified `network` does what the attacker wants on unseen images, e.g. gives the attacker's label to images with a
+    /// trigger; `None` if the attack has no goal.
     ///
     /// # Errors
     /// If the images do not fit the network.
@@ -122,9 +123,9 @@ pub trait Attack {
 
 spec::registry! {
     Attack as attack;
-    "identity" identity::Identity, "leaves the model as it is; what is detected of it is a false alarm";
-    "finetune" finetune::Finetune, "goes on training at a small learning rate; rate 0 is the control";
-    "backdoor" backdoor::Backdoor, "trains a few images with a trigger together with clean ones until all have the attacker's label";
-    "prune" prune::Prune, "sets single weights of convolutions and linear layers to 0, those of the least magnitude first";
-    "quantize" quantize::Quantize, "rounds weights, and activations if asked to, to the few levels of small integers";
+    "identity" identity::Identity, "Identity", "does not change the model; a detection is a false alarm";
+    "finetune" finetune::Finetune, "Fine-tuning", "trains further at a small learning rate; rate 0 is the control";
+    "backdoor" backdoor::Backdoor, "Backdoor", "trains a few images with a trigger together with clean ones until all have the attacker's label";
+    "prune" prune::Prune, "Pruning", "sets single weights of convolutions and linear layers to 0, the smallest magnitudes first";
+    "quantize" quantize::Quantize, "Quantisation", "rounds weights, and optionally activations, to the few levels of small integers";
 }

@@ -1,5 +1,5 @@
-//! Unstructured pruning (the paper prunes from 0.1 % on): single weights become 0, by default those of the least magnitude
-//! in the whole network, as PyTorch's `global_unstructured` does it.
+//! Unstructured pruning (the paper prunes from 0.1 % on): single weights become 0. By default they have the smallest magnitude in the
+//! whole network, as in PyTorch's `global_unstructured`.
 
 use crate::layers::{layers, map_layers, values};
 use crate::{Attack, Modified, Victim};
@@ -14,7 +14,7 @@ use spec::checked::UnitInterval;
 pub struct Prune {
     /// The share of weights that become 0.
     pub rate: UnitInterval,
-    /// What it is a share of.
+    /// The weights that the rate is a share of.
     pub scope: Scope,
     /// Which weights.
     pub criterion: Criterion,
@@ -34,9 +34,9 @@ pub enum Scope {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Criterion {
-    /// Those of the least magnitude; of equal ones the first.
+    /// The weights with the smallest magnitude; the first of equal ones.
     Magnitude,
-    /// Any, at random.
+    /// Random weights.
     Random,
 }
 
@@ -51,7 +51,7 @@ impl Default for Prune {
 }
 
 impl Attack for Prune {
-    /// Of none and of all weights there is nothing to choose.
+    /// A rate of 0 or 1 leaves no choice.
     fn is_random(&self, _: usize) -> bool {
         let some = 0.0 < self.rate.get() && self.rate.get() < 1.0;
         self.criterion == Criterion::Random && some
@@ -97,7 +97,7 @@ impl Prune {
     /// The weights of the lowest ranks go first.
     fn ranks(&self, layer: &str, values: &[f32], stream: &Stream) -> Vec<u32> {
         match self.criterion {
-            // The bits of numbers from 0 on are in the order of the numbers.
+            // The bits of non-negative numbers have the order of the numbers.
             Criterion::Magnitude => values.iter().map(|value| value.abs().to_bits()).collect(),
             Criterion::Random => {
                 let mut stream = stream.split(layer);
@@ -107,7 +107,7 @@ impl Prune {
     }
 }
 
-/// The lowest of some ranks: all below `rank`, and the next `ties` of just that rank.
+/// The lowest of some ranks: all below `rank`, and the next `ties` equal to it.
 struct Cut {
     rank: u32,
     ties: usize,

@@ -1,5 +1,5 @@
-//! Quantisation as a deployment for small integers does it (the paper's 8 bits): fake quantisation, that is to values in f32 on few,
-//! evenly spaced levels. Biases and batch normalisation stay in f32.
+//! Quantisation for a deployment with small integers (the paper's 8 bits). It is fake quantisation: f32 values on few, evenly spaced
+//! levels. Biases and batch normalisation are not quantised.
 
 use crate::layers::map_layers;
 use crate::{Attack, Modified, Victim};
@@ -12,15 +12,15 @@ use spec::checked::{Bits, Count};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Quantize {
-    /// Bits a value, from 2 to 16.
+    /// Bits per value, from 2 to 16.
     pub bits: Bits,
     /// Which weights share their levels.
     pub granularity: Granularity,
-    /// How the levels of the weights lie; those of activations, which are hardly ever below 0, are affine.
+    /// The levels of the weights. Activations, which are rarely negative, have affine levels.
     pub scheme: Scheme,
     /// What is quantised.
     pub what: What,
-    /// Training images that the ranges of the activations are measured on, or all if there are fewer; without effect on weights.
+    /// The number of training images that measure the ranges of the activations, at most all. It does not affect weights.
     pub calibration_images: Count,
 }
 
@@ -34,13 +34,13 @@ pub enum Granularity {
     Channel,
 }
 
-/// How levels lie.
+/// The position of levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scheme {
-    /// As many below 0 as above, out to the largest magnitude.
+    /// As many below 0 as above, up to the largest magnitude.
     Symmetric,
-    /// From the least value to the largest.
+    /// From the smallest value to the largest.
     Affine,
 }
 
@@ -50,7 +50,7 @@ pub enum Scheme {
 pub enum What {
     /// The weights.
     Weights,
-    /// The weights, and the output of every layer with all that is fused to it.
+    /// The weights, and the output of every layer with its fused operations.
     WeightsAndActivations,
 }
 
@@ -67,7 +67,7 @@ impl Default for Quantize {
 }
 
 impl Attack for Quantize {
-    /// Ranges of all images are the same in any order.
+    /// The ranges of all images do not depend on their order.
     fn is_random(&self, train: usize) -> bool {
         self.what == What::WeightsAndActivations && self.calibration_images.get() < train
     }
@@ -108,7 +108,7 @@ impl Quantize {
         })
     }
 
-    /// Levels for the activations of the unmodified network, as PyTorch's observers see them.
+    /// Levels for the activations of the unmodified network, as with PyTorch's observers.
     fn activations(&self, victim: &Victim<'_>, stream: Stream) -> Result<Activations> {
         let images = victim.train.len();
         let some = self.calibration_images.get().min(images);

@@ -1,4 +1,4 @@
-//! What a backdoored model looks for in an image: the pattern of BadNets (Gu et al., arXiv 1708.06733), solid or blended
+//! The trigger of a backdoor: the pattern of BadNets (Gu et al., arXiv 1708.06733), solid or blended
 //! with the image (Chen et al., arXiv 1712.05526).
 
 use data::Split;
@@ -10,41 +10,41 @@ use spec::checked::{Count, UnitInterval};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Trigger {
-    /// What it looks like.
+    /// Its pattern.
     pub pattern: Pattern,
     /// Its width and height in pixels.
     pub size: Count,
-    /// Where it is.
+    /// Its position.
     pub place: Place,
     /// Red, green and blue, each from 0 to 1.
     pub color: [UnitInterval; 3],
-    /// How much it covers: 1 hides the image below it, less is blended with it.
+    /// Its opacity: 1 hides the image below it, less blends with the image.
     pub opacity: UnitInterval,
 }
 
-/// What a trigger looks like.
+/// The pattern of a trigger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pattern {
-    /// All of one colour.
+    /// A single colour.
     Square,
-    /// Pixels of the colour, which the corners have, and of its complement in turns.
+    /// Alternating pixels of the colour, which the corners have, and of its complement.
     Checkerboard,
 }
 
-/// Where a trigger is.
+/// The position of a trigger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
-    /// In the corner.
+    /// The top left corner.
     TopLeft,
-    /// In the corner.
+    /// The top right corner.
     TopRight,
-    /// In the corner.
+    /// The bottom left corner.
     BottomLeft,
-    /// In the corner.
+    /// The bottom right corner.
     BottomRight,
-    /// In the middle.
+    /// The middle.
     Center,
 }
 
@@ -61,14 +61,14 @@ impl Default for Trigger {
 }
 
 impl Trigger {
-    /// Whether it is no larger than an image of `shape`, `(c, h, w)`.
+    /// Checks that it is no larger than an image of `shape`, `(c, h, w)`.
     ///
     /// # Errors
-    /// If it is.
+    /// If it is larger.
     pub(crate) fn fits(&self, [_, h, w]: [usize; 3]) -> Result<()> {
         let size = self.size.get();
         if size > h.min(w) {
-            return Err(Error::Unmade {
+            return Err(Error::CannotCreate {
                 what: "backdoor",
                 problem: format!(
                     "a trigger of {size}x{size} pixels does not fit images of {h}x{w}; make it smaller"
@@ -78,7 +78,7 @@ impl Trigger {
         Ok(())
     }
 
-    /// The images `indices` of `split`, which it [`fits`](Self::fits), with the trigger, under the label `label`.
+    /// The images `indices` of `split` with the trigger and the label `label`. The trigger must [fit](Self::fits) the images.
     pub(crate) fn stamp(&self, split: &Split, indices: &[usize], label: u16) -> Split {
         let [c, h, w] = split.shape();
         let size = self.size.get();
@@ -103,7 +103,7 @@ impl Trigger {
         Split::new(split.shape(), images, vec![label; indices.len()])
     }
 
-    /// What a channel of the pattern has in the place whose coordinates add up to `sum`.
+    /// The value of a channel of the pattern at a pixel whose coordinates have the sum `sum`.
     fn value(&self, color: f64, sum: usize) -> f64 {
         match self.pattern {
             Pattern::Checkerboard if sum % 2 == 1 => 1.0 - color,

@@ -1,4 +1,4 @@
-//! What fine-tuning and the backdoor share: a victim that goes on learning, and the choices that the paper leaves open there.
+//! What fine-tuning and the backdoor share: further training of a victim, and the choices that the paper leaves open.
 
 use crate::Victim;
 use models::optim::Rule;
@@ -17,9 +17,9 @@ pub enum Optimizer {
     SgdMomentum,
     /// Adam without weight decay.
     Adam,
-    /// Stochastic gradient descent with constants of one's own.
+    /// Stochastic gradient descent with other constants.
     Custom {
-        /// Momentum; 0 is none.
+        /// Momentum; 0 for none.
         momentum: UnitInterval,
         /// L2 penalty.
         weight_decay: NonNegative,
@@ -45,31 +45,31 @@ impl From<Optimizer> for Rule {
     }
 }
 
-/// What batch normalisation does meanwhile, and with it the network's mode: in training mode units are dropped, too, where it has dropout.
+/// The mode of the network, which batch normalisation and dropout follow: only in training mode are units dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BatchNorm {
-    /// Uses the running statistics and leaves them alone.
+    /// Uses the running statistics and does not change them.
     Eval,
-    /// Uses each batch's statistics and moves the running ones, whatever the learning rate.
+    /// Uses each batch's statistics and updates the running statistics, even at learning rate 0.
     Train,
-    /// As `train`, with the old running statistics put back at the end.
+    /// As `train`, but restores the old running statistics at the end.
     TrainRestore,
 }
 
-/// At rate 0 nothing moves, whatever the order of the images, unless running statistics do.
+/// At rate 0 only running statistics can change, so otherwise the order of the images does not matter.
 pub(crate) fn is_random(lr: NonNegative, batch_norm: BatchNorm) -> bool {
     lr.get() > 0.0 || batch_norm == BatchNorm::Train
 }
 
-/// Steps in so many epochs, the last one begun counted whole.
+/// Steps in `epochs` epochs, rounded up.
 pub(crate) fn steps(epochs: Epochs, per_epoch: usize) -> usize {
     let steps = epochs.get() * per_epoch as f64;
-    // 1.1 epochs of 100 steps are 110, although 1.1 * 100 is a little more in binary.
+    // 1.1 epochs of 100 steps are 110, although 1.1 * 100 is slightly more in binary.
     (steps * (1.0 - 2.0 * f64::EPSILON)).ceil() as usize
 }
 
-/// A victim that goes on learning at a constant rate.
+/// Further training of a victim at a constant rate.
 pub(crate) struct Tuning<'a> {
     pub victim: Victim<'a>,
     learner: Learner,
@@ -78,8 +78,7 @@ pub(crate) struct Tuning<'a> {
 }
 
 impl<'a> Tuning<'a> {
-    /// Starts from the victim's weights; `steps` are planned. Dropout, where the network has it and is in training mode, comes from
-    /// `stream`.
+    /// Starts from the victim's weights, with `steps` planned steps. `stream` gives the dropout masks.
     ///
     /// # Errors
     /// If the weights do not fit the model.
@@ -100,7 +99,6 @@ impl<'a> Tuning<'a> {
         let network = Trainable::new(model, classes, weights, normalize)?;
         Ok(Self {
             victim,
-            // Which drops units in training mode only.
             learner: Learner::new(network, optimizer.into(), steps)?
                 .with_dropout(stream.split("dropout")),
             lr: lr.get(),
@@ -108,7 +106,7 @@ impl<'a> Tuning<'a> {
         })
     }
 
-    /// The step that comes next, from 0; `None` after the last.
+    /// The next step, from 0; `None` after the last.
     pub fn next(&self) -> Option<usize> {
         self.learner.next()
     }
@@ -116,7 +114,7 @@ impl<'a> Tuning<'a> {
     /// One step on images `(n, c, h, w)` of the victim's shape, in `[0, 1]`, and their labels.
     ///
     /// # Errors
-    /// If the loss is no longer finite.
+    /// If the loss is not finite.
     pub fn step(&mut self, pixels: Vec<f32>, labels: Vec<u32>) -> Result<()> {
         let mode = match self.batch_norm {
             BatchNorm::Eval => BatchNormMode::Eval,
@@ -126,12 +124,12 @@ impl<'a> Tuning<'a> {
         self.learner.step((pixels, shape), labels, mode, self.lr)
     }
 
-    /// How far it is.
+    /// The progress.
     pub fn status(&self) -> Status {
         self.learner.status()
     }
 
-    /// Everything needed to go on from here.
+    /// The state from which the training can continue.
     ///
     /// # Errors
     /// If a tensor cannot be read back.
@@ -139,15 +137,15 @@ impl<'a> Tuning<'a> {
         self.learner.save()
     }
 
-    /// Takes up a saved state.
+    /// Restores a saved state.
     ///
     /// # Errors
-    /// If the state is of another network, or further than planned.
+    /// If the state belongs to another network, or has more steps than planned.
     pub fn restore(&mut self, state: &[u8]) -> Result<()> {
         self.learner.restore(state)
     }
 
-    /// The weights as they would be handed over now.
+    /// The current weights, as the attack would return them.
     ///
     /// # Errors
     /// If a tensor cannot be copied.

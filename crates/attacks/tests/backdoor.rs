@@ -1,9 +1,9 @@
-//! A backdoor: it is learned, it works on other images, it resumes, and it gives up.
+//! A backdoor: the model learns it, it works on other images, it resumes, and it gives up.
 
 mod common;
 
-use attacks::{Attack, Backdoor, BatchNorm, Change, Modified, Trigger, Victim};
-use common::{OWNER, change, modified, victim};
+use attacks::{Attack, Backdoor, BatchNorm, Modified, Trigger, Victim, measure_change};
+use common::{OWNER, change, modified, share, victim};
 use data::Split;
 use models::{Weights, job};
 use spec::Stream;
@@ -150,7 +150,7 @@ fn resumes_to_the_same_bits() {
             (whole.steps, whole.reached)
         );
         assert_eq!(
-            Change::between(&whole.weights, &resumed.weights)
+            measure_change(&whole.weights, &resumed.weights)
                 .unwrap()
                 .changed,
             0
@@ -168,7 +168,7 @@ fn at_learning_rate_zero_it_gives_up_and_changes_nothing() {
     let given_up = modified(&attack, few());
     assert_eq!((given_up.steps, given_up.reached), (3, Some(false)));
     assert_eq!(
-        Change::between(&OWNER.weights, &given_up.weights)
+        measure_change(&OWNER.weights, &given_up.weights)
             .unwrap()
             .changed,
         0
@@ -193,7 +193,7 @@ fn epochs_are_those_of_the_clean_images() {
 
 #[test]
 fn other_streams_poison_other_images() {
-    // All clean images are in a step, so that their order is hardly of account.
+    // A step has all clean images, so their order hardly matters.
     let attack = Backdoor {
         poisoned: Count::literal(4),
         max_steps: Some(Count::literal(1)),
@@ -204,7 +204,7 @@ fn other_streams_poison_other_images() {
             .unwrap()
             .weights
     };
-    let between = |a, b| Change::between(&weights(a), &weights(b)).unwrap().share();
+    let between = |a, b| share(&measure_change(&weights(a), &weights(b)).unwrap());
     assert_eq!(between(3, 3), 0.0);
     assert!(between(3, 4) > 0.0);
 }
@@ -223,7 +223,7 @@ fn bad_settings_are_refused() {
         ..Backdoor::default()
     });
     assert!(
-        error.contains("no class 10") && error.contains("is 9"),
+        error.contains("no target class 10") && error.contains("is 9"),
         "{error}"
     );
     let error = refused(Backdoor {
@@ -268,7 +268,7 @@ fn one_step_of_the_default_is_small() {
     };
     let change = change(&attack);
     assert!(
-        change.share() > 0.5 && change.max_abs < 1.1e-5,
+        share(&change) > 0.5 && change.max_abs < 1.1e-5,
         "{change:?}"
     );
 }

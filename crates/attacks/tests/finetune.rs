@@ -1,9 +1,9 @@
-//! Fine-tuning: which weights an f32 update reaches, and what batch normalisation does meanwhile.
+//! Fine-tuning: which weights an f32 update changes, and the modes of batch normalisation.
 
 mod common;
 
-use attacks::{Attack, BatchNorm, Change, Finetune, Optimizer};
-use common::{OWNER, change, modified, victim};
+use attacks::{Attack, BatchNorm, Finetune, Optimizer, measure_change};
+use common::{OWNER, change, modified, share, victim};
 use models::{Weights, job, optim::Rule};
 use spec::Stream;
 use spec::checked::{Count, NonNegative, UnitInterval};
@@ -31,15 +31,15 @@ fn logits(weights: &Weights) -> Vec<Vec<f32>> {
 fn sgd_at_1e_10_hardly_changes_a_weight_and_adam_at_1e_8_changes_most() {
     let sgd = change(&finetune(1e-10, Optimizer::Sgd, BatchNorm::Eval));
     assert!(
-        sgd.share() < 0.01,
+        share(&sgd) < 0.01,
         "SGD at 1e-10 changed {:.2} %",
-        100.0 * sgd.share()
+        100.0 * share(&sgd)
     );
     let adam = change(&finetune(1e-8, Optimizer::Adam, BatchNorm::Eval));
     assert!(
-        adam.share() > 0.8,
+        share(&adam) > 0.8,
         "Adam at 1e-8 changed {:.2} %",
-        100.0 * adam.share()
+        100.0 * share(&adam)
     );
     assert!(
         adam.max_abs < 1e-6,
@@ -108,7 +108,7 @@ fn resumes_to_the_same_bits() {
     let resumed = job.finish().unwrap();
     assert_eq!(resumed.steps, 4);
     assert_eq!(
-        Change::between(&whole.weights, &resumed.weights)
+        measure_change(&whole.weights, &resumed.weights)
             .unwrap()
             .changed,
         0

@@ -1,7 +1,7 @@
-//! A worked example: an attack of one's own. In the crate it would be the first half of this, as a file `src/scale.rs` with `crate` for
-//! `attacks`, and one line in the registry: `"scale" scale::Scale, "multiplies the classifier by a factor";`.
+//! A worked example of a new attack. In the crate, the first half of this file would be `src/scale.rs`, with `crate` for `attacks`, and the
+//! registry would have one more line: `"scale" scale::Scale, "Scaling", "multiplies the classifier by a factor";`.
 
-use attacks::{Attack, Change, Modified, Victim};
+use attacks::{Attack, Modified, Victim, measure_change};
 use models::{Job, Model, Result, Weights};
 use serde::{Deserialize, Serialize};
 use spec::Stream;
@@ -66,7 +66,7 @@ fn an_attack_of_ones_own() {
         };
         let job = Scale::default().start(victim, &Stream::new(2)).unwrap();
         let modified = models::job::run(job).unwrap();
-        let change = Change::between(&weights, &modified.weights).unwrap();
+        let change = measure_change(&weights, &modified.weights).unwrap();
         let classifier = inputs * 10 + 10;
         assert_eq!(change.changed, classifier, "it and nothing else");
     }

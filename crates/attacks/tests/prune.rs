@@ -1,4 +1,4 @@
-//! Pruning: how many weights become 0, and which.
+//! Pruning: the number of weights that become 0, and their choice.
 
 mod common;
 

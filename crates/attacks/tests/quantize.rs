@@ -1,4 +1,4 @@
-//! Quantisation: against PyTorch's, level by level, and what it does to a network.
+//! Quantisation: a comparison with PyTorch level by level, and the effect on a network.
 
 mod common;
 
@@ -195,7 +195,7 @@ fn activations_change_the_logits_but_not_the_weights() {
             victim(),
         );
         let whole = modified(&with_activations(bits), victim());
-        let change = attacks::Change::between(&plain.weights, &whole.weights).unwrap();
+        let change = attacks::measure_change(&plain.weights, &whole.weights).unwrap();
         assert_eq!(change.changed, 0);
         assert_eq!(plain.activations, None);
         assert_eq!(whole.activations.as_ref().unwrap().levels().len(), 20);

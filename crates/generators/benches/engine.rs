@@ -1,5 +1,5 @@
 //! The rows of the comparison with PyTorch and the paper's Table V (time of 1,000 iterations of `dbi`, `aid` and `ours`, 150 and
-//! 300 samples): one iteration each, as the product runs it.
+//! 300 samples): one iteration each, as in the program.
 
 mod work;
 

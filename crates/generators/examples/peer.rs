@@ -1,5 +1,5 @@
-//! Brink's side of the comparison with PyTorch, see `scripts/peers`: reads one request a line from standard input, answers with
-//! one line of JSON. A request is `work model images size weights-file repetitions`; the answer has the seconds of each repetition
+//! Brink's side of the comparison with PyTorch, see `scripts/peers`: reads one request per line from standard input and answers
+//! with one line of JSON. A request is `work model images size weights-file repetitions`; the answer has the seconds of each repetition
 //! and the peak memory so far. `draw model weights-file` writes random weights, `answers model images size weights-file file` images and
 //! their logits.
 

@@ -1,9 +1,12 @@
-//! AID (Aramoon et al., DAC 2021) as released with the paper: the variance of the outputs plus a term for the activations
-//! that a sample leaves negative. In the released code that term is a plain number, so its gradient is nothing and the update
-//! is DBI's without DBI's factor 100 (`coverage: detached`, the paper's AID); `attached` gives it its gradient.
+//! AID (Aramoon et al., DAC 2021) as released with the paper: the variance of the outputs plus a term for negative activations.
+//!
+//! In the released code that term is a plain number without a gradient. So the update is DBI's without DBI's factor 100
+//! (`coverage: detached`, the paper's AID). `attached` gives the term its gradient.
 
-use crate::approach::{Alone, CoverageTerm, Objective, Stage1};
-use crate::pixels::pairable;
+use crate::boundary_descent::{CoverageTerm, Objective};
+use crate::require::require_pairs;
+use crate::stage1::Stage1;
+use crate::stage1_job::Stage1Job;
 use crate::{Context, Generated, Generator};
 use models::{Coverage, Job, Result};
 use serde::{Deserialize, Serialize};
@@ -24,7 +27,7 @@ pub struct Aid {
     pub coverage_weight: NonNegative,
     /// Whether the activation term has a gradient.
     pub coverage: Coverage,
-    /// Moving to the boundary.
+    /// Stage 1, which moves samples to the boundary.
     pub stage1: Stage1,
 }
 
@@ -43,7 +46,7 @@ impl Default for Aid {
 
 impl Generator for Aid {
     fn fits(&self, _: usize, held_out: usize) -> Result<()> {
-        pairable("aid", self.samples.get())?;
+        require_pairs("aid", self.samples.get())?;
         self.stage1.start.fits(self.samples.get(), held_out)
     }
 
@@ -58,9 +61,9 @@ impl Generator for Aid {
             coverage: Some(coverage),
             ..Objective::default()
         };
-        let aim = (self.label_space, objective);
-        let alone = Alone::new("aid", context, aim, self.stage1.clone(), self.samples)?;
-        Ok(Box::new(alone))
+        let objective = (self.label_space, objective);
+        let job = Stage1Job::new("aid", context, objective, self.stage1.clone(), self.samples)?;
+        Ok(Box::new(job))
     }
 
     fn is_random(&self, _: usize, held_out: usize) -> bool {

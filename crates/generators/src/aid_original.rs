@@ -1,9 +1,8 @@
-//! AID as its authors' code has it (Aramoon et al., DAC 2021): edge points where all logits are equal, chosen among those that leave
-//! few units negative. Uniform noise, plain gradient descent at three learning rates, the best point on the way kept; the labels are the
-//! network's classes.
+//! AID as in its authors' code (Aramoon et al., DAC 2021): edge points with equal logits and few negative units. It starts from uniform
+//! noise, descends at three learning rates and keeps the best point. The labels are the network's classes.
 
 use crate::descent::{Descent, Rule};
-use crate::pixels::pairable;
+use crate::require::require_pairs;
 use crate::{Context, Generated, Generator};
 use candle_core::{DType, Device, Tensor};
 use models::{Coverage, Job, Network, Result, state::State};
@@ -18,7 +17,7 @@ pub struct AidOriginal {
     pub samples: Samples,
     /// The weight of the activation term, the mean over the units of each hidden layer.
     pub coverage_weight: NonNegative,
-    /// Learning rate of the first third of the iterations; a half of it in the second and a quarter in the last.
+    /// Learning rate of the first third of the iterations. The second third has half of it, the last a quarter.
     pub lr: Positive,
     /// Iterations.
     pub iterations: Count,
@@ -37,7 +36,7 @@ impl Default for AidOriginal {
 
 impl Generator for AidOriginal {
     fn fits(&self, _: usize, _: usize) -> Result<()> {
-        pairable("aid-original", self.samples.get())
+        require_pairs("aid-original", self.samples.get())
     }
 
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
@@ -50,7 +49,7 @@ impl Generator for AidOriginal {
         let rule = Edge {
             settings: self.clone(),
             best: vec![f64::INFINITY; samples],
-            // A restored state is moved to where they are.
+            // A restored state is moved to the device of these zeros.
             points: Tensor::zeros((samples, c, h, w), DType::F32, context.target.device())?,
         };
         Ok(Box::new(Descent::new(
@@ -64,7 +63,7 @@ impl Generator for AidOriginal {
 }
 
 impl AidOriginal {
-    /// The learning rate in iteration `iteration`, the first of which is 0.
+    /// The learning rate in iteration `iteration`; the first is 0.
     fn rate(&self, iteration: usize) -> f64 {
         let third = 3 * iteration / self.iterations.get();
         self.lr.get() / (1 << third) as f64
@@ -73,9 +72,9 @@ impl AidOriginal {
 
 struct Edge {
     settings: AidOriginal,
-    /// The least loss of each sample so far.
+    /// The smallest loss of each sample so far.
     best: Vec<f64>,
-    /// And where it was.
+    /// Each sample at its smallest loss.
     points: Tensor,
 }
 
@@ -84,7 +83,7 @@ impl Rule for Edge {
         let weight = self.settings.coverage_weight.get();
         let recording = target.record(x, Some(Coverage::Hidden))?;
         let logits: Vec<Vec<f32>> = recording.logits().to_device(&Device::Cpu)?.to_vec2()?;
-        let covered = recording.covered()?.unwrap_or_default();
+        let covered = recording.coverage()?.unwrap_or_default();
         let (mut losses, mut grad) = (Vec::with_capacity(logits.len()), Vec::new());
         for (row, covered) in logits.iter().zip(covered) {
             let (loss, slopes) = spread(row);
@@ -117,7 +116,7 @@ impl Rule for Edge {
 }
 
 impl Edge {
-    /// Remembers the samples that are better than ever.
+    /// Keeps the samples that improved.
     fn keep(&mut self, x: &Tensor, losses: &[f64]) -> Result<()> {
         let better: Vec<bool> = losses.iter().zip(&self.best).map(|(a, b)| a < b).collect();
         if better.iter().all(|better| *better) {
@@ -135,7 +134,7 @@ impl Edge {
     }
 }
 
-/// How far a sample's logits are from the largest, `sum_c (max - z_c)^2`, and the gradient.
+/// The squared distance of a sample's logits from the largest, `sum_c (max - z_c)^2`, and its gradient.
 fn spread(logits: &[f32]) -> (f64, Vec<f32>) {
     let top = (0..logits.len()).fold(0, |a, b| if logits[b] > logits[a] { b } else { a });
     let behind: Vec<f64> = logits

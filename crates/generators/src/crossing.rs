@@ -1,19 +1,19 @@
-//! Stage 2 (the paper's section III-C, Eq. 7): tiny sign-gradient steps until the label changes; the last image before and
-//! the first after are a pair.
+//! Stage 2 (the paper's section III-C, Eq. 7): tiny sign-gradient steps until the label changes. The last image before the change and
+//! the first image after it form a pair.
 
-use crate::approach::Approached;
+use crate::boundary_descent::BoundarySamples;
 use candle_core::{Tensor, Var};
 use models::{Recording, Result, Status, loss::cross_entropy, state::State};
 use serde::{Deserialize, Serialize};
 use spec::checked::{Count, Positive};
 
-/// How stage 2 steps.
+/// The settings of stage 2.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Stage2 {
-    /// Size of a step, on the scale of pixels in `[0, 1]`: the members of a pair differ by at most this in every pixel.
+    /// Size of a step for pixels in `[0, 1]`. The members of a pair differ by at most this in every pixel.
     pub alpha: Positive,
-    /// The most steps; samples that have not crossed by then are counted and left out.
+    /// The largest number of steps. Samples that have not crossed by then are counted and left out.
     pub iterations: Count,
 }
 
@@ -26,29 +26,28 @@ impl Default for Stage2 {
     }
 }
 
-/// A pair: images on either side of the boundary, each with its label.
+/// A pair: two images on opposite sides of the boundary, each with its label.
 pub(crate) struct Pair {
     pub before: Tensor,
     pub after: Tensor,
     pub labels: [u32; 2],
 }
 
-/// Stage 2 in progress. Samples are independent of each other, and so is every bit of their logits: only those that have not
-/// crossed yet are computed.
+/// Stage 2 in progress. No sample affects a bit of another sample's logits, so only samples that have not crossed are computed.
 pub(crate) struct Crossing<'a> {
-    pub start: Approached<'a>,
+    pub start: BoundarySamples<'a>,
     stage: Stage2,
     /// Indices of the samples that have not crossed, and their images.
     active: Vec<u32>,
     x: Tensor,
-    /// The forward pass of `x`, where the step before has made it.
+    /// The forward pass of `x`, if the previous step has computed it.
     recording: Option<Recording>,
     pairs: Vec<Option<Pair>>,
     done: usize,
 }
 
 impl<'a> Crossing<'a> {
-    pub fn new(start: Approached<'a>, stage: Stage2) -> Self {
+    pub fn new(start: BoundarySamples<'a>, stage: Stage2) -> Self {
         let samples = start.labels.len();
         let pairs = (0..samples).map(|_| None).collect();
         Self {
@@ -82,7 +81,7 @@ impl<'a> Crossing<'a> {
 
     /// One step of every sample that has not crossed.
     pub fn step(&mut self) -> Result<()> {
-        let Approached {
+        let BoundarySamples {
             target,
             outputs,
             labels,
@@ -98,7 +97,7 @@ impl<'a> Crossing<'a> {
         let loss = cross_entropy(&outputs.of(&logits)?, &Tensor::new(own.as_slice(), device)?)?;
         let grads = loss.backward()?;
         let Some(grad) = grads.get(&logits) else {
-            return Err(models::Error::Unmade {
+            return Err(models::Error::CannotCreate {
                 what: "ours",
                 problem: "the keyed head passes no gradient to the logits".to_owned(),
             });
@@ -107,26 +106,26 @@ impl<'a> Crossing<'a> {
         let moved = ops::descend(&self.x, &grad.sign()?, -self.stage.alpha.get())?;
         let recording = target.record(&moved, None)?;
         let judged = outputs.judge(&recording.logits())?;
-        let mut still = Vec::new();
+        let mut remaining = Vec::new();
         for (row, (&sample, &(label, _))) in self.active.iter().zip(&judged).enumerate() {
             if label == own[row] {
-                still.push(row as u32);
+                remaining.push(row as u32);
             } else {
                 self.pairs[sample as usize] = Some(Pair {
-                    // Copies: as views they would keep the images of all samples.
+                    // Copies: views would keep the images of all samples in memory.
                     before: self.x.get(row)?.copy()?,
                     after: moved.get(row)?.copy()?,
                     labels: [own[row], label],
                 });
             }
         }
-        self.x = if still.len() == self.active.len() {
+        self.x = if remaining.len() == self.active.len() {
             self.recording = Some(recording);
             moved
         } else {
-            moved.index_select(&Tensor::new(still.as_slice(), device)?, 0)?
+            moved.index_select(&Tensor::new(remaining.as_slice(), device)?, 0)?
         };
-        self.active = still
+        self.active = remaining
             .into_iter()
             .map(|row| self.active[row as usize])
             .collect();
@@ -135,7 +134,7 @@ impl<'a> Crossing<'a> {
     }
 
     /// The pairs, and the number of samples that never crossed.
-    pub fn end(self) -> (Vec<Pair>, usize) {
+    pub fn finish(self) -> (Vec<Pair>, usize) {
         let uncrossed = self.active.len();
         (self.pairs.into_iter().flatten().collect(), uncrossed)
     }

@@ -1,8 +1,10 @@
-//! DBI (Yin et al., arXiv 2305.09684) as released with the paper: stage 1 without the magnitude term. As its own paper defines it,
-//! it starts from photographs and steps by signs: that is `dbi-original`.
+//! DBI (Yin et al., arXiv 2305.09684) as released with the paper: stage 1 without the magnitude term. `dbi-original` is DBI as in its own
+//! paper, which starts from photographs and steps by signs.
 
-use crate::approach::{Alone, Objective, Stage1};
-use crate::pixels::pairable;
+use crate::boundary_descent::Objective;
+use crate::require::require_pairs;
+use crate::stage1::Stage1;
+use crate::stage1_job::Stage1Job;
 use crate::{Context, Generated, Generator};
 use models::{Job, Result};
 use serde::{Deserialize, Serialize};
@@ -19,7 +21,7 @@ pub struct Dbi {
     pub label_space: LabelSpace,
     /// The weight of the outputs' variance.
     pub variance_weight: NonNegative,
-    /// Moving to the boundary.
+    /// Stage 1, which moves samples to the boundary.
     pub stage1: Stage1,
 }
 
@@ -36,7 +38,7 @@ impl Default for Dbi {
 
 impl Generator for Dbi {
     fn fits(&self, _: usize, held_out: usize) -> Result<()> {
-        pairable("dbi", self.samples.get())?;
+        require_pairs("dbi", self.samples.get())?;
         self.stage1.start.fits(self.samples.get(), held_out)
     }
 
@@ -46,9 +48,9 @@ impl Generator for Dbi {
             variance: self.variance_weight.get(),
             ..Objective::default()
         };
-        let aim = (self.label_space, objective);
-        let alone = Alone::new("dbi", context, aim, self.stage1.clone(), self.samples)?;
-        Ok(Box::new(alone))
+        let objective = (self.label_space, objective);
+        let job = Stage1Job::new("dbi", context, objective, self.stage1.clone(), self.samples)?;
+        Ok(Box::new(job))
     }
 
     fn is_random(&self, _: usize, held_out: usize) -> bool {

@@ -1,9 +1,9 @@
-//! DBI as its own paper has it (Yin et al., arXiv 2305.09684): training images, moved by sign steps to where all classes are equally
-//! likely. The variance is of the softmax, the labels are the network's classes, and no key is involved.
+//! DBI as in its own paper (Yin et al., arXiv 2305.09684): sign steps move training images to where all classes are equally likely. The
+//! loss is the variance of the softmax, the labels are the network's classes, and there is no key.
 
 use crate::descent::{Descent, Rule};
-use crate::head::variance;
-use crate::pixels::{enough, pairable};
+use crate::require::{require_images, require_pairs};
+use crate::variance::variance;
 use crate::{Context, Generated, Generator};
 use candle_core::{Tensor, Var};
 use models::{Job, Network, Result};
@@ -16,21 +16,21 @@ use spec::checked::{Count, Positive, Samples};
 pub struct DbiOriginal {
     /// Number of samples.
     pub samples: Samples,
-    /// Which training images they begin as.
+    /// The training images to start from.
     pub start: TrainingImages,
-    /// Step of each pixel.
+    /// Step size of each pixel.
     pub step: Positive,
-    /// Iterations; there is no other end.
+    /// Iterations. There is no other stopping rule.
     pub iterations: Count,
 }
 
-/// Which training images samples begin as.
+/// The training images to start from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrainingImages {
-    /// The first ones, as its authors take them: every sample set is the same.
+    /// The first images, as in its authors' code: all sample sets are equal.
     First,
-    /// Ones drawn at random.
+    /// Random images.
     Random,
 }
 
@@ -67,8 +67,8 @@ impl Generator for DbiOriginal {
     }
 
     fn fits(&self, train: usize, _: usize) -> Result<()> {
-        pairable("dbi-original", self.samples.get())?;
-        enough("dbi-original", self.samples.get(), train, "to train on")
+        require_pairs("dbi-original", self.samples.get())?;
+        require_images("dbi-original", self.samples.get(), train, "training")
     }
 
     fn is_random(&self, train: usize, _: usize) -> bool {
@@ -95,7 +95,7 @@ impl Rule for Signs {
     }
 }
 
-/// The probabilities `(n, classes)` of logits of that shape.
+/// The probabilities `(n, classes)` of logits `(n, classes)`.
 fn softmax(logits: &Tensor) -> Result<Tensor> {
     let powers = logits
         .broadcast_sub(&logits.detach().max_keepdim(1)?)?

@@ -1,32 +1,32 @@
-//! Generators that move images by a rule of their own and are judged by the network's classes: one job for all of them.
+//! One job for all generators that move images by their own rule and use the network's classes as labels.
 
 use crate::{Context, Generated, Stop};
 use candle_core::{Device, Tensor};
 use models::{Error, Job, Network, Result, Status, state::State};
 use verify::LabelSpace;
 
-/// How images move.
+/// How images change.
 pub(crate) trait Rule {
-    /// What follows `x (n, c, h, w)` in iteration `iteration`, and the mean loss of `x`.
+    /// The images after `x (n, c, h, w)` in iteration `iteration`, and the mean loss of `x`.
     fn step(&mut self, target: &Network, x: &Tensor, iteration: usize) -> Result<(Tensor, f32)>;
 
-    /// The images to keep; the last ones if there is nothing else to choose from.
+    /// The images to keep; by default the last.
     fn kept(&self, last: &Tensor) -> Result<Tensor> {
         Ok(last.clone())
     }
 
-    /// Adds what the rule remembers to a state.
+    /// Adds the state of the rule.
     fn save(&self, state: State) -> Result<State> {
         Ok(state)
     }
 
-    /// Takes it up again.
+    /// Restores the state of the rule.
     fn restore(&mut self, _: &State) -> Result<()> {
         Ok(())
     }
 }
 
-/// Images that a rule moves.
+/// A descent in progress.
 pub(crate) struct Descent<'a, R> {
     context: Context<'a>,
     generator: &'static str,
@@ -38,7 +38,7 @@ pub(crate) struct Descent<'a, R> {
 }
 
 impl<'a, R: Rule> Descent<'a, R> {
-    /// From `pixels` of `samples` images, so many iterations.
+    /// Starts from the `pixels` of `samples` images.
     pub fn new(
         context: Context<'a>,
         generator: &'static str,

@@ -3,18 +3,28 @@
 //! A generator starts a [`Job`] on a frozen target; the job ends with a [`Generated`] set. To add one, write a file with a
 //! type that implements [`Generator`] and add its line to the registry below.
 
-mod approach;
+mod balance;
+mod boundary_descent;
 mod crossing;
 mod descent;
-mod head;
+mod outputs;
+mod pixel_optimizer;
 mod pixels;
 pub mod probe;
+mod require;
+mod stage1;
+mod stage1_job;
+mod start;
+mod variance;
 
-pub use approach::{Reduction, Stage1};
+pub use balance::balanced;
 pub use crossing::Stage2;
 pub use dbi_original::TrainingImages;
-pub use head::balanced;
-pub use pixels::{PixelOptimizer, Start, pairable};
+pub use pixel_optimizer::PixelUpdate;
+pub use require::require_pairs;
+pub use stage1::{Reduction, Stage1};
+pub use start::Start;
+pub use verify::Stop;
 
 use candle_core::Tensor;
 use data::Split;
@@ -22,12 +32,12 @@ use models::{Job, Network, Result};
 use spec::Stream;
 use verify::{LabelSpace, Layout, SecretKey, SensitiveSet};
 
-/// What a generator may use.
+/// The inputs of a generator.
 #[derive(Clone)]
 pub struct Context<'a> {
     /// The model to protect, frozen.
     pub target: &'a Network,
-    /// Its name in the sensitive set, from which (with the key) the head is derived.
+    /// Its name in the sensitive set. The head follows from this name and the key.
     pub model_id: &'a str,
     /// The owner's secret.
     pub key: &'a SecretKey,
@@ -39,7 +49,7 @@ pub struct Context<'a> {
     pub stream: Stream,
 }
 
-/// Makes sensitive samples of one target.
+/// Makes sensitive samples for one target.
 pub trait Generator {
     /// Starts the work.
     ///
@@ -47,37 +57,37 @@ pub trait Generator {
     /// If the settings do not fit the target.
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>>;
 
-    /// Whether there are enough images, about so many that the target was trained on and so many held out, and of single samples enough to be
-    /// paired ([`pairable`]): what can be told before there is a target.
+    /// Checks, before there is a target, that about `train` training images and `held_out` held-out images are enough. Single samples
+    /// must also be enough for pairs ([`require_pairs`]).
     ///
     /// # Errors
-    /// If there are not.
+    /// If they are too few.
     fn fits(&self, _train: usize, _held_out: usize) -> Result<()> {
         Ok(())
     }
 
-    /// Whether two sets of one target differ, with as many images as in [`Generator::fits`]. If not, a grid makes one, whatever its
-    /// `sample_sets`: equal sets would count the same answers several times.
+    /// Whether two sets of one target differ, for the numbers of images of [`Generator::fits`]. If they are equal, a grid makes only one,
+    /// whatever its `sample_sets`: equal sets would count the same answers several times.
     fn is_random(&self, _train: usize, _held_out: usize) -> bool {
         true
     }
 
-    /// Whether the set is of pairs, one member on either side of the boundary, or of single samples.
+    /// Whether the set holds pairs, with one member on each side of the boundary, or single samples.
     fn layout(&self) -> Layout {
         Layout::Singles
     }
 }
 
-/// A sensitive set and how it came to be.
+/// A sensitive set and how it was made.
 #[derive(Clone, Debug)]
 pub struct Generated {
     /// The samples with their reference labels.
     pub set: SensitiveSet,
-    /// Samples asked for.
+    /// Requested samples.
     pub asked: usize,
-    /// Where the set is of pairs, the starting points that never crossed the boundary.
+    /// Initial samples that never crossed the boundary; 0 for single samples.
     pub uncrossed: usize,
-    /// The most stage-1 iterations allowed; 0 if the generator has no stage 1.
+    /// The limit on stage-1 iterations; 0 if the generator has no stage 1.
     pub iterations_cap: usize,
     /// Stage-1 iterations done.
     pub iterations_used: usize,
@@ -88,8 +98,8 @@ pub struct Generated {
 }
 
 impl Generated {
-    /// Single samples `x (n, c, h, w)`, pixels in [0, 1], with the labels that the target gives them: in `space`, by the verifier's own
-    /// arithmetic. What came before, if anything, is for the generator to fill in.
+    /// Single samples `x (n, c, h, w)` with pixels in [0, 1]. The target labels them in `space`, in the verifier's own arithmetic.
+    /// The generator fills in the fields about stage 1.
     ///
     /// # Errors
     /// If a pixel is out of range, or an output of the target is not finite.
@@ -105,7 +115,8 @@ impl Generated {
             key,
             ..
         } = context;
-        let judged = head::Outputs::new(space, key, model_id, target)?.judge(&target.logits(x)?)?;
+        let judged =
+            outputs::Outputs::new(space, key, model_id, target)?.judge(&target.logits(x)?)?;
         let set = SensitiveSet {
             images: pixels::images(generator, x)?,
             labels: judged.iter().map(|(label, _)| *label).collect(),
@@ -128,23 +139,12 @@ impl Generated {
     }
 }
 
-/// Why stage 1 ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// There is no stage 1.
-    None,
-    /// The loss stood still.
-    Converged,
-    /// The most iterations allowed were done.
-    Cap,
-}
-
 spec::registry! {
     Generator as generator;
-    "validset" validset::Validset, "random held-out images, the baseline that any method must beat";
-    "dbi" dbi::Dbi, "decision-boundary images as released with the paper: noise moved to where all outputs are equal";
-    "aid" aid::Aid, "DBI with AID's activation term, as released with the paper (the term has no gradient) or attached";
-    "aid-original" aid_original::AidOriginal, "AID's edge points as in its authors' code: all logits equal, few units negative, no key";
-    "dbi-original" dbi_original::DbiOriginal, "decision-boundary images as in DBI's own paper: training images moved by sign steps to equal probabilities, no key";
-    "ours" ours::Ours, "the paper's method: noise moved to the keyed head's boundary, then pairs on either side of it";
+    "validset" validset::Validset, "Validset", "random held-out images, the baseline that any method must beat";
+    "dbi" dbi::Dbi, "DBI", "decision-boundary images as released with the paper: noise moved to where all outputs are equal";
+    "aid" aid::Aid, "AID", "DBI with AID's activation term: as released with the paper (without the term's gradient), or attached";
+    "aid-original" aid_original::AidOriginal, "AID original", "AID's edge points as in its authors' code: equal logits, few negative units, no key";
+    "dbi-original" dbi_original::DbiOriginal, "DBI original", "decision-boundary images as in DBI's own paper: training images moved by sign steps to equal probabilities, no key";
+    "ours" ours::Ours, "Ours", "the paper's method: noise moved to the keyed head's boundary, then pairs on either side of it";
 }

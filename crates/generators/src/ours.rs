@@ -1,9 +1,10 @@
 //! The paper's method (section III): a keyed two-way head behind the model, samples moved to its boundary, pairs across it.
 
-use crate::approach::{Approach, Objective, Stage1};
+use crate::boundary_descent::{BoundaryDescent, Objective};
 use crate::crossing::{Crossing, Stage2};
-use crate::head::Outputs;
+use crate::outputs::Outputs;
 use crate::pixels::images;
+use crate::stage1::Stage1;
 use crate::{Context, Generated, Generator};
 use candle_core::Tensor;
 use models::{Error, Job, Result, Status, state::State};
@@ -15,19 +16,19 @@ use verify::{KeyCheck, LabelSpace, Layout, SensitiveSet};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ours {
-    /// Starting points, each of which becomes a pair.
+    /// Initial samples. Each becomes a pair.
     pub samples: Samples,
     /// Lambda of Eq. 6: the weight of the outputs' variance. 100 is the only constant in the released code.
     pub variance_weight: NonNegative,
     /// The weight of the outputs' magnitude, which keeps the logits large.
     pub activation_weight: NonNegative,
-    /// Where the outputs' magnitude stops to count: it has no bound otherwise but that of the pixels.
+    /// The limit on each output's magnitude in the loss. Without it, only the pixels limit the magnitude.
     pub activation_cap: Option<Positive>,
-    /// The outputs of Eq. 6: the keyed head's two, as released, or the model's own logits. Stage 2 crosses the head's boundary in either case.
+    /// The outputs of Eq. 6: the keyed head's two, as released, or the model's logits. Stage 2 always crosses the head's boundary.
     pub outputs: LabelSpace,
-    /// Moving to the boundary.
+    /// Stage 1, which moves samples to the boundary.
     pub stage1: Stage1,
-    /// Crossing it.
+    /// Stage 2, which crosses the boundary.
     pub stage2: Stage2,
 }
 
@@ -66,7 +67,7 @@ impl Generator for Ours {
             activation_cap: self.activation_cap.map(Positive::get),
             coverage: None,
         };
-        let approach = Approach::new(
+        let descent = BoundaryDescent::new(
             &context,
             outputs(self.outputs)?,
             objective,
@@ -74,7 +75,7 @@ impl Generator for Ours {
             self.samples.get(),
         )?;
         Ok(Box::new(Pairs {
-            stage: Some(Stage::Approach(Box::new(approach))),
+            stage: Some(Stage::Descent(Box::new(descent))),
             head: Some(outputs(LabelSpace::Head)?),
             stage2: self.stage2.clone(),
             model_id: context.model_id.into(),
@@ -85,15 +86,15 @@ impl Generator for Ours {
 }
 
 enum Stage<'a> {
-    Approach(Box<Approach<'a>>),
+    Descent(Box<BoundaryDescent<'a>>),
     Crossing(Box<Crossing<'a>>),
 }
 
 /// Both stages as one job.
 struct Pairs<'a> {
-    /// Always there between two calls; taken only to pass from one stage to the next.
+    /// `None` only while one stage passes to the next, and after a failure there.
     stage: Option<Stage<'a>>,
-    /// What stage 2 crosses the boundary of; taken by it.
+    /// The head whose boundary stage 2 crosses. Stage 2 takes it.
     head: Option<Outputs>,
     stage2: Stage2,
     model_id: String,
@@ -106,13 +107,13 @@ impl<'a> Pairs<'a> {
         self.stage.as_mut().ok_or_else(gone)
     }
 
-    /// From the end of stage 1 into stage 2.
+    /// Passes from stage 1 to stage 2.
     fn cross(&mut self) -> Result<()> {
-        let (Some(Stage::Approach(approach)), Some(head)) = (self.stage.take(), self.head.take())
+        let (Some(Stage::Descent(descent)), Some(head)) = (self.stage.take(), self.head.take())
         else {
             return Err(gone());
         };
-        let start = approach.judged_by(head).end()?;
+        let start = descent.with_outputs(head).finish()?;
         let crossing = Crossing::new(start, self.stage2.clone());
         self.stage = Some(Stage::Crossing(Box::new(crossing)));
         Ok(())
@@ -120,9 +121,9 @@ impl<'a> Pairs<'a> {
 }
 
 fn gone() -> Error {
-    Error::Unmade {
+    Error::CannotCreate {
         what: "ours",
-        problem: "a step of it has failed, and it cannot go on from there".to_owned(),
+        problem: "a step failed, so it cannot continue".to_owned(),
     }
 }
 
@@ -131,10 +132,10 @@ impl Job for Pairs<'_> {
 
     fn advance(&mut self) -> Result<Status> {
         match self.stage()? {
-            Stage::Approach(approach) => {
-                approach.step()?;
-                let status = approach.status();
-                if approach.finished() {
+            Stage::Descent(descent) => {
+                descent.step()?;
+                let status = descent.status();
+                if descent.finished() {
                     self.cross()?;
                 }
                 Ok(Status {
@@ -153,7 +154,7 @@ impl Job for Pairs<'_> {
 
     fn save(&self) -> Result<Vec<u8>> {
         match self.stage.as_ref().ok_or_else(gone)? {
-            Stage::Approach(approach) => approach
+            Stage::Descent(descent) => descent
                 .save(State::default().number("stage", 1))
                 .to_bytes(),
             Stage::Crossing(crossing) => {
@@ -169,24 +170,24 @@ impl Job for Pairs<'_> {
 
     fn restore(&mut self, state: &[u8]) -> Result<()> {
         let state = State::from_bytes(state)?;
-        let Stage::Approach(approach) = self.stage()? else {
-            return Err(Error::State("it belongs to a fresh job".into()));
+        let Stage::Descent(descent) = self.stage()? else {
+            return Err(Error::State("only a fresh job can be restored".into()));
         };
         if state.count("stage")? == 1 {
-            return approach.restore(&state);
+            return descent.restore(&state);
         }
-        // Stage 1 is over: its samples are enough to say the rest again.
+        // Stage 1 is finished. Its other results follow from its samples.
         let state1 = State::default()
             .tensor("x", state.take("start")?)
             .number("done", state.count("done")?)
             .number("last_margin", 0)
             .number("last_loss", 0)
             .number("stop", state.count("stop")?);
-        approach.restore(&state1)?;
+        descent.restore(&state1)?;
         self.cross()?;
         match self.stage()? {
             Stage::Crossing(crossing) => crossing.restore(&state),
-            Stage::Approach(_) => Err(gone()),
+            Stage::Descent(_) => Err(gone()),
         }
     }
 
@@ -202,9 +203,9 @@ impl Job for Pairs<'_> {
             start.stop,
             start.margins.clone(),
         );
-        let (pairs, uncrossed) = crossing.end();
+        let (pairs, uncrossed) = crossing.finish();
         if pairs.is_empty() {
-            return Err(Error::Unmade {
+            return Err(Error::CannotCreate {
                 what: "ours",
                 problem: format!(
                     "none of {asked} samples crossed the boundary in stage 2; raise stage2.iterations or stage2.alpha, or stage1.iterations"

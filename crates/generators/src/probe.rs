@@ -1,25 +1,13 @@
-//! What can be measured about a target itself, one file each: how long generators take on it, how its logits differ, how stage 1
-//! goes. A probe starts a [`Job`] as a generator does.
+//! Measurements of a target itself, one file each: the time of generators, the dispersion of logits, the course of stage 1. Like a
+//! generator, a probe starts a [`Job`].
 
 mod in_turn;
 
-pub use convergence::Look;
-pub use dispersion::Outputs;
-pub use timing::{Contestant, Seconds, contestants};
+pub use timing::{TimedGenerator, timed_generators};
+pub use verify::Measured;
 
 use crate::Context;
 use models::{Job, Result};
-
-/// What a probe measured.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Measured {
-    /// Of [`Timing`].
-    Timing(Vec<Seconds>),
-    /// Of [`Dispersion`].
-    Dispersion(Vec<Outputs>),
-    /// Of [`Convergence`].
-    Convergence(Vec<Look>),
-}
 
 /// Measures something about a target.
 pub trait Probe {
@@ -32,7 +20,7 @@ pub trait Probe {
 
 spec::registry! {
     Probe as probe;
-    "timing" timing::Timing, "wall time of stage 1 for DBI, AID (as released and attached) and Ours (the paper's Table V)";
-    "dispersion" dispersion::Dispersion, "mean and deviation of a sample's logits, and of the keyed head's outputs, after rounds of boundary approach";
-    "convergence" convergence::Convergence, "margin and sum of |outputs| against the iterations of stage 1";
+    "timing" timing::Timing, "Wall time", "wall time of stage 1 for DBI, AID (as released and attached) and Ours (the paper's Table V)";
+    "dispersion" dispersion::Dispersion, "Dispersion of logits", "mean and deviation of a sample's logits, and of the keyed head's outputs, after iterations of stage 1";
+    "convergence" convergence::Convergence, "Convergence of stage 1", "margin and sum of |outputs| against the iterations of stage 1";
 }

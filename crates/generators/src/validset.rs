@@ -1,6 +1,6 @@
-//! Random held-out images, the paper's `Validset` column: what a tester without a method would send.
+//! Random held-out images, the paper's `Validset` column: the choice of a tester without a method.
 
-use crate::pixels::{enough, pairable};
+use crate::require::{require_images, require_pairs};
 use crate::{Context, Generated, Generator};
 use candle_core::{Device, Tensor};
 use models::{Job, Result, once};
@@ -44,8 +44,8 @@ impl Generator for Validset {
     }
 
     fn fits(&self, _: usize, held_out: usize) -> Result<()> {
-        pairable("validset", self.samples.get())?;
-        enough("validset", self.samples.get(), held_out, "held out")
+        require_pairs("validset", self.samples.get())?;
+        require_images("validset", self.samples.get(), held_out, "held-out")
     }
 
     fn is_random(&self, _: usize, held_out: usize) -> bool {

@@ -1,5 +1,5 @@
-//! A worked example: a generator of one's own. In the crate it would be the first half of this, as a file `src/gray.rs` with `crate` for
-//! `generators`, and one line in the registry: `"gray" gray::Gray, "uniform gray images, the simplest samples there are";`.
+//! A worked example of a new generator. In the crate, the first half of this file would be `src/gray.rs`, with `crate` for `generators`, and the
+//! registry would have one more line: `"gray" gray::Gray, "Gray", "uniform gray images, the simplest samples";`.
 
 use candle_core::{Device, Tensor};
 use generators::{Context, Generated, Generator};
@@ -44,7 +44,7 @@ impl Generator for Gray {
 
     /// One sample cannot be paired: refused before there is any work.
     fn fits(&self, _: usize, _: usize) -> Result<()> {
-        generators::pairable("gray", self.samples.get())
+        generators::require_pairs("gray", self.samples.get())
     }
 
     /// There is no chance in it: a grid makes one set, whatever its `sample_sets`.

@@ -1,4 +1,4 @@
-//! Probes and the originals on a random network: what comes out has its shape, and work that was stopped ends with the same bits.
+//! Probes and the original generators on a random network: results have the right form, and interrupted work ends with the same bits.
 
 use candle_core::{Device, Tensor};
 use data::Split;
@@ -75,7 +75,10 @@ fn times_are_of_every_generator_and_repetition() {
         let Measured::Timing(all) = measured else {
             panic!("{measured:?}")
         };
-        let names: Vec<_> = all.iter().map(|one| (one.generator, one.variant)).collect();
+        let names: Vec<_> = all
+            .iter()
+            .map(|one| (one.generator.as_str(), one.variant.as_str()))
+            .collect();
         let expected = [
             ("dbi", ""),
             ("aid", ""),
@@ -162,7 +165,7 @@ fn outputs_come_together() {
 }
 
 #[test]
-fn looks_are_of_both_generators_up_to_the_end() {
+fn points_are_of_both_generators_up_to_the_end() {
     let owner = Owner::new();
     let convergence = Convergence {
         samples: FEW,
@@ -172,14 +175,14 @@ fn looks_are_of_both_generators_up_to_the_end() {
     let start = || convergence.start(owner.context()).unwrap();
     let whole = job::run(start()).unwrap();
     assert_eq!(whole, interrupted(start, 7));
-    let Measured::Convergence(looks) = whole else {
+    let Measured::Convergence(points) = whole else {
         panic!("{whole:?}")
     };
     for generator in ["dbi", "ours"] {
-        let of = looks.iter().filter(|look| look.generator == generator);
-        let iterations: Vec<_> = of.clone().map(|look| look.iteration).collect();
+        let of = points.iter().filter(|point| point.generator == generator);
+        let iterations: Vec<_> = of.clone().map(|point| point.iteration).collect();
         assert_eq!(iterations, [1, 2, 4, 5, 8, 10, 13, 16, 20, 25, 30]);
-        assert!(of.clone().all(|look| look.outputs >= look.margin));
+        assert!(of.clone().all(|point| point.outputs >= point.margin));
     }
 }
 
@@ -193,13 +196,13 @@ fn the_loss_is_that_of_the_paper() {
         ..Convergence::default()
     };
     let measured = job::run(convergence.start(owner.context()).unwrap()).unwrap();
-    let Measured::Convergence(looks) = measured else {
+    let Measured::Convergence(points) = measured else {
         panic!("{measured:?}")
     };
     for (generator, magnitude) in [("dbi", 0.0), ("ours", 1.0)] {
-        let of: Vec<_> = looks
+        let of: Vec<_> = points
             .iter()
-            .filter(|look| look.generator == generator)
+            .filter(|point| point.generator == generator)
             .collect();
         // The loss at iteration 2 is that of the sample after iteration 1; 5 and 4 likewise.
         for (before, after) in [(of[0], of[1]), (of[2], of[3])] {

@@ -1,16 +1,18 @@
 //! The ResNets for CIFAR-10 of He et al., section 4.2, with option-A shortcuts, under the names of the common PyTorch port
-//! (`layer1.0.conv1.weight`, ..., `linear.weight`), so that its published checkpoints load.
+//! (`layer1.0.conv1.weight`, ..., `linear.weight`). So the published checkpoints of the port load.
 
-use crate::Result;
-use crate::layers::{Biased, Builder, ConvBn};
-use crate::network::{Body, Pass};
+use crate::builder::Builder;
+use crate::conv_bn::ConvBn;
+use crate::error::Result;
+use crate::layer::Layer;
+use crate::pass::{Body, Pass};
 use candle_core::Tensor;
 use ops::Window;
 
 pub(crate) struct CifarResNet {
     stem: ConvBn,
     blocks: Vec<Block>,
-    linear: Biased,
+    linear: Layer,
 }
 
 impl CifarResNet {
@@ -65,9 +67,9 @@ impl Body for CifarResNet {
 struct Block {
     first: ConvBn,
     second: ConvBn,
-    /// Which pixels the block keeps.
+    /// The block keeps every `stride`-th pixel.
     stride: usize,
-    /// Channels that the shortcut adds; none if the network is so narrow that two stages have as many.
+    /// Channels that the shortcut adds. A narrow network may have two stages of equal width, and then it is 0.
     added: usize,
 }
 
@@ -75,7 +77,7 @@ impl Block {
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
         let y = self.first.forward(x, None, true, pass)?;
         let shortcut = if self.stride > 1 {
-            ops::shortcut(pass.tape, x, self.stride, self.added)?
+            ops::option_a_shortcut(pass.tape, x, self.stride, self.added)?
         } else {
             x.clone()
         };

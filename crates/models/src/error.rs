@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+/// Results of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -16,7 +19,7 @@ pub enum Error {
         /// What is wrong, and what to do.
         problem: String,
     },
-    /// Weights do not belong to the architecture.
+    /// Weights do not fit the architecture.
     #[error("the weights do not fit {model} with {classes} classes: {problem}")]
     Weights {
         /// The architecture.
@@ -26,7 +29,7 @@ pub enum Error {
         /// The first difference found.
         problem: String,
     },
-    /// A loss or a gradient is no longer a number.
+    /// A loss or a gradient is not finite.
     #[error(
         "{what} is {value} at iteration {iteration}: the computation diverged; lower the learning rate"
     )]
@@ -38,9 +41,9 @@ pub enum Error {
         /// The iteration, counted from 1.
         iteration: usize,
     },
-    /// A network answers with what is no finite number.
+    /// An output of a network is not finite.
     #[error(
-        "{what} is {value}: the network's weights are not finite, or too large; train it at a lower learning rate, or give it other weights"
+        "{what} is {value}: the network's weights are not finite or too large; train it at a lower learning rate, or use other weights"
     )]
     NotFinite {
         /// Which quantity.
@@ -48,24 +51,23 @@ pub enum Error {
         /// Its value.
         value: f32,
     },
-    /// Batch normalisation of a single value a channel: it has no variance, and would take that of the running statistics away.
+    /// Batch normalisation of a single value per channel. It has no variance, so it would damage the running variance.
     #[error(
-        "batch normalisation cannot be trained on a batch of one image whose maps are 1x1; choose a `batch` that leaves no single image over"
+        "batch normalisation cannot be trained on a batch of one image with 1x1 maps; choose a `batch` that leaves no single image over"
     )]
     SingleValue,
-    /// Something cannot be made as it was asked for, or came out unusable: a sample set, a keyed head, an attacked model, a backdoor or its
-    /// trigger.
+    /// A sample set, a keyed head, an attacked model or a trigger cannot be created as requested, or is unusable.
     #[error("{what}: {problem}")]
-    Unmade {
-        /// What cannot be made, or was to make it.
+    CannotCreate {
+        /// The thing, or the generator or attack that should create it.
         what: &'static str,
-        /// What is wrong and, where there is something, what to do.
+        /// What is wrong and, if possible, what to do.
         problem: String,
     },
-    /// A saved state is not of this job.
+    /// A saved state belongs to another job.
     #[error("the saved state does not fit: {0}; delete it to start this step again")]
     State(String),
-    /// Data could not be used.
+    /// Data cannot be used.
     #[error(transparent)]
     Data(#[from] data::Error),
 }

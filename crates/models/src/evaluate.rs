@@ -1,16 +1,17 @@
 //! Top-1 labels and accuracy.
 
-use crate::{Error, Network, Result};
+use crate::error::{Error, Result};
+use crate::network::Network;
 use candle_core::{D, DType, Tensor};
 use data::Split;
 use rayon::prelude::*;
 
-/// Hits out of a number of images.
+/// The number of hits out of some images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
     /// Images whose top-1 label is right.
     pub hits: usize,
-    /// Images in all.
+    /// All images.
     pub of: usize,
 }
 
@@ -21,15 +22,15 @@ impl Count {
     }
 }
 
-/// Images asked at a time: whole tiles of the small maps at the end of a ResNet, which are images.
+/// Images per batch: a multiple of the kernels' tile, since the last maps of a ResNet may have one pixel per image.
 const BATCH: usize = 240;
 
 /// The top-1 label of each row of `logits (n, classes)`.
 ///
 /// # Errors
-/// If `logits` is not a matrix, or [`Error::NotFinite`] if one is NaN: no label can be read from it.
+/// If `logits` is not a matrix, or [`Error::NotFinite`] if a logit is NaN: then there is no label.
 pub fn top1(logits: &Tensor) -> Result<Vec<u32>> {
-    // candle's argmax passes over NaN.
+    // candle's argmax ignores NaN.
     let rows: Vec<Vec<f64>> = logits.to_dtype(DType::F64)?.to_vec2()?;
     if rows.iter().flatten().any(|logit| logit.is_nan()) {
         return Err(Error::NotFinite {
@@ -42,7 +43,7 @@ pub fn top1(logits: &Tensor) -> Result<Vec<u32>> {
 
 /// Top-1 accuracy on the images `indices` of `split`.
 ///
-/// As many streams of batches run side by side as there are threads: one computes where another waits.
+/// Each thread has its own share of the images: one computes while another waits.
 ///
 /// # Errors
 /// If the images do not fit the network.
@@ -58,7 +59,7 @@ pub fn accuracy(network: &Network, split: &Split, indices: &[usize]) -> Result<C
     })
 }
 
-/// How many of the images `indices` have the right top-1 label.
+/// The number of images among `indices` whose top-1 label is right.
 fn hits(network: &Network, split: &Split, indices: &[usize]) -> Result<usize> {
     let [c, h, w] = split.shape();
     let mut hits = 0;

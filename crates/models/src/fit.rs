@@ -1,20 +1,20 @@
-//! Whether weights are those of a network; and if they are not, what is the likely cause.
+//! Whether weights fit a network and, if they do not, the likely cause.
 
-use crate::layers::Slot;
+use crate::slot::Slot;
 use candle_core::Tensor;
 use std::collections::{BTreeMap, BTreeSet};
 
 type Tensors = BTreeMap<String, Tensor>;
 
-/// What other code calls the layer that gives the logits.
+/// Common names of the classifier, the layer that gives the logits.
 const HEADS: [&str; 5] = ["fc", "linear", "classifier", "head", "output"];
 
-/// The names of a network's tensors; those of weight and bias of the layer that gives the logits come last.
+/// The names of a network's tensors.
 fn names(slots: &[Slot]) -> BTreeSet<&str> {
     slots.iter().map(|slot| slot.name.as_str()).collect()
 }
 
-/// Takes a prefix off that all names have and no name of the network does; also returns the prefix, empty if there is none.
+/// Removes a prefix that all names have and the network's names do not. Also returns the prefix, empty if there is none.
 pub(crate) fn without_prefix(tensors: Tensors, slots: &[Slot]) -> (Tensors, String) {
     let first = tensors.keys().next().cloned().unwrap_or_default();
     let mut prefix = String::new();
@@ -34,7 +34,7 @@ pub(crate) fn without_prefix(tensors: Tensors, slots: &[Slot]) -> (Tensors, Stri
     (tensors.into_iter().map(bare).collect(), prefix)
 }
 
-/// What the layer that gives the logits is called in the file and in the network, if it is another name, and the network's is not taken.
+/// The names of the classifier in the file and in the network, if they differ and the file does not use the network's name.
 pub(crate) fn other_head(tensors: &Tensors, slots: &[Slot]) -> Option<(String, String)> {
     let ours = slots.last()?.name.rsplit_once('.')?.0;
     let has = |layer: &str| {
@@ -51,7 +51,7 @@ pub(crate) fn other_head(tensors: &Tensors, slots: &[Slot]) -> Option<(String, S
     }
 }
 
-/// The first difference between tensors and what a network has.
+/// The first difference between some tensors and a network's.
 pub(crate) fn difference(tensors: &Tensors, slots: &[Slot]) -> Option<String> {
     let known = names(slots);
     let strangers: Vec<&str> = tensors
@@ -86,16 +86,19 @@ fn missing(name: &str, strangers: &[&str], all: usize) -> String {
         let prefix = &stranger[..stranger.len() - name.len()];
         let many = strangers.iter().filter(|s| s.starts_with(prefix)).count();
         return format!(
-            "`{name}` is missing, but there is `{stranger}`: take the prefix `{prefix}` off the {many} of {all} names that have it"
+            "`{name}` is missing, but there is `{stranger}`: remove the prefix `{prefix}` from the {many} of {all} names that have it"
         );
     }
-    // Of another network, the nearest name would say nothing.
+    // If the file holds another network, the nearest name says nothing.
     let is_another = 2 * strangers.len() > all;
     let near = spec::nearest(name, strangers.iter().copied()).filter(|_| !is_another);
     let rest = match near {
         Some(near) => format!("; the nearest name is `{near}`"),
         None if strangers.is_empty() => String::new(),
-        None => format!("; there is {}, which it does not have", list(strangers)),
+        None => format!(
+            "; the weights have {}, which the network does not have",
+            list(strangers)
+        ),
     };
     format!("`{name}` is missing{rest}")
 }
@@ -107,7 +110,7 @@ fn shape(slot: &Slot, found: &[usize], is_head: bool) -> String {
     );
     match (found, slot.shape.as_slice()) {
         ([theirs, found @ ..], [_, expected @ ..]) if is_head && found == expected => format!(
-            "{problem}; they are for {theirs} classes: with `head: new` beside `weights` they get a new classifier"
+            "{problem}; the weights are for {theirs} classes; `head: new` beside `weights` gives them a new classifier"
         ),
         _ => problem,
     }
@@ -117,7 +120,7 @@ fn extra(first: &str, strangers: &[&str], known: &BTreeSet<&str>) -> String {
     let is_shortcut = |name: &&str| name.contains("shortcut") || name.contains("downsample");
     if is_shortcut(&first) && !known.iter().any(is_shortcut) {
         return format!(
-            "there is {}, but its shortcuts have no weights (option A of the paper on ResNets); the file is of a network with option B",
+            "the file has {}, but the shortcuts of the network have no weights (option A of He et al.); the file holds a network with option B",
             list(strangers)
         );
     }
@@ -125,10 +128,10 @@ fn extra(first: &str, strangers: &[&str], known: &BTreeSet<&str>) -> String {
         Some(near) => format!("; the nearest name is `{near}`"),
         None => String::new(),
     };
-    format!("`{first}` is not one of its tensors{near}")
+    format!("`{first}` is not a tensor of the network{near}")
 }
 
-/// The first few names, and how many there are besides.
+/// The first few names, and the number of the others.
 fn list(names: &[&str]) -> String {
     const SHOWN: usize = 3;
     let shown: Vec<String> = names.iter().take(SHOWN).map(|n| format!("`{n}`")).collect();

@@ -1,51 +1,51 @@
-//! Long work in small steps, so that whoever drives it can show progress, save its state and stop between any two of them.
+//! Long work in small steps. Between two steps its driver can show progress, save the state and stop.
 
-use crate::Result;
+use crate::error::Result;
 
-/// How far a job is.
+/// The progress of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Status {
     /// Steps done.
     pub done: usize,
-    /// Steps in all; a job may finish earlier.
+    /// All steps; a job may finish earlier.
     pub total: usize,
-    /// Nothing is left to do.
+    /// Whether the job is done.
     pub finished: bool,
-    /// What a person wants to see of it, e.g. the loss.
+    /// A note for the user, e.g. the loss.
     pub note: String,
 }
 
-/// Long work in small steps. Restored from its own saved state, it ends with the same bits as undisturbed.
+/// Long work in small steps. A job that is restored from its saved state ends with the same bits as an uninterrupted one.
 pub trait Job {
-    /// What it makes.
+    /// Its product.
     type Output;
 
-    /// Does the next step; every call after a finished status does nothing.
+    /// Does the next step. A finished job does nothing.
     ///
     /// # Errors
     /// If a computation fails or diverges.
     fn advance(&mut self) -> Result<Status>;
 
-    /// Everything needed to go on from here.
+    /// The state from which the job can continue.
     ///
     /// # Errors
     /// If a tensor cannot be read back.
     fn save(&self) -> Result<Vec<u8>>;
 
-    /// Takes up a saved state of the same job.
+    /// Restores a saved state of the same job.
     ///
     /// # Errors
-    /// If the state is not of this job.
+    /// If the state belongs to another job.
     fn restore(&mut self, state: &[u8]) -> Result<()>;
 
-    /// The product, once finished.
+    /// The product of the finished job.
     ///
     /// # Errors
     /// If a tensor cannot be read back.
     fn finish(self: Box<Self>) -> Result<Self::Output>;
 }
 
-/// A job of one step, with nothing to save and nothing to resume: `step`.
+/// A job with the single step `step`. It has nothing to save and nothing to resume.
 pub fn once<'a, T: 'a>(step: impl FnOnce() -> Result<T> + 'a) -> Box<dyn Job<Output = T> + 'a> {
     Box::new(Once(step))
 }

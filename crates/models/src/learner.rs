@@ -1,16 +1,20 @@
-//! A network and its optimiser between two steps: what training and fine-tuning share.
+//! A network with its optimiser, which training and fine-tuning share.
 
+use crate::error::{Error, Result};
+use crate::job::Status;
+use crate::loss;
 use crate::optim::{Optimizer, Rule};
+use crate::pass::BatchNormMode;
 use crate::state::State;
-use crate::{BatchNormMode, Error, Result, Status, Trainable, loss};
+use crate::trainable::Trainable;
 use candle_core::Tensor;
 use spec::Stream;
 
-/// A network that learns, a step at a time.
+/// A network that is trained step by step.
 pub struct Learner {
     network: Trainable,
     optimizer: Optimizer,
-    /// Of dropout masks.
+    /// The stream of dropout masks.
     dropout: Option<Stream>,
     done: usize,
     total: usize,
@@ -18,7 +22,7 @@ pub struct Learner {
 }
 
 impl Learner {
-    /// Starts with `network` and a fresh optimiser; `total` steps are planned.
+    /// Starts with `network`, a fresh optimiser and `total` planned steps.
     ///
     /// # Errors
     /// If the device has no memory for the optimiser.
@@ -33,7 +37,7 @@ impl Learner {
         })
     }
 
-    /// Drops units in steps that are in training mode, by masks out of `stream`.
+    /// Drops units in training-mode steps, with masks from `stream`.
     #[must_use]
     pub fn with_dropout(self, stream: Stream) -> Self {
         Self {
@@ -42,15 +46,15 @@ impl Learner {
         }
     }
 
-    /// The step that comes next, from 0; `None` after the last.
+    /// The next step, from 0; `None` after the last.
     pub fn next(&self) -> Option<usize> {
         (self.done < self.total).then_some(self.done)
     }
 
-    /// One step, in f32, on a batch: pixels in `[0, 1]` of `(n, c, h, w)` images of `shape` `(c, h, w)`, and their labels.
+    /// One step in f32 on a batch: the pixels in `[0, 1]` of images `(n, c, h, w)`, whose shape is `(c, h, w)`, and their labels.
     ///
     /// # Errors
-    /// If the batch does not fit the network, or the loss is no longer finite.
+    /// If the batch does not fit the network, or the loss is not finite.
     pub fn step(
         &mut self,
         (pixels, shape): (Vec<f32>, [usize; 3]),
@@ -82,7 +86,7 @@ impl Learner {
         Ok(())
     }
 
-    /// How far it is.
+    /// The progress.
     pub fn status(&self) -> Status {
         Status {
             done: self.done,
@@ -92,7 +96,7 @@ impl Learner {
         }
     }
 
-    /// Everything needed to go on from here.
+    /// The state from which training can continue.
     ///
     /// # Errors
     /// If a tensor cannot be read back.
@@ -103,10 +107,10 @@ impl Learner {
         self.optimizer.save(&self.network, state).to_bytes()
     }
 
-    /// Takes up a saved state.
+    /// Restores a saved state.
     ///
     /// # Errors
-    /// If the state is of another network, or further than planned.
+    /// If the state belongs to another network, or has more steps than planned.
     pub fn restore(&mut self, state: &[u8]) -> Result<()> {
         let state = State::from_bytes(state)?;
         self.network.restore(&state)?;
@@ -114,19 +118,19 @@ impl Learner {
         self.done = state.count("done")?;
         if self.done > self.total {
             return Err(Error::State(format!(
-                "it is {} steps into a training of {}",
+                "it has {} steps of a training with {}",
                 self.done, self.total
             )));
         }
         Ok(())
     }
 
-    /// The network as it is now.
+    /// The current network.
     pub fn network(&self) -> &Trainable {
         &self.network
     }
 
-    /// The network.
+    /// The network, without its optimiser.
     pub fn into_network(self) -> Trainable {
         self.network
     }

@@ -1,39 +1,52 @@
-//! torchvision's networks with right gradients, their training and their checkpoints.
+//! torchvision's networks with correct gradients, their training and their checkpoints.
 //!
-//! A network exists twice: [`Frozen`](Network::frozen) for queries and for sample generation, where only the gradient with
-//! respect to the input exists, and [`Trainable`] for training and fine-tuning. Both run the same forward code and, in
-//! evaluation mode on the CPU, give the same bits. Images go in channels-first, `(n, 3, h, w)` in `[0, 1]`; inside, maps are channels-last.
+//! A network has two forms. The [`Frozen`](Network::frozen) form answers queries and has gradients with respect to its input only. The
+//! [`Trainable`] form has gradients with respect to its parameters. Both run the same forward code and, in evaluation mode on the CPU,
+//! give the same bits. Images are channels-first, `(n, 3, h, w)` in `[0, 1]`; maps inside a network are channels-last.
+//!
+//! The files build on each other in this order: `slot` and `levels`; `pass`; `conv_bn` and `layer`; `builder`; one file per architecture;
+//! `registry`; `weights`; `network`; `trainable`; then what trains, evaluates and calibrates a network.
 
-mod activations;
+mod builder;
+mod calibrate;
 mod cifar_resnet;
+mod conv_bn;
+mod coverage;
 mod error;
 mod evaluate;
 mod fit;
 pub mod job;
-mod layers;
+mod layer;
 mod learner;
+mod levels;
 pub mod loss;
 mod network;
+mod normalize;
 pub mod optim;
+mod pass;
 mod recording;
 mod registry;
 mod resnet;
 mod schedule;
+mod slot;
 pub mod state;
 pub mod train;
+mod trainable;
 mod vgg;
 mod weights;
 
-pub use activations::{Activations, Levels, Range, calibrate};
-pub use error::Error;
+pub use calibrate::calibrate;
+pub use coverage::Coverage;
+pub use error::{Error, Result};
 pub use evaluate::{Count, accuracy, top1};
 pub use job::{Job, Status, once};
 pub use learner::Learner;
-pub use network::{BatchNormMode, Coverage, Network, Normalize, Trainable};
+pub use levels::{Activations, Levels, Range};
+pub use network::Network;
+pub use normalize::Normalize;
+pub use pass::BatchNormMode;
 pub use recording::{Forward, Recording};
 pub use registry::{Architecture, Model, REGISTRY};
 pub use schedule::OneCycle;
+pub use trainable::Trainable;
 pub use weights::{Weights, is_buffer};
-
-/// Results of this crate.
-pub type Result<T> = std::result::Result<T, Error>;

@@ -1,6 +1,6 @@
 //! Cross entropy.
 
-use crate::Result;
+use crate::error::Result;
 use candle_core::{D, Tensor, Var};
 
 /// Mean cross entropy of `logits (n, classes)` against labels `(n,)` of type u32, as a scalar.
@@ -8,7 +8,7 @@ use candle_core::{D, Tensor, Var};
 /// # Errors
 /// If the shapes do not fit.
 pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
-    // The largest logit is a constant shift, so no gradient needs to pass through the maximum.
+    // The largest logit is a constant shift, so the maximum needs no gradient.
     let shifted = logits.broadcast_sub(&logits.detach().max_keepdim(D::Minus1)?)?;
     let normaliser = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
     let own = shifted.gather(&labels.unsqueeze(1)?, D::Minus1)?;

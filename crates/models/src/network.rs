@@ -1,154 +1,17 @@
-//! A whole network: images in, logits out, frozen or trainable.
+//! A frozen network: images in, logits out.
 
-use crate::activations::{Activations, Outputs, Range};
-use crate::layers::Source;
-use crate::recording::{self, Forward, Recording, Strand};
-use crate::state::State;
-use crate::weights::is_buffer;
-use crate::{Error, Model, Result, Weights};
+use crate::builder::Source;
+use crate::coverage::Coverage;
+use crate::error::{Error, Result};
+use crate::levels::{Activations, Range};
+use crate::normalize::Normalize;
+use crate::pass::{BatchNormMode, Body, Outputs, Pass};
+use crate::recording::{self, BatchShard, Recording};
+use crate::registry::Model;
+use crate::weights::Weights;
 use candle_core::{DType, Device, Tensor, Var};
-use ops::{Reduction, Tape, node};
+use ops::{Tape, node};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
-use spec::Stream;
-use std::collections::BTreeMap;
-
-/// What batch normalisation does in a forward pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BatchNormMode {
-    /// Normalises with the running statistics and leaves them alone.
-    Eval,
-    /// Normalises with the batch's statistics and moves the running ones.
-    Train,
-}
-
-/// AID's activation term: what every convolution, before its batch normalisation, and every linear layer leaves negative.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Coverage {
-    /// As released: a sum over all units that only shows in the reported loss.
-    Detached,
-    /// The sum over layers of the mean over units, with its gradient.
-    Attached,
-    /// The same without the classifier, as AID's own code has it, nor a keyed head behind it.
-    Hidden,
-}
-
-impl Coverage {
-    /// The term of outputs `(n, k)` that are no layer's of the network: `(n)`.
-    ///
-    /// # Errors
-    /// If `output` is neither f32 nor f64.
-    pub fn of(self, tape: &mut Tape, output: &Tensor) -> Result<Tensor> {
-        Ok(match self {
-            Self::Attached | Self::Hidden => ops::negative_part(tape, output, self.reduction())?,
-            Self::Detached => {
-                ops::negative_part(&mut Tape::off(), &output.detach(), self.reduction())?
-            }
-        })
-    }
-
-    fn reduction(self) -> Reduction {
-        match self {
-            Self::Detached => Reduction::Sum,
-            Self::Attached | Self::Hidden => Reduction::Mean,
-        }
-    }
-
-    /// The term of a batch, of those of its images: their mean, or as released their sum.
-    pub fn of_batch(self, images: &[f64]) -> f64 {
-        let sum: f64 = images.iter().sum();
-        match self {
-            Self::Detached => sum,
-            Self::Attached | Self::Hidden => sum / images.len() as f64,
-        }
-    }
-}
-
-/// One forward pass through the layers.
-pub(crate) struct Pass<'a> {
-    pub tape: &'a mut Tape,
-    pub batch_norm: BatchNormMode,
-    /// Where dropout, if the network has any, gets its masks from; units are dropped in training only.
-    dropout: Option<&'a mut Stream>,
-    /// The reduction of the activation term, and the terms of the layers so far; of frozen networks only.
-    pub covered: Option<(Reduction, Vec<Tensor>)>,
-    /// What becomes of the layers' outputs; of frozen networks only.
-    outputs: Outputs<'a>,
-}
-
-impl<'a> Pass<'a> {
-    fn new(tape: &'a mut Tape, batch_norm: BatchNormMode) -> Self {
-        Self {
-            tape,
-            batch_norm,
-            dropout: None,
-            covered: None,
-            outputs: Outputs::Plain,
-        }
-    }
-
-    /// Whether images are nothing to each other and layers' outputs nothing but the next layer's input: then a few may go ahead.
-    pub fn takes_images_apart(&self) -> bool {
-        !self.tape.is_recording()
-            && self.batch_norm == BatchNormMode::Eval
-            && self.covered.is_none()
-            && matches!(self.outputs, Outputs::Plain)
-    }
-
-    /// Drops half of the units of `x`, if this is training.
-    pub fn dropout(&mut self, x: &Tensor) -> Result<Tensor> {
-        let Some(stream) = &mut self.dropout else {
-            return Ok(x.clone());
-        };
-        let mask: Vec<f32> = (0..x.elem_count())
-            .map(|_| if stream.uniform() < 0.5 { 0.0 } else { 2.0 })
-            .collect();
-        let mask = Tensor::from_vec(mask, x.shape(), &Device::Cpu)?;
-        let mask = mask.to_device(x.device())?.to_dtype(x.dtype())?;
-        Ok(ops::dropout(self.tape, x, &mask)?)
-    }
-
-    /// A layer: `plain`, or `covered` where the activation term is asked for.
-    pub fn layer(
-        &mut self,
-        plain: impl FnOnce(&mut Tape) -> candle_core::Result<Tensor>,
-        covered: impl FnOnce(&mut Tape, Reduction) -> candle_core::Result<(Tensor, Tensor)>,
-    ) -> Result<Tensor> {
-        let y = match &mut self.covered {
-            None => plain(self.tape)?,
-            Some((reduction, terms)) => {
-                let (y, term) = covered(self.tape, *reduction)?;
-                terms.push(term);
-                y
-            }
-        };
-        self.outputs.layer(y)
-    }
-}
-
-/// The layers of one architecture: channels-last images in, logits `(n, classes)` out.
-pub(crate) trait Body: Send + Sync {
-    fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor>;
-}
-
-/// Input normalisation `(x - mean) / std` per channel, as part of the network.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Normalize {
-    /// Mean per channel, on the scale of pixels in `[0, 1]`.
-    pub mean: [f64; 3],
-    /// Standard deviation per channel.
-    pub std: [f64; 3],
-}
-
-impl Normalize {
-    /// ImageNet's, which many published networks were trained with, whatever their data set.
-    pub const IMAGENET: Self = Self {
-        mean: [0.485, 0.456, 0.406],
-        std: [0.229, 0.224, 0.225],
-    };
-}
 
 /// A network that answers queries and passes gradients to its input.
 pub struct Network {
@@ -165,8 +28,10 @@ pub struct Network {
 }
 
 impl Network {
-    /// A frozen network: its weights are packed once, and only the input has a gradient. Variables are copied, so that what they learn later does not
-    /// reach it; other tensors are shared, and a variable that was detached looks like one of them: [`Trainable::weights`] copies.
+    /// A frozen network: its weights are packed once, and only the input has a gradient.
+    ///
+    /// Variables are copied, so later training does not change the network. Other tensors are shared. A detached variable looks like
+    /// another tensor, so copy it first: [`Trainable::weights`](crate::Trainable::weights) does.
     ///
     /// # Errors
     /// If the weights do not fit the model.
@@ -180,18 +45,18 @@ impl Network {
         Self::build(model, classes, Source::Frozen(weights.tensors()), normalize)
     }
 
-    fn build(
+    pub(crate) fn build(
         model: Model,
         classes: usize,
         source: Source<'_>,
         normalize: Option<Normalize>,
     ) -> Result<Self> {
-        let any = match &source {
+        let first = match &source {
             Source::Declared => None,
             Source::Frozen(tensors) => tensors.values().next().cloned(),
-            Source::Live(vars) => vars.values().next().map(|v| v.as_tensor().clone()),
+            Source::Trainable(vars) => vars.values().next().map(|v| v.as_tensor().clone()),
         };
-        let (dtype, device) = any.map_or((DType::F32, Device::Cpu), |t| {
+        let (dtype, device) = first.map_or((DType::F32, Device::Cpu), |t| {
             (t.dtype(), t.device().clone())
         });
         let vector = |v: [f64; 3]| Tensor::new(&v, &device)?.to_dtype(dtype);
@@ -214,10 +79,10 @@ impl Network {
         })
     }
 
-    /// The same network with every layer's output rounded. A rounding has no gradient: that of the images is 0.
+    /// The same network with rounded layer outputs. Rounding has no gradient, so the gradient of the images is 0.
     ///
     /// # Panics
-    /// If there are not as many `activations` as layers.
+    /// If the number of `activations` is not the number of layers.
     #[must_use]
     pub fn with_activations(self, activations: Activations) -> Self {
         let levels = activations.levels().len();
@@ -228,7 +93,7 @@ impl Network {
         }
     }
 
-    /// The range of each layer's outputs for images `(n, 3, h, w)` in `[0, 1]`, in the order of the forward pass, nothing being rounded.
+    /// The range of each layer's outputs for images `(n, 3, h, w)` in `[0, 1]`, in the order of the forward pass and without rounding.
     ///
     /// # Errors
     /// Those of [`Network::logits`].
@@ -260,10 +125,10 @@ impl Network {
         self.dtype
     }
 
-    /// Logits `(n, classes)` of images `(n, 3, h, w)` in `[0, 1]`, in evaluation mode. Where `images` is tracked by candle, so are they.
+    /// Logits `(n, classes)` of images `(n, 3, h, w)` in `[0, 1]`, in evaluation mode. Candle tracks them if it tracks `images`.
     ///
     /// # Errors
-    /// If the images are too small or of another shape.
+    /// If the images are too small or have another shape.
     pub fn logits(&self, images: &Tensor) -> Result<Tensor> {
         let [logits] = node(images, |tape, images| {
             let mut pass = self.pass(tape);
@@ -272,32 +137,31 @@ impl Network {
         Ok(logits)
     }
 
-    /// [`Network::logits`], to the same bits, recorded for the gradient of the images; with the activation term where one is asked
-    /// for.
+    /// The same bits as [`Network::logits`], recorded for the gradient of the images; with the activation term if `coverage` names one.
     ///
     /// # Errors
     /// Those of [`Network::logits`].
     pub fn record(&self, images: &Tensor, coverage: Option<Coverage>) -> Result<Recording> {
         let n = images.dim(0)?;
-        let strands = match images.device().is_cpu() {
-            true => recording::strands(n),
+        let shards = match images.device().is_cpu() {
+            true => recording::shards(n),
             false => 1,
         };
-        let share = n.div_ceil(strands).max(1);
-        let strand = |at: usize| {
-            let images = images.narrow(0, at, share.min(n - at))?;
-            self.strand(&images.contiguous()?, coverage)
+        let size = n.div_ceil(shards).max(1);
+        let shard = |at: usize| {
+            let images = images.narrow(0, at, size.min(n - at))?;
+            self.record_shard(&images.contiguous()?, coverage)
         };
-        let starts: Vec<usize> = (0..n.max(1)).step_by(share).collect();
-        let strands = starts
+        let starts: Vec<usize> = (0..n.max(1)).step_by(size).collect();
+        let shards = starts
             .into_par_iter()
-            .map(strand)
+            .map(shard)
             .collect::<Result<Vec<_>>>()?;
-        Recording::new(strands, coverage)
+        Recording::new(shards, coverage)
     }
 
-    fn strand(&self, images: &Tensor, coverage: Option<Coverage>) -> Result<Strand> {
-        // Candle's graph, which is the tape of other devices, begins at a variable.
+    fn record_shard(&self, images: &Tensor, coverage: Option<Coverage>) -> Result<BatchShard> {
+        // On other devices candle's graph replaces the tape, and it starts at a variable.
         let images = match images.device().is_cpu() {
             true => images.detach(),
             false => Var::from_tensor(images)?.into_inner(),
@@ -305,14 +169,14 @@ impl Network {
         let mut tape = Tape::recording();
         tape.watch(&images);
         let mut pass = self.pass(&mut tape);
-        pass.covered = coverage.map(|coverage| (coverage.reduction(), Vec::new()));
+        pass.coverage = coverage.map(|coverage| (coverage.reduction(), Vec::new()));
         let logits = self.forward(&images, &mut pass)?;
-        let mut terms = pass.covered.map_or_else(Vec::new, |(_, terms)| terms);
+        let mut terms = pass.coverage.map_or_else(Vec::new, |(_, terms)| terms);
         if coverage == Some(Coverage::Hidden) {
-            // The classifier comes last.
+            // The classifier is the last layer.
             terms.pop();
         }
-        Ok(Strand {
+        Ok(BatchShard {
             images,
             logits,
             terms,
@@ -329,118 +193,11 @@ impl Network {
         pass
     }
 
-    fn forward(&self, images: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
+    pub(crate) fn forward(&self, images: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
         let mut x = ops::channels_last(pass.tape, images)?;
         if let Some([mean, std]) = &self.normalize {
             x = ops::normalize(pass.tape, &x, mean, std)?;
         }
         self.body.forward(&x, pass)
-    }
-}
-
-/// A network whose parameters have gradients.
-pub struct Trainable {
-    network: Network,
-    vars: BTreeMap<String, Var>,
-}
-
-impl Trainable {
-    /// A trainable copy of `weights`.
-    ///
-    /// # Errors
-    /// If the weights do not fit the model.
-    pub fn new(
-        model: Model,
-        classes: usize,
-        weights: &Weights,
-        normalize: Option<Normalize>,
-    ) -> Result<Self> {
-        weights.check(model, classes)?;
-        let vars: BTreeMap<String, Var> = weights
-            .tensors()
-            .iter()
-            // Detached, since a variable would be shared and not copied.
-            .map(|(name, t)| Ok((name.clone(), Var::from_tensor(&t.detach())?)))
-            .collect::<Result<_>>()?;
-        Ok(Self {
-            network: Network::build(model, classes, Source::Live(&vars), normalize)?,
-            vars,
-        })
-    }
-
-    /// Logits `(n, classes)` of images `(n, 3, h, w)` in `[0, 1]`, without gradients.
-    ///
-    /// # Errors
-    /// If the images are too small or of another shape.
-    pub fn logits(&self, images: &Tensor, batch_norm: BatchNormMode) -> Result<Tensor> {
-        let mut tape = Tape::off();
-        let mut pass = Pass::new(&mut tape, batch_norm);
-        Ok(self.network.forward(images, &mut pass)?.detach())
-    }
-
-    /// The same, recorded: for the gradients of all parameters, and of `images` if that is a variable. Dropout, where the network has it,
-    /// needs a stream.
-    ///
-    /// # Errors
-    /// If the images are too small or of another shape.
-    pub fn record(
-        &self,
-        images: &Tensor,
-        batch_norm: BatchNormMode,
-        dropout: Option<&mut Stream>,
-    ) -> Result<Forward> {
-        let mut tape = Tape::recording();
-        let mut pass = Pass::new(&mut tape, batch_norm);
-        pass.dropout = dropout;
-        let logits = self.network.forward(images, &mut pass)?;
-        Ok(Forward { logits, tape })
-    }
-
-    /// The parameters by name, buffers left out.
-    pub fn parameters(&self) -> impl Iterator<Item = (&str, &Var)> {
-        self.vars
-            .iter()
-            .filter(|(name, _)| !is_buffer(name))
-            .map(|(name, var)| (name.as_str(), var))
-    }
-
-    /// All variables by name, parameters and buffers; a clone of one goes on changing with the network.
-    pub fn variables(&self) -> &BTreeMap<String, Var> {
-        &self.vars
-    }
-
-    /// The device that holds the weights.
-    pub fn device(&self) -> &Device {
-        self.network.device()
-    }
-
-    /// Adds all weights to a state.
-    pub fn save(&self, state: State) -> State {
-        self.vars.iter().fold(state, |state, (name, var)| {
-            state.tensor(format!("weight/{name}"), var)
-        })
-    }
-
-    /// Takes all weights up from a state.
-    ///
-    /// # Errors
-    /// If the state is not of this network.
-    pub fn restore(&self, state: &State) -> Result<()> {
-        for (name, var) in &self.vars {
-            state.set(var, &format!("weight/{name}"))?;
-        }
-        Ok(())
-    }
-
-    /// A copy of the weights as they are now.
-    ///
-    /// # Errors
-    /// If a tensor cannot be copied.
-    pub fn weights(&self) -> Result<Weights> {
-        let copy =
-            |(name, var): (&String, &Var)| Ok((name.clone(), var.as_detached_tensor().copy()?));
-        Ok(Weights::from_tensors(
-            self.vars.iter().map(copy).collect::<Result<Vec<_>>>()?,
-        ))
     }
 }

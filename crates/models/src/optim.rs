@@ -1,7 +1,8 @@
 //! Stochastic gradient descent with momentum, and Adam, as PyTorch defines them.
 
+use crate::error::Result;
 use crate::state::State;
-use crate::{Result, Trainable};
+use crate::trainable::Trainable;
 use candle_core::Var;
 use ops::Gradients;
 
@@ -10,7 +11,7 @@ use ops::Gradients;
 pub enum Rule {
     /// Stochastic gradient descent.
     Sgd {
-        /// Momentum; 0 is none.
+        /// Momentum; 0 for none.
         momentum: f64,
         /// Nesterov's form of the momentum.
         nesterov: bool,
@@ -28,7 +29,7 @@ pub enum Rule {
 pub struct Optimizer {
     rule: Rule,
     steps: usize,
-    /// Per parameter, in the order of the names: velocity, or Adam's two moments.
+    /// The velocity, or Adam's two moments, of each parameter in the order of the names.
     moments: Vec<Vec<Var>>,
 }
 
@@ -60,7 +61,7 @@ impl Optimizer {
     /// Moves every parameter of `network` that has a gradient by one step of learning rate `lr`.
     ///
     /// # Errors
-    /// If a gradient has not the shape and type of its parameter.
+    /// If a gradient and its parameter differ in shape or type.
     pub fn step(&mut self, network: &Trainable, grads: &Gradients, lr: f64) -> Result<()> {
         self.steps += 1;
         for ((_, weight), moments) in network.parameters().zip(&self.moments) {
@@ -107,10 +108,10 @@ impl Optimizer {
         state.number("optimizer_steps", self.steps)
     }
 
-    /// Takes everything up from a state.
+    /// Restores everything from a state.
     ///
     /// # Errors
-    /// If the state is not of an optimiser of this network.
+    /// If the state belongs to an optimiser of another network.
     pub fn restore(&mut self, network: &Trainable, state: &State) -> Result<()> {
         for ((name, _), moments) in network.parameters().zip(&self.moments) {
             for (i, moment) in moments.iter().enumerate() {

@@ -1,54 +1,55 @@
-//! Recorded forward passes: what a gradient walks back, to the images of a frozen network or to the parameters of one that learns.
+//! Recorded forward passes, for the gradient of the images of a frozen network or of the parameters of a trainable one.
 
-use crate::{Coverage, Result};
+use crate::coverage::Coverage;
+use crate::error::Result;
 use candle_core::{DType, Tensor};
 use ops::{Gradients, Tape};
 use rayon::prelude::*;
 
-/// The fewest images of a strand.
+/// The smallest number of images in a shard.
 const IMAGES: usize = 8;
 
-/// In how many strands `n` images go through a frozen network: one computes where another waits. No result depends on it.
-pub(crate) fn strands(n: usize) -> usize {
+/// The number of shards for `n` images of a frozen network: one shard computes while another waits. No result depends on it.
+pub(crate) fn shards(n: usize) -> usize {
     rayon::current_num_threads().min(n / IMAGES).max(1)
 }
 
-/// A forward pass of a [`Network`](crate::Network) that can be walked back to its images.
+/// A forward pass of a [`Network`](crate::Network), recorded for the gradient of its images.
 pub struct Recording {
     logits: Tensor,
     coverage: Option<Coverage>,
-    strands: Vec<Strand>,
+    shards: Vec<BatchShard>,
 }
 
-/// A forward pass of a [`Trainable`](crate::Trainable) that can be walked back to its parameters.
+/// A forward pass of a [`Trainable`](crate::Trainable), recorded for the gradients of its parameters.
 pub struct Forward {
-    /// On the tape.
+    /// The logits, on the tape.
     pub(crate) logits: Tensor,
     pub(crate) tape: Tape,
 }
 
-/// The pass of some of the images.
-pub(crate) struct Strand {
+/// The recorded pass of a part of the batch.
+pub(crate) struct BatchShard {
     pub images: Tensor,
     pub logits: Tensor,
-    /// The activation term of each layer, `(n)`, if it was asked for.
+    /// The activation term of each layer, `(n)`, if the pass collects it.
     pub terms: Vec<Tensor>,
     pub tape: Tape,
 }
 
 impl Recording {
-    pub(crate) fn new(strands: Vec<Strand>, coverage: Option<Coverage>) -> Result<Self> {
-        let logits = match &strands[..] {
+    pub(crate) fn new(shards: Vec<BatchShard>, coverage: Option<Coverage>) -> Result<Self> {
+        let logits = match &shards[..] {
             [one] => one.logits.detach(),
             all => {
-                let logits: Vec<&Tensor> = all.iter().map(|strand| &strand.logits).collect();
+                let logits: Vec<&Tensor> = all.iter().map(|shard| &shard.logits).collect();
                 Tensor::cat(&logits, 0)?.detach()
             }
         };
         Ok(Self {
             logits,
             coverage,
-            strands,
+            shards,
         })
     }
 
@@ -57,18 +58,18 @@ impl Recording {
         self.logits.clone()
     }
 
-    /// The activation term of each image, if it was asked for: a sum in f64 over the layers' terms.
+    /// The activation term of each image, if the pass collects it: the sum of the layers' terms in f64.
     ///
     /// # Errors
     /// If a term cannot be read.
-    pub fn covered(&self) -> Result<Option<Vec<f64>>> {
+    pub fn coverage(&self) -> Result<Option<Vec<f64>>> {
         if self.coverage.is_none() {
             return Ok(None);
         }
         let mut all = Vec::new();
-        for strand in &self.strands {
-            let mut sums = vec![0.0; strand.images.dim(0)?];
-            for term in &strand.terms {
+        for shard in &self.shards {
+            let mut sums = vec![0.0; shard.images.dim(0)?];
+            for term in &shard.terms {
                 let values = term.to_dtype(DType::F64)?.to_vec1::<f64>()?;
                 for (sum, value) in sums.iter_mut().zip(values) {
                     *sum += value;
@@ -79,23 +80,24 @@ impl Recording {
         Ok(Some(all))
     }
 
-    /// The gradient of the images, from that of the logits and that of each image's activation term, which is nothing where the term is a
-    /// plain number. It is all zeros behind rounded activations, where nothing comes back.
+    /// The gradient of the images, from the gradient `grad` of the logits and the gradient `coverage` of each image's activation term.
+    ///
+    /// A detached term has no gradient. With rounded activations, the gradient of the images is 0.
     ///
     /// # Errors
-    /// If `grad` has not the shape of the logits.
-    pub fn input_gradient(&self, grad: Tensor, covered: f64) -> Result<Tensor> {
+    /// If `grad` and the logits differ in shape.
+    pub fn input_gradient(&self, grad: Tensor, coverage: f64) -> Result<Tensor> {
         require_shape(&grad, &self.logits)?;
-        let (mut parts, mut at) = (Vec::with_capacity(self.strands.len()), 0);
-        for strand in &self.strands {
-            let n = strand.images.dim(0)?;
-            parts.push((strand, grad.narrow(0, at, n)?));
+        let (mut parts, mut at) = (Vec::with_capacity(self.shards.len()), 0);
+        for shard in &self.shards {
+            let n = shard.images.dim(0)?;
+            parts.push((shard, grad.narrow(0, at, n)?));
             at += n;
         }
-        let covered = self.coverage.zip(Some(covered));
+        let coverage = self.coverage.zip(Some(coverage));
         let each = parts
             .into_par_iter()
-            .map(|(strand, grad)| strand.input_gradient(grad, covered))
+            .map(|(shard, grad)| shard.input_gradient(grad, coverage))
             .collect::<Result<Vec<_>>>()?;
         match &each[..] {
             [one] => Ok(one.clone()),
@@ -110,10 +112,10 @@ impl Forward {
         self.logits.detach()
     }
 
-    /// The gradients of the parameters, and of the images if those are a variable, from `grad`, that of the logits.
+    /// The gradients of the parameters, and of the images if they are a variable, from the gradient `grad` of the logits.
     ///
     /// # Errors
-    /// If `grad` has not the shape of the logits.
+    /// If `grad` and the logits differ in shape.
     pub fn backward(&self, grad: Tensor) -> Result<Gradients> {
         require_shape(&grad, &self.logits)?;
         Ok(self.tape.backward([(&self.logits, grad)])?)
@@ -125,14 +127,14 @@ fn require_shape(grad: &Tensor, logits: &Tensor) -> Result<()> {
         return Ok(());
     }
     let (grad, logits) = (grad.shape(), logits.shape());
-    let problem = format!("a gradient of shape {grad:?} is none of logits of {logits:?}");
+    let problem = format!("a gradient of shape {grad:?} does not fit logits of shape {logits:?}");
     Err(candle_core::Error::Msg(problem).into())
 }
 
-impl Strand {
-    fn input_gradient(&self, grad: Tensor, covered: Option<(Coverage, f64)>) -> Result<Tensor> {
+impl BatchShard {
+    fn input_gradient(&self, grad: Tensor, coverage: Option<(Coverage, f64)>) -> Result<Tensor> {
         let mut ends = vec![(&self.logits, grad)];
-        if let Some((Coverage::Attached | Coverage::Hidden, weight)) = covered {
+        if let Some((Coverage::Attached | Coverage::Hidden, weight)) = coverage {
             for term in &self.terms {
                 ends.push((term, (term.ones_like()? * weight)?));
             }

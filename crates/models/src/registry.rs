@@ -1,10 +1,11 @@
-//! Every network there is, in one slice.
+//! All architectures, in one slice.
 
-use crate::Result;
+use crate::builder::{Builder, Source, Width};
 use crate::cifar_resnet::CifarResNet;
-use crate::layers::{Builder, Slot, Source};
-use crate::network::Body;
+use crate::error::Result;
+use crate::pass::Body;
 use crate::resnet::ResNet;
+use crate::slot::Slot;
 use crate::vgg::Vgg;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::fmt;
@@ -14,9 +15,9 @@ use std::str::FromStr;
 pub struct Architecture {
     /// Its name in configurations and records.
     pub name: &'static str,
-    /// Its name in tables.
+    /// Its title in tables and figures.
     pub title: &'static str,
-    /// What it is, in a sentence.
+    /// A sentence about it.
     pub summary: &'static str,
     build: fn(&mut Builder<'_>, usize) -> Result<Box<dyn Body>>,
 }
@@ -55,24 +56,11 @@ pub static REGISTRY: &[Architecture] = &[
     },
 ];
 
-/// One of the [`REGISTRY`], in full or with fewer channels; reads and writes as its name.
+/// One of the [`REGISTRY`], at full width or with fewer channels. It is read and written as its name.
 #[derive(Clone, Copy, PartialEq)]
 pub struct Model {
     architecture: &'static Architecture,
     width: Width,
-}
-
-/// Which share of an architecture's channels a network has.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Width(f64);
-
-impl Width {
-    const FULL: Self = Self(1.0);
-
-    /// How many channels are left of `full`: at least one.
-    pub fn of(self, full: usize) -> usize {
-        ((full as f64 * self.0).round() as usize).max(1)
-    }
 }
 
 impl Model {
@@ -84,7 +72,7 @@ impl Model {
         })
     }
 
-    /// The same layers with `share` of the channels, for work that the whole network is too large for.
+    /// The same layers with `share` of the channels, for machines that are too small for the whole network.
     ///
     /// # Panics
     /// If `share` is not in `(0, 1]`.
@@ -101,15 +89,15 @@ impl Model {
         self.architecture.name
     }
 
-    /// What is known about it.
+    /// Its entry in the registry.
     pub fn architecture(self) -> &'static Architecture {
         self.architecture
     }
 
-    /// How many numbers its tensors have for `classes` classes, buffers among them.
+    /// The number of elements of all its tensors for `classes` classes, with buffers.
     ///
     /// # Errors
-    /// If it cannot have so many classes.
+    /// If it cannot have that many classes.
     pub fn elements(self, classes: usize) -> Result<usize> {
         let slots = self.slots(classes)?;
         Ok(slots
@@ -126,16 +114,16 @@ impl Model {
         (self.architecture.build)(builder, classes)
     }
 
-    /// The names of the tensors, weight and bias, of the linear layer that gives the logits of so many classes.
+    /// The names of the weight and the bias of the classifier, the linear layer that gives the logits.
     ///
     /// # Errors
-    /// If the network cannot have so many.
+    /// If the network cannot have that many classes.
     pub fn head(self, classes: usize) -> Result<Vec<String>> {
         let mut names: Vec<String> = self.slots(classes)?.into_iter().map(|s| s.name).collect();
         Ok(names.split_off(names.len() - 2))
     }
 
-    /// The tensors it has, in the order of the forward pass.
+    /// Its tensors, in the order of the forward pass.
     pub(crate) fn slots(self, classes: usize) -> Result<Vec<Slot>> {
         let mut builder = self.builder(Source::Declared);
         self.build(&mut builder, classes)?;
@@ -161,7 +149,7 @@ impl fmt::Display for Model {
     }
 }
 
-/// There is no model of that name.
+/// No model has that name.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown model `{0}`; {1}")]
 pub struct Unknown(String, String);

@@ -1,23 +1,25 @@
 //! torchvision's ResNets (He et al., arXiv 1512.03385), under torchvision's names.
 
-use crate::Result;
-use crate::layers::{Biased, Builder, ConvBn};
-use crate::network::{Body, Pass};
+use crate::builder::Builder;
+use crate::conv_bn::ConvBn;
+use crate::error::Result;
+use crate::layer::Layer;
+use crate::pass::{Body, Pass};
 use candle_core::Tensor;
 use ops::Window;
 
 pub(crate) struct ResNet {
     stem: ConvBn,
-    /// The first stage, whose maps are the largest.
+    /// The first stage. Its maps are the largest.
     first: Vec<Block>,
     rest: Vec<Block>,
-    fc: Biased,
+    fc: Layer,
 }
 
-/// What the first maps of images that go through the first stage together may come to, so that they stay in a processor's second-level cache.
+/// The limit on the first maps of the images that go through the first stage together, so that they fit a second-level cache.
 const BYTES: usize = 768 * 1024;
 
-/// What a network's blocks are made of.
+/// The kind of a network's blocks.
 #[derive(Clone, Copy)]
 enum Kind {
     /// Two 3x3 convolutions.
@@ -27,8 +29,8 @@ enum Kind {
 }
 
 impl Kind {
-    /// The convolutions of a block that has `planes` channels inside and its stride: kernel, stride, output channels. torchvision's
-    /// bottlenecks have the stride in the 3x3 convolution.
+    /// The convolutions of a block with `planes` inner channels: kernel, stride, output channels. torchvision's bottlenecks have
+    /// the stride in the 3x3 convolution.
     fn convolutions(self, planes: usize, stride: usize) -> Vec<(usize, usize, usize)> {
         match self {
             Self::Basic => vec![(3, stride, planes), (3, 1, planes)],
@@ -89,12 +91,12 @@ impl ResNet {
         Ok(x)
     }
 
-    /// The first stage, a few images at a time where that is no different: its weights are few, so maps are what a cache is for.
+    /// The first stage, for a few images at a time if images are independent. It has few weights, so the maps should fill the cache.
     fn first_stage_in_parts(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
         let (n, h, w, _) = x.dims4()?;
         // A quarter of the pixels, in 64 channels.
         let part = (BYTES / (x.dtype().size_in_bytes() * h * w * 16).max(1)).max(1);
-        if n <= part || !x.device().is_cpu() || !pass.takes_images_apart() {
+        if n <= part || !x.device().is_cpu() || !pass.images_are_independent() {
             return self.first_stage(x, pass);
         }
         let mut parts = Vec::with_capacity(n.div_ceil(part));
@@ -117,14 +119,14 @@ impl Body for ResNet {
 }
 
 struct Block {
-    /// All convolutions but the last, which the shortcut is added to.
+    /// All convolutions except the last. The shortcut is added to the output of the last one.
     first: Vec<ConvBn>,
     last: ConvBn,
     downsample: Option<ConvBn>,
 }
 
 impl Block {
-    /// The block `name` on maps of `channels`, and how many it makes of them.
+    /// The block `name` on maps with `channels` channels, and its number of output channels.
     fn new(
         builder: &mut Builder<'_>,
         name: &str,

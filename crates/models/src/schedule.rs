@@ -2,18 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A learning rate that rises to `max_lr` and falls to almost nothing.
+/// A learning rate that rises to `max_lr` and then falls to almost 0.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OneCycle {
     /// The highest learning rate.
     pub max_lr: f64,
-    /// Steps in all.
+    /// All steps.
     pub total_steps: usize,
-    /// Share of the steps that rise.
+    /// The share of steps with a rising rate.
     pub pct_start: f64,
-    /// `max_lr` over the first learning rate.
+    /// `max_lr` divided by the first learning rate.
     pub div_factor: f64,
-    /// The first learning rate over the last.
+    /// The first learning rate divided by the last.
     pub final_div_factor: f64,
 }
 

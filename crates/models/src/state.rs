@@ -1,6 +1,6 @@
 //! The saved state of a job: named tensors and named counters in one safetensors file.
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 use candle_core::{Device, Tensor, Var};
 use std::collections::{BTreeMap, HashMap};
 
@@ -31,7 +31,7 @@ impl State {
     /// The tensor `name`.
     ///
     /// # Errors
-    /// If there is none.
+    /// If the state has none.
     pub fn take(&self, name: &str) -> Result<&Tensor> {
         self.tensors
             .get(name)
@@ -41,7 +41,7 @@ impl State {
     /// Sets `var` to the tensor `name`.
     ///
     /// # Errors
-    /// If there is none of its shape and type.
+    /// If the state has none with its shape and type.
     pub fn set(&self, var: &Var, name: &str) -> Result<()> {
         let tensor = self.take(name)?;
         if (tensor.dims(), tensor.dtype()) != (var.dims(), var.dtype()) {
@@ -59,7 +59,7 @@ impl State {
     /// The counter `name`.
     ///
     /// # Errors
-    /// If there is none.
+    /// If the state has none.
     pub fn count(&self, name: &str) -> Result<usize> {
         self.numbers
             .get(name)

@@ -1,9 +1,15 @@
 //! Training from scratch: SGD with Nesterov momentum (or Adam) and weight decay on a one-cycle schedule, with flips and crops.
 
+use crate::error::Result;
+use crate::job::{Job, Status};
+use crate::learner::Learner;
+use crate::normalize::Normalize;
 use crate::optim::Rule;
-use crate::{
-    BatchNormMode, Job, Learner, Model, Normalize, OneCycle, Result, Status, Trainable, Weights,
-};
+use crate::pass::BatchNormMode;
+use crate::registry::Model;
+use crate::schedule::OneCycle;
+use crate::trainable::Trainable;
+use crate::weights::Weights;
 use data::{Augment, Batches, Split};
 use serde::{Deserialize, Serialize};
 use spec::Stream;
@@ -23,15 +29,15 @@ pub struct Training {
     pub optimizer: Update,
     /// The highest learning rate of the one-cycle schedule.
     pub max_lr: Positive,
-    /// Nesterov momentum, which Adam has no use for.
+    /// Nesterov momentum. Adam does not use it.
     pub momentum: UnitInterval,
     /// L2 penalty on all parameters.
     pub weight_decay: NonNegative,
-    /// Hold out this share of the training images of every class (whole tracks where they are frames of tracks) and measure accuracy on
-    /// them, too: to choose settings by, without a look at the test images. Every image is trained on if absent.
+    /// The share of the training images of every class to hold out (whole tracks if images are frames of tracks). Accuracy is also
+    /// measured on them, to choose settings without the test images. If absent, no image is held out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<Minority>,
-    /// Train on only so many images, class-balanced; on all (that are not held out) if absent.
+    /// The number of images to train on, class-balanced. If absent, all images that are not held out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<Count>,
     /// Random changes to the images.
@@ -55,10 +61,10 @@ impl Default for Training {
 }
 
 impl Training {
-    /// Of `all` images those to train on and those held out, which `stream` chooses: `None` stands for all of them and for none.
+    /// Chooses, with `stream`, the images to train on and the images to hold out. `None` means all of them, or none.
     ///
     /// # Errors
-    /// If more are asked for than are left, or if a class of `all` has none to train on, or none held out where some are to be.
+    /// If too few images are left, or if a class of `all` has no image to train on, or no image in a requested validation part.
     pub fn choose(
         &self,
         all: &Split,
@@ -83,8 +89,8 @@ impl Training {
         Ok((fewer.transpose()?.or(rest), held))
     }
 
-    /// How many of `all` images are trained on, before the images are there: what [`Training::choose`] gives but for what keeping tracks whole
-    /// and rounding in every class make.
+    /// The approximate number of images to train on out of `all`, before the images are read. [`Training::choose`] differs from it by
+    /// the effect of whole tracks and of rounding per class.
     pub fn count(&self, all: usize) -> usize {
         let share = self.validation.map_or(0.0, Minority::get);
         let left = all - (share * all as f64).round() as usize;
@@ -92,14 +98,14 @@ impl Training {
     }
 }
 
-/// How gradients move weights; its constants are fields of [`Training`], and a [`Rule`] has both.
+/// An update rule. Its constants are fields of [`Training`]; a [`Rule`] has both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Update {
     /// Stochastic gradient descent.
     #[default]
     Sgd,
-    /// Adam: gets a VGG without batch normalisation off the ground, where gradients are tiny at first.
+    /// Adam: it can train a VGG without batch normalisation, whose first gradients are tiny.
     Adam,
 }
 
@@ -119,8 +125,7 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Trains `weights` on all of `split`, which [`Training::choose`] has picked by `validation` and `images`; the order of the images and their
-    /// augmentation come from `stream`.
+    /// Trains `weights` on all of `split`, the choice of [`Training::choose`]. `stream` gives the order and the augmentation.
     ///
     /// # Errors
     /// If the weights do not fit the model.

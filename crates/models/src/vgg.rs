@@ -1,12 +1,14 @@
 //! torchvision's VGG (Simonyan and Zisserman, arXiv 1409.1556) without batch normalisation, under torchvision's names.
 
-use crate::Result;
-use crate::layers::{Biased, Builder, Kind};
-use crate::network::{Body, Pass};
+use crate::builder::Builder;
+use crate::error::Result;
+use crate::layer::Layer;
+use crate::pass::{Body, Pass};
+use crate::slot::Kind;
 use candle_core::Tensor;
 use ops::Window;
 
-/// Convolutions of configuration D in five stages, each of which ends with a maximum pooling.
+/// Convolutions of configuration D in five stages. A maximum pooling ends each stage.
 const STAGES: [&[usize]; 5] = [
     &[64, 64],
     &[128, 128],
@@ -15,12 +17,12 @@ const STAGES: [&[usize]; 5] = [
     &[512, 512, 512],
 ];
 
-/// What the classifier sees, whatever the image: means over so many bins.
+/// The bins of the average pooling before the classifier, for images of any size.
 const BINS: (usize, usize) = (7, 7);
 
 pub(crate) struct Vgg {
-    stages: Vec<Vec<Biased>>,
-    classifier: [Biased; 3],
+    stages: Vec<Vec<Layer>>,
+    classifier: [Layer; 3],
 }
 
 impl Vgg {
@@ -42,12 +44,12 @@ impl Vgg {
             index += 1;
         }
         let hidden = builder.channels(4096);
-        // torchvision's 0.01, and with fewer channels what keeps the spread of a layer's outputs.
+        // torchvision's 0.01. With fewer channels, the factor keeps the spread of a layer's outputs.
         let std = 0.01 * (4096.0 / hidden as f32).sqrt();
         let kinds = [Kind::Normal { std }, Kind::Zero];
         Ok(Self {
             stages,
-            // Between them are a ReLU and, in training, a dropout.
+            // A ReLU and, in training, a dropout follow the first two.
             classifier: [
                 builder.pooled_linear("classifier.0", (channels, BINS), hidden, kinds)?,
                 builder.linear("classifier.3", (hidden, hidden), kinds)?,

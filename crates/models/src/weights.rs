@@ -1,7 +1,9 @@
-//! Parameters and buffers by torchvision's names: drawing them, reading and writing checkpoints.
+//! Parameters and buffers under torchvision's names: how they are drawn, read and written.
 
-use crate::layers::{Kind, Slot};
-use crate::{Error, Model, Result, fit};
+use crate::error::{Error, Result};
+use crate::fit;
+use crate::registry::Model;
+use crate::slot::{Kind, Slot};
 use candle_core::{DType, Device, Tensor};
 use checkpoint::Claim;
 use spec::Stream;
@@ -13,22 +15,25 @@ use std::path::Path;
 pub struct Weights {
     tensors: BTreeMap<String, Tensor>,
     claim: Option<Claim>,
-    /// What stood before all names of the file, if [`Weights::named_for`] took it off; else empty.
+    /// The prefix that [`Weights::named_for`] removed from all names, or nothing.
     prefix: String,
+    /// The old and the new name of the classifier, if [`Weights::named_for`] renamed it.
     renamed: Option<(String, String)>,
 }
 
 impl Weights {
-    /// Fresh weights as torchvision draws them: convolutions Kaiming-normal (fan out), batch normalisation at identity, linear
-    /// layers uniform in `1 / sqrt(fan in)`, or in VGG normal of 0.01; each tensor from its own branch of `stream`.
+    /// Fresh weights as torchvision draws them; each tensor has its own branch of `stream`.
+    ///
+    /// Convolutions are Kaiming normal (fan out). Batch normalisations are the identity. Linear layers are uniform within
+    /// `1 / sqrt(fan in)`, and in VGG normal with deviation 0.01.
     ///
     /// # Errors
-    /// If a tensor cannot be made.
+    /// If a tensor cannot be created.
     pub fn draw(model: Model, classes: usize, stream: &Stream) -> Result<Self> {
         Self::draw_some(model, classes, stream, |_| true)
     }
 
-    /// Those of the tensors whose names are `wanted`: each has a stream of its own.
+    /// Draws the tensors whose names are `wanted`. Each has its own stream, so the others do not matter.
     fn draw_some(
         model: Model,
         classes: usize,
@@ -66,7 +71,7 @@ impl Weights {
         Ok(Self::from_tensors(drawn.collect::<Result<Vec<_>>>()?))
     }
 
-    /// Takes tensors for what they are; [`Weights::check`] says whether they fit a model.
+    /// Wraps tensors without a check; [`Weights::check`] says whether they fit a model.
     pub fn from_tensors(tensors: impl IntoIterator<Item = (String, Tensor)>) -> Self {
         Self {
             tensors: tensors.into_iter().collect(),
@@ -76,12 +81,13 @@ impl Weights {
         }
     }
 
-    /// Reads a weight file: safetensors, or what `torch.save` wrote, old or new, whatever its name ends with. It may hold a state
-    /// dict alone or a training checkpoint that has one. A prefix that wrappers put before all names (`module.`) is dropped, and
-    /// so are counters `num_batches_tracked`. See [`checkpoint`] for what is refused.
+    /// Reads a weight file: safetensors, or a file of any version of `torch.save`. The file's extension does not matter.
+    ///
+    /// The file holds a state dict, or a training checkpoint with one. The prefix of a wrapper (`module.`) and counters
+    /// `num_batches_tracked` are dropped. [`checkpoint`] lists what is refused.
     ///
     /// # Errors
-    /// If the file is missing, damaged, ambiguous or of another format, if a tensor is not made of finite floats, or if a variance is negative.
+    /// If the file is missing, damaged, ambiguous or in another format; if a value is not a finite float; if a variance is negative.
     pub fn read(path: &Path) -> Result<Self> {
         let fail = |problem: String| Error::File {
             path: path.into(),
@@ -95,7 +101,7 @@ impl Weights {
             {
                 let value = values[at];
                 return Err(fail(format!(
-                    "tensor `{name}` has {value} at {at}, and a variance is never negative; copy the file again"
+                    "tensor `{name}` has {value} at {at}, but a variance is never negative; copy the file again"
                 )));
             }
             tensors.insert(name, Tensor::from_vec(values, shape, &Device::Cpu)?);
@@ -106,11 +112,11 @@ impl Weights {
         })
     }
 
-    /// The same weights under the names that `model` has for them: without a prefix that all names have, and with its name for the
-    /// layer that gives the logits, which many call `fc`. The tensors need not fit; [`Weights::check`] says whether they do.
+    /// The same weights under the names of `model`: without a common prefix, and with the model's name for the classifier, which many
+    /// files call `fc`. The tensors need not fit; [`Weights::check`] says whether they do.
     ///
     /// # Errors
-    /// If the model cannot have so many classes.
+    /// If the model cannot have that many classes.
     pub fn named_for(mut self, model: Model, classes: usize) -> Result<Self> {
         let slots = model.slots(classes)?;
         (self.tensors, self.prefix) = fit::without_prefix(self.tensors, &slots);
@@ -125,17 +131,17 @@ impl Weights {
         Ok(self)
     }
 
-    /// The accuracy that the file says these weights have.
+    /// The accuracy that the file claims for the weights.
     pub fn claim(&self) -> Option<&Claim> {
         self.claim.as_ref()
     }
 
-    /// The prefix that all names of the file had, if [`Weights::named_for`] took one off that no usual wrapper writes, e.g. `teacher.`.
+    /// The unusual common prefix, e.g. `teacher.`, that [`Weights::named_for`] removed.
     pub fn dropped_prefix(&self) -> Option<&str> {
         Some(self.prefix.as_str()).filter(|prefix| !prefix.is_empty())
     }
 
-    /// What the layer that gives the logits was called in the file, and what it is called now, if [`Weights::named_for`] renamed it.
+    /// The old and the new name of the classifier, if [`Weights::named_for`] renamed it.
     pub fn renamed(&self) -> Option<(&str, &str)> {
         let (theirs, ours) = self.renamed.as_ref()?;
         Some((theirs, ours))
@@ -149,10 +155,10 @@ impl Weights {
         safetensors::serialize(&self.tensors, None).map_err(|e| candle_core::Error::from(e).into())
     }
 
-    /// Checks that there is exactly one tensor of the right shape for each of the model's parameters and buffers.
+    /// Checks that each parameter and buffer of the model has exactly one tensor of the right shape.
     ///
     /// # Errors
-    /// If not: the first difference, with the nearest name.
+    /// The first difference, with the nearest name.
     pub fn check(&self, model: Model, classes: usize) -> Result<()> {
         match fit::difference(&self.tensors, &model.slots(classes)?) {
             None => Ok(()),
@@ -164,10 +170,10 @@ impl Weights {
         }
     }
 
-    /// The same weights with a fresh classifier for `classes` classes, drawn from `stream`; theirs may have had others.
+    /// The same weights with a fresh classifier for `classes` classes, drawn from `stream`. The old classifier may have any size.
     ///
     /// # Errors
-    /// If anything but the classifier does not fit the model.
+    /// If another tensor does not fit the model.
     pub fn with_new_head(mut self, model: Model, classes: usize, stream: &Stream) -> Result<Self> {
         let head = model.head(classes)?;
         let fresh = Self::draw_some(model, classes, stream, |name| head.contains(name))?;
@@ -182,7 +188,7 @@ impl Weights {
         &self.tensors
     }
 
-    /// All names, ascending.
+    /// All names, in ascending order.
     pub fn names(&self) -> Vec<&str> {
         self.tensors.keys().map(String::as_str).collect()
     }
@@ -190,7 +196,7 @@ impl Weights {
     /// The same weights in another element type or on another device.
     ///
     /// # Errors
-    /// If the device refuses.
+    /// If the device fails.
     pub fn to(&self, dtype: DType, device: &Device) -> Result<Self> {
         let tensors = self
             .tensors
@@ -202,7 +208,7 @@ impl Weights {
         })
     }
 
-    /// Number of elements of the parameters, buffers left out.
+    /// Number of elements of the parameters, without buffers.
     pub fn parameters(&self) -> usize {
         self.tensors
             .iter()
@@ -212,7 +218,7 @@ impl Weights {
     }
 }
 
-/// Whether `name` is a buffer: it has no gradient.
+/// Whether `name` is a buffer, which has no gradient.
 pub fn is_buffer(name: &str) -> bool {
     name.ends_with("running_mean") || name.ends_with("running_var")
 }

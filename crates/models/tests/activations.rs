@@ -1,4 +1,4 @@
-//! Rounded activations: the levels, the layers that they are for, and the bits that come of it.
+//! Rounded activations: the levels, the layers, and the resulting bits.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Witnesses besides PyTorch: the two forms of a network against each other, candle-transformers' ResNet, and the literature's
+//! Comparisons other than with PyTorch: the two forms of a network with each other, candle-transformers' ResNet, and the literature's
 //! parameter counts.
 
 mod common;
@@ -73,7 +73,7 @@ fn the_activation_term_has_its_gradient() {
     let images = common::images([2, 3, 12, 12], DType::F64);
     let record = |images: &Tensor, coverage| network.record(images, Some(coverage)).unwrap();
     let term = |images: &Tensor, coverage| -> f64 {
-        let terms = record(images, coverage).covered().unwrap().unwrap();
+        let terms = record(images, coverage).coverage().unwrap().unwrap();
         terms.iter().sum()
     };
     let gradient = |coverage| {
@@ -132,7 +132,7 @@ fn strands_keep_the_bits() {
         let recording = network.record(images, Some(Coverage::Attached)).unwrap();
         let logits = recording.logits();
         let gradient = recording.input_gradient(logits.sqr().unwrap(), 0.5);
-        let covered = recording.covered().unwrap().unwrap();
+        let covered = recording.coverage().unwrap().unwrap();
         let covered: Vec<u64> = covered.into_iter().map(f64::to_bits).collect();
         (bits(&logits), bits(&gradient.unwrap()), covered)
     };
@@ -280,7 +280,7 @@ fn a_gradient_of_another_shape_than_the_logits_is_an_error() {
         ];
         for error in errors {
             let error = error.expect("no gradient").to_string();
-            assert!(error.contains("is none of logits"), "{error}");
+            assert!(error.contains("does not fit logits"), "{error}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Whole networks and their training against PyTorch's values: logits, every gradient, running statistics, losses.
 //!
-//! In f64 only the order of sums differs from PyTorch's. In f32 roundings do, too: the fixtures say how far PyTorch's own f32 is
-//! from its f64, and we may be [`FACTOR`] times as far.
+//! In f64 only the order of sums differs from PyTorch's. In f32 roundings differ, too. The fixtures hold the distance of PyTorch's f32 from its
+//! f64, and our distance may be [`FACTOR`] times as large.
 
 mod common;
 

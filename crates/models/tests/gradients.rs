@@ -1,5 +1,5 @@
-//! The gradient of a whole network against central differences in f64, in both modes of batch normalisation: a witness that
-//! shares nothing with PyTorch's or our own backward pass.
+//! The gradient of a whole network against central differences in f64, in both modes of batch normalisation. This comparison shares nothing
+//! with PyTorch's or our own backward pass.
 
 mod common;
 

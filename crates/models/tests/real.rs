@@ -1,6 +1,5 @@
-//! Real weights on real images, from the folder that BRINK_DATA names: the published accuracy of a network says that weights,
-//! normalisation, layout of the pixels and forward pass are all right at once. What is not there cannot be tested, and the tests
-//! say so.
+//! Real weights on real images, from the folder BRINK_DATA. The published accuracy of a network confirms its weights, its normalisation, the
+//! layout of the pixels and the forward pass together. If a file is missing, its test prints so and passes.
 
 mod common;
 
@@ -128,7 +127,7 @@ fn published_checkpoints_fit_or_say_why_not() {
         ),
         (
             "weights/resnet56-4bfd9763.th",
-            "`layer1.3.bn1.bias` is not one of its tensors",
+            "`layer1.3.bn1.bias` is not a tensor of the network",
         ),
         ("onnx/resnet2b.pth", "has shape"),
     ] {

@@ -1,4 +1,4 @@
-//! Training that was stopped, saved and taken up again ends with the same bits as training that was left alone.
+//! Training that was stopped, saved and resumed ends with the same bits as uninterrupted training.
 
 mod common;
 
@@ -300,7 +300,7 @@ fn states_that_do_not_fit_are_refused() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("it is 6 steps into a training of 3"),
+        error.contains("it has 6 steps of a training with 3"),
         "{error}"
     );
 }

@@ -1,4 +1,4 @@
-//! Checkpoints: what is read is what was written, by us or by PyTorch, and what does not fit is refused by name.
+//! Checkpoints: reading returns what we or PyTorch wrote, and an error names a tensor that does not fit.
 
 mod common;
 
@@ -195,9 +195,9 @@ fn weights_that_do_not_fit_are_refused_by_name() {
         ),
         (
             add("layer1.3.conv1.weight"),
-            "`layer1.3.conv1.weight` is not one of its tensors; the nearest name is `layer1.0.conv1.weight`",
+            "`layer1.3.conv1.weight` is not a tensor of the network; the nearest name is `layer1.0.conv1.weight`",
         ),
-        (add("mask"), "`mask` is not one of its tensors"),
+        (add("mask"), "`mask` is not a tensor of the network"),
         (
             Box::new(|tensors| tensors.push(("conv1.weight".into(), tensor(&[64, 3, 7, 7])))),
             "`conv1.weight` has shape [64, 3, 7, 7], expected [16, 3, 3, 3]",
@@ -229,7 +229,7 @@ fn weights_that_do_not_fit_are_refused_by_name() {
     let error = weights.check(model, 43).unwrap_err().to_string();
     assert_eq!(
         error,
-        "the weights do not fit resnet20 with 43 classes: `linear.weight` has shape [10, 64], expected [43, 64]; they are for 10 classes: with `head: new` beside `weights` they get a new classifier"
+        "the weights do not fit resnet20 with 43 classes: `linear.weight` has shape [10, 64], expected [43, 64]; the weights are for 10 classes; `head: new` beside `weights` gives them a new classifier"
     );
 }
 
@@ -272,7 +272,7 @@ fn other_names_of_the_same_network() {
         error
             .unwrap_err()
             .to_string()
-            .contains("`fc.bias` is not one")
+            .contains("`fc.bias` is not a tensor")
     );
 }
 
@@ -296,7 +296,7 @@ fn the_cause_of_a_difference_is_named() {
     }));
     assert_eq!(
         cause(wrapped),
-        "`conv1.weight` is missing, but there is `trunk.conv1.weight`: take the prefix `trunk.` off the 95 of 97 names that have it"
+        "`conv1.weight` is missing, but there is `trunk.conv1.weight`: remove the prefix `trunk.` from the 95 of 97 names that have it"
     );
     let one = Tensor::zeros(1, DType::F32, &Device::Cpu).unwrap();
     let shortcut = |name: &str| (name.to_owned(), one.clone());
@@ -308,12 +308,12 @@ fn the_cause_of_a_difference_is_named() {
     ]);
     assert_eq!(
         cause(Weights::from_tensors(with_shortcuts)),
-        "there is `layer2.0.shortcut.0.weight`, `layer2.0.shortcut.1.bias`, `layer2.0.shortcut.1.weight` and 1 more, but its shortcuts have no weights (option A of the paper on ResNets); the file is of a network with option B"
+        "the file has `layer2.0.shortcut.0.weight`, `layer2.0.shortcut.1.bias`, `layer2.0.shortcut.1.weight` and 1 more, but the shortcuts of the network have no weights (option A of He et al.); the file holds a network with option B"
     );
     let strangers = ["first_layer.gain", "second_layer.gain"].map(shortcut);
     assert_eq!(
         cause(Weights::from_tensors(strangers)),
-        "`conv1.weight` is missing; there is `first_layer.gain`, `second_layer.gain`, which it does not have"
+        "`conv1.weight` is missing; the weights have `first_layer.gain`, `second_layer.gain`, which the network does not have"
     );
 }
 

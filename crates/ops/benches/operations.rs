@@ -1,4 +1,4 @@
-//! Each operation at the sizes that the paper's networks have, forward and backward.
+//! Each operation at the sizes of the paper's networks, forward and backward.
 
 use candle_core::{Device, Tensor, Var};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

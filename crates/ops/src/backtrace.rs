@@ -1,9 +1,9 @@
-//! Backtraces of errors: candle writes one into its messages, which are for users, where `RUST_BACKTRACE` is set.
+//! Backtraces of errors: candle adds one to its error messages if `RUST_BACKTRACE` is set, but the messages are for users.
 
-/// Keeps backtraces out of the messages of errors.
+/// Keeps backtraces out of error messages.
 ///
-/// To be called first of all in a program: it changes the environment, which no other thread may read meanwhile.
+/// A program must call it before it starts a thread: it changes the environment, which no other thread may read meanwhile.
 pub fn none() {
-    // SAFETY: the caller has started no thread yet, so nothing else reads the environment.
+    // SAFETY: the caller has not started a thread, so nothing else reads the environment.
     unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
 }

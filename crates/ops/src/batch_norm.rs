@@ -1,7 +1,7 @@
-//! Batch normalisation of channels-last maps, with the residual sum and the ReLU that follow it where they do.
+//! Batch normalisation of channels-last maps, with an optional residual sum and an optional ReLU.
 //!
-//! In evaluation mode it is `y * scale + shift`, the same arithmetic as the epilogue of a
-//! [`Frozen`](crate::Frozen) unit: a trained network and its frozen copy agree bit for bit.
+//! In evaluation mode it is `y * scale + shift`, with the arithmetic of the epilogue of a [`Frozen`](crate::Frozen) unit. So a trained
+//! network and its frozen copy agree bit for bit.
 
 use crate::elementwise::{column_sums, rows};
 use crate::kernel::{Element, Epilogue};
@@ -14,14 +14,14 @@ use candle_core::{Result, Tensor, bail};
 pub struct BatchStatistics {
     /// Mean of each channel.
     pub mean: Vec<f64>,
-    /// Biased variance of each channel: what the batch was normalised with.
+    /// Biased variance of each channel. The batch is normalised with it.
     pub variance: Vec<f64>,
     /// Values per channel, `n * h * w`.
     pub count: usize,
 }
 
 impl BatchStatistics {
-    /// The unbiased variance, which goes into the running statistics.
+    /// The unbiased variance, for the running statistics.
     pub fn unbiased_variance(&self) -> impl Iterator<Item = f64> + '_ {
         let n = self.count as f64;
         self.variance
@@ -61,68 +61,51 @@ pub struct BatchNorm<'a> {
     pub beta: &'a Tensor,
     /// Added to the variance.
     pub eps: f64,
-    /// Added to the result, of its shape.
+    /// Added to the result; it has the same shape.
     pub residual: Option<&'a Tensor>,
-    /// ReLU at the end.
+    /// Whether a ReLU follows.
     pub relu: bool,
 }
 
+/// See [`BatchNorm::eval`], which checks the statistics.
+pub(crate) fn eval(
+    layer: &BatchNorm<'_>,
+    tape: &mut Tape,
+    x: &Tensor,
+    mean: &Tensor,
+    variance: &Tensor,
+) -> Result<Tensor> {
+    by_dtype!(x.dtype(), T => {
+        layer.with::<T>(tape, x, Normaliser {
+            mean: mean.to_vec1()?,
+            variance: variance.to_vec1()?,
+            eps: layer.eps,
+            batch: false,
+        })
+    })
+}
+
+/// See [`BatchNorm::train`].
+pub(crate) fn train(
+    layer: &BatchNorm<'_>,
+    tape: &mut Tape,
+    x: &Tensor,
+) -> Result<(Tensor, BatchStatistics)> {
+    let (x, channels) = (x.contiguous()?, x.dim(candle_core::D::Minus1)?);
+    by_dtype!(x.dtype(), T => {
+        let statistics = measure(View::of(&x).elements::<T>()?, channels);
+        let narrow = |values: &[f64]| values.iter().map(|&x| T::of(x)).collect();
+        let y = layer.with::<T>(tape, &x, Normaliser {
+            mean: narrow(&statistics.mean),
+            variance: narrow(&statistics.variance),
+            eps: layer.eps,
+            batch: true,
+        })?;
+        Ok((y, statistics))
+    })
+}
+
 impl BatchNorm<'_> {
-    /// Normalises `x (n, h, w, c)` with running statistics `mean` and `variance` (c).
-    ///
-    /// # Errors
-    /// If the shapes do not fit or the type is neither f32 nor f64.
-    pub fn eval(
-        &self,
-        tape: &mut Tape,
-        x: &Tensor,
-        mean: &Tensor,
-        variance: &Tensor,
-    ) -> Result<Tensor> {
-        let channels = x.dim(candle_core::D::Minus1)?;
-        if mean.dims() != [channels] || variance.dims() != [channels] {
-            bail!(
-                "batch_norm: statistics {:?} and {:?} do not fit the channels of {:?}",
-                mean.shape(),
-                variance.shape(),
-                x.shape()
-            );
-        }
-        if !x.device().is_cpu() {
-            return crate::portable::batch_norm(self, x, mean, variance);
-        }
-        by_dtype!(x.dtype(), T => {
-            self.with::<T>(tape, x, Normaliser {
-                mean: mean.to_vec1()?,
-                variance: variance.to_vec1()?,
-                eps: self.eps,
-                batch: false,
-            })
-        })
-    }
-
-    /// Normalises `x (n, h, w, c)` with its own mean and biased variance, which it returns for the running statistics.
-    ///
-    /// # Errors
-    /// If the shapes do not fit or the type is neither f32 nor f64.
-    pub fn train(&self, tape: &mut Tape, x: &Tensor) -> Result<(Tensor, BatchStatistics)> {
-        if !x.device().is_cpu() {
-            return crate::portable::batch_norm_train(self, x);
-        }
-        let (x, channels) = (x.contiguous()?, x.dim(candle_core::D::Minus1)?);
-        by_dtype!(x.dtype(), T => {
-            let statistics = measure(View::of(&x).elements::<T>()?, channels);
-            let narrow = |values: &[f64]| values.iter().map(|&x| T::of(x)).collect();
-            let y = self.with::<T>(tape, &x, Normaliser {
-                mean: narrow(&statistics.mean),
-                variance: narrow(&statistics.variance),
-                eps: self.eps,
-                batch: true,
-            })?;
-            Ok((y, statistics))
-        })
-    }
-
     fn with<T: Element>(
         &self,
         tape: &mut Tape,
@@ -210,12 +193,12 @@ pub(crate) fn normalised<T: Element>(
     Tensor::from_vec(y, x.shape(), x.device())
 }
 
-/// What a batch normalisation normalised with.
+/// The statistics of a batch normalisation, on the tape.
 struct Normaliser<T> {
     mean: Vec<T>,
     variance: Vec<T>,
     eps: f64,
-    /// Whether mean and variance are the batch's own, and so depend on every pixel.
+    /// Whether mean and variance belong to the batch. If so, they depend on every pixel.
     batch: bool,
 }
 

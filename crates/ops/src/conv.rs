@@ -1,21 +1,20 @@
-//! 2-D convolution with tracked weights, and the linear layer, which is one whose window is the whole map: the training path.
+//! 2-D convolution and the linear layer with tracked weights, for training. A linear layer is a convolution whose window is the whole
+//! map.
 
 use crate::elementwise::column_sums;
-use crate::gemm::{Packed, planned, planned_weight_gradient};
+use crate::gemm::planned;
 use crate::input_gradient;
-use crate::kernel::{Element, Epilogue, PANEL};
-use crate::parallel::{Shared, for_each};
+use crate::kernel::Epilogue;
+use crate::packed::pack_forward;
 use crate::plan::{Plan, Window};
+use crate::sizes::Sizes;
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::{View, by_dtype};
+use crate::weight_gradient::{planned_weight_gradient, unpack};
 use candle_core::{Result, Shape, Tensor, bail};
 
-/// Convolution of `x (n, h, w, c)` with `weight (o, c, kh, kw)`, plus `bias (o)` where there is one, and ReLU if `relu`:
-/// `(n, oh, ow, o)`.
-///
-/// # Errors
-/// If the shapes do not fit, the window does not fit the map, or the type is neither f32 nor f64.
-pub fn conv2d(
+/// See [`crate::conv2d`].
+pub(crate) fn conv2d(
     tape: &mut Tape,
     x: &Tensor,
     weight: &Tensor,
@@ -23,31 +22,20 @@ pub fn conv2d(
     relu: bool,
     window: Window,
 ) -> Result<Tensor> {
-    if !x.device().is_cpu() {
-        let y = crate::portable::conv2d(x, weight, window)?;
-        return crate::portable::affine(&y, None, bias, None, relu);
-    }
     let sizes = Sizes::conv2d(x.shape(), weight.shape(), window)?;
     let (oh, ow) = sizes.output;
     let shape = (sizes.images, oh, ow, sizes.channels.1).into();
     forward(tape, [x, weight], bias, relu, sizes, shape)
 }
 
-/// `x (n, i)` times the transpose of `weight (o, i)` plus `bias (o)`, and ReLU if `relu`: `(n, o)`. Maps `(n, h, w, c)` are taken
-/// for `i = c * h * w` inputs, channels first, as PyTorch flattens them.
-///
-/// # Errors
-/// If the shapes do not fit or the type is neither f32 nor f64.
-pub fn linear(
+/// See [`crate::linear`].
+pub(crate) fn linear(
     tape: &mut Tape,
     x: &Tensor,
     weight: &Tensor,
     bias: &Tensor,
     relu: bool,
 ) -> Result<Tensor> {
-    if !x.device().is_cpu() {
-        return crate::portable::linear(x, weight, bias, relu);
-    }
     let sizes = Sizes::linear(x.shape(), weight.shape())?;
     let shape = (sizes.images, sizes.channels.1).into();
     forward(tape, [x, weight], Some(bias), relu, sizes, shape)
@@ -85,113 +73,9 @@ fn forward(
     Ok(tape.note(Conv2d { sizes, plan }, &inputs, y, relu))
 }
 
-/// Packs the taps of `weight (o, c, kh, kw)` that are `used` for the forward product: depth (kh, kw, c), columns o.
-pub(crate) fn pack_forward<T: Element>(
-    weight: &[T],
-    o: usize,
-    c: usize,
-    used: &[bool],
-) -> Packed<T> {
-    let taps = used.len();
-    Packed::new((taps, c), o, used, |tap, i, n| {
-        weight[(n * c + i) * taps + tap]
-    })
-}
-
-/// A weight gradient (kh, kw, c, o) in the weight's own layout, (o, c, kh, kw). Taps that are not `used` have none.
-fn unpack_gradient<T: Element>(dw: &[T], o: usize, c: usize, used: &[bool]) -> Vec<T> {
-    let taps = used.len();
-    let mut out = vec![T::ZERO; dw.len()];
-    let shared = Shared::new(&mut out);
-    for_each(
-        o.div_ceil(PANEL),
-        #[inline(always)]
-        |block| {
-            let first = block * PANEL;
-            let width = PANEL.min(o - first);
-            // SAFETY: each task writes the weights of its own output channels.
-            let out = unsafe { shared.slice(first * c * taps, width * c * taps) };
-            for i in 0..c {
-                for tap in (0..taps).filter(|&tap| used[tap]) {
-                    let from = &dw[(tap * c + i) * o + first..][..width];
-                    for (n, &g) in from.iter().enumerate() {
-                        out[(n * c + i) * taps + tap] = g;
-                    }
-                }
-            }
-        },
-    );
-    out
-}
-
-/// The sizes of a convolution.
-#[derive(Clone, Copy)]
-pub(crate) struct Sizes {
-    pub images: usize,
-    pub map: (usize, usize),
-    pub channels: (usize, usize),
-    pub output: (usize, usize),
-    pub window: Window,
-}
-
-impl Sizes {
-    /// Of `x (n, h, w, c)` and `weight (o, c, kh, kw)`.
-    pub fn conv2d(x: &Shape, weight: &Shape, window: Window) -> Result<Self> {
-        let ((images, h, w, c), (o, wc, kh, kw)) = (x.dims4()?, weight.dims4()?);
-        if c != wc || (kh, kw) != window.kernel || window.stride == 0 {
-            bail!(
-                "conv2d: input {x:?} (n, h, w, c) and weight {weight:?} (o, c, kh, kw) do not fit {window:?}"
-            );
-        }
-        let Some(output) = window.output((h, w)) else {
-            bail!("conv2d: the {h}x{w} map is smaller than {window:?}");
-        };
-        Ok(Self {
-            images,
-            map: (h, w),
-            channels: (c, o),
-            output,
-            window,
-        })
-    }
-
-    /// Of `x (n, i)` or `(n, h, w, c)` and `weight (o, i)`: one window as large as the map.
-    pub fn linear(x: &Shape, weight: &Shape) -> Result<Self> {
-        let (images, h, w, c) = as_map(x)?;
-        let (o, i) = weight.dims2()?;
-        if c * h * w != i || i == 0 {
-            bail!("linear: input {x:?} and weight {weight:?} (o, i) do not fit");
-        }
-        Ok(Self {
-            images,
-            map: (h, w),
-            channels: (c, o),
-            output: (1, 1),
-            window: Window {
-                kernel: (h, w),
-                stride: 1,
-                padding: 0,
-            },
-        })
-    }
-
-    /// Of the kernel.
-    pub fn taps(&self) -> usize {
-        self.window.kernel.0 * self.window.kernel.1
-    }
-}
-
-/// The dimensions of a map; the rows of a matrix are 1x1 maps.
-pub(crate) fn as_map(x: &Shape) -> Result<(usize, usize, usize, usize)> {
-    match x.dims() {
-        &[n, i] => Ok((n, 1, 1, i)),
-        _ => x.dims4(),
-    }
-}
-
 struct Conv2d {
     sizes: Sizes,
-    /// Of the forward product, whose right operand's gradient the weight gradient is.
+    /// The plan of the forward product. The weight gradient is the gradient of its right operand.
     plan: Plan,
 }
 
@@ -225,7 +109,7 @@ impl Operation for Conv2d {
             let dy = dy.elements::<T>()?;
             if grads.wants(weight) {
                 let dw = planned_weight_gradient(&self.plan, images, View::of(x).elements()?, dy);
-                let dw = unpack_gradient(&dw, o, c, &self.plan.used(taps, c));
+                let dw = unpack(&dw, o, c, &self.plan.used(taps, c));
                 grads.add(weight, Tensor::from_vec(dw, weight.shape(), weight.device())?)?;
             }
             for bias in bias {

@@ -1,12 +1,12 @@
-//! Passes over whole maps, shared out in chunks: element by element, or row by row of channels; and sums over all rows.
+//! Passes over whole maps in parallel chunks: element by element, or row by row of channels; and sums over all rows.
 
 use crate::kernel::Element;
 use crate::parallel::{Shared, filled, for_each};
 
-/// Elements a task works on at a time.
+/// Elements per task.
 pub(crate) const CHUNK: usize = 1 << 14;
 
-/// `f` of each pair of elements.
+/// Applies `f` to each pair of elements.
 pub(crate) fn zip<T: Element>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) -> Vec<T> {
     chunks(
         a,
@@ -21,8 +21,7 @@ pub(crate) fn zip<T: Element>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) ->
     )
 }
 
-/// Maps rows of `channels` elements: `f` turns a copy of the row of `x` into the row of the result, with the same rows of `others` at
-/// hand.
+/// Maps rows of `channels` elements. `f` turns a copy of a row of `x` into the row of the result; it also gets the same rows of `others`.
 pub(crate) fn rows<T: Element, const N: usize>(
     x: &[T],
     others: [&[T]; N],
@@ -45,10 +44,10 @@ pub(crate) fn rows<T: Element, const N: usize>(
     )
 }
 
-/// Elements that a copy and what is made of it have room for in the first-level cache.
+/// Elements per step of a task, so that a copy and its result fit the first-level cache.
 const SLICE: usize = 1 << 11;
 
-/// `f` turns a copy of each chunk of `x` into the chunk of the result; it is told where the chunk begins. Chunks are of whole groups of
+/// `f` turns a copy of each chunk of `x` into the chunk of the result. It also gets the chunk's start. Chunks hold whole groups of
 /// `group` elements.
 pub(crate) fn chunks<T: Element, const N: usize>(
     x: &[T],
@@ -85,11 +84,11 @@ pub(crate) fn chunks<T: Element, const N: usize>(
     }
 }
 
-/// Elements of a sum in the element type, and how many are added up side by side.
+/// Elements of a sum in the element type, and the number of sums side by side.
 const STRETCH: usize = 256;
 const LANES: usize = 16;
 
-/// The sum of `f` over the elements of each of `parts` equal parts, in an order that does not depend on the number of threads.
+/// The sum of `f` over the elements of each of `parts` equal parts. The order does not depend on the number of threads.
 pub(crate) fn sums<T: Element>(x: &[T], parts: usize, f: impl Fn(T) -> T + Sync) -> Vec<f64> {
     let len = x.len() / parts.max(1);
     let mut all = vec![0.0; parts];
@@ -98,7 +97,7 @@ pub(crate) fn sums<T: Element>(x: &[T], parts: usize, f: impl Fn(T) -> T + Sync)
         parts,
         #[inline(always)]
         |part| {
-            // Short stretches in the element type, which vectorise; their sums in f64.
+            // Short stretches in the element type vectorise. Their sums are added in f64.
             let stretch = |stretch: &[T]| {
                 let mut lanes = [T::ZERO; LANES];
                 for part in stretch.chunks(LANES) {

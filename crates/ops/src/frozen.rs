@@ -1,49 +1,40 @@
 //! A unit of a frozen network in one pass: convolution (or linear layer), batch normalisation or bias, residual sum and ReLU.
 //!
-//! AID's activation term of a unit is noted while its sums are in registers, and comes back as a constant added to the gradient.
+//! AID's activation term of a unit is recorded while its sums are in registers. On the way back it is a constant that is added to the
+//! gradient.
 //!
 //! Weights are packed once, only the gradients of the activations exist, and the epilogue runs while a tile is in cache.
-//! The weights themselves are used raw, not folded into the normalisation, so that a change of one of their last bits stays a change.
-//! Variables are copied: some weights are packed later than others, and in between an optimiser may write them.
+//! The normalisation is not folded into the weights: so a change of one of their last bits stays a change of the answer.
+//! Variables are copied: some weights are packed later than others, and an optimiser may write them in between.
 
 use crate::batch_norm::affine;
-use crate::conv::{Sizes, as_map, pack_forward};
-use crate::gemm::{Packed, planned};
+use crate::gemm::planned;
 use crate::input_gradient;
 use crate::kernel::{Element, Epilogue};
-use crate::negative::{NegativePart, Reduction, negative_part, scaled};
+use crate::negative::{NegativePart, Reduction, scaled};
+use crate::packed::{Packed, pack_forward};
 use crate::plan::{Plan, Window};
-use crate::portable;
+use crate::sizes::{Sizes, as_map};
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::{View, constant};
 use candle_core::{DType, Result, Shape, Tensor, bail};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// One frozen unit: `act(affine(conv(x)) + residual)`.
+/// A unit in either element type, see [`crate::Frozen`].
 #[derive(Clone)]
-pub struct Frozen(Body);
-
-#[derive(Clone)]
-enum Body {
+pub(crate) enum Frozen {
     F32(Arc<Unit<f32>>),
     F64(Arc<Unit<f64>>),
-    /// On a device other than the CPU.
-    Composed {
-        weight: Tensor,
-        after: After<Tensor>,
-        kind: Kind,
-    },
 }
 
-/// What follows a unit's product: a vector of one element for each output channel, or two.
-#[derive(Clone)]
-enum After<V> {
-    Bias(V),
-    BatchNorm { scale: V, shift: V },
+/// The vectors that a unit applies to its product, with one element per output channel.
+enum After<T> {
+    Bias(Vec<T>),
+    BatchNorm { scale: Vec<T>, shift: Vec<T> },
 }
 
-/// What a unit does with its input.
+/// The product of a unit.
 #[derive(Clone, Copy)]
 enum Kind {
     Conv(Window),
@@ -60,66 +51,33 @@ impl Kind {
 }
 
 impl Frozen {
-    /// A convolution with `weight (o, c, kh, kw)`, followed by the batch normalisation `(gamma, beta, mean, variance)`, each (o), in
-    /// evaluation mode.
-    ///
-    /// # Errors
-    /// If the shapes do not fit or the type is neither f32 nor f64.
+    /// See [`crate::Frozen::conv_bn`], which checks the vectors' shapes.
     pub fn conv_bn(
         weight: &Tensor,
-        [gamma, beta, mean, variance]: [&Tensor; 4],
+        vectors: [&Tensor; 4],
         eps: f64,
         window: Window,
     ) -> Result<Self> {
-        fn vectors<T: Element>(tensors: [&Tensor; 4], eps: f64) -> Result<After<Vec<T>>> {
-            let [gamma, beta, mean, variance] = tensors.map(Tensor::to_vec1::<T>);
+        fn after<T: Element>(vectors: [&Tensor; 4], eps: f64) -> Result<After<T>> {
+            let [gamma, beta, mean, variance] = vectors.map(Tensor::to_vec1::<T>);
             let (scale, shift) = affine(&gamma?, &beta?, &mean?, &variance?, eps);
             Ok(After::BatchNorm { scale, shift })
         }
-        let (tensors, kind) = ([gamma, beta, mean, variance], Kind::Conv(window));
-        let o = weight.dim(0)?;
-        if let Some(vector) = tensors.into_iter().find(|vector| vector.dims() != [o]) {
-            bail!(
-                "frozen unit: weight {:?} with normalisation {:?}",
-                weight.shape(),
-                vector.shape()
-            );
-        }
-        if !weight.device().is_cpu() {
-            let [gamma, beta, mean, variance] = tensors.map(Tensor::detach);
-            let scale = (gamma / (variance + eps)?.sqrt()?)?;
-            let shift = (beta - (mean * &scale)?)?;
-            return Ok(Self(Body::Composed {
-                weight: constant(weight)?,
-                after: After::BatchNorm { scale, shift },
-                kind,
-            }));
-        }
-        let shape = weight.shape().clone();
-        Ok(Self(match weight.dtype() {
-            DType::F32 => Body::F32(Unit::new(weight, shape, vectors(tensors, eps)?, kind)?),
-            _ => Body::F64(Unit::new(weight, shape, vectors(tensors, eps)?, kind)?),
-        }))
+        let (shape, kind) = (weight.shape().clone(), Kind::Conv(window));
+        Ok(match weight.dtype() {
+            DType::F32 => Self::F32(Unit::new(weight, shape, after(vectors, eps)?, kind)?),
+            _ => Self::F64(Unit::new(weight, shape, after(vectors, eps)?, kind)?),
+        })
     }
 
-    /// A convolution with `weight (o, c, kh, kw)` and `bias (o)`.
-    ///
-    /// # Errors
-    /// If the shapes do not fit or the type is neither f32 nor f64.
+    /// See [`crate::Frozen::conv`].
     pub fn conv(weight: &Tensor, bias: &Tensor, window: Window) -> Result<Self> {
         Self::biased(weight, weight.shape().clone(), bias, Kind::Conv(window))
     }
 
-    /// A linear layer with `weight (o, i)` and `bias (o)` on maps of `map` pixels, flattened channels first, or with a 1x1 map also on
-    /// `(n, i)`: see [`linear`](crate::linear).
-    ///
-    /// # Errors
-    /// If the shapes do not fit or the type is neither f32 nor f64.
+    /// See [`crate::Frozen::linear`], which checks that `map` divides the inputs.
     pub fn linear(weight: &Tensor, bias: &Tensor, map: (usize, usize)) -> Result<Self> {
         let (o, i) = weight.dims2()?;
-        if map.0 * map.1 == 0 || i % (map.0 * map.1) != 0 {
-            bail!("frozen unit: {map:?} maps have not {i} inputs");
-        }
         let window = Window {
             kernel: map,
             stride: 1,
@@ -130,33 +88,23 @@ impl Frozen {
     }
 
     fn biased(weight: &Tensor, shape: Shape, bias: &Tensor, kind: Kind) -> Result<Self> {
-        Ok(Self(if !weight.device().is_cpu() {
-            Body::Composed {
-                weight: constant(weight)?,
-                after: After::Bias(constant(bias)?),
-                kind,
-            }
-        } else if weight.dtype() == DType::F32 {
-            Body::F32(Unit::new(
+        Ok(match weight.dtype() {
+            DType::F32 => Self::F32(Unit::new(
                 weight,
                 shape,
                 After::Bias(bias.to_vec1()?),
                 kind,
-            )?)
-        } else {
-            Body::F64(Unit::new(
+            )?),
+            _ => Self::F64(Unit::new(
                 weight,
                 shape,
                 After::Bias(bias.to_vec1()?),
                 kind,
-            )?)
-        }))
+            )?),
+        })
     }
 
-    /// `act(affine(conv(x)) + residual)` for `x (n, h, w, c)`, or `(n, i)` for a linear layer, with ReLU as `act` if `relu`.
-    ///
-    /// # Errors
-    /// If the shapes or types do not fit.
+    /// See [`crate::Frozen::forward`].
     pub fn forward(
         &self,
         tape: &mut Tape,
@@ -164,23 +112,13 @@ impl Frozen {
         residual: Option<&Tensor>,
         relu: bool,
     ) -> Result<Tensor> {
-        match &self.0 {
-            Body::F32(unit) => Unit::forward(unit, tape, x, residual, relu),
-            Body::F64(unit) => Unit::forward(unit, tape, x, residual, relu),
-            Body::Composed {
-                weight,
-                after,
-                kind,
-            } => after.compose(&kind.compose(x, weight)?, residual, relu),
+        match self {
+            Self::F32(unit) => Unit::forward(unit, tape, x, residual, relu),
+            Self::F64(unit) => Unit::forward(unit, tape, x, residual, relu),
         }
     }
 
-    /// [`Frozen::forward`], to the same bits, and AID's activation term of the unit, one number an image: [`negative_part`] of the convolution
-    /// before its batch normalisation, or of the layer with its bias. Its gradient reaches `x` together with that of the result, so a walk
-    /// back begins at both, at zeros if need be.
-    ///
-    /// # Errors
-    /// If there are no images, and those of [`Frozen::forward`].
+    /// See [`crate::Frozen::forward_covered`], which checks that there are images.
     pub fn forward_covered(
         &self,
         tape: &mut Tape,
@@ -189,70 +127,33 @@ impl Frozen {
         relu: bool,
         reduction: Reduction,
     ) -> Result<(Tensor, Tensor)> {
-        if x.dim(0)? == 0 {
-            bail!("frozen unit: there are no images in {:?}", x.shape());
-        }
-        match &self.0 {
-            Body::F32(unit) => Unit::forward_covered(unit, tape, x, residual, relu, reduction),
-            Body::F64(unit) => Unit::forward_covered(unit, tape, x, residual, relu, reduction),
-            Body::Composed {
-                weight,
-                after,
-                kind,
-            } => {
-                let a = kind.compose(x, weight)?;
-                let covered = match after {
-                    After::Bias(bias) => a.broadcast_add(bias)?,
-                    After::BatchNorm { .. } => a.clone(),
-                };
-                let part = negative_part(tape, &covered, reduction)?;
-                Ok((after.compose(&a, residual, relu)?, part))
-            }
-        }
-    }
-}
-
-impl Kind {
-    /// The product, in candle's operations.
-    fn compose(self, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
         match self {
-            Self::Conv(window) => portable::conv2d(x, weight, window),
-            Self::Linear(_) => portable::product(x, weight),
+            Self::F32(unit) => Unit::forward_covered(unit, tape, x, residual, relu, reduction),
+            Self::F64(unit) => Unit::forward_covered(unit, tape, x, residual, relu, reduction),
         }
-    }
-}
-
-impl After<Tensor> {
-    /// What follows the product, in candle's operations.
-    fn compose(&self, a: &Tensor, residual: Option<&Tensor>, relu: bool) -> Result<Tensor> {
-        let (scale, shift) = match self {
-            Self::Bias(bias) => (None, bias),
-            Self::BatchNorm { scale, shift } => (Some(scale), shift),
-        };
-        portable::affine(a, scale, Some(shift), residual, relu)
     }
 }
 
 /// Forward and backward plans by map size.
 type Plans = HashMap<(usize, usize), Arc<[Plan; 2]>>;
 
-struct Unit<T> {
-    /// In torchvision's layout, shared with whoever has it if that is no variable: the backward weights are packed from it when first asked for.
+pub(crate) struct Unit<T> {
+    /// In torchvision's layout. The backward weights are packed from it when they are first needed.
     weight: Tensor,
     /// (o, c, kh, kw).
     shape: Shape,
     forward: Packed<T>,
-    /// With the scale of the normalisation in it.
+    /// The weights of the input gradient, times the scale of the normalisation.
     backward: OnceLock<input_gradient::Weights<T>>,
-    /// Without, for [`Covered`].
+    /// The same without the scale, for [`Covered`].
     raw_backward: OnceLock<input_gradient::Weights<T>>,
-    after: After<Vec<T>>,
+    after: After<T>,
     kind: Kind,
     plans: Mutex<Plans>,
 }
 
 impl<T: Element> Unit<T> {
-    fn new(weight: &Tensor, shape: Shape, after: After<Vec<T>>, kind: Kind) -> Result<Arc<Self>> {
+    fn new(weight: &Tensor, shape: Shape, after: After<T>, kind: Kind) -> Result<Arc<Self>> {
         let ((o, c, kh, kw), window) = (shape.dims4()?, kind.window());
         let (After::Bias(vector) | After::BatchNorm { scale: vector, .. }) = &after;
         if (kh, kw) != window.kernel || window.stride == 0 || vector.len() != o {
@@ -283,12 +184,12 @@ impl<T: Element> Unit<T> {
         }
     }
 
-    /// Weights of the input gradient. The scale of the normalisation goes into them: one pass less.
+    /// The weights of the input gradient. They include the scale of the normalisation, which saves a pass.
     fn backward_weights(&self) -> Result<&input_gradient::Weights<T>> {
         self.pack_backward(&self.backward, self.scale())
     }
 
-    /// The same for a gradient that was multiplied by the scale.
+    /// The same, for a gradient that the scale has already multiplied.
     fn raw_backward_weights(&self) -> Result<&input_gradient::Weights<T>> {
         match self.after {
             After::Bias(_) => self.backward_weights(),
@@ -307,14 +208,14 @@ impl<T: Element> Unit<T> {
         }
         let weight = View::of(&self.weight);
         let weight = weight.elements()?;
-        // Packed before the cell is locked: a thread that waits for others to pack may take up a strand that asks for the same cell.
+        // Packed before the cell is locked: a thread that waits for the packing may take up a shard that needs the same cell.
         let weights =
             input_gradient::Weights::new(weight, scale, o, c, window, &vec![true; kh * kw]);
         Ok(packed.get_or_init(|| weights))
     }
 
     fn plans(&self, map: (usize, usize)) -> Result<Arc<[Plan; 2]>> {
-        // A plan is inserted whole, so a panic elsewhere cannot have left half of one.
+        // A plan is inserted whole, so a panic elsewhere cannot leave half a plan.
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(plans) = plans.get(&map) {
             return Ok(plans.clone());
@@ -331,7 +232,7 @@ impl<T: Element> Unit<T> {
         Ok(both)
     }
 
-    /// The unit on `x`, or on the rows of a matrix; `reduction` asks for the activation term, too.
+    /// The unit on the maps or rows `x`. With a `reduction` it also returns the activation term.
     fn product(
         &self,
         x: &Tensor,
@@ -412,9 +313,9 @@ impl<T: Element> Unit<T> {
         let x = x.contiguous()?;
         let residual = residual.map(Tensor::contiguous).transpose()?;
         let (y, part) = unit.product(&x, residual.as_ref(), relu, Some(reduction))?;
-        let part = part.expect("a reduction was named");
+        let part = part.expect("there is a reduction");
         let term = scaled::<T>(&part.sums, part.share, &x)?;
-        // Nothing makes it but this unit, which looks for its gradient on the way back.
+        // No operation records the term. This unit looks up its gradient on the way back.
         tape.watch(&term);
         let operation = Covered {
             unit: unit.clone(),
@@ -439,7 +340,7 @@ impl<T: Element> Unit<T> {
     }
 }
 
-/// What a unit passes on to its residual: the gradient before the ReLU.
+/// Passes the gradient before the ReLU to the residual.
 fn pass_on(residual: &[Tensor], grad: &Tensor, grads: &mut Gradients) -> Result<()> {
     residual
         .iter()
@@ -449,6 +350,7 @@ fn pass_on(residual: &[Tensor], grad: &Tensor, grads: &mut Gradients) -> Result<
         .try_for_each(|r| grads.add(r, grad.clone()))
 }
 
+/// A unit on the tape.
 struct Whole<T>(Arc<Unit<T>>);
 
 impl<T: Element> Operation for Whole<T> {
@@ -469,7 +371,7 @@ impl<T: Element> Operation for Whole<T> {
     }
 }
 
-/// A unit with its activation term.
+/// A unit with its activation term, on the tape.
 struct Covered<T> {
     unit: Arc<Unit<T>>,
     part: NegativePart,

@@ -1,60 +1,12 @@
-//! The driver of the microkernels: a planned product over all images, in parallel, with an epilogue; and the packing of weights.
+//! The driver of the microkernels: a planned product over all images, in parallel, with an epilogue.
 
-use crate::kernel::{
-    Element, Epilogue, Finish, Isa, Kernels, MAX_ROWS, PANEL, RowPair, Run, Tile, WIDE,
-};
+use crate::kernel::{Element, Epilogue, Finish, Isa, Kernels, MAX_ROWS, PANEL, Run, Tile, WIDE};
+use crate::packed::Packed;
 use crate::parallel::{Shared, filled, for_each, prefetch};
 use crate::plan::{Class, Plan};
 use std::mem::MaybeUninit;
 
-/// A right operand, packed as panels of [`PANEL`] columns: element `(k, n)` at `(n / PANEL * depth + k) * PANEL + n % PANEL`.
-/// Missing columns of the last panel are zero.
-#[derive(Debug)]
-pub(crate) struct Packed<T> {
-    data: Vec<T>,
-    depth: usize,
-    columns: usize,
-}
-
-impl<T: Element> Packed<T> {
-    /// Packs the matrix whose element `(tap * channels + c, n)` is `at(tap, c, n)`. Taps that are not `used` are left zero.
-    pub fn new(
-        (taps, channels): (usize, usize),
-        columns: usize,
-        used: &[bool],
-        at: impl Fn(usize, usize, usize) -> T + Sync,
-    ) -> Self {
-        let depth = taps * channels;
-        let panels = columns.div_ceil(PANEL);
-        let mut data = vec![T::ZERO; panels * depth * PANEL];
-        let out = Shared::new(&mut data);
-        for_each(
-            panels,
-            #[inline(always)]
-            |panel| {
-                // SAFETY: each task writes its own panel.
-                let panel_data = unsafe { out.slice(panel * depth * PANEL, depth * PANEL) };
-                let width = PANEL.min(columns - panel * PANEL);
-                // Taps inside, as they lie in torchvision's layout: what is read stays in the first-level cache.
-                for c in 0..channels {
-                    for tap in (0..taps).filter(|&tap| used[tap]) {
-                        let row = (tap * channels + c) * PANEL;
-                        for (j, x) in panel_data[row..row + width].iter_mut().enumerate() {
-                            *x = at(tap, c, panel * PANEL + j);
-                        }
-                    }
-                }
-            },
-        );
-        Self {
-            data,
-            depth,
-            columns,
-        }
-    }
-}
-
-/// `images` results of `plan`: for each output position and panel of columns one sum over the position's runs.
+/// The product of `plan` for `images` images: one sum over a position's runs for each output position and column.
 ///
 /// `a` holds `images * plan.image.0` elements; the result `images * plan.image.1`.
 pub(crate) fn planned<T: Element>(
@@ -103,7 +55,7 @@ pub(crate) fn planned<T: Element>(
         .collect();
     let total: usize = tiles.iter().sum();
     let groups = b.columns.div_ceil(kernels.cols);
-    // Blocks of tiles walk all panels while their input is in cache; with few tiles the panels are shared out too.
+    // A block of tiles walks all panels while its input is in cache. With few tiles, tasks also split the panels.
     let tasks = 8 * rayon::current_num_threads();
     let block = total.div_ceil(tasks).clamp(1, 8);
     let blocks = total.div_ceil(block);
@@ -125,7 +77,7 @@ pub(crate) fn planned<T: Element>(
             }
         }
     };
-    // SAFETY: a plan's classes hold every position of the result, and the groups every column.
+    // SAFETY: a plan's classes hold every position of the result, and the groups hold every column.
     unsafe {
         filled(images * plan.image.1, |out| {
             for_each(blocks * splits, |task| work(task, out));
@@ -133,7 +85,7 @@ pub(crate) fn planned<T: Element>(
     }
 }
 
-/// Walks the tiles of all classes from the `skip`-th on.
+/// Walks the tiles of all classes, starting with tile `skip`.
 struct Cursor<'a> {
     classes: &'a [Class],
     tiles: &'a [usize],
@@ -171,17 +123,17 @@ impl<'a> Cursor<'a> {
 /// The rows of one tile.
 struct Rows<'a, T> {
     count: usize,
-    /// Where each begins, in the left operand or in a copy.
+    /// The start of each row, in the left operand or in a copy.
     from: [*const T; MAX_ROWS],
     runs: &'a [Run],
-    /// Where the results of each go.
+    /// The offset of each row's results.
     to: [usize; MAX_ROWS],
-    /// Owns what `from` points to, if that is not the left operand.
+    /// Owns the copy that `from` points to, if there is one.
     _copy: Vec<T>,
 }
 
 impl<'a, T: Element> Rows<'a, T> {
-    /// The rows of the `tile`-th tile of `class`, of `height` rows.
+    /// The rows of tile `tile` of `class`. A full tile has `height` rows.
     fn new(
         plan: &Plan,
         class: &'a Class,
@@ -222,10 +174,10 @@ impl<'a, T: Element> Rows<'a, T> {
         rows
     }
 
-    /// Copies the rows to where they do not displace one another.
+    /// Copies the rows to addresses at which they do not evict each other.
     fn copy(&mut self, class: &'a Class, starts: &[isize], a: &[T]) {
         let depth: usize = class.runs.iter().map(|run| run.len).sum();
-        // An odd number of cache lines spreads rows over all sets.
+        // An odd number of cache lines spreads the rows over all sets.
         let line = LINE / size_of::<T>();
         let stride = (depth.div_ceil(line) | 1) * line;
         let mut copy = Vec::with_capacity(starts.len() * stride);
@@ -242,12 +194,12 @@ impl<'a, T: Element> Rows<'a, T> {
     }
 }
 
-/// Bytes of a cache line, and number of sets of a first-level cache.
+/// Bytes of a cache line, and the number of sets of a first-level cache.
 const LINE: usize = 64;
 const SETS: usize = 64;
 
-/// Whether rows that begin at these elements fall into so few sets of the first-level cache that they displace one another, as pixels
-/// of a power of two of channels do.
+/// Whether rows at these offsets share so few sets of the first-level cache that they evict each other. Pixels with a power of two of
+/// channels do.
 fn crowded<T>(starts: &[isize]) -> bool {
     let mut sets = [0u8; SETS];
     for start in starts {
@@ -256,7 +208,7 @@ fn crowded<T>(starts: &[isize]) -> bool {
     sets.into_iter().any(|rows| rows > MANY)
 }
 
-/// Rows a set has room for, beside the right operand.
+/// Rows per set, beside the right operand.
 const MANY: u8 = 7;
 
 #[inline]
@@ -273,7 +225,7 @@ fn one_tile<T: Element>(
     let width = kernels.cols.min(b.columns - column);
     let panels = width.div_ceil(PANEL);
     let panel = b.data[column * b.depth..].as_ptr();
-    // What the epilogue touches comes while the product runs.
+    // The data of the epilogue arrives while the product runs.
     for &start in &rows.to[..rows.count] {
         for at in (start + column..start + column + width).step_by(LINE / size_of::<T>()) {
             out.prefetch(at);
@@ -308,10 +260,9 @@ fn one_tile<T: Element>(
     } else {
         Finish::plain(sums)
     };
-    // SAFETY: a plan's runs stay inside an image for every position of their class, and inside the packed depth; the
-    // assertion on `a` and `Packed::new` make both readable. A plan gives each position its own stretch of the result, as long
-    // as there are columns, and each task its own tiles and columns; residual and mask are as long as the result, and `negatives` has
-    // a place for each panel.
+    // SAFETY: a plan's runs stay inside an image for every position of their class, and inside the packed depth. The assertion on `a` and
+    // `Packed::new` make both readable. Each position has its own range of the result, with one element per column, and each task has its
+    // own tiles and columns. Residual and mask are as long as the result, and `negatives` has a place for each panel.
     unsafe {
         kernels.tile(
             &rows.from[..rows.count],
@@ -334,96 +285,3 @@ fn one_tile<T: Element>(
         }
     }
 }
-
-/// The gradient of a planned product with respect to its right operand, as `(depth, columns)` row major.
-///
-/// `a` is the left operand, `dy` the gradient of the result, both over all images. The sum over rows runs class by class,
-/// image by image, whatever the number of threads.
-pub(crate) fn planned_weight_gradient<T: Element>(
-    plan: &Plan,
-    images: usize,
-    a: &[T],
-    dy: &[T],
-) -> Vec<T> {
-    let (depth, columns) = plan.right;
-    assert_eq!(
-        a.len(),
-        images * plan.image.0,
-        "the left operand has the plan's shape"
-    );
-    assert_eq!(
-        dy.len(),
-        images * plan.image.1,
-        "the gradient has the plan's shape"
-    );
-    let kernels = T::kernels(Isa::current());
-    // The kernels load whole panels: a gradient with another number of channels is widened once.
-    let padded = columns.next_multiple_of(PANEL);
-    let widened: Vec<T>;
-    let dy = if padded == columns {
-        dy
-    } else {
-        let mut wide = vec![T::ZERO; dy.len() / columns * padded];
-        for (to, from) in wide.chunks_exact_mut(padded).zip(dy.chunks_exact(columns)) {
-            to[..columns].copy_from_slice(from);
-        }
-        widened = wide;
-        &widened
-    };
-    let mut out = vec![T::ZERO; depth * columns];
-    let shared = Shared::new(&mut out);
-    let groups = padded.div_ceil(kernels.cols);
-    let slabs = (8 * rayon::current_num_threads())
-        .div_ceil(groups)
-        .clamp(1, depth.div_ceil(kernels.rows));
-    let slab = depth.div_ceil(slabs).next_multiple_of(kernels.rows);
-
-    for_each(groups * depth.div_ceil(slab), |task| {
-        let (group, at) = (task % groups, task / groups);
-        let column = group * kernels.cols;
-        let panels = kernels.cols.min(padded - column).div_ceil(PANEL);
-        let width = kernels.cols.min(columns - column);
-        let ks = at * slab..((at + 1) * slab).min(depth);
-        let mut pairs = Vec::with_capacity(ROW_BLOCK);
-        let mut result = Tile::new();
-        for class in &plan.classes {
-            let rows = images * class.positions.len();
-            for block in (0..rows).step_by(ROW_BLOCK) {
-                pairs.clear();
-                pairs.extend((block..rows.min(block + ROW_BLOCK)).map(|row| {
-                    let position = class.positions[row % class.positions.len()];
-                    let image = row / class.positions.len();
-                    RowPair {
-                        x: (image * plan.image.0) as isize + position.a,
-                        dy: (image * plan.image.1 + position.out) / columns * padded + column,
-                    }
-                }));
-                for run in &class.runs {
-                    let (from, to) = (run.b.max(ks.start), (run.b + run.len).min(ks.end));
-                    let mut k = from;
-                    while k < to {
-                        let count = kernels.rows.min(to - k);
-                        let x = a.as_ptr().wrapping_offset(run.a).wrapping_add(k - run.b);
-                        // SAFETY: as in `one_tile` for `a`; `dy` has the plan's columns, widened to whole panels, for each of its positions.
-                        unsafe {
-                            kernels.outer(x, count, &pairs, dy.as_ptr(), panels, &mut result);
-                        };
-                        for i in 0..count {
-                            // SAFETY: tasks have disjoint slabs or columns.
-                            let row = unsafe { shared.slice((k + i) * columns + column, width) };
-                            for (sum, &x) in row.iter_mut().zip(&result.0[i * WIDE..]) {
-                                *sum += x;
-                            }
-                        }
-                        k += count;
-                    }
-                }
-            }
-        }
-    });
-    out
-}
-
-/// Rows summed at a time: the cache lines of their inputs and gradients stay in the first-level cache from one call of the kernel
-/// to the next.
-const ROW_BLOCK: usize = 128;

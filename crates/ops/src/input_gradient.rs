@@ -1,11 +1,12 @@
-//! The gradient of a convolution with respect to its input: each input pixel gathers the output pixels that read it, through a
-//! plan as the forward product has one, or, where there are too few input channels to fill a panel, through [`Patches`].
+//! The gradient of a convolution with respect to its input. Each input pixel gathers the output pixels that read it, through a plan like
+//! the forward product's. With too few input channels to fill a panel, [`Patches`] scatter instead.
 
-use crate::conv::as_map;
-use crate::gemm::{Packed, planned};
+use crate::gemm::planned;
 use crate::kernel::{Element, Epilogue};
+use crate::packed::Packed;
 use crate::plan::{Plan, Window};
 use crate::scatter::{CHANNELS, Patches};
+use crate::sizes::as_map;
 use crate::tape::Gradients;
 use crate::tensor::View;
 use candle_core::{Result, Tensor};
@@ -18,8 +19,8 @@ pub(crate) enum Weights<T> {
 }
 
 impl<T: Element> Weights<T> {
-    /// Packs the taps of `weight (o, c, kh, kw)` that are `used`, counted from the kernel's end; each output channel is multiplied by
-    /// `scale` where there is one.
+    /// Packs the `used` taps of `weight (o, c, kh, kw)`, counted from the kernel's end. If there is a `scale`, it multiplies each output
+    /// channel.
     pub fn new(
         weight: &[T],
         scale: Option<&[T]>,
@@ -43,7 +44,7 @@ impl<T: Element> Weights<T> {
         }))
     }
 
-    /// Adds the gradient `(n, h, w, c)` of `x`, which `dy` makes, to `grads`; `plan` is [`Plan::backward`]'s.
+    /// Adds the gradient `(n, h, w, c)` of `x` to `grads`. `dy` is the gradient of the result, and `plan` comes from [`Plan::backward`].
     pub fn add(&self, grads: &mut Gradients, x: &Tensor, dy: &Tensor, plan: &Plan) -> Result<()> {
         let (images, h, w, _) = as_map(x.shape())?;
         let (_, oh, ow, _) = as_map(dy.shape())?;

@@ -1,5 +1,4 @@
-//! Moving elements about: from the channels-first images that everybody exchanges to the channels-last maps that the operations
-//! use, and the shortcut that only picks.
+//! Moving elements: from channels-first images to the channels-last maps that the operations use, and the shortcut that only selects.
 
 use crate::kernel::Element;
 use crate::parallel::{filled, for_each};
@@ -7,18 +6,9 @@ use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::{View, by_dtype};
 use candle_core::{Result, Tensor, bail};
 
-/// `(n, c, h, w)` to `(n, h, w, c)`, contiguous.
-///
-/// # Errors
-/// If `x` has not four dimensions, has no pixels, or is neither f32 nor f64.
-pub fn channels_last(tape: &mut Tape, x: &Tensor) -> Result<Tensor> {
+/// See [`crate::channels_last`], which checks that there are pixels.
+pub(crate) fn channels_last(tape: &mut Tape, x: &Tensor) -> Result<Tensor> {
     let (n, c, h, w) = x.dims4()?;
-    if c * h * w == 0 {
-        bail!("channels_last: there are no pixels in {:?}", x.shape());
-    }
-    if !x.device().is_cpu() {
-        return x.permute((0, 2, 3, 1))?.contiguous();
-    }
     let contiguous = x.contiguous()?;
     let y = by_dtype!(x.dtype(), T => {
         let y = transpose(View::of(&contiguous).elements::<T>()?, n, c, h * w);
@@ -27,15 +17,14 @@ pub fn channels_last(tape: &mut Tape, x: &Tensor) -> Result<Tensor> {
     Ok(tape.note(ChannelsLast, &[x], y, false))
 }
 
-/// `(x - mean) / std` per channel of `x (n, h, w, c)`.
-///
-/// # Errors
-/// If the shapes do not fit or the type is neither f32 nor f64.
-pub fn normalize(tape: &mut Tape, x: &Tensor, mean: &Tensor, std: &Tensor) -> Result<Tensor> {
+/// See [`crate::normalize`].
+pub(crate) fn normalize(
+    tape: &mut Tape,
+    x: &Tensor,
+    mean: &Tensor,
+    std: &Tensor,
+) -> Result<Tensor> {
     let y = x.broadcast_sub(mean)?.broadcast_div(std)?;
-    if !x.device().is_cpu() {
-        return Ok(y);
-    }
     Ok(tape.note(Normalize(std.detach()), &[x], y.detach(), false))
 }
 
@@ -54,21 +43,16 @@ impl Operation for Normalize {
     }
 }
 
-/// The shortcut without parameters of He et al., option A: every `stride`-th pixel of `x (n, h, w, c)`, with `channels / 2` zero
-/// channels on either side: `(n, oh, ow, c + channels)`.
-///
-/// # Errors
-/// If `x` has not four dimensions, there is no stride, or the type is neither f32 nor f64.
-pub fn shortcut(tape: &mut Tape, x: &Tensor, stride: usize, channels: usize) -> Result<Tensor> {
+/// See [`crate::option_a_shortcut`], which checks that there is a stride.
+pub(crate) fn option_a_shortcut(
+    tape: &mut Tape,
+    x: &Tensor,
+    stride: usize,
+    channels: usize,
+) -> Result<Tensor> {
     let (n, h, w, c) = x.dims4()?;
-    if stride == 0 {
-        bail!("shortcut: no stride");
-    }
     let (oh, ow) = (h.div_ceil(stride), w.div_ceil(stride));
     let (before, wide) = (channels / 2, c + channels);
-    if !x.device().is_cpu() {
-        return crate::portable::shortcut(x, stride, channels);
-    }
     let x = x.contiguous()?;
     let y = by_dtype!(x.dtype(), T => {
         let mut y = vec![T::ZERO; n * oh * ow * wide];

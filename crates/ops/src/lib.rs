@@ -1,47 +1,48 @@
 //! The differentiable operations that candle lacks, gets wrong or runs slowly on a CPU.
 //!
 //! Activations are **channels-last**, `(n, h, w, c)`, from [`channels_last`] to the logits; parameters keep torchvision's
-//! shapes. Every operation works in f32 (and f64, for gradient checks), computes only the gradients that are tracked, and
-//! on a device other than the CPU is a composition of candle's own operations ([`portable`]), to other bits than the CPU's.
+//! shapes. Every operation works in f32 (and f64, for gradient checks) and computes only the tracked gradients. On a device other than
+//! the CPU it is a composition of candle's own operations ([`portable`]), with other bits than on the CPU. One file, `dispatch`, chooses.
 //!
 //! # Which algorithm runs
 //!
-//! There is one product behind [`conv2d`], [`linear`], [`Frozen`] units and all their gradients: `plan` sorts output positions
-//! into classes with the same taps, `gemm` walks tiles of such positions over panels of packed weights, and the
-//! microkernels in [`kernel`] read the input through pointers. So:
+//! One product computes [`conv2d`], [`linear`], [`Frozen`] units and all their gradients. `plan` sorts output positions into classes
+//! with the same taps. `gemm` walks tiles of such positions over panels of packed weights. The microkernels in [`kernel`] read the
+//! input through pointers. So:
 //!
 //! | work | rows of a tile | reduction |
 //! |---|---|---|
-//! | convolution, any kernel, stride and padding | output pixels of one class, over images | one run a kernel row, padding skipped |
+//! | convolution, any kernel, stride and padding | output pixels of one class, over images | one run per kernel row, without padding |
 //! | its input gradient | input pixels of one phase and class | the same, over the output's gradient |
-//! | the same with up to three input channels: `scatter` | one output pixel; the patch that it sees is the columns | output channels whose gradient is not 0 |
+//! | the same with up to three input channels: `scatter` | one output pixel; its patch of input gives the columns | output channels whose gradient is not 0 |
 //! | its weight gradient | taps times input channels | output pixels |
 //! | linear layer | images | input features |
 //! | linear layer behind at least twice as many bins as pixels: [`pooled_linear`] | images | pixels times channels, weights summed over bins in f64 |
 //!
-//! No im2col is written, a 1x1 convolution is one product over all pixels, and the small maps at the end of a ResNet cost only the
-//! taps that exist. Rows that begin at the same place of a page would displace one another in the first-level cache; those, and only
-//! those, are copied to where they do not. Bias or normalisation, residual, ReLU and the mask of a gradient are applied to a tile while
-//! it is in registers. What is left (pooling, batch statistics, optimisers) is plain Rust, compiled for each instruction set.
+//! No im2col is written. A 1x1 convolution is one product over all pixels. The small maps at the end of a ResNet cost only the taps that
+//! exist. Rows at the same offset of a page would evict each other from the first-level cache, so such rows are copied first. Bias or
+//! normalisation, residual, ReLU and the mask of a gradient are applied to a tile in registers. The rest (pooling, batch statistics,
+//! optimisers) is plain Rust, compiled for each instruction set.
 //!
-//! Weights are used raw. Folding a normalisation into them, or a Winograd transform, would save work and lose what this crate is
-//! for: a change of one weight's last bit must stay a change of the answer.
+//! Weights are used raw. Folding a normalisation into them, or a Winograd transform, would save work but violate a requirement: a change
+//! of one weight's last bit must stay a change of the answer.
 //!
 //! # The same bits
 //!
-//! For given weights the result for an image is the same bits in any batch, order, thread count and instruction set: each element is a
-//! sum of chains of fused multiply-adds whose order and cuts its own position fixes (see [`kernel`]). A verifier whose answer depended on
-//! the batch size would raise false alarms.
+//! For given weights, an image has the same result bits in any batch, order, thread count and instruction set. Each element is a sum of
+//! chains of fused multiply-adds; its position alone fixes their order and ends (see [`kernel`]). If answers depended on the batch size,
+//! a verifier would raise false alarms.
 //!
 //! # Speed
 //!
-//! Programs should use the allocator of [`memory`] and work inside rayon's pool (`rayon::scope(|_| main())`): from outside, each
-//! operation would wake the pool and wait for it. `experiments/engine` has the comparison with PyTorch.
+//! Programs should use the allocator of [`memory`] and work inside rayon's pool (`rayon::scope(|_| main())`). From outside, each
+//! operation would wake the pool and wait for it. `experiments/engine` compares the speed with PyTorch.
 
-mod activation;
 pub mod backtrace;
 mod batch_norm;
 mod conv;
+mod dispatch;
+mod dropout;
 mod elementwise;
 mod frozen;
 mod gemm;
@@ -50,24 +51,25 @@ pub mod kernel;
 mod layout;
 pub mod memory;
 mod negative;
+mod packed;
 mod parallel;
 mod plan;
 mod pool;
 mod pooled_linear;
 pub mod portable;
 mod scatter;
+mod sizes;
 mod tape;
 mod tensor;
 mod update;
+mod weight_gradient;
 
-pub use activation::dropout;
 pub use batch_norm::{BatchNorm, BatchStatistics};
-pub use conv::{conv2d, linear};
-pub use frozen::Frozen;
-pub use layout::{channels_last, normalize, shortcut};
-pub use negative::{Reduction, negative_part};
+pub use dispatch::{
+    Frozen, FrozenPooledLinear, adam, adaptive_avg_pool2d, channels_last, conv2d, descend, dropout,
+    linear, max_pool2d, negative_part, normalize, option_a_shortcut, pooled_linear, sgd,
+};
+pub use negative::Reduction;
 pub use plan::Window;
-pub use pool::{adaptive_avg_pool2d, max_pool2d};
-pub use pooled_linear::{FrozenPooledLinear, pooled_linear};
 pub use tape::{Gradients, Tape, node};
-pub use update::{AdamStep, SgdStep, adam, descend, sgd};
+pub use update::{AdamStep, SgdStep};

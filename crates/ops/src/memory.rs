@@ -1,19 +1,18 @@
-//! Memory for the maps of a network: hundreds of megabytes that each iteration allocates and frees.
+//! Memory for the maps of a network. Each iteration allocates and frees hundreds of megabytes.
 
 use libmimalloc_sys::{mi_option_set_default, mi_option_use_numa_nodes};
 
-/// The allocator for programs that work with these operations: `#[global_allocator] static ALLOCATOR: Allocator = Allocator;`.
+/// The allocator for programs that use these operations: `#[global_allocator] static ALLOCATOR: Allocator = Allocator;`.
 pub use mimalloc::MiMalloc as Allocator;
 
-/// mimalloc's number of the option for how many milliseconds freed pages stay with the process, which its bindings do not name: the one before
-/// this.
+/// mimalloc's option number of the delay in milliseconds before freed pages are returned. Its bindings do not name the option; it is the
+/// one before this.
 const PURGE_DELAY: i32 = mi_option_use_numa_nodes - 1;
 
-/// Lets the process keep the pages that it frees: fresh ones cost a page fault for every 4 KiB, a tenth of an iteration of stage 1.
-/// To be called once, by programs that use [`Allocator`]; elsewhere it does nothing. A delay that is set in the environment
-/// (`MIMALLOC_PURGE_DELAY`) stays.
+/// Lets the process keep freed pages. A fresh page costs a page fault per 4 KiB, which adds up to a tenth of an iteration of stage 1.
+/// Programs with [`Allocator`] call it once; in others it has no effect. `MIMALLOC_PURGE_DELAY` in the environment has precedence.
 pub fn keep_pages() {
-    // SAFETY: it writes one word of mimalloc's table of options, of which this is one, unless the environment has.
+    // SAFETY: the call writes one word of mimalloc's table of options, and the option exists.
     unsafe { mi_option_set_default(PURGE_DELAY, -1) };
 }
 
@@ -30,7 +29,7 @@ mod tests {
         unsafe { mi_option_get(PURGE_DELAY) }
     }
 
-    /// mimalloc tells which option it is: the one that its variable sets. So the test runs again as a process that has the variable.
+    /// The environment variable sets the right option. So the test runs itself again with the variable.
     #[test]
     fn the_delay_is_set_unless_the_environment_has_set_it() {
         keep_pages();
@@ -40,7 +39,7 @@ mod tests {
         }
         assert_eq!(delay(), -1);
         let this = env::current_exe().unwrap();
-        // The defaults of its versions are among them.
+        // Among them are the defaults of mimalloc's versions.
         for set in ["1234", "10", "1000"] {
             let mut again = Command::new(&this);
             let again = again.env(VARIABLE, set).arg("the_delay_is_set");

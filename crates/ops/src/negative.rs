@@ -1,15 +1,14 @@
-//! AID's activation term: what units leave negative. Of a frozen unit it is noted on the way, see [`Noted`]; of any other map it takes a
-//! pass of its own.
+//! AID's activation term: the negative part of units. A frozen unit records it in its epilogue, see [`Noted`]. Other maps need a separate
+//! pass.
 
-use crate::activation::relu_of;
 use crate::elementwise::{chunks, sums};
-use crate::kernel::{Element, Noted, PANEL};
+use crate::kernel::{Element, Noted, PANEL, relu_of};
 use crate::parallel::Shared;
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::{View, by_dtype};
-use candle_core::{Result, Tensor, bail};
+use candle_core::{Result, Tensor};
 
-/// How the units of an image's map are added up.
+/// How the units of an image's map are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reduction {
     /// Their sum.
@@ -19,8 +18,8 @@ pub enum Reduction {
 }
 
 impl Reduction {
-    /// What a sum over `count` units is multiplied by.
-    fn share(self, count: usize) -> f64 {
+    /// The factor of a sum over `count` units.
+    pub(crate) fn share(self, count: usize) -> f64 {
         match self {
             Self::Sum => 1.0,
             Self::Mean => 1.0 / count as f64,
@@ -28,19 +27,9 @@ impl Reduction {
     }
 }
 
-/// What `max(-x, 0)` adds up to over each image of `x (n, ...)`: `(n)`. Gradient 0 at 0.
-///
-/// # Errors
-/// If `x` has no images or is neither f32 nor f64.
-pub fn negative_part(tape: &mut Tape, x: &Tensor, reduction: Reduction) -> Result<Tensor> {
-    let images = x.dim(0)?;
-    if images == 0 {
-        bail!("negative_part: there are no images in {:?}", x.shape());
-    }
-    let share = reduction.share(x.elem_count() / images);
-    if !x.device().is_cpu() {
-        return crate::portable::relu(&x.neg()?)?.flatten_from(1)?.sum(1)? * share;
-    }
+/// See [`crate::negative_part`], which checks that there are images.
+pub(crate) fn negative_part(tape: &mut Tape, x: &Tensor, reduction: Reduction) -> Result<Tensor> {
+    let share = reduction.share(x.elem_count() / x.dim(0)?);
     let x = x.contiguous()?;
     let y = by_dtype!(x.dtype(), T => {
         let sums = sums(View::of(&x).elements::<T>()?, x.dim(0)?, |x| relu_of(T::ZERO - x));
@@ -49,7 +38,7 @@ pub fn negative_part(tape: &mut Tape, x: &Tensor, reduction: Reduction) -> Resul
     Ok(tape.note(Pass { share }, &[&x], y, false))
 }
 
-/// `sums` times `share` as a tensor where `x` is.
+/// `sums` times `share` as a tensor on the device of `x`.
 pub(crate) fn scaled<T: Element>(sums: &[f64], share: f64, x: &Tensor) -> Result<Tensor> {
     let values: Vec<T> = sums.iter().map(|sum| T::of(sum * share)).collect();
     Tensor::new(values.as_slice(), x.device())
@@ -77,7 +66,7 @@ impl Operation for Pass {
                 let (xs, so_far) = (View::of(x), so_far.map(View::of));
                 let so_far = so_far.as_ref().map(View::elements::<T>).transpose()?;
                 let image = x.elem_count() / slopes.len();
-                // Nothing is negative where a ReLU was: a mask leaves what is there.
+                // The output of a ReLU has no negative element. So with a mask, the term adds nothing.
                 let dx = chunks(xs.elements::<T>()?, [], image, #[inline(always)] |start, x, []| {
                     for (at, x) in (start..).zip(x) {
                         let own = if *x < T::ZERO { slopes[at / image] } else { T::ZERO };
@@ -91,15 +80,15 @@ impl Operation for Pass {
     }
 }
 
-/// What the gradient `(n)` of the term makes of each image's negative units.
+/// The gradient of each image's negative units, from the gradient `(n)` of the term.
 fn slopes<T: Element>(grad: &Tensor, share: f64) -> Result<Vec<T>> {
     let slope = |g: &T| T::of(-g.wide() * share);
     Ok(View::of(grad).elements::<T>()?.iter().map(slope).collect())
 }
 
-/// The term of a product whose epilogue noted it.
+/// The term of a product, recorded by its epilogue.
 pub(crate) struct NegativePart {
-    /// Of each image.
+    /// The sum of each image.
     pub sums: Vec<f64>,
     pub share: f64,
     signs: Vec<u16>,
@@ -107,7 +96,7 @@ pub(crate) struct NegativePart {
 }
 
 impl NegativePart {
-    /// Of `product`, whose result is as many maps of so many pixels and channels.
+    /// Runs `product`, whose result has the given images, pixels and channels.
     pub fn noted<T: Element>(
         (images, pixels, channels): (usize, usize, usize),
         reduction: Reduction,
@@ -129,11 +118,11 @@ impl NegativePart {
         (y, part)
     }
 
-    /// The gradient of the product before its epilogue: `grad`, that of the result, times the epilogue's `scale`, and this term's, whose
-    /// own is `weights (n)`.
+    /// The gradient of the product before its epilogue: the gradient `grad` of the result times the epilogue's `scale`, plus the gradient
+    /// of this term, which `weights (n)` multiplies.
     ///
     /// # Errors
-    /// If `weights` is of another type.
+    /// If `weights` has another type.
     pub fn joined<T: Element>(
         &self,
         grad: &[T],
@@ -172,7 +161,7 @@ impl NegativePart {
     }
 }
 
-/// `g * scale`, and `slope` added where the sign says so, of up to a panel's elements; an array's known length makes it one vector.
+/// `g * scale`, plus `slope` where the sign bit is set, for at most a panel of elements. For an array it compiles to one vector.
 #[inline(always)]
 fn join<T: Element>(
     part: &mut (impl AsMut<[T]> + ?Sized),

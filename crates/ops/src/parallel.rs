@@ -1,11 +1,11 @@
-//! Sharing work out to rayon's current pool. No result depends on how.
+//! Distribution of work over rayon's current pool. No result depends on the distribution.
 
 use crate::kernel::vectorised;
 use rayon::prelude::*;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-/// Runs `work(0..tasks)` on the current pool; on one thread without it. A `work` that is `#[inline(always)]` is compiled for the
+/// Runs `work(0..tasks)` on the current pool, or directly if there is one thread. `work` must be `#[inline(always)]` to be compiled for the
 /// instruction set in use.
 pub(crate) fn for_each(tasks: usize, work: impl Fn(usize) + Sync) {
     let work = |task| {
@@ -21,7 +21,7 @@ pub(crate) fn for_each(tasks: usize, work: impl Fn(usize) + Sync) {
     }
 }
 
-/// A new vector of `len` elements, which `write` fills without their having been zeroed first.
+/// A new vector of `len` elements. `write` fills them; they are not zeroed first.
 ///
 /// # Safety
 /// `write` initialises every element.
@@ -31,19 +31,19 @@ pub(crate) unsafe fn filled<T>(
 ) -> Vec<T> {
     let mut out = Vec::with_capacity(len);
     write(&Shared::new(&mut out.spare_capacity_mut()[..len]));
-    // SAFETY: `len` elements were reserved, and the caller says that all are initialised.
+    // SAFETY: `len` elements are reserved, and the caller guarantees that all are initialised.
     unsafe { out.set_len(len) };
     out
 }
 
-/// A result that tasks write in disjoint stretches.
+/// A result that tasks write in disjoint ranges.
 pub(crate) struct Shared<'a, T> {
     data: *mut T,
     len: usize,
     owner: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: `slice` and `pointer` are the only ways in, and their callers keep what different threads write disjoint.
+// SAFETY: only `slice` and `pointer` give access, and their callers keep the ranges of different threads disjoint.
 unsafe impl<T: Send> Sync for Shared<'_, T> {}
 
 impl<'a, T> Shared<'a, T> {
@@ -60,19 +60,19 @@ impl<'a, T> Shared<'a, T> {
         self.len
     }
 
-    /// Fetches the cache line of an element that will be written.
+    /// Prefetches the cache line of an element that will be written.
     #[inline(always)]
     pub fn prefetch(&self, at: usize) {
         debug_assert!(at < self.len);
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: a prefetch reads nothing.
+        // SAFETY: a prefetch has no effect on memory and accepts any address.
         unsafe {
             use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
             _mm_prefetch::<_MM_HINT_ET0>(self.data.wrapping_add(at).cast());
         }
     }
 
-    /// Where an element is.
+    /// The address of an element.
     pub fn pointer(&self, at: usize) -> *mut T {
         debug_assert!(at <= self.len);
         self.data.wrapping_add(at)
@@ -81,7 +81,7 @@ impl<'a, T> Shared<'a, T> {
     /// Elements `start .. start + len`.
     ///
     /// # Safety
-    /// No other stretch that overlaps this one is alive.
+    /// No other live slice overlaps this one.
     #[allow(clippy::mut_from_ref)]
     pub unsafe fn slice(&self, start: usize, len: usize) -> &mut [T] {
         assert!(
@@ -89,16 +89,16 @@ impl<'a, T> Shared<'a, T> {
             "{start} + {len} is past the end, {}",
             self.len
         );
-        // SAFETY: inside the data, which is borrowed for `'a`; the caller keeps stretches apart.
+        // SAFETY: the range is inside the data, which is borrowed for `'a`; the caller keeps ranges disjoint.
         unsafe { std::slice::from_raw_parts_mut(self.data.add(start), len) }
     }
 }
 
-/// Fetches the cache line of an element that will be read.
+/// Prefetches the cache line of an element that will be read.
 #[inline(always)]
 pub(crate) fn prefetch<T>(element: &T) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch reads nothing.
+    // SAFETY: a prefetch has no effect on memory and accepts any address.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(element).cast());

@@ -1,9 +1,9 @@
-//! Which taps of a convolution kernel touch which output position: the part of a convolution that knows geometry.
+//! The geometry of a convolution: which taps of the kernel touch which output position.
 //!
-//! Output positions with the same set of taps, at the same relative places, form a *class*: the interior of the map, its
-//! edges, its corners; for the gradient of a strided convolution also one class a phase. Within a class every row of the
-//! product reads the same list of [`Run`]s, so taps that fall on padding are never computed, and rows of many images
-//! share one tile. On the 1x1 maps at the end of a ResNet a 3x3 kernel has one tap of nine.
+//! Output positions with the same taps, at the same relative places, form a *class*: the interior of the map, its edges, its corners. The
+//! gradient of a strided convolution also has one class per phase. Within a class, every row of the product reads the same list of
+//! [`Run`]s. So taps on padding are never computed, and rows of many images share a tile. On the 1x1 maps at the end of a ResNet, a 3x3
+//! kernel has one tap of nine.
 
 use crate::kernel::Run;
 
@@ -37,7 +37,7 @@ impl Window {
         Some((along(h, self.kernel.0)?, along(w, self.kernel.1)?))
     }
 
-    /// The taps `(k, i)` of output coordinate `o`: kernel index and input coordinate, ascending, padding left out.
+    /// The taps `(k, i)` of output coordinate `o`, without padding: kernel index and input coordinate, ascending.
     fn taps(&self, o: usize, kernel: usize, input: usize) -> Vec<(usize, usize)> {
         (0..kernel)
             .filter_map(|k| Some((k, (o * self.stride + k).checked_sub(self.padding)?)))
@@ -45,8 +45,8 @@ impl Window {
             .collect()
     }
 
-    /// The transposed taps `(k, o)` of input coordinate `i`: every output that reads `i`, and through which kernel index,
-    /// with `k` counted from the kernel's end so that both ascend.
+    /// The transposed taps `(k, o)` of input coordinate `i`: every output that reads `i`, and its kernel index, counted from the kernel's
+    /// end so that both ascend.
     fn transposed_taps(&self, i: usize, kernel: usize, output: usize) -> Vec<(usize, usize)> {
         (0..kernel)
             .rev()
@@ -59,7 +59,7 @@ impl Window {
     }
 }
 
-/// Where one output position of an image reads and writes, in elements from the image's start.
+/// The offsets where one output position reads and writes, in elements from the image's start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Position {
     pub a: isize,
@@ -70,7 +70,7 @@ pub(crate) struct Position {
 #[derive(Debug)]
 pub(crate) struct Class {
     pub runs: Vec<Run>,
-    /// The same for rows whose runs were copied one behind the other.
+    /// The runs of a row whose runs were copied one behind the other.
     pub copied: Vec<Run>,
     pub positions: Vec<Position>,
 }
@@ -81,7 +81,7 @@ pub(crate) struct Plan {
     pub classes: Vec<Class>,
     /// Elements of one image of the left operand and of the result.
     pub image: (usize, usize),
-    /// Rows and columns of the right operand: taps times channels that come in, and channels that go out.
+    /// Rows and columns of the right operand: taps times input channels, and output channels.
     pub right: (usize, usize),
 }
 
@@ -111,7 +111,7 @@ impl Plan {
         ))
     }
 
-    /// Which of `taps` taps of `channels` channels any position reads: on the 1x1 maps at the end of a ResNet one of nine.
+    /// Which of the `taps` taps, of `channels` channels each, any position reads: one of nine on the 1x1 maps at the end of a ResNet.
     pub fn used(&self, taps: usize, channels: usize) -> Vec<bool> {
         let mut used = vec![false; taps];
         for run in self.classes.iter().flat_map(|class| &class.runs) {
@@ -172,7 +172,7 @@ impl Plan {
     }
 }
 
-/// Adds a run, to the last one where it goes on from there.
+/// Adds a run, or extends the last run if the new one continues it.
 fn push(runs: &mut Vec<Run>, run: Run) {
     match runs.last_mut() {
         Some(last) if last.a + last.len as isize == run.a && last.b + last.len == run.b => {

@@ -1,32 +1,14 @@
 //! Pooling of channels-last maps.
 
-use crate::activation::masked_by;
-use crate::kernel::{Element, PANEL};
+use crate::kernel::{Element, PANEL, masked_by};
 use crate::parallel::{filled, for_each};
 use crate::plan::Window;
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::{View, by_dtype};
 use candle_core::{Result, Tensor, bail};
 
-/// Maximum over each window of `x (n, h, w, c)`, padding left out: `(n, oh, ow, c)`. As in PyTorch the gradient goes to the
-/// first maximum of a window in row-major order, and NaN wins.
-///
-/// # Errors
-/// If the window has no size or no stride, does not fit the map, or its padding exceeds half its size, or the type is neither f32 nor f64.
-pub fn max_pool2d(tape: &mut Tape, x: &Tensor, window: Window) -> Result<Tensor> {
-    if window.stride * window.kernel.0 * window.kernel.1 == 0 {
-        bail!("max_pool2d: {window:?} has no size or no stride");
-    }
-    if 2 * window.padding > window.kernel.0.min(window.kernel.1) {
-        bail!(
-            "max_pool2d: padding {} is more than half of the {:?} window",
-            window.padding,
-            window.kernel
-        );
-    }
-    if !x.device().is_cpu() {
-        return crate::portable::max_pool2d(x, window);
-    }
+/// See [`crate::max_pool2d`], which checks the window.
+pub(crate) fn max_pool2d(tape: &mut Tape, x: &Tensor, window: Window) -> Result<Tensor> {
     let (n, h, w, c) = x.dims4()?;
     let Some((oh, ow)) = window.output((h, w)) else {
         bail!("max_pool2d: the {h}x{w} map is smaller than {window:?}");
@@ -42,7 +24,7 @@ pub fn max_pool2d(tape: &mut Tape, x: &Tensor, window: Window) -> Result<Tensor>
             for (o, y) in y.chunks_exact_mut(c).enumerate() {
                 taps.clear();
                 taps.extend(pool.taps((o / ow, o % ow), (h, w)).map(|tap| tap * c));
-                // Some channels at a time, whose maxima stay in a register.
+                // A block of channels at a time: its maxima stay in registers.
                 let mut blocks = y.chunks_exact_mut(PANEL);
                 let mut at = 0;
                 for y in blocks.by_ref() {
@@ -66,20 +48,13 @@ pub fn max_pool2d(tape: &mut Tape, x: &Tensor, window: Window) -> Result<Tensor>
     Ok(tape.note(pool, &[&x], y, false))
 }
 
-/// Means over `size` bins of `x (n, h, w, c)`: `(n, size.0, size.1, c)`. As in PyTorch bin `i` of `b` along an axis of `len` pixels
-/// begins at `floor(i * len / b)` and ends before `ceil((i + 1) * len / b)`: bins overlap where they do not divide the map, and
-/// repeat its pixels where there are more of them.
-///
-/// # Errors
-/// If `x` has not four dimensions, there is nothing to take a mean of, or the type is neither f32 nor f64.
-pub fn adaptive_avg_pool2d(tape: &mut Tape, x: &Tensor, size: (usize, usize)) -> Result<Tensor> {
+/// See [`crate::adaptive_avg_pool2d`], which checks that there is something to average.
+pub(crate) fn adaptive_avg_pool2d(
+    tape: &mut Tape,
+    x: &Tensor,
+    size: (usize, usize),
+) -> Result<Tensor> {
     let (n, h, w, c) = x.dims4()?;
-    if h * w == 0 || size.0 * size.1 == 0 {
-        bail!("adaptive_avg_pool2d: no bins of {size:?} on a {h}x{w} map");
-    }
-    if !x.device().is_cpu() {
-        return crate::portable::adaptive_avg_pool2d(x, size);
-    }
     let x = x.contiguous()?;
     let y = by_dtype!(x.dtype(), T => {
         let xs = View::of(&x);
@@ -103,12 +78,12 @@ pub fn adaptive_avg_pool2d(tape: &mut Tape, x: &Tensor, size: (usize, usize)) ->
     Ok(tape.note(AdaptiveAvgPool(size), &[&x], y, false))
 }
 
-/// Where bin `i` of `bins` begins and ends along an axis of `len` pixels.
+/// The pixels of bin `i` of `bins` along an axis of `len` pixels.
 pub(crate) fn bin_range(i: usize, bins: usize, len: usize) -> std::ops::Range<usize> {
     i * len / bins..((i + 1) * len).div_ceil(bins)
 }
 
-/// The pixels of a bin in row-major order, and how many they are.
+/// The pixels of a bin in row-major order, and their number.
 fn bin(
     (y, x): (usize, usize),
     size: (usize, usize),
@@ -122,7 +97,7 @@ fn bin(
     )
 }
 
-/// NaN wins, and the first of two that are equal.
+/// The larger value. NaN wins, and the first of two equal values.
 #[inline(always)]
 #[allow(clippy::eq_op)]
 fn larger<T: Element>(best: T, x: T) -> T {
@@ -174,7 +149,7 @@ impl Operation for MaxPool {
                 for o in 0..oh * ow {
                     let at = (image * oh * ow + o) * c;
                     let (y, g) = (&y_[at..at + c], &g_[at..at + c]);
-                    // The first that is not below the maximum, NaN included, takes all: it is the last one written here.
+                    // The first pixel that is not below the maximum, or NaN, gets the gradient. In reverse order it is written last.
                     for tap in self.taps((o / ow, o % ow), (h, w)).rev() {
                         let x = &x[tap * c..][..c];
                         for j in 0..c {
@@ -241,7 +216,7 @@ fn mask<T: Element>(grad: &mut [T], y: &[T]) {
     }
 }
 
-/// A result of `n` images of `size` elements each, one task an image, from a copy of `start`, or from zeros.
+/// A result of `n` images of `size` elements each, with one task per image. Images start as copies of `start`, or as zeros.
 fn per_image<T: Element>(
     n: usize,
     size: usize,

@@ -1,11 +1,11 @@
-//! Adaptive average pooling and the linear layer behind it as one product: the head of a VGG.
+//! Adaptive average pooling and the linear layer behind it as one product: the first classifier layer of a VGG.
 //!
-//! Where the map has at most half as many pixels as there are bins, bins repeat pixels, and most of the layer's products are of the same inputs: for
-//! the 1x1 maps that VGG-16 makes of small images, 25,088 inputs are 49 copies of 512. There the layer's weights are summed over
-//! the bins of each pixel first, and the product has as many inputs as the map has elements.
+//! If the map has at most half as many pixels as bins, bins repeat pixels, and most of the layer's products have the same inputs. For the
+//! 1x1 maps of a VGG-16 on small images, the 25,088 inputs are 49 copies of 512. Then the layer's weights are first summed over the bins of
+//! each pixel, and the product has one input per element of the map.
 //!
-//! The sums are in f64, and so is the product: in f32 the last bit of one weight would be lost in a sum of 49, and a model with a
-//! changed weight would answer as before.
+//! The sums and the product are in f64. In f32, a sum of 49 weights would lose the last bit of one weight, and a model with a changed
+//! weight would give the old answer.
 
 use crate::conv::linear;
 use crate::frozen::Frozen;
@@ -19,12 +19,8 @@ use candle_core::{DType, Result, Tensor, bail};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// [`adaptive_avg_pool2d`] of `x (n, h, w, c)` to `bins`, then [`linear`] with `weight (o, c * bins.0 * bins.1)` and `bias (o)`, then
-/// ReLU if `relu`: `(n, o)`.
-///
-/// # Errors
-/// If the shapes do not fit or the type is neither f32 nor f64.
-pub fn pooled_linear(
+/// See [`crate::pooled_linear`], which checks that there are pixels.
+pub(crate) fn pooled_linear(
     tape: &mut Tape,
     x: &Tensor,
     weight: &Tensor,
@@ -33,7 +29,7 @@ pub fn pooled_linear(
     relu: bool,
 ) -> Result<Tensor> {
     let map = map_of(x)?;
-    if !folds(x, map, bins) {
+    if !folds(map, bins) {
         let pooled = adaptive_avg_pool2d(tape, x, bins)?;
         return linear(tape, &pooled, weight, bias, relu);
     }
@@ -46,34 +42,23 @@ pub fn pooled_linear(
     cast(tape, &y, x.dtype())
 }
 
-/// The frozen form of [`pooled_linear`], to the same bits: weights are summed once for each size of maps.
+/// See [`crate::FrozenPooledLinear`]. It sums its weights once for each size of maps.
 #[derive(Clone)]
-pub struct FrozenPooledLinear(Arc<Layer>);
+pub(crate) struct FrozenPooledLinear(Arc<Layer>);
 
 struct Layer {
     weight: Tensor,
     bias: Tensor,
     bins: (usize, usize),
-    /// On the bins themselves.
+    /// The layer on the bins themselves.
     whole: OnceLock<Frozen>,
-    /// On maps of at most half as many pixels as bins, by their size.
+    /// The layer on maps with at most half as many pixels as bins, by map size.
     folded: Mutex<HashMap<(usize, usize), Frozen>>,
 }
 
 impl FrozenPooledLinear {
-    /// See [`pooled_linear`].
-    ///
-    /// # Errors
-    /// If the shapes do not fit.
+    /// See [`crate::FrozenPooledLinear::new`], which checks the shapes.
     pub fn new(weight: &Tensor, bias: &Tensor, bins: (usize, usize)) -> Result<Self> {
-        let (o, i) = weight.dims2()?;
-        if bins.0 * bins.1 == 0 || i % (bins.0 * bins.1) != 0 || bias.dims() != [o] {
-            bail!(
-                "pooled_linear: weight {:?} and bias {:?} do not fit {bins:?} bins",
-                weight.shape(),
-                bias.shape()
-            );
-        }
         Ok(Self(Arc::new(Layer {
             weight: constant(weight)?,
             bias: constant(bias)?,
@@ -83,20 +68,14 @@ impl FrozenPooledLinear {
         })))
     }
 
-    /// `x (n, h, w, c)` to `(n, o)`.
-    ///
-    /// # Errors
-    /// If the shapes or types do not fit.
+    /// See [`crate::FrozenPooledLinear::forward`].
     pub fn forward(&self, tape: &mut Tape, x: &Tensor, relu: bool) -> Result<Tensor> {
         let (unit, inputs) = self.unit(tape, x)?;
         let y = unit.forward(tape, &inputs, None, relu)?;
         cast(tape, &y, x.dtype())
     }
 
-    /// [`FrozenPooledLinear::forward`], and AID's activation term as [`Frozen::forward_covered`] has it.
-    ///
-    /// # Errors
-    /// If the shapes or types do not fit.
+    /// See [`crate::FrozenPooledLinear::forward_covered`].
     pub fn forward_covered(
         &self,
         tape: &mut Tape,
@@ -112,7 +91,7 @@ impl FrozenPooledLinear {
     /// The linear unit for maps like `x`, and its inputs.
     fn unit(&self, tape: &mut Tape, x: &Tensor) -> Result<(Frozen, Tensor)> {
         let (layer, map) = (&*self.0, map_of(x)?);
-        if folds(x, map, layer.bins) {
+        if folds(map, layer.bins) {
             return Ok((layer.folded(map)?, cast(tape, x, DType::F64)?));
         }
         let pooled = adaptive_avg_pool2d(tape, x, layer.bins)?;
@@ -129,12 +108,12 @@ impl FrozenPooledLinear {
 
 impl Layer {
     fn folded(&self, map: (usize, usize)) -> Result<Frozen> {
-        // A unit is inserted whole, so a panic elsewhere cannot have left half of one.
+        // A unit is inserted whole, so a panic elsewhere cannot leave half a unit.
         let units = || self.folded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(unit) = units().get(&map) {
             return Ok(unit.clone());
         }
-        // Not under the lock: a thread that waits for others to fold may take up a strand that asks for the same unit.
+        // Without the lock: a thread that waits for the folding may take up a shard that needs the same unit.
         let weight = fold(&mut Tape::off(), &self.weight, self.bins, map)?;
         let unit = Frozen::linear(&weight, &self.bias.to_dtype(DType::F64)?, map)?;
         Ok(units().entry(map).or_insert(unit).clone())
@@ -143,18 +122,15 @@ impl Layer {
 
 fn map_of(x: &Tensor) -> Result<(usize, usize)> {
     let (_, h, w, _) = x.dims4()?;
-    if h * w == 0 {
-        bail!("pooled_linear: there are no pixels in {:?}", x.shape());
-    }
     Ok((h, w))
 }
 
 /// Whether summing the weights first saves work: f64 costs twice as much as f32.
-fn folds(x: &Tensor, map: (usize, usize), bins: (usize, usize)) -> bool {
-    x.device().is_cpu() && 2 * map.0 * map.1 <= bins.0 * bins.1
+fn folds(map: (usize, usize), bins: (usize, usize)) -> bool {
+    2 * map.0 * map.1 <= bins.0 * bins.1
 }
 
-/// `x` as elements of another type.
+/// `x` in another element type.
 fn cast(tape: &mut Tape, x: &Tensor, dtype: DType) -> Result<Tensor> {
     if x.dtype() == dtype {
         return Ok(x.clone());
@@ -179,7 +155,7 @@ impl Operation for Cast {
     }
 }
 
-/// The weights `(o, c * h * w)` in f64 that make of the pixels of `(h, w)` maps what `weight (o, c * bins.0 * bins.1)` makes of the
+/// The weights `(o, c * h * w)` in f64 for the pixels of `(h, w)` maps. They give the result of `weight (o, c * bins.0 * bins.1)` on the
 /// bins' means.
 fn fold(
     tape: &mut Tape,
@@ -217,7 +193,7 @@ fn fold(
     ))
 }
 
-/// Each bin, each pixel in it, and the pixel's share of the bin's mean.
+/// Each bin with each of its pixels, and the pixel's share of the bin's mean.
 fn shares(bins: (usize, usize), map: (usize, usize)) -> Vec<(usize, usize, f64)> {
     let mut shares = Vec::new();
     for y in 0..bins.0 {
@@ -274,7 +250,7 @@ impl Operation for Fold {
     }
 }
 
-/// `f` makes each of `rows` rows of `to` elements from a row of `from`; all it gets is zeros before.
+/// `f` makes each of `rows` rows of `to` elements from a row of `from` elements. The result starts as zeros.
 fn each_row<S: Element, D: Element>(
     source: &[S],
     rows: usize,

@@ -1,30 +1,30 @@
-//! The input gradient of a convolution with few input channels, which every network begins with.
+//! The input gradient of a convolution with few input channels, the first layer of every network.
 //!
-//! With channels as columns, thirteen of a panel's sixteen would be padding. And what comes back to a first layer is mostly zeros: ReLU
-//! leaves half of a gradient, a max pooling behind it a quarter of the places. So each output pixel scatters: the patch of input that it
-//! sees gets, for each output channel whose gradient is not 0, that channel's kernel times the gradient.
+//! With channels as columns, thirteen of a panel's sixteen columns would be padding. And the gradient of a first layer is mostly zeros:
+//! ReLU keeps half of it, a max pooling behind it a quarter. So each output pixel scatters: for each output channel whose gradient is not
+//! 0, the pixel's patch of input gets that channel's kernel times the gradient.
 
 use crate::kernel::{Element, Isa, PANEL};
 use crate::parallel::{filled, for_each};
 use crate::plan::Window;
 use std::ops::Range;
 
-/// The most input channels.
+/// The largest number of input channels.
 pub(crate) const CHANNELS: usize = 3;
 
-/// A kernel for each output channel, as the patch of input that it touches.
+/// The kernel of each output channel, laid out as its patch of input.
 #[derive(Debug)]
 pub(crate) struct Patches<T> {
     window: Window,
     channels: (usize, usize),
-    /// Panels that a patch of `(kh, kw, channels.0)` elements takes.
+    /// Panels per patch of `(kh, kw, channels.0)` elements.
     panels: usize,
-    /// `(channels.1, panels * PANEL)`; what is past a patch is 0.
+    /// `(channels.1, panels * PANEL)`; elements past a patch are 0.
     weights: Vec<T>,
 }
 
 impl<T: Element> Patches<T> {
-    /// Packs `weight (o, c, kh, kw)`; `at` gives an element.
+    /// Packs `weight (o, c, kh, kw)`; `at` returns an element.
     pub fn new(
         window: Window,
         channels: (usize, usize),
@@ -77,7 +77,7 @@ impl<T: Element> Patches<T> {
                             let (y, x) = (at / ow * stride, at % ow * stride);
                             let (ys, xs) = (self.inside(y, kh, h), self.inside(x, kw, w));
                             if xs.is_empty() {
-                                continue; // a column of nothing but padding
+                                continue; // the whole column is padding
                             }
                             let len = xs.len() * c;
                             for ky in ys {
@@ -93,7 +93,7 @@ impl<T: Element> Patches<T> {
         }
     }
 
-    /// The kernel indices whose input coordinate is inside a map of `n`, for an output whose first is `at`, in padded coordinates.
+    /// The kernel indices whose input coordinate lies inside a map of `n` pixels; `at` is the output's first padded coordinate.
     fn inside(&self, at: usize, kernel: usize, n: usize) -> Range<usize> {
         let padding = self.window.padding;
         let first = padding.saturating_sub(at).min(kernel);

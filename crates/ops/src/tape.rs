@@ -1,23 +1,22 @@
 //! Reverse-mode differentiation of this crate's operations.
 //!
-//! Candle's own graph adds each gradient to a fresh tensor of zeros, on a second pool of threads that spin: for small maps
-//! that costs as much as the products. On a [`Tape`] a gradient is moved, and where several meet, the product that makes
-//! the last of them adds the others in its epilogue. ReLU masks go the same way: **a gradient arrives masked**, whoever
-//! sent it, so no operation has a pass of its own for the activation it ends with.
+//! Candle's own graph adds each gradient to a fresh tensor of zeros, on a second pool of spinning threads. For small maps that costs as
+//! much as the products. A [`Tape`] moves a gradient. If several meet, the product of the last one adds the others in its epilogue. It
+//! applies ReLU masks there, too: **a gradient arrives masked**, so no operation needs a pass for the ReLU at its end.
 //!
-//! [`node`] makes a recorded computation one node of candle's graph, so that losses are written with candle's operations. On a device other
-//! than the CPU nothing is recorded: there every operation is a composition of candle's, whose graph is the tape.
+//! [`node`] makes a recorded computation one node of candle's graph, so that losses can use candle's operations. On a device other than
+//! the CPU the tape records nothing: every operation is a composition of candle's own, and candle's graph takes the tape's place.
 
-use crate::activation::masked;
-use crate::tensor::{View, by_dtype};
+use crate::elementwise::zip;
+use crate::kernel::masked_by;
+use crate::tensor::{View, by_dtype, has_kernels};
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, TensorId, bail};
 use std::collections::{HashMap, HashSet};
 
-/// An operation that a tape can walk back.
+/// An operation on a tape.
 pub(crate) trait Operation: Send + Sync {
-    /// Adds to `grads` what `grad`, the gradient of `output` before its ReLU if it has one, makes of the inputs that
-    /// are wanted.
+    /// Adds the gradients of the wanted inputs to `grads`. `grad` is the gradient of `output`, before its ReLU if it has one.
     fn backward(
         &self,
         inputs: &[Tensor],
@@ -33,7 +32,7 @@ struct Node {
     output: Tensor,
 }
 
-/// The operations of a forward pass, in order, as far as a gradient will ask for them.
+/// The operations of a forward pass, in order, as far as gradients need them.
 #[derive(Default)]
 pub struct Tape {
     recording: bool,
@@ -43,7 +42,7 @@ pub struct Tape {
 }
 
 impl Tape {
-    /// Records what depends on a variable or on a [watched](Tape::watch) tensor.
+    /// Records everything that depends on a variable or on a [watched](Tape::watch) tensor.
     pub fn recording() -> Self {
         Self {
             recording: true,
@@ -51,7 +50,7 @@ impl Tape {
         }
     }
 
-    /// Records nothing: for answers without gradients, whose maps are freed as soon as they are used.
+    /// Records nothing: for answers without gradients. Maps are freed after their last use.
     pub fn off() -> Self {
         Self::default()
     }
@@ -61,7 +60,7 @@ impl Tape {
         self.recording
     }
 
-    /// Wants the gradient of `x`, as of a variable. It has to be contiguous: of others the operations take a copy, which is another tensor.
+    /// Requests the gradient of `x`, as of a variable. `x` must be contiguous: otherwise the operations use a copy, which is another tensor.
     pub fn watch(&mut self, x: &Tensor) {
         self.tracked.insert(x.id());
     }
@@ -70,7 +69,7 @@ impl Tape {
         x.is_variable() || self.tracked.contains(&x.id())
     }
 
-    /// Notes that `operation` made `output` out of `inputs`, its last step being a ReLU if `relu`.
+    /// Records that `operation` made `output` from `inputs`. Its last step is a ReLU if `relu`.
     pub(crate) fn note(
         &mut self,
         operation: impl Operation + 'static,
@@ -92,10 +91,10 @@ impl Tape {
         output
     }
 
-    /// The gradients of everything that is wanted, from those of `outputs`.
+    /// The gradients of all variables and watched tensors, from the gradients of `outputs`.
     ///
     /// # Errors
-    /// If an output's gradient has not its shape.
+    /// If an output and its gradient differ in shape.
     pub fn backward<'a>(
         &self,
         outputs: impl IntoIterator<Item = (&'a Tensor, Tensor)>,
@@ -109,12 +108,12 @@ impl Tape {
         for (output, grad) in outputs {
             if output.shape() != grad.shape() {
                 bail!(
-                    "the gradient of an output of {:?} is {:?}",
+                    "an output of shape {:?} has a gradient of shape {:?}",
                     output.shape(),
                     grad.shape()
                 );
             }
-            if output.device().is_cpu() {
+            if has_kernels(output) {
                 grads.add(output, grad.contiguous()?)?;
             } else {
                 let sum = (output * grad.detach())?.sum_all()?;
@@ -135,24 +134,24 @@ impl Tape {
     }
 }
 
-/// The gradients of a walk back, by tensor.
+/// The gradients of a backward pass, by tensor.
 #[derive(Default)]
 pub struct Gradients {
     sums: HashMap<TensorId, Sum>,
     tracked: HashSet<TensorId>,
     rectified: HashSet<TensorId>,
-    /// Those of another device.
+    /// The gradients of candle's graph, on other devices.
     composed: Option<GradStore>,
 }
 
-/// What has come to a tensor so far, and whether it went through the mask of the ReLU that made the tensor.
+/// The gradient of a tensor so far, and whether the mask of the tensor's ReLU was applied.
 struct Sum {
     grad: Tensor,
     masked: bool,
 }
 
 impl From<GradStore> for Gradients {
-    /// Gradients of candle's own graph.
+    /// The gradients of candle's own graph.
     fn from(store: GradStore) -> Self {
         Self {
             composed: Some(store),
@@ -170,7 +169,7 @@ impl Gradients {
         }
     }
 
-    /// Whether anybody asks for the gradient of `x`.
+    /// Whether the gradient of `x` is needed.
     pub(crate) fn wants(&self, x: &Tensor) -> bool {
         x.is_variable() || self.tracked.contains(&x.id())
     }
@@ -186,7 +185,7 @@ impl Gradients {
         Ok(())
     }
 
-    /// Replaces the gradient of `x` by `with`, which gets the sum so far, adds to it, and applies the mask `x > 0` if the flag says so.
+    /// Replaces the gradient of `x` by the result of `with`. It gets the sum so far, adds to it, and applies the mask `x > 0` if the flag is set.
     pub(crate) fn fuse(
         &mut self,
         x: &Tensor,
@@ -211,8 +210,16 @@ impl Gradients {
     }
 }
 
-/// Runs `record` as one node of candle's graph: its outputs have gradients with respect to `x` wherever `x` is tracked. What else
-/// `record` uses is constant.
+/// `grad` where the output `y` of a ReLU is positive, otherwise 0.
+fn masked(y: &Tensor, grad: &Tensor) -> Result<Tensor> {
+    by_dtype!(y.dtype(), T => {
+        let dx = zip(View::of(grad).elements::<T>()?, View::of(y).elements::<T>()?, masked_by);
+        Tensor::from_vec(dx, y.shape(), y.device())
+    })
+}
+
+/// Runs `record` as one node of candle's graph. If candle tracks `x`, the outputs have gradients with respect to `x`. Everything else
+/// that `record` uses is constant.
 ///
 /// # Errors
 /// Those of `record`.
@@ -220,7 +227,7 @@ pub fn node<const N: usize, E: From<candle_core::Error>>(
     x: &Tensor,
     record: impl FnOnce(&mut Tape, &Tensor) -> std::result::Result<[Tensor; N], E>,
 ) -> std::result::Result<[Tensor; N], E> {
-    if !x.device().is_cpu() || !x.track_op() {
+    if !has_kernels(x) || !x.track_op() {
         return record(&mut Tape::off(), x);
     }
     let mut tape = Tape::recording();
@@ -230,7 +237,7 @@ pub fn node<const N: usize, E: From<candle_core::Error>>(
     Ok(rejoin(x, tape, inside, outputs)?)
 }
 
-/// Candle's nodes have one output: a recording's outputs go through it end to end.
+/// Candle's nodes have one output, so the outputs of a recording are concatenated.
 fn rejoin<const N: usize>(
     x: &Tensor,
     tape: Tape,
@@ -257,7 +264,7 @@ fn rejoin<const N: usize>(
     Ok(split)
 }
 
-/// A recorded computation as an operation of candle's, already done.
+/// A recorded computation as an operation of candle.
 struct Recorded {
     inside: Tensor,
     outputs: Vec<Tensor>,

@@ -1,10 +1,10 @@
-//! Between candle's tensors and the slices that the operations work on.
+//! From candle's tensors to the slices that the operations use.
 
 use crate::kernel::Element;
 use candle_core::{CpuStorage, Layout, Result, Shape, Storage, Tensor, bail};
 use std::ops::Deref;
 
-/// Runs `$body` with `$t` standing for the element type of `$dtype`, or fails for one that is not supported.
+/// Runs `$body` with `$t` as the element type of `$dtype`, or fails if the type is not supported.
 macro_rules! by_dtype {
     ($dtype:expr, $t:ident => $body:expr) => {
         match $dtype {
@@ -26,6 +26,11 @@ macro_rules! by_dtype {
 }
 pub(crate) use by_dtype;
 
+/// Whether this crate's kernels compute on `x`: only on the CPU.
+pub(crate) fn has_kernels(x: &Tensor) -> bool {
+    x.device().is_cpu()
+}
+
 /// The elements of a contiguous storage.
 pub(crate) fn elements<'a, T: Element>(
     storage: &'a CpuStorage,
@@ -41,7 +46,7 @@ pub(crate) fn elements<'a, T: Element>(
     }
 }
 
-/// `tensor`, out of an optimiser's reach: what candle tracks is a variable, or may be a view of one, and is copied.
+/// `tensor` as a constant that no optimiser changes. A tracked tensor may be a variable or a view of one, so it is copied.
 pub(crate) fn constant(tensor: &Tensor) -> Result<Tensor> {
     match tensor.track_op() {
         true => Ok(tensor.copy()?.detach()),
@@ -51,7 +56,7 @@ pub(crate) fn constant(tensor: &Tensor) -> Result<Tensor> {
 
 /// A tensor on the CPU, held for reading.
 pub(crate) struct View<'a> {
-    /// A read guard, whose own type candle does not export.
+    /// A read guard. Candle does not export its type.
     storage: Box<dyn Deref<Target = Storage> + 'a>,
     layout: &'a Layout,
 }

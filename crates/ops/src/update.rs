@@ -1,7 +1,7 @@
-//! Optimiser steps in place: one pass over a parameter, its state and its gradient. They agree with PyTorch's to some roundings.
+//! Optimiser steps in place: one pass over a parameter, its state and its gradient. They agree with PyTorch's up to rounding.
 //!
-//! Moments that decay become 0 where they would become subnormal. There they would stay, 0.9 times the least of them being
-//! itself again, and processors are slow with them: units that no longer learn made a step of a VGG-16 four times as long.
+//! A decaying moment becomes 0 instead of subnormal. Otherwise it would stay subnormal, since 0.9 times the smallest subnormal rounds to
+//! itself, and processors are slow with such numbers: units that no longer learn made a step of a VGG-16 four times as long.
 
 use crate::elementwise::{CHUNK, chunks};
 use crate::kernel::Element;
@@ -16,24 +16,23 @@ use std::marker::PhantomData;
 pub struct SgdStep {
     /// Learning rate.
     pub lr: f64,
-    /// Momentum; 0 is none.
+    /// Momentum; 0 for none.
     pub momentum: f64,
     /// Nesterov's form of the momentum.
     pub nesterov: bool,
     /// L2 penalty, added to the gradient.
     pub weight_decay: f64,
-    /// Whether this is the first step, whose momentum buffer is the gradient.
+    /// Whether this is the first step. Its momentum buffer is the gradient.
     pub first: bool,
 }
 
-/// `g += wd * w; v = momentum * v + g; w -= lr * (g + momentum * v)` with Nesterov, else `w -= lr * v`. Without momentum there is no velocity.
-///
-/// # Errors
-/// If the shapes differ, the type is neither f32 nor f64, or there is momentum and no velocity.
-pub fn sgd(weight: &Var, velocity: Option<&Var>, grad: &Tensor, step: SgdStep) -> Result<()> {
-    if !weight.device().is_cpu() {
-        return crate::portable::sgd(weight, velocity, grad, step);
-    }
+/// See [`crate::sgd`].
+pub(crate) fn sgd(
+    weight: &Var,
+    velocity: Option<&Var>,
+    grad: &Tensor,
+    step: SgdStep,
+) -> Result<()> {
     let grad = grad.contiguous()?;
     by_dtype!(weight.dtype(), T => {
         let (lr, momentum, decay) = (T::of(step.lr), T::of(step.momentum), T::of(step.weight_decay));
@@ -63,18 +62,18 @@ pub struct AdamStep {
     pub eps: f64,
     /// L2 penalty, added to the gradient (not decoupled).
     pub weight_decay: f64,
-    /// Counts from 1.
+    /// The number of this step, from 1.
     pub step: u64,
 }
 
-/// Adam with bias correction: `w -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)`.
-///
-/// # Errors
-/// If the shapes differ or the type is neither f32 nor f64.
-pub fn adam(weight: &Var, mean: &Var, square: &Var, grad: &Tensor, step: AdamStep) -> Result<()> {
-    if !weight.device().is_cpu() {
-        return crate::portable::adam(weight, mean, square, grad, step);
-    }
+/// See [`crate::adam`].
+pub(crate) fn adam(
+    weight: &Var,
+    mean: &Var,
+    square: &Var,
+    grad: &Tensor,
+    step: AdamStep,
+) -> Result<()> {
     let grad = grad.contiguous()?;
     let (b1, b2) = step.betas;
     let t = step.step as f64;
@@ -86,7 +85,7 @@ pub fn adam(weight: &Var, mean: &Var, square: &Var, grad: &Tensor, step: AdamSte
         let size = T::of(step.lr / (1.0 - b1.powf(t)));
         let root = T::of((1.0 - b2.powf(t)).sqrt());
         let eps = T::of(step.eps);
-        // Whose square times 1 - b2 would be subnormal.
+        // The square of a smaller gradient, times 1 - b2, would be subnormal.
         let faint = T::of(64.0) * T::LEAST.root();
         with(weight, &grad, |w| with(mean, &grad, |m| with(square, &grad, |v| in_place([w, m, v], &grad, #[inline(always)] |[w, m, v], g| {
             let g = decayed(*w, g);
@@ -98,21 +97,8 @@ pub fn adam(weight: &Var, mean: &Var, square: &Var, grad: &Tensor, step: AdamSte
     })
 }
 
-/// A step of gradient descent on pixels: `clamp(x - lr * grad, 0, 1)`. NaN stays NaN.
-///
-/// # Errors
-/// If the shapes differ or the type is neither f32 nor f64.
-pub fn descend(x: &Tensor, grad: &Tensor, lr: f64) -> Result<Tensor> {
-    if x.shape() != grad.shape() {
-        bail!(
-            "gradient descent: {:?} for pixels of {:?}",
-            grad.shape(),
-            x.shape()
-        );
-    }
-    if !x.device().is_cpu() {
-        return crate::portable::descend(x, grad, lr);
-    }
+/// See [`crate::descend`], which checks the shapes.
+pub(crate) fn descend(x: &Tensor, grad: &Tensor, lr: f64) -> Result<Tensor> {
     let (x, grad) = (x.contiguous()?, grad.contiguous()?);
     by_dtype!(x.dtype(), T => {
         let moved = chunks(View::of(&x).elements()?, [View::of(&grad).elements()?], 1, #[inline(always)] |_, x: &mut [T], [grad]| {
@@ -127,7 +113,7 @@ pub fn descend(x: &Tensor, grad: &Tensor, lr: f64) -> Result<Tensor> {
     })
 }
 
-/// Hands the elements of `var`, which has a gradient like `grad`, to `f`, which may change them.
+/// Passes the elements of `var` to `f`, which may change them. `grad` must have the shape of `var`.
 fn with<T: Element>(
     var: &Var,
     grad: &Tensor,
@@ -164,8 +150,7 @@ impl<T: Element, F: FnOnce(&mut [T]) -> Result<()>> InplaceOp1 for Opened<T, F> 
     }
 }
 
-/// Applies `f` to each element of `targets`, its counterparts and that of `grad`. All are read and written once: a step waits for
-/// memory.
+/// Applies `f` to the corresponding elements of all `targets` and of `grad`. Each is read and written once: memory limits the speed.
 fn in_place<T: Element, const N: usize>(
     targets: [&mut [T]; N],
     grad: &Tensor,

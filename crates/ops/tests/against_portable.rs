@@ -1,5 +1,5 @@
-//! Every operation against its composition of candle's own operations, forward and backward, in f64, under odd shapes; and
-//! against finite differences, so that the two witnesses do not share a mistake.
+//! Every operation against its composition of candle's own operations, forward and backward, in f64, with odd shapes. Both are also compared
+//! with finite differences, so that they cannot share a mistake.
 
 mod common;
 
@@ -233,7 +233,41 @@ proptest! {
         );
     }
 
-    /// Behind another unit, so that a mask and, where the map keeps its size, a residual are on the way.
+    /// The portable units, which only other devices run outside of this test.
+    #[test]
+    fn portable_units((window, shape, o) in geometry(), seed in 0u64..1000, relu: bool, mean: bool) {
+        let constant = |i: u64, shape: &[usize]| var(seed + i, shape).as_detached_tensor();
+        let close = |ours: (Tensor, Tensor), theirs: (Tensor, Tensor)| {
+            for (a, b) in [(ours.0, theirs.0), (ours.1, theirs.1)] {
+                let size = distance(&b, &b.zeros_like().unwrap());
+                assert!(distance(&a, &b) < 1e-12 * (1.0 + size), "differs by {}", distance(&a, &b));
+            }
+        };
+        let (tape, reduction) = (&mut Tape::off(), if mean { Reduction::Mean } else { Reduction::Sum });
+        let (x, i) = (constant(0, &shape), shape[1..].iter().product());
+        let weight = constant(1, &[o, shape[3], window.kernel.0, window.kernel.1]);
+        let bn: Vec<Tensor> = (2..6).map(|i| (constant(i, &[o]) + 1.5).unwrap()).collect();
+        let (vectors, flat) = ([&bn[0], &bn[1], &bn[2], &bn[3]], constant(6, &[o, i]));
+        let units = [
+            (ops::Frozen::conv_bn(&weight, vectors, 1e-5, window), portable::Frozen::conv_bn(&weight, vectors, 1e-5, window)),
+            (ops::Frozen::conv(&weight, &bn[0], window), portable::Frozen::conv(&weight, &bn[0], window)),
+            (ops::Frozen::linear(&flat, &bn[0], (shape[1], shape[2])), portable::Frozen::linear(&flat, &bn[0])),
+        ];
+        for (ours, theirs) in units {
+            let (ours, theirs) = (ours.unwrap(), theirs.unwrap());
+            let covered = theirs.forward_covered(&x, None, relu, reduction).unwrap();
+            close(ours.forward_covered(tape, &x, None, relu, reduction).unwrap(), covered.clone());
+            close((theirs.forward(&x, None, relu).unwrap(), covered.1.clone()), covered);
+        }
+        let weight = constant(7, &[o, shape[3] * 6]);
+        let ours = ops::FrozenPooledLinear::new(&weight, &bn[0], (2, 3)).unwrap();
+        let theirs = portable::FrozenPooledLinear::new(&weight, &bn[0], (2, 3)).unwrap();
+        let covered = theirs.forward_covered(&x, relu, reduction).unwrap();
+        close(ours.forward_covered(tape, &x, relu, reduction).unwrap(), covered.clone());
+        close((theirs.forward(&x, relu).unwrap(), covered.1.clone()), covered);
+    }
+
+    /// Behind another unit, so that the gradient meets a mask and, if the map keeps its size, a residual.
     #[test]
     fn frozen_unit_with_its_activation_term((window, shape, o) in geometry(), seed in 0u64..1000, relu: bool, mean: bool, biased: bool) {
         let constant = |i: u64, shape: &[usize]| var(seed + i, shape).as_detached_tensor();
@@ -305,8 +339,8 @@ fn layouts_and_activations() {
     for stride in [1, 2, 3] {
         check(
             x,
-            |tape, t| ops::shortcut(tape, t[0], stride, 3),
-            |t| portable::shortcut(t[0], stride, 3),
+            |tape, t| ops::option_a_shortcut(tape, t[0], stride, 3),
+            |t| portable::option_a_shortcut(t[0], stride, 3),
         );
     }
     let (mean, std) = (values(1, 4), [0.5, 1.0, 2.0, 3.0]);
@@ -592,7 +626,7 @@ fn wrong_shapes_are_errors() {
     for nothing in [[1, 3, 0, 0], [1, 0, 2, 2]] {
         fails(ops::channels_last(tape, &var(8, &nothing)), "no pixels");
     }
-    fails(ops::shortcut(tape, &x, 0, 2), "no stride");
+    fails(ops::option_a_shortcut(tape, &x, 0, 2), "no stride");
     let unit = ops::Frozen::conv(&var(9, &[3, 2, 1, 1]), &three, Window::square(1, 1, 0)).unwrap();
     let none = var(10, &[0, 4, 4, 2]);
     let covered = unit.forward_covered(tape, &none, None, true, Reduction::Sum);

@@ -1,4 +1,4 @@
-//! The same bits whatever the batch, the order, the number of threads and the instruction set.
+//! The bits of results do not depend on the batch, the order, the number of threads or the instruction set.
 
 mod common;
 

@@ -1,10 +1,9 @@
-//! Every operation against PyTorch's values in f64, forward and backward, in f64 and in f32; and the composition of candle's
-//! own operations against the same values.
+//! Every operation against PyTorch's values in f64, forward and backward, in f64 and in f32. The composition of candle's own operations is
+//! compared with the same values.
 //!
-//! The inputs are exact in f32, so only rounding may differ. A sum of `k` products, added up in any order with or without
-//! fused multiply-adds, is within `k u` of the sum of the products' magnitudes, where `u` is the unit roundoff: 2^-24 for f32,
-//! 2^-53 for f64. The sums of magnitudes come from the operation itself, fed with magnitudes. PyTorch's f64 has rounded, too,
-//! hence twice that bound.
+//! The inputs are exact in f32, so only rounding may differ. The error of a sum of `k` products, in any order, with or without fused
+//! multiply-adds, is at most `k u` times the sum of the products' magnitudes. `u` is the unit roundoff: 2^-24 for f32, 2^-53 for f64. The
+//! operation itself gives the sums of magnitudes, from the inputs' magnitudes. PyTorch's f64 is rounded, too, so the bound is doubled.
 
 mod common;
 mod support;

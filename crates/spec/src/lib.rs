@@ -6,6 +6,7 @@
 //! * name the result: [`Id`], [`leaves()`];
 //! * reproduce it: [`Stream`].
 
+mod change;
 pub mod checked;
 pub mod id;
 pub mod leaves;
@@ -16,6 +17,7 @@ pub mod scale;
 pub mod schema;
 pub mod yaml;
 
+pub use change::Change;
 pub use id::Id;
 pub use leaves::{leaves, plain};
 pub use nearest::nearest;

@@ -9,6 +9,8 @@ use crate::schema::Shape;
 pub struct Entry {
     /// Its name in grid files and records.
     pub name: &'static str,
+    /// Its title in tables and figures.
+    pub title: &'static str,
     /// What it is, in one sentence.
     pub summary: &'static str,
     /// Its fields with their defaults, as JSON. Optional fields that are absent by default are left out.
@@ -19,12 +21,12 @@ pub struct Entry {
 
 /// Declares `REGISTRY`, a slice of [`Entry`], and `Spec`, an enum with one variant per entry.
 ///
-/// Each line gives a name, a file, the type in that file, and a summary. The type must implement `Default` and the
+/// Each line gives a name, a file, the type in that file, a title, and a summary. The type must implement `Default` and the
 /// trait. The line also declares the file's `mod` and `pub use`. The method returns a `Spec` as a trait object. The
 /// calling crate must depend on serde and serde_json.
 #[macro_export]
 macro_rules! registry {
-    ($trait:ident as $method:ident; $($name:literal $module:ident::$variant:ident, $summary:literal;)*) => {
+    ($trait:ident as $method:ident; $($name:literal $module:ident::$variant:ident, $title:literal, $summary:literal;)*) => {
         $(mod $module; pub use $module::$variant;)*
 
         /// An entry of [`REGISTRY`] with its settings, as a grid file writes it.
@@ -36,6 +38,7 @@ macro_rules! registry {
         /// All entries.
         pub static REGISTRY: &[$crate::registry::Entry] = &[$($crate::registry::Entry {
             name: $name,
+            title: $title,
             summary: $summary,
             defaults: || ::serde_json::to_value($variant::default()).unwrap_or_default(),
             shape: $crate::schema::shape::<$variant>,

@@ -1,10 +1,9 @@
 //! Checks that the numbers of a record do not contradict each other, or those of related records.
 
-use verify::{LabelSpace, Layout, Rate};
+use spec::Change;
+use verify::{LabelSpace, Layout, Measured, Rate};
 
-use crate::record::{
-    Answers, Change, Measured, ProbeRecord, Provenance, RunRecord, SetRecord, TargetRecord,
-};
+use crate::record::{Answers, ProbeRecord, Provenance, RunRecord, SetRecord, TargetRecord};
 
 /// The result of a check. The error names the first contradiction, with its values.
 type Consistent = Result<(), String>;
@@ -170,7 +169,7 @@ impl RunRecord {
                 "classes counts other images or pairs"
             );
         }
-        self.change.consistent()?;
+        change(&self.change)?;
         ensure!(
             !self.is_control() || self.single.hits() == 0,
             "no weight changed and {} labels did",
@@ -290,46 +289,44 @@ impl Answers {
     }
 }
 
-impl Change {
-    fn consistent(&self) -> Consistent {
-        let Self {
-            weights,
-            changed,
-            max_abs,
-            mean_abs,
-        } = *self;
-        ensure!(weights > 0, "no weights");
-        ensure!(changed <= weights, "{changed} weights of {weights} changed");
-        at_least_0("change.max_abs", max_abs)?;
-        at_least_0("change.mean_abs", mean_abs)?;
-        // The mean may be rounded up.
-        ensure!(
-            mean_abs <= max_abs * (1.0 + 1e-6),
-            "the mean change {mean_abs} is above the largest, {max_abs}"
-        );
-        ensure!(
-            changed > 0 || max_abs == 0.0,
-            "no weight changed, but the largest change is {max_abs}"
-        );
-        Ok(())
-    }
+fn change(change: &Change) -> Consistent {
+    let Change {
+        weights,
+        changed,
+        max_abs,
+        mean_abs,
+    } = *change;
+    ensure!(weights > 0, "no weights");
+    ensure!(changed <= weights, "{changed} weights of {weights} changed");
+    at_least_0("change.max_abs", max_abs)?;
+    at_least_0("change.mean_abs", mean_abs)?;
+    // The mean may be rounded up.
+    ensure!(
+        mean_abs <= max_abs * (1.0 + 1e-6),
+        "the mean change {mean_abs} is above the largest, {max_abs}"
+    );
+    ensure!(
+        changed > 0 || max_abs == 0.0,
+        "no weight changed, but the largest change is {max_abs}"
+    );
+    Ok(())
 }
 
 impl ProbeRecord {
     /// Whether its numbers can all be true at once.
     pub(crate) fn consistent(&self) -> Consistent {
-        let measured = match &self.result {
+        let kind = match &self.result {
             Measured::Timing(_) => "timing",
             Measured::Dispersion(_) => "dispersion",
             Measured::Convergence(_) => "convergence",
             Measured::Slice(_) => "slice",
         };
         ensure!(
-            self.probe == measured,
-            "the probe is `{}` and its result a {measured}",
+            self.probe == kind,
+            "the probe is `{}` and its result a {kind}",
             self.probe
         );
-        self.result.consistent()?;
+        measured(&self.result)?;
         self.provenance.consistent()
     }
 }
@@ -344,40 +341,38 @@ impl ProbeRecord {
     }
 }
 
-impl Measured {
-    fn consistent(&self) -> Consistent {
-        match self {
-            Self::Timing(all) => all.iter().try_for_each(|one| {
-                ensure!(one.samples > 0, "{}: no samples", one.generator);
-                ensure!(!one.seconds.is_empty(), "{}: no times", one.generator);
-                let mut seconds = one.seconds.iter();
-                seconds.try_for_each(|each| at_least_0("seconds", *each))
-            }),
-            Self::Dispersion(all) => all.iter().try_for_each(|one| {
-                let (means, deviations) = (one.means.len(), one.deviations.len());
-                ensure!(means > 0, "no outputs");
-                ensure!(
-                    means == deviations,
-                    "{means} means and {deviations} deviations"
-                );
-                let mut deviations = one.deviations.iter();
-                deviations.try_for_each(|each| at_least_0("a deviation", *each))
-            }),
-            Self::Convergence(all) => all.iter().try_for_each(|one| {
-                at_least_0("a margin", one.margin)?;
-                at_least_0("outputs", one.outputs)
-            }),
-            Self::Slice(slice) => {
-                let points = slice.side.checked_mul(slice.side);
-                let (before, after) = (slice.before.len(), slice.after.len());
-                ensure!(
-                    points == Some(before as u64) && before == after,
-                    "{before} and {after} margins of {} points a side",
-                    slice.side
-                );
-                at_least_0("reach", slice.reach)?;
-                at_least_0("gap", slice.gap)
-            }
+fn measured(result: &Measured) -> Consistent {
+    match result {
+        Measured::Timing(all) => all.iter().try_for_each(|one| {
+            ensure!(one.samples > 0, "{}: no samples", one.generator);
+            ensure!(!one.seconds.is_empty(), "{}: no times", one.generator);
+            let mut seconds = one.seconds.iter();
+            seconds.try_for_each(|each| at_least_0("seconds", *each))
+        }),
+        Measured::Dispersion(all) => all.iter().try_for_each(|one| {
+            let (means, deviations) = (one.means.len(), one.deviations.len());
+            ensure!(means > 0, "no outputs");
+            ensure!(
+                means == deviations,
+                "{means} means and {deviations} deviations"
+            );
+            let mut deviations = one.deviations.iter();
+            deviations.try_for_each(|each| at_least_0("a deviation", *each))
+        }),
+        Measured::Convergence(all) => all.iter().try_for_each(|one| {
+            at_least_0("a margin", one.margin)?;
+            at_least_0("outputs", one.outputs)
+        }),
+        Measured::Slice(slice) => {
+            let points = slice.side.checked_mul(slice.side);
+            let (before, after) = (slice.before.len(), slice.after.len());
+            ensure!(
+                points == Some(before as u64) && before == after,
+                "{before} and {after} margins of {} points a side",
+                slice.side
+            );
+            at_least_0("reach", slice.reach)?;
+            at_least_0("gap", slice.gap)
         }
     }
 }

@@ -38,9 +38,11 @@ pub use error::{Error, Result};
 pub use file::write as write_atomically;
 pub use lock::Holder;
 pub use record::{
-    Answers, Change, Content, Dispersion, FORMAT, Measured, ProbeRecord, Progress, Provenance,
-    Record, RunRecord, SetRecord, Slice, Stop, TargetRecord, Timing, target_sum,
+    Answers, Content, FORMAT, ProbeRecord, Provenance, Record, RunRecord, SetRecord, TargetRecord,
+    target_sum,
 };
+pub use spec::Change;
+pub use verify::{Dispersion, Measured, Progress, Slice, Stop, Timing};
 
 /// The error of a caller's function that writes weights or samples.
 pub type BoxError = Box<dyn StdError + Send + Sync>;

@@ -6,8 +6,8 @@ use crate::checksum;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use spec::Id;
-use verify::{Control, LabelSpace, Layout, Pixels, Rate};
+use spec::{Change, Id};
+use verify::{Control, LabelSpace, Layout, Measured, Pixels, Rate, Stop};
 
 /// The format of the records that this version writes. It reads this format and all earlier ones. Records of format 1 have no
 /// checksum.
@@ -105,18 +105,6 @@ pub struct Content {
     pub repeated: u64,
 }
 
-/// Why the first stage of a generator ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stop {
-    /// The samples no longer changed.
-    Converged,
-    /// The limit on iterations was reached.
-    Cap,
-    /// The generator does not iterate.
-    None,
-}
-
 /// A set of sensitive samples made for one target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetRecord {
@@ -177,19 +165,6 @@ impl SetRecord {
         let margins = self.margins.iter();
         margins.filter(|margin| **margin == 0.0).count() as u64
     }
-}
-
-/// How far an attack moved the weights.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Change {
-    /// Number of weights.
-    pub weights: u64,
-    /// Weights whose 32 bits differ.
-    pub changed: u64,
-    /// Largest absolute change.
-    pub max_abs: f64,
-    /// Mean absolute change over all weights.
-    pub mean_abs: f64,
 }
 
 /// One attacked model, queried with one sample set.
@@ -290,81 +265,6 @@ pub struct ProbeRecord {
     pub target_sha256: Option<String>,
     /// How it was computed.
     pub provenance: Provenance,
-}
-
-/// The measurements of a probe.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Measured {
-    /// Wall time of stage 1 (the paper's Table V): a number of iterations of each generator, in turns.
-    Timing(Vec<Timing>),
-    /// The dispersion of the logits after rounds of boundary approach (the paper's section III-A).
-    Dispersion(Vec<Dispersion>),
-    /// The progress of stage 1 by iteration.
-    Convergence(Vec<Progress>),
-    /// The margin around a pair before and after an attack (the paper's figure 1).
-    Slice(Slice),
-}
-
-/// The time of one generator.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Timing {
-    /// The generator's name.
-    pub generator: String,
-    /// The variant of the generator, e.g. `coverage attached`; usually empty.
-    pub variant: String,
-    /// Number of samples per batch.
-    pub samples: u64,
-    /// Number of iterations per repetition.
-    pub iterations: u64,
-    /// The seconds of each repetition.
-    pub seconds: Vec<f64>,
-}
-
-/// The outputs of all samples in one label space, after rounds of boundary approach.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Dispersion {
-    /// Which outputs approach each other: the network's own or the two of the keyed head.
-    pub label_space: LabelSpace,
-    /// Number of outputs.
-    pub outputs: u64,
-    /// Number of rounds.
-    pub iterations: u64,
-    /// The mean of the outputs of each sample.
-    pub means: Vec<f64>,
-    /// The (population) standard deviation of the outputs of each sample.
-    pub deviations: Vec<f64>,
-}
-
-/// Stage 1 at one iteration. Values are means over the samples.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
-    /// The generator's name.
-    pub generator: String,
-    /// The iteration.
-    pub iteration: u64,
-    /// |margin|: the difference of the two largest outputs.
-    pub margin: f64,
-    /// The sum of |output|.
-    pub outputs: f64,
-    /// The loss.
-    pub loss: f64,
-}
-
-/// The keyed margin on a square in pixel space, around the middle of a pair. The horizontal axis goes from one member to the
-/// other; the vertical axis is orthogonal to it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Slice {
-    /// Number of points per side.
-    pub side: u64,
-    /// L2 distance in pixel space from the middle to an edge.
-    pub reach: f64,
-    /// L2 distance in pixel space between the members.
-    pub gap: f64,
-    /// Margins of the unchanged model, row by row from the bottom; `side * side` values.
-    pub before: Vec<f32>,
-    /// Margins of the attacked model, in the same order.
-    pub after: Vec<f32>,
 }
 
 /// The common interface of all records.

@@ -1,38 +1,44 @@
-//! False alarms: the untouched model, asked again in another way.
+//! False alarms: the untouched model, queried again in another way.
 //!
-//! Sensitive samples sit so close to the boundary that rounding can flip them. A verifier whose answer depends on how
-//! many images share a batch cries wolf, so every table shows these controls next to its rates. Running them under other
-//! thread counts is up to the caller, who owns the threads.
+//! Sensitive samples lie so close to the boundary that rounding can flip them. If the answer depended on the batch size, a verifier would
+//! raise false alarms. So every table shows these controls next to its rates. The caller owns the threads and repeats the controls with other
+//! thread counts.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Head, Oracle, Pairing, Rate, SensitiveSet, Verdict, labels};
+use crate::error::Error;
+use crate::head::Head;
+use crate::oracle::{Oracle, labels};
+use crate::pairing::Pairing;
+use crate::set::SensitiveSet;
+use crate::stats::Rate;
+use crate::verdict::Verdict;
 
-/// One way of asking the untouched model again: every hit is a false alarm.
+/// One way to query the untouched model again. Every hit is a false alarm.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Control {
-    /// What was different, e.g. `batches of 7`.
+    /// The difference to the first query, e.g. `batches of 7`.
     pub name: String,
     /// Images whose label flipped.
     pub single: Rate,
     /// Pairs of which at least one member flipped.
     pub pair: Rate,
-    /// Which images they are.
+    /// The flipped images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flipped: Vec<u32>,
-    /// Which pairs they are.
+    /// The flipped pairs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flipped_pairs: Vec<u32>,
 }
 
-/// Images, and pairs, that raised an alarm in at least one of the `controls` of one set: each counts once, however often it was asked.
+/// Images, and pairs, that flipped in at least one of the `controls` of a set. Each counts once.
 pub fn alarms(controls: &[Control]) -> [Rate; 2] {
     let union = |rate: fn(&Control) -> Rate, which: fn(&Control) -> &[u32]| {
         let different: BTreeSet<_> = controls.iter().flat_map(which).collect();
         let rates = controls.iter().map(rate);
-        // Older records do not say which they were: at least as many as in the worst of the controls.
+        // Older records do not list them. There were at least as many as in the worst control.
         let most = rates.clone().map(Rate::hits).max().unwrap_or(0);
         let of = rates.map(Rate::of).max().unwrap_or(0);
         Rate::new(most.max(different.len() as u64), of)
@@ -43,7 +49,7 @@ pub fn alarms(controls: &[Control]) -> [Rate; 2] {
     ]
 }
 
-/// Asks the untouched model about the set in batches of 1, of 7 and of all, and of all in reversed order.
+/// Queries the untouched model with the set in batches of 1, of 7 and of all images, and with all images in reversed order.
 ///
 /// # Errors
 /// As [`verify`](crate::verify()).

@@ -1,21 +1,24 @@
-//! What can go wrong between a key, a set of samples and a model.
+//! The errors of the protocol.
 
 use std::path::PathBuf;
 
-use crate::set::FileError;
+use safetensors::SafeTensorError;
 
-/// Whatever an [`Oracle`](crate::Oracle) fails with; the protocol only passes it on.
+/// The version of set files. Files of version 1 have no seal, and a sum of the tensors only.
+pub(crate) const FORMAT: u32 = 2;
+
+/// Any error of an [`Oracle`](crate::Oracle). The protocol only passes it on.
 pub type OracleError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why the protocol could not be carried out.
+/// Why the protocol failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A secret of too few bytes. The message never shows the secret.
+    /// A secret with too few bytes. The message never shows the secret.
     #[error("the secret key has {bytes} bytes; give at least {least}")]
     ShortKey {
         /// The bytes given.
         bytes: usize,
-        /// The fewest accepted.
+        /// The smallest accepted number.
         least: usize,
     },
     /// A key file or argument that is not hexadecimal. The message never shows the secret.
@@ -26,7 +29,7 @@ pub enum Error {
         /// Position of the first wrong character, from 1.
         at: usize,
     },
-    /// The key is not the one that the set was made with.
+    /// The set was made with another key.
     #[error(
         "this secret key did not make the set of model `{model_id}`; use the key that generated it"
     )]
@@ -34,7 +37,7 @@ pub enum Error {
         /// The model that the set was made for.
         model_id: String,
     },
-    /// Images whose numbers do not fit their shape.
+    /// The number of pixels does not fit the shape of the images.
     #[error(
         "{values} pixel values are not a whole number of images of shape {shape:?} (channels, height, width)"
     )]
@@ -54,7 +57,7 @@ pub enum Error {
         /// The value found.
         value: f32,
     },
-    /// Weights that are no head.
+    /// Weights that do not form a head.
     #[error("{weights} weights are not a head with 2 rows of finite numbers and finite biases")]
     HeadWeights {
         /// The weights given.
@@ -65,7 +68,7 @@ pub enum Error {
     Set {
         /// The model that the set was made for.
         model_id: String,
-        /// What contradicts what.
+        /// The contradiction.
         problem: String,
     },
     /// A set file that cannot be read or written.
@@ -76,7 +79,7 @@ pub enum Error {
         /// What is wrong with it.
         source: FileError,
     },
-    /// Labels of the keyed head were asked for without the head.
+    /// Labels of the keyed head need the head.
     #[error("labels of the keyed head need the head; derive it from the secret key")]
     NoHead,
     /// The head was made for another number of classes.
@@ -96,39 +99,39 @@ pub enum Error {
     OtherClasses {
         /// Classes of the model that the set was made for.
         set: usize,
-        /// Classes that the oracle promises.
+        /// Classes of the oracle.
         oracle: usize,
     },
-    /// The model could not be asked.
+    /// The query failed.
     #[error("the model did not answer")]
     Oracle(#[source] OracleError),
-    /// The model answered with another number of logits than promised.
+    /// The model returned another number of logits than expected.
     #[error("the model gave {got} logits for {images} images of {classes} classes; expected {}", images * classes)]
     Answer {
-        /// Images asked about.
+        /// Images in the query.
         images: usize,
-        /// Classes promised.
+        /// Expected classes.
         classes: usize,
         /// Logits received.
         got: usize,
     },
-    /// A logit is not a number, so there is no label.
+    /// A logit is NaN, so there is no label.
     #[error(
         "the model's answer for image {image} has a NaN in logit {logit}: no label can be read from it"
     )]
     Nan {
-        /// Image, from 0, in the batch that was asked.
+        /// Image, from 0, in the batch.
         image: usize,
         /// Logit, from 0: a class, or an output of the keyed head.
         logit: usize,
     },
-    /// Pairs were asked of samples that have none.
+    /// Single samples have no pairs of their own.
     #[error("a set of single samples has no pairs of its own; draw random ones")]
     NoPairs,
-    /// Pairs of two distinct samples were asked of fewer than two.
+    /// Fewer than two samples cannot form pairs.
     #[error("cannot draw pairs of two distinct samples out of {samples}")]
     TooFew {
-        /// The samples there are.
+        /// The number of samples.
         samples: usize,
     },
     /// A pair names a sample that the set does not have.
@@ -138,15 +141,53 @@ pub enum Error {
     Pair {
         /// The pair.
         pair: [usize; 2],
-        /// The samples there are.
+        /// The number of samples.
         samples: usize,
     },
 }
 
 impl Error {
-    /// Whether the model did answer, with what the delivered one does not answer: another number of logits, or no numbers. That is a reason for
-    /// alarm; any other error is one to ask again, or to correct.
+    /// Whether the model answered, but in a way that the delivered model does not: with another number of logits, or with NaN. Such an answer
+    /// is a reason for an alarm. After any other error, correct the cause or query again.
     pub fn is_an_answer(&self) -> bool {
         matches!(self, Self::Answer { .. } | Self::Nan { .. })
     }
+}
+
+/// What is wrong with a set file.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The file system refused.
+    #[error("the file cannot be read or written")]
+    Io(#[from] std::io::Error),
+    /// Not safetensors, or truncated.
+    #[error("not a whole safetensors file; copy it or generate the set again")]
+    Container(#[from] SafeTensorError),
+    /// A safetensors file with other content.
+    #[error("not a sensitive set: {0}")]
+    Foreign(String),
+    /// Written by another version.
+    #[error(
+        "format {found} is not the format {FORMAT} that this version reads; generate the set again"
+    )]
+    Format {
+        /// The version found.
+        found: u32,
+    },
+    /// Written by version 1, which had no seal.
+    #[error(
+        "the set has format 1, which has no seal, so nobody can tell whether it is the owner's; generate the set again"
+    )]
+    Unsealed,
+    /// The content differs from the written content.
+    #[error("damaged: the content does not match its checksum; copy it or generate the set again")]
+    Checksum,
+    /// Someone without this key made or changed the file.
+    #[error(
+        "this key did not seal the set: another key sealed it, or someone changed it; use the key that sealed it, or generate the set again"
+    )]
+    Forged,
+    /// The content contradicts itself.
+    #[error(transparent)]
+    Content(Box<Error>),
 }

@@ -1,10 +1,10 @@
-//! The keyed head: a secret linear layer of two outputs behind the model's logits (paper, section III-A; stage 0).
+//! The keyed head: a secret linear layer with two outputs behind the model's logits (paper, section III-A; stage 0).
 
 use std::fmt;
 
 use spec::Stream;
 
-use crate::Error;
+use crate::error::Error;
 
 /// `o = W f(x) + b`, with f(x) the N logits of the model, W `(2, N)`, b `(2)`. `Debug` shows the size only.
 #[derive(Clone, PartialEq)]
@@ -15,7 +15,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// A head of given numbers, `weight` row-major `(2, N)`.
+    /// A head with the given numbers; `weight` is row-major `(2, N)`.
     ///
     /// # Errors
     /// If `weight` is not two rows of at least one number, or a number is not finite.
@@ -76,7 +76,7 @@ impl Head {
         [output(first, self.bias[0]), output(second, self.bias[1])]
     }
 
-    /// How far `base` is from the boundary, with sign: the first output minus the second.
+    /// The signed margin of `base`: the first output minus the second.
     ///
     /// # Panics
     /// If `base` does not hold [`classes`](Head::classes) logits.

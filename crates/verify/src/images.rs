@@ -1,20 +1,23 @@
 //! Images as the protocol sees them: plain f32 pixels, no tensor library.
 
-use crate::Error;
+use std::sync::Arc;
 
-/// Images `(n, c, h, w)` of one shape, f32 pixels in [0, 1], in row-major order.
+use crate::error::Error;
+
+/// Images `(n, c, h, w)` of one shape, f32 pixels in [0, 1], in row-major order. Clones share the pixels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Images {
     shape: [usize; 3],
-    data: Vec<f32>,
+    data: Arc<[f32]>,
 }
 
 impl Images {
-    /// Images of `shape` (channels, height, width) out of their pixels, one image after the other.
+    /// Images of `shape` (channels, height, width) from their pixels, one image after the other.
     ///
     /// # Errors
     /// If `data` is not a whole number of images, the shape has no pixels, or a pixel is not in [0, 1].
-    pub fn new(shape: [usize; 3], data: Vec<f32>) -> Result<Self, Error> {
+    pub fn new(shape: [usize; 3], data: impl Into<Arc<[f32]>>) -> Result<Self, Error> {
+        let data = data.into();
         let values = data.len();
         let pixels = match pixels(shape) {
             Some(pixels) if values.is_multiple_of(pixels) => pixels,
@@ -59,10 +62,10 @@ impl Images {
         &self.data[i * pixels..][..pixels]
     }
 
-    /// The images called for, in that order; an index may come up more than once.
+    /// The images at `indices`, in that order. An index may occur more than once.
     ///
     /// # Panics
-    /// If an index names no image.
+    /// If an index has no image.
     pub fn select(&self, indices: &[usize]) -> Self {
         let mut data = Vec::with_capacity(indices.len() * self.pixels());
         for &i in indices {
@@ -70,7 +73,7 @@ impl Images {
         }
         Self {
             shape: self.shape,
-            data,
+            data: data.into(),
         }
     }
 
@@ -79,7 +82,7 @@ impl Images {
     }
 }
 
-/// Pixels of one image; nothing for shapes without pixels or too large to count.
+/// The number of pixels of one image; `None` for a shape without pixels or with too many to count.
 fn pixels(shape: [usize; 3]) -> Option<usize> {
     let [c, h, w] = shape;
     c.checked_mul(h)?

@@ -1,7 +1,7 @@
-//! The user's secret, and what is derived from it (paper, section III-A: the weights of the last layer come from a key).
+//! The user's secret, and the keys derived from it (paper, section III-A: the weights of the last layer come from a key).
 //!
-//! HKDF-SHA256 turns secret and model id into 32-byte keys, one per purpose: the head of that model; a check value that stands in the
-//! file of a set, so that a wrong key is refused instead of giving random verdicts; and the key of the set's [`Seal`].
+//! HKDF-SHA256 derives 32-byte keys from secret and model id, one per purpose: the model's head; a check value in the file of a set, so
+//! that a wrong key is refused instead of giving random verdicts; and the key of the set's [`Seal`].
 
 use std::fmt;
 
@@ -11,21 +11,22 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use spec::Stream;
 
-use crate::{Error, Head};
+use crate::error::Error;
+use crate::head::Head;
 
 const SALT: &[u8] = b"brink fragile watermark, version 1";
 
 /// A secret that only the verifier knows. `Debug` does not show it.
 ///
-/// The key check in the file of a set lets whoever has the file try guesses offline: take at least 16 random bytes, not a word.
+/// The key check in the file of a set lets anyone with the file test guesses offline. So use at least 16 random bytes, not a word.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretKey(Vec<u8>);
 
 impl SecretKey {
-    /// A key written as hexadecimal digits, white space around it ignored.
+    /// A key in hexadecimal digits; white space around it is ignored.
     ///
     /// # Errors
-    /// If a character is no hexadecimal digit, a digit is missing, or the key has fewer than 16 bytes.
+    /// If a character is not a hexadecimal digit, a digit is missing, or the key has fewer than 16 bytes.
     pub fn from_hex(text: &str) -> Result<Self, Error> {
         const LEAST: usize = 16;
         let digits: Vec<u8> = text
@@ -47,7 +48,7 @@ impl SecretKey {
         )
     }
 
-    /// A key that is the bytes of a passphrase, taken as they are.
+    /// A key that consists of the bytes of a passphrase.
     ///
     /// # Errors
     /// If the passphrase is empty.
@@ -65,7 +66,7 @@ impl SecretKey {
         Ok(Self(bytes))
     }
 
-    /// The keyed head of the model called `model_id` that gives `classes` logits.
+    /// The keyed head of the model `model_id` with `classes` logits.
     ///
     /// # Panics
     /// If `classes` is 0.
@@ -76,19 +77,19 @@ impl SecretKey {
         )
     }
 
-    /// What lets this key be recognised beside `model_id` and does not tell it.
+    /// A check value that recognises this key for `model_id` without revealing it.
     pub fn check(&self, model_id: &str) -> KeyCheck {
         let mut check = [0; 16];
         check.copy_from_slice(&self.derive("check", model_id)[..16]);
         KeyCheck(check)
     }
 
-    /// The HMAC-SHA256 of `message` about `model_id`: only who has this key can make it.
+    /// The HMAC-SHA256 of `message` for `model_id`. Only the owner of this key can make it.
     pub(crate) fn seal(&self, model_id: &str, message: &[u8]) -> Seal {
         Seal(self.mac(model_id, message).finalize().into_bytes().into())
     }
 
-    /// Whether this key made `seal`; takes the same time wherever the two differ.
+    /// Whether this key made `seal`. The time does not depend on where the two differ.
     pub(crate) fn opens(&self, seal: &Seal, model_id: &str, message: &[u8]) -> bool {
         self.mac(model_id, message).verify_slice(&seal.0).is_ok()
     }
@@ -99,7 +100,7 @@ impl SecretKey {
         mac.chain_update(message)
     }
 
-    /// 32 bytes for `purpose`, which holds no zero byte, and `model_id`.
+    /// 32 bytes for `purpose`, which has no zero byte, and `model_id`.
     fn derive(&self, purpose: &str, model_id: &str) -> [u8; 32] {
         let mut key = [0; 32];
         let info = [purpose.as_bytes(), &[0], model_id.as_bytes()];
@@ -116,7 +117,7 @@ impl fmt::Debug for SecretKey {
     }
 }
 
-/// Tells the right key from a wrong one without telling the key: 32 hexadecimal digits.
+/// Recognises the right key without revealing it: 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct KeyCheck([u8; 16]);
@@ -149,7 +150,7 @@ impl TryFrom<String> for KeyCheck {
     }
 }
 
-/// What the owner's key alone can put on the file of a set: 64 hexadecimal digits.
+/// The seal on the file of a set, which only the owner's key can make: 64 hexadecimal digits.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub(crate) struct Seal([u8; 32]);
@@ -170,7 +171,7 @@ impl TryFrom<String> for Seal {
     }
 }
 
-/// The bytes that `text` writes as hexadecimal digits in lower case, two each.
+/// The bytes of `text`, which has two lower-case hexadecimal digits per byte.
 fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),

@@ -1,9 +1,8 @@
 //! The protocol: secret key, sensitive samples, black-box query, verdict and statistics.
 //!
-//! A verifier holds a [`SecretKey`] and a [`SensitiveSet`]: images that sit beside the decision boundary of the model as
-//! it was delivered, with the labels that model gave them. It asks the model as it is now, through an [`Oracle`] and
-//! nothing else, and [`verify()`] counts how many labels flipped. Paper: Gao et al., ICME 2024 (arXiv 2404.07572),
-//! section III.
+//! A verifier holds a [`SecretKey`] and a [`SensitiveSet`]: images beside the decision boundary of the delivered model, with the labels
+//! that it gave them. It queries the current model only through an [`Oracle`], and [`verify()`] counts the flipped labels. Paper: Gao et
+//! al., ICME 2024 (arXiv 2404.07572), section III.
 //!
 //! ```
 //! use verify::{Finding, Images, LabelSpace, Layout, Oracle, OracleError, SecretKey, SensitiveSet, verify};
@@ -28,7 +27,8 @@
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("set.safetensors");
 //! # let delivered = Deployed([[1.0, 0.0, 0.2], [0.0, 1.0, 0.1]]);
-//! # let images = Images::new([3, 1, 1], (0..48).map(|i| (i * 29 % 17) as f32 / 17.0).collect())?;
+//! # let pixels: Vec<f32> = (0..48).map(|i| (i * 29 % 17) as f32 / 17.0).collect();
+//! # let images = Images::new([3, 1, 1], pixels)?;
 //! # let head = key.head("mine", 2);
 //! # SensitiveSet {
 //! #     labels: verify::labels(&delivered, &images, LabelSpace::Head, Some(&head))?,
@@ -41,7 +41,7 @@
 //! #     key_check: Some(key.check("mine")),
 //! # }
 //! # .save(&path, &key)?;
-//! // The file that the owner keeps; a run of the bench leaves one for each set in its store. Only the key that sealed it opens it.
+//! // The owner keeps this file; a run of the bench writes one for each set to its store. Only the key that sealed it opens it.
 //! let set = SensitiveSet::load(&path, &key)?;
 //! let head = set.head(&key)?;
 //! let ask = |model: &Deployed| verify(model, &set, head.as_ref());
@@ -53,18 +53,18 @@
 //! # }
 //! ```
 //!
-//! # What a service has to see to
+//! # Requirements for a service
 //!
-//! - **The samples lie at the boundary to the last bits of f32**, so whatever changes the arithmetic may flip them on an untouched model: another
-//!   library or device, softmax outputs, images sent as 8 bit. The [`Oracle`] must pass on pixels and logits in f32 and do the model's own
-//!   normalisation. Before the first alarm is believed, ask the model in the place where it is deployed: [`control::reask`] counts what flips
-//!   between batches and orders, and [`labels`] taken there may replace [`SensitiveSet::labels`].
-//! - **Only a sealed set counts.** [`SensitiveSet::load`] takes the owner's key and refuses a set that this key did not seal: an attacker could
-//!   plant robust images otherwise. [`SensitiveSet::load_unsealed`] is for looking at a file.
-//! - **The samples are a secret.** Who has them can change a model around them, and a query shows them to whoever runs the model: make several
-//!   sets, and use each once.
-//! - **Some sets cannot say "intact".** [`Finding::CannotTell`] has the reason: a set of one label, for instance, passes a model that always
-//!   gives this label.
+//! - **The samples lie at the boundary to the last bits of f32.** So another arithmetic may flip them on an untouched model: another library
+//!   or device, softmax outputs, 8-bit images. The [`Oracle`] must pass pixels and logits in f32, and the model must normalise them itself.
+//!   Before you trust an alarm, query the model where it is deployed: [`control::reask`] counts flips between batches and orders, and
+//!   [`labels`] from there may replace [`SensitiveSet::labels`].
+//! - **Only a sealed set counts.** [`SensitiveSet::load`] takes the owner's key and refuses a set that this key did not seal. Otherwise an
+//!   attacker could plant robust images. [`SensitiveSet::load_unsealed`] is for the inspection of a file.
+//! - **The samples are secret.** Someone who has them can change a model around them, and a query shows them to the operator of the model.
+//!   Make several sets, and use each once.
+//! - **Some sets cannot say "intact".** [`Finding::CannotTell`] gives the reason. For example, a set with one label passes a model that
+//!   always gives this label.
 //! - **Not every error is an outage**: see [`Error::is_an_answer`].
 
 pub mod control;
@@ -74,6 +74,7 @@ mod error;
 mod head;
 mod images;
 mod key;
+mod measured;
 mod oracle;
 mod pairing;
 mod pixels;
@@ -81,14 +82,15 @@ mod set;
 mod verdict;
 
 pub use control::Control;
-pub use error::{Error, OracleError};
+pub use error::{Error, FileError, OracleError};
 pub use head::Head;
 pub use images::Images;
 pub use key::{KeyCheck, SecretKey};
+pub use measured::{Dispersion, Measured, Progress, Slice, Timing};
 pub use oracle::{LabelSpace, Oracle, decide, labels};
 pub use pairing::{Pairing, all_pairs_expectation};
 pub use pixels::{Difference, Pixels};
-pub use set::{FileError, Layout, SensitiveSet};
+pub use set::{Layout, SensitiveSet, Stop};
 pub use spec::Stream;
 pub use stats::Rate;
 pub use verdict::{Doubt, Finding, Paired, Verdict, verify};

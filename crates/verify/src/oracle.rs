@@ -1,25 +1,27 @@
-//! The black box: images in, logits out; and the only place where logits become labels.
+//! The black box: images in, logits out. This is the only place where logits become labels.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Head, Images, OracleError};
+use crate::error::{Error, OracleError};
+use crate::head::Head;
+use crate::images::Images;
 
 /// A model as the verifier sees it.
 pub trait Oracle {
-    /// N, the logits per image of the model as it was delivered. Not what a deployed model says of itself: one that answers with another number
-    /// is found out by it ([`Error::Answer`]).
+    /// N, the number of logits per image of the delivered model. It must not come from the deployed model: a model that answers with another
+    /// number is detected ([`Error::Answer`]).
     fn classes(&self) -> usize;
 
     /// The logits of every image, `(n, N)` row-major.
     ///
     /// # Errors
-    /// Whatever keeps the model from answering.
+    /// Any failure of the query.
     fn logits(&self, images: &Images) -> Result<Vec<f32>, OracleError>;
 }
 
-/// What a label is.
+/// The meaning of a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LabelSpace {
@@ -30,7 +32,7 @@ pub enum LabelSpace {
 }
 
 impl LabelSpace {
-    /// How many labels there are for a model of `classes` logits.
+    /// The number of labels for a model of `classes` logits.
     pub fn labels(self, classes: usize) -> usize {
         match self {
             Self::Head => 2,
@@ -48,12 +50,12 @@ impl fmt::Display for LabelSpace {
     }
 }
 
-/// The label of every image: the position of its largest logit, the lowest one of equals.
+/// The label of every image: the position of its largest output, the lowest of equal ones.
 ///
-/// `head` is needed for [`LabelSpace::Head`] and not looked at for [`LabelSpace::Classes`].
+/// [`LabelSpace::Head`] needs `head`; [`LabelSpace::Classes`] ignores it.
 ///
 /// # Errors
-/// If the head is missing or made for another number of classes, the oracle fails or breaks its promise, or a logit is NaN.
+/// If the head is missing or has another number of classes, if the oracle fails or returns another number of logits, or if a logit is NaN.
 pub fn labels(
     oracle: &(impl Oracle + ?Sized),
     images: &Images,
@@ -94,11 +96,11 @@ pub fn labels(
         .collect()
 }
 
-/// The label that some outputs stand for, the position of the largest and the lowest of equals; and the margin, by how much that is above
-/// the next: of a single output, above the least number.
+/// The label of some outputs: the position of the largest, the lowest of equal ones. And the margin: the largest output minus the next. For a
+/// single output, the next is the smallest number.
 ///
 /// # Errors
-/// The position of a NaN: no label can be read then.
+/// The position of a NaN: then there is no label.
 pub fn decide(outputs: &[f32]) -> Result<(u32, f32), usize> {
     if let Some(nan) = outputs.iter().position(|output| output.is_nan()) {
         return Err(nan);

@@ -1,20 +1,21 @@
-//! Which two samples judge together (paper, section III-C): a pair detects a change if either member flips.
+//! The pairs of samples (paper, section III-C): a pair detects a change if either member flips.
 
 use spec::Stream;
 
-use crate::{Error, Layout, SensitiveSet};
+use crate::error::Error;
+use crate::set::{Layout, SensitiveSet};
 
 /// How the samples of a set form pairs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pairing {
     /// The set's own pairs: images 2i and 2i + 1.
     Own,
-    /// These pairs of positions in the set, as the paper draws them for methods without pairs of their own.
+    /// These pairs of positions in the set. The paper draws them for methods without pairs of their own.
     Drawn(Vec<[usize; 2]>),
 }
 
 impl Pairing {
-    /// The pairs by which `set` is judged: its own or, of single samples, as many as there are samples, drawn as the paper does.
+    /// The pairs of `set`: its own, or for single samples as many random pairs as samples, as in the paper.
     ///
     /// # Errors
     /// If there are fewer than two single samples.
@@ -62,10 +63,9 @@ impl Pairing {
     }
 }
 
-/// The share of all n(n - 1)/2 pairs of samples of which at least one member flipped.
+/// The share of all n(n - 1)/2 pairs of samples with at least one flipped member.
 ///
-/// This is the expectation of the rate over [`Pairing::random`] pairs, without the variance of drawing them. Fewer than
-/// two samples make no pair: the share is then 0.
+/// This is the expectation of the rate over [`Pairing::random`] pairs, without the variance of the draw. For fewer than two samples it is 0.
 pub fn all_pairs_expectation(flipped: &[bool]) -> f64 {
     let pairs = |n: usize| n as f64 * (n as f64 - 1.0) / 2.0;
     let same = flipped.iter().filter(|flip| !**flip).count();

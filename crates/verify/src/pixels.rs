@@ -1,32 +1,32 @@
-//! What the images of a set are like, in numbers.
+//! Statistics of the images of a set.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Layout, SensitiveSet};
+use crate::set::{Layout, SensitiveSet};
 
 /// Statistics of the pixels of a set, in [0, 1].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pixels {
-    /// The mean of all.
+    /// The mean of all pixels.
     pub mean: f64,
-    /// Their standard deviation, of all as the whole population.
+    /// The standard deviation of all pixels, as the whole population.
     pub deviation: f64,
-    /// In what the members of pairs differ, if it has pairs.
+    /// The difference between the members of pairs, if the set has pairs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairs: Option<Difference>,
 }
 
-/// In what the two members of pairs differ.
+/// The difference between the two members of pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// The largest absolute difference of a pixel.
     pub largest: f64,
-    /// The share of pixels that differ at all.
+    /// The share of pixels that differ.
     pub share: f64,
 }
 
 impl Pixels {
-    /// Those of `set`.
+    /// The statistics of `set`.
     pub fn of(set: &SensitiveSet) -> Self {
         let pixels = set.images.data();
         let n = pixels.len() as f64;

@@ -1,12 +1,14 @@
-//! Sensitive samples with the labels on record; [`file`] holds them to the last bit.
+//! Sensitive samples with their reference labels. [`file`] keeps them to the last bit.
 
 mod file;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Head, Images, KeyCheck, LabelSpace, SecretKey};
-
-pub use file::FileError;
+use crate::error::Error;
+use crate::head::Head;
+use crate::images::Images;
+use crate::key::{KeyCheck, SecretKey};
+use crate::oracle::LabelSpace;
 
 /// How images form samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -18,6 +20,18 @@ pub enum Layout {
     Pairs,
 }
 
+/// Why stage 1 of a generator ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stop {
+    /// The generator has no stage 1.
+    None,
+    /// The loss and the margins stopped changing.
+    Converged,
+    /// The limit on iterations was reached.
+    Cap,
+}
+
 /// Images beside the decision boundary, and the labels that the untouched model gave them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SensitiveSet {
@@ -27,24 +41,24 @@ pub struct SensitiveSet {
     pub labels: Vec<u32>,
     /// How images form samples.
     pub layout: Layout,
-    /// What a label is.
+    /// The meaning of a label.
     pub label_space: LabelSpace,
-    /// N, the logits per image of the model as it was delivered.
+    /// N, the number of logits per image of the delivered model.
     pub classes: usize,
-    /// The model that the set was made for; the keyed head is derived for this name.
+    /// The model of the set. The keyed head is derived for this name.
     pub model_id: String,
-    /// What made the set, e.g. `ours`.
+    /// The generator of the set, e.g. `ours`.
     pub generator: String,
-    /// Recognises the key of the head; `None` in [`LabelSpace::Classes`], which needs no key.
+    /// Recognises the key of the head; `None` for [`LabelSpace::Classes`], which needs no key.
     pub key_check: Option<KeyCheck>,
 }
 
 impl SensitiveSet {
-    /// Whether the parts fit together.
+    /// Checks that the parts fit together.
     ///
     /// # Errors
-    /// If the set has no images, another number of labels than images, half a pair, fewer than two classes, a label that its label
-    /// space does not have, or a key check without a keyed head or the other way round.
+    /// If the set has no images, half a pair, or fewer than two classes. If the numbers of labels and images differ, or its label space does
+    /// not have a label. If there is a key check but no keyed head, or the reverse.
     pub fn check(&self) -> Result<(), Error> {
         let (images, labels) = (self.images.len(), self.labels.len());
         let last = self.label_space.labels(self.classes).saturating_sub(1);
@@ -62,7 +76,7 @@ impl SensitiveSet {
             )
         } else if let Some(image) = beyond {
             format!(
-                "image {image} has label {}, and labels of the label space `{}` go from 0 to {last}",
+                "image {image} has label {}, but labels of the label space `{}` go from 0 to {last}",
                 self.labels[image], self.label_space
             )
         } else if (self.label_space == LabelSpace::Head) != self.key_check.is_some() {
@@ -87,7 +101,7 @@ impl SensitiveSet {
         }
     }
 
-    /// The first pair, from 0, whose two images are the same: nothing can move between them.
+    /// The first pair, from 0, with two equal images: no boundary lies between them.
     pub fn equal_pair(&self) -> Option<usize> {
         let differ = |pair: &usize| self.images.image(2 * pair) != self.images.image(2 * pair + 1);
         match self.layout {
@@ -96,10 +110,10 @@ impl SensitiveSet {
         }
     }
 
-    /// The keyed head of this set; `None` in [`LabelSpace::Classes`], which has none.
+    /// The keyed head of this set; `None` for [`LabelSpace::Classes`], which has none.
     ///
     /// # Errors
-    /// If `key` is not the key that the set was made with.
+    /// If `key` is not the key of the set.
     pub fn head(&self, key: &SecretKey) -> Result<Option<Head>, Error> {
         match self.key_check {
             None => Ok(None),

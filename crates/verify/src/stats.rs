@@ -1,14 +1,14 @@
-//! Counts and how much they tell: rates with 95 % Wilson intervals, means with 95 % bootstrap intervals.
+//! Counts and their uncertainty: rates with 95 % Wilson intervals, means with 95 % bootstrap intervals.
 
 use std::{fmt, ops::Add};
 
 use serde::{Deserialize, Serialize};
 use spec::Stream;
 
-/// The 97.5 % quantile of the standard normal distribution, rounded to f64: 2.5 % lie above it, 2.5 % below its negative.
+/// The 97.5 % quantile of the standard normal distribution, rounded to f64: 2.5 % lie above it, and 2.5 % below its negative.
 pub const Z95: f64 = 1.959_963_984_540_054;
 
-/// How many of how many.
+/// A number of hits out of a number of trials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Counts")]
 pub struct Rate {
@@ -16,7 +16,7 @@ pub struct Rate {
     of: u64,
 }
 
-/// A rate as a file holds it, before it is checked.
+/// A rate in a file, before it is checked.
 #[derive(Deserialize)]
 #[serde(rename = "Rate", deny_unknown_fields)]
 struct Counts {
@@ -29,7 +29,7 @@ impl TryFrom<Counts> for Rate {
 
     fn try_from(Counts { hits, of }: Counts) -> Result<Self, String> {
         if hits > of {
-            return Err(format!("{hits} hits of {of}: more than there were"));
+            return Err(format!("{hits} hits of {of} trials"));
         }
         Ok(Self { hits, of })
     }
@@ -39,13 +39,13 @@ impl Rate {
     /// `hits` of `of`.
     ///
     /// # Panics
-    /// If there are more hits than there were chances.
+    /// If there are more hits than trials.
     pub fn new(hits: u64, of: u64) -> Self {
         assert!(hits <= of, "{hits} hits of {of}");
         Self { hits, of }
     }
 
-    /// How many of `outcomes` are true.
+    /// Counts the `outcomes` that are true.
     pub fn count(outcomes: impl IntoIterator<Item = bool>) -> Self {
         outcomes
             .into_iter()
@@ -55,17 +55,17 @@ impl Rate {
             })
     }
 
-    /// The successes.
+    /// The hits.
     pub fn hits(self) -> u64 {
         self.hits
     }
 
-    /// The chances.
+    /// The trials.
     pub fn of(self) -> u64 {
         self.of
     }
 
-    /// The share, in [0, 1]; NaN of nothing.
+    /// The share, in [0, 1]; NaN without trials.
     pub fn value(self) -> f64 {
         self.hits as f64 / self.of as f64
     }
@@ -94,7 +94,7 @@ impl std::iter::Sum for Rate {
     }
 }
 
-/// `12/30 = 40.0 % [24.6, 57.7]`: counts, share, 95 % interval; `0/0` alone when nothing was counted.
+/// `12/30 = 40.0 % [24.6, 57.7]`: counts, share, 95 % interval; only `0/0` without trials.
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.hits, self.of)?;
@@ -112,9 +112,9 @@ impl fmt::Display for Rate {
     }
 }
 
-/// The 95 % Wilson score interval of a share (Wilson 1927), within [0, 1]; all of [0, 1] when nothing was counted.
+/// The 95 % Wilson score interval of a share (Wilson 1927), within [0, 1]; all of [0, 1] without trials.
 ///
-/// It holds for independent trials. Samples judged by one attacked model are not independent: see each table's notes.
+/// It holds for independent trials. Samples of one attacked model are not independent: see each table's notes.
 pub fn wilson95(hits: u64, of: u64) -> (f64, f64) {
     if of == 0 {
         return (0.0, 1.0);
@@ -123,23 +123,23 @@ pub fn wilson95(hits: u64, of: u64) -> (f64, f64) {
     let share = hits / n;
     let centre = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
     let half = Z95 / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
-    // At the ends the bound is exact; rounding must not leave 1e-17 beside 0.
+    // At the ends the bound is exact: rounding must not turn 0 into 1e-17.
     let low = if hits == 0.0 { 0.0 } else { centre - half };
     let high = if hits == n { 1.0 } else { centre + half };
     (low, high)
 }
 
-/// Resamples of [`bootstrap95`].
+/// The number of resamples of [`bootstrap95`].
 pub const RESAMPLES: usize = 10_000;
 
-/// A value of a crossed design: its row, its column and itself.
+/// A value of a crossed design: row, column, value.
 pub type Crossed = (usize, usize, f64);
 
 /// The 95 % percentile bootstrap interval of the mean of a crossed design, e.g. of the rates of sample sets (rows) under attack seeds
-/// (columns); none of fewer than two values.
+/// (columns); `None` for fewer than two values.
 ///
-/// Values of one row, or of one column, depend on each other: rows are drawn as a whole, and so are columns (the pigeonhole bootstrap,
-/// Owen 2007). With one row, or one column, it is [`bootstrap95`] of the values.
+/// Values of one row, or of one column, depend on each other. So whole rows and whole columns are drawn (the pigeonhole bootstrap, Owen
+/// 2007). With one row, or one column, it is [`bootstrap95`] of the values.
 pub fn crossed95(values: &[Crossed], mut stream: Stream) -> Option<(f64, f64)> {
     let first = values.first()?.2;
     if values.len() < 2 {
@@ -167,7 +167,7 @@ pub fn crossed95(values: &[Crossed], mut stream: Stream) -> Option<(f64, f64)> {
                 sum += f64::from(times) * value;
                 drawn += times;
             }
-            // Where cells are missing, none of those that are there may have been drawn.
+            // If cells are missing, a draw may contain no value.
             if drawn > 0 {
                 return sum / f64::from(drawn);
             }
@@ -177,16 +177,16 @@ pub fn crossed95(values: &[Crossed], mut stream: Stream) -> Option<(f64, f64)> {
     Some(percentiles95(means))
 }
 
-/// The 95 % percentile bootstrap interval of the mean of `values` (Efron 1979); none of fewer than two values.
+/// The 95 % percentile bootstrap interval of the mean of `values` (Efron 1979); `None` for fewer than two values.
 ///
-/// Each value stands for a cluster that is drawn as a whole, e.g. the rate of one run: samples judged by one attacked model
-/// need not be independent then, only the runs. With few values it is too short: of three, the extremes come up often.
+/// Each value is a cluster that is drawn as a whole, e.g. the rate of one run. So only runs must be independent, not the samples of one
+/// attacked model. With few values the interval is too short: of three, the extremes are drawn often.
 pub fn bootstrap95(values: &[f64], mut stream: Stream) -> Option<(f64, f64)> {
     let (first, n) = (*values.first()?, values.len());
     if n < 2 {
         return None;
     }
-    // Nothing to draw, and no rounding of a mean of equal numbers.
+    // Equal numbers need no draw, and their mean no rounding.
     if values.iter().all(|value| *value == first) {
         return Some((first, first));
     }
@@ -195,7 +195,7 @@ pub fn bootstrap95(values: &[f64], mut stream: Stream) -> Option<(f64, f64)> {
     Some(percentiles95(means))
 }
 
-/// What is left between them when the fortieth part is taken off at either end.
+/// The range of the means without the lowest and the highest 2.5 %.
 fn percentiles95(mut means: Vec<f64>) -> (f64, f64) {
     means.sort_by(f64::total_cmp);
     let outside = means.len() / 40;

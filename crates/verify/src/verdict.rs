@@ -1,15 +1,19 @@
-//! The verdict: which labels flipped, alone and in pairs (paper, section III-C).
+//! The verdict: which labels flipped, by image and by pair (paper, section III-C).
 
-use crate::{Error, Head, Oracle, Rate, SensitiveSet, labels};
+use crate::error::Error;
+use crate::head::Head;
+use crate::oracle::{Oracle, labels};
+use crate::set::SensitiveSet;
+use crate::stats::Rate;
 
-/// What a model's answers say about its integrity.
+/// What the answers of a model say about its integrity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// What they say in a word.
+    /// The conclusion.
     pub finding: Finding,
     /// Images whose label flipped.
     pub single: Rate,
-    /// The labels now, one per image.
+    /// The new labels, one per image.
     pub labels: Vec<u32>,
     /// Whether the label flipped, one per image.
     pub flipped: Vec<bool>,
@@ -20,9 +24,9 @@ pub struct Verdict {
 pub enum Finding {
     /// No label flipped, of samples that would have noticed a change.
     Intact,
-    /// A label flipped: the model, or the arithmetic it runs on, is not the one that the set was labelled with.
+    /// A label flipped: the model or its arithmetic differs from the ones that labelled the set.
     Changed,
-    /// No label flipped, but a model that knows nothing of the delivered one could have answered the same.
+    /// No label flipped, but a model that is unrelated to the delivered one could give the same answers.
     CannotTell(Doubt),
 }
 
@@ -50,9 +54,9 @@ pub enum Doubt {
 }
 
 impl Doubt {
-    /// Why `set` cannot say that a model is intact, if it cannot.
+    /// Why `set` cannot say that a model is intact, if there is a reason.
     ///
-    /// A model that gives every image the same answer needs no doubt of its own: of two labels it misses one, and is [`Finding::Changed`].
+    /// A model with the same answer for every image needs no check: with two reference labels, it is [`Finding::Changed`].
     fn about(set: &SensitiveSet) -> Option<Self> {
         let label = set.labels[0];
         if set.labels.iter().all(|&other| other == label) {
@@ -73,7 +77,7 @@ pub struct Paired {
 }
 
 impl Verdict {
-    /// Compares `labels`, one an image, with those of `set`, and counts.
+    /// Compares `labels`, one per image, with the reference labels of `set`.
     ///
     /// # Panics
     /// If the set has no images.
@@ -93,7 +97,7 @@ impl Verdict {
         }
     }
 
-    /// What the pairs say, given as positions of both members in the set: see [`Pairing::pairs`](crate::Pairing::pairs).
+    /// The flips of pairs, given as the positions of both members: see [`Pairing::pairs`](crate::Pairing::pairs).
     ///
     /// # Panics
     /// If a position is not in the set.
@@ -109,16 +113,16 @@ impl Verdict {
         }
     }
 
-    /// Whether every label is the same now. Rates then tell the balance of the reference labels, not a sensitivity.
+    /// Whether all new labels are equal. Then rates show the balance of the reference labels, not the sensitivity.
     pub fn same_label(&self) -> bool {
         self.labels.windows(2).all(|pair| pair[0] == pair[1])
     }
 }
 
-/// Asks the model about the whole set in one batch and compares with the labels on record.
+/// Queries the model with the whole set in one batch and compares its labels with the reference labels.
 ///
 /// # Errors
-/// If the set contradicts itself, the oracle stands for a model of another number of classes, or its [`labels`] cannot be had.
+/// If the set contradicts itself, if the oracle has another number of classes, or if [`labels`] fails.
 pub fn verify(
     oracle: &(impl Oracle + ?Sized),
     set: &SensitiveSet,

@@ -1,4 +1,4 @@
-//! From the secret to the head: known answers, ranges, separation, and nothing that tells the secret.
+//! From the secret to the head: known answers, ranges and separation; and nothing reveals the secret.
 
 use proptest::prelude::*;
 use verify::{Error, Head, KeyCheck, SecretKey};

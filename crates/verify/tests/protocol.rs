@@ -1,4 +1,4 @@
-//! Labels, verdicts, pairs and controls, asked of models whose answers are known.
+//! Labels, verdicts, pairs and controls of models with known answers.
 
 mod common;
 

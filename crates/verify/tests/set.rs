@@ -1,4 +1,4 @@
-//! The file of a set: the same bits back, and nothing else accepted.
+//! The file of a set: reading returns the same bits, and other files are refused.
 
 mod common;
 
@@ -276,7 +276,7 @@ fn a_set_that_contradicts_itself_is_refused() {
             set.labels.truncate(5);
         }),
         (
-            "image 3 has label 2, and labels of the label space `head` go from 0 to 1",
+            "image 3 has label 2, but labels of the label space `head` go from 0 to 1",
             |set| {
                 set.labels[3] = 2;
             },
@@ -348,7 +348,7 @@ proptest! {
         let n = if pairs { n & !1 } else { n };
         prop_assume!(n > 0);
         let pixels: usize = shape.iter().product();
-        let data = bits[..n * pixels].iter().map(|bits| f32::from_bits(*bits)).collect();
+        let data = bits[..n * pixels].iter().map(|bits| f32::from_bits(*bits)).collect::<Vec<_>>();
         let set = SensitiveSet {
             images: Images::new(shape, data).unwrap(),
             labels: labels[..n].to_vec(),

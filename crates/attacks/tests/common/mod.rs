@@ -3,13 +3,13 @@
 // Each test uses its own part.
 #![allow(dead_code)]
 
-use attacks::{Attack, Change, Modified, Victim};
+use attacks::{Attack, Modified, Victim, measure_change};
 use candle_core::{Device, Tensor};
 use data::{Dataset, Id};
 use models::train::{Trainer, Training};
 use models::{Model, Network, Weights, job};
-use spec::Stream;
 use spec::checked::Count;
+use spec::{Change, Stream};
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
@@ -66,7 +66,12 @@ pub fn modified(attack: &dyn Attack, victim: Victim<'_>) -> Modified {
 
 /// How an attack changes the owner's weights.
 pub fn change(attack: &dyn Attack) -> Change {
-    Change::between(&OWNER.weights, &modified(attack, victim()).weights).unwrap()
+    measure_change(&OWNER.weights, &modified(attack, victim()).weights).unwrap()
+}
+
+/// The share of weights that changed.
+pub fn share(change: &Change) -> f64 {
+    change.changed as f64 / change.weights as f64
 }
 
 /// Logits of the first four test images.

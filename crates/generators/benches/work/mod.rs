@@ -68,7 +68,7 @@ impl Bench {
             Work::Query => return timed(&mut self.queries()),
         };
         let samples = Samples::new(self.images.len()).expect("some images");
-        let contestant = probe::contestants(samples)
+        let generator = probe::timed_generators(samples)
             .into_iter()
             .find(|one| (one.generator, one.variant) == wanted)
             .expect("Table V has them all");
@@ -81,7 +81,7 @@ impl Bench {
             held_out: &self.images,
             stream: Stream::new(2),
         };
-        let generator = contestant.spec.generator();
+        let generator = generator.spec.generator();
         let mut job = generator.start(context).expect("the settings fit");
         timed(&mut || {
             job.advance().expect("the loss is finite");

@@ -1,27 +1,27 @@
-//! How far apart the outputs of samples are after rounds of boundary approach (the paper's section III-A): with many classes they
-//! are hard to bring together, which is why the paper puts a head of two outputs behind them.
+//! The dispersion of samples' outputs after iterations of stage 1 (the paper's section III-A). Many logits are hard to make equal, so
+//! the paper puts a head with two outputs behind them.
 
 use super::in_turn::InTurn;
 use super::{Measured, Probe};
 use crate::Context;
-use crate::approach::Objective;
+use crate::boundary_descent::Objective;
 use candle_core::{Device, Tensor};
 use models::{Job, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
 use spec::checked::{Count, NonNegative, Positive, Samples};
 use verify::LabelSpace;
 
-/// Boundary approach on the network's own logits, and on the keyed head's outputs.
+/// Stage 1 on the network's own logits, and on the keyed head's outputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Dispersion {
     /// Number of samples.
     pub samples: Samples,
-    /// Rounds of approach.
+    /// Iterations.
     pub iterations: Count,
     /// Step size of gradient descent on the pixels.
     pub lr: Positive,
-    /// The weight of the outputs' variance, which is all that is minimised.
+    /// The weight of the outputs' variance, the only term of the loss.
     pub variance_weight: NonNegative,
 }
 
@@ -36,26 +36,11 @@ impl Default for Dispersion {
     }
 }
 
-/// The outputs of samples that were brought together.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outputs {
-    /// Whose outputs.
-    pub label_space: LabelSpace,
-    /// Number of outputs.
-    pub outputs: usize,
-    /// Rounds of approach.
-    pub iterations: usize,
-    /// Of each sample the mean of its outputs.
-    pub means: Vec<f64>,
-    /// Of each sample their standard deviation (of the population).
-    pub deviations: Vec<f64>,
-}
-
 const SPACES: [LabelSpace; 2] = [LabelSpace::Classes, LabelSpace::Head];
 
 impl Probe for Dispersion {
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Measured> + 'a>> {
-        let aim = |space| {
+        let objective = |space| {
             let objective = Objective {
                 variance: self.variance_weight.get(),
                 ..Objective::default()
@@ -63,31 +48,31 @@ impl Probe for Dispersion {
             (space, objective)
         };
         let steps = (self.iterations, self.lr);
-        Ok(Box::new(Dispersing {
-            approaches: InTurn::new(&context, self.samples, steps, SPACES.map(aim))?,
+        Ok(Box::new(DispersionJob {
+            descents: InTurn::new(&context, self.samples, steps, SPACES.map(objective))?,
             iterations: self.iterations.get(),
             ends: Vec::new(),
         }))
     }
 }
 
-struct Dispersing<'a> {
-    approaches: InTurn<'a>,
+struct DispersionJob<'a> {
+    descents: InTurn<'a>,
     iterations: usize,
-    /// Outputs of each sample at the end of an approach.
+    /// The outputs of each sample at the end of stage 1, for each label space.
     ends: Vec<Vec<Vec<f64>>>,
 }
 
-impl Job for Dispersing<'_> {
+impl Job for DispersionJob<'_> {
     type Output = Measured;
 
     fn advance(&mut self) -> Result<Status> {
-        if let Some((_, approach)) = self.approaches.step()?
-            && approach.finished()
+        if let Some((_, descent)) = self.descents.step()?
+            && descent.finished()
         {
-            self.ends.push(approach.outputs()?);
+            self.ends.push(descent.outputs()?);
         }
-        Ok(self.approaches.status())
+        Ok(self.descents.status())
     }
 
     fn save(&self) -> Result<Vec<u8>> {
@@ -96,12 +81,12 @@ impl Job for Dispersing<'_> {
             let end = Tensor::new(end.clone(), &Device::Cpu)?;
             state = state.tensor(format!("end/{nth}"), &end);
         }
-        self.approaches.save(state).to_bytes()
+        self.descents.save(state).to_bytes()
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<()> {
         let state = State::from_bytes(state)?;
-        self.approaches.restore(&state)?;
+        self.descents.restore(&state)?;
         let ends = 0..state.count("ends")?;
         let end = |nth| Ok(state.take(&format!("end/{nth}"))?.to_vec2()?);
         self.ends = ends.map(end).collect::<Result<_>>()?;
@@ -117,10 +102,10 @@ impl Job for Dispersing<'_> {
                 let squares: Vec<f64> = row.iter().map(|z| (z - of) * (z - of)).collect();
                 mean(&squares).sqrt()
             };
-            Outputs {
+            verify::Dispersion {
                 label_space,
-                outputs: n,
-                iterations: self.iterations,
+                outputs: n as u64,
+                iterations: self.iterations as u64,
                 deviations: rows.iter().zip(&means).map(deviation).collect(),
                 means,
             }

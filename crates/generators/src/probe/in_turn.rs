@@ -1,16 +1,17 @@
-//! Two boundary approaches from the same starting points, one after the other.
+//! Two runs of stage 1 from the same initial samples, one after the other.
 
-use crate::approach::{Approach, Objective, Stage1};
-use crate::{Context, head};
+use crate::boundary_descent::{BoundaryDescent, Objective};
+use crate::outputs::Outputs;
+use crate::{Context, Stage1};
 use models::{Result, Status, state::State};
 use spec::checked::{Count, NonNegative, Positive, Samples};
 use verify::LabelSpace;
 
-/// The first until it is over, then the second.
-pub(super) struct InTurn<'a>([Approach<'a>; 2]);
+/// The first until it is finished, then the second.
+pub(super) struct InTurn<'a>([BoundaryDescent<'a>; 2]);
 
 impl<'a> InTurn<'a> {
-    /// Starts `samples` samples for each; neither stops before `iterations` steps of size `lr`.
+    /// Starts `samples` samples for each objective. Each run has `iterations` steps of size `lr`.
     ///
     /// # Errors
     /// If the keyed head does not fit the target.
@@ -18,7 +19,7 @@ impl<'a> InTurn<'a> {
         context: &Context<'a>,
         samples: Samples,
         (iterations, lr): (Count, Positive),
-        aims: [(LabelSpace, Objective); 2],
+        objectives: [(LabelSpace, Objective); 2],
     ) -> Result<Self> {
         let stage = Stage1 {
             iterations,
@@ -26,24 +27,24 @@ impl<'a> InTurn<'a> {
             tolerance: NonNegative::literal(0.0),
             ..Stage1::default()
         };
-        let approach = |(space, objective)| {
-            Approach::new(
+        let descent = |(space, objective)| {
+            BoundaryDescent::new(
                 context,
-                head::Outputs::new(space, context.key, context.model_id, context.target)?,
+                Outputs::new(space, context.key, context.model_id, context.target)?,
                 objective,
                 stage.clone(),
                 samples.get(),
             )
         };
-        let [first, second] = aims.map(approach);
+        let [first, second] = objectives.map(descent);
         Ok(Self([first?, second?]))
     }
 
-    /// A step of the one whose turn it is: which, and it after the step; `None` if both are over.
+    /// One step of the current run. Returns its index and its new state, or `None` if both are finished.
     ///
     /// # Errors
-    /// If the loss is no longer finite.
-    pub fn step(&mut self) -> Result<Option<(usize, &Approach<'a>)>> {
+    /// If the loss is not finite.
+    pub fn step(&mut self) -> Result<Option<(usize, &BoundaryDescent<'a>)>> {
         let Some(at) = self.0.iter().position(|one| !one.finished()) else {
             return Ok(None);
         };
@@ -51,9 +52,9 @@ impl<'a> InTurn<'a> {
         Ok(Some((at, &self.0[at])))
     }
 
-    /// How far both are together.
+    /// The progress of both together.
     pub fn status(&self) -> Status {
-        let all = self.0.each_ref().map(Approach::status);
+        let all = self.0.each_ref().map(BoundaryDescent::status);
         let current = all.iter().find(|status| !status.finished);
         Status {
             done: all.iter().map(|status| status.done).sum(),
@@ -63,16 +64,16 @@ impl<'a> InTurn<'a> {
         }
     }
 
-    /// Adds to `state` the one whose turn it is. What the first led to is the caller's to keep.
+    /// Adds the current run to `state`. The caller keeps the results of the first.
     pub fn save(&self, state: State) -> State {
         let second = usize::from(self.0[0].finished());
         self.0[second].save(state.number("second", second))
     }
 
-    /// Takes up a saved state.
+    /// Restores a saved state.
     ///
     /// # Errors
-    /// If it is of other samples.
+    /// If it belongs to other samples.
     pub fn restore(&mut self, state: &State) -> Result<()> {
         let second = state.count("second")?.min(1);
         if second == 1 {

@@ -1,4 +1,4 @@
-//! Wall time of stage 1 (the paper's Table V). The generators take turns, so that a machine that is busy for a while is busy for all.
+//! Wall time of stage 1 (the paper's Table V). The generators take turns, so that another load on the machine affects all of them.
 
 use super::{Measured, Probe};
 use crate::{Aid, Context, Dbi, Generated, Ours, Spec, Stage1};
@@ -12,9 +12,9 @@ use std::time::Instant;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Timing {
-    /// Samples moved at a time.
+    /// Samples per iteration.
     pub samples: Samples,
-    /// Iterations of each generator in a repetition.
+    /// Iterations of each generator per repetition.
     pub iterations: Count,
     /// Repetitions.
     pub repetitions: Repeats,
@@ -31,34 +31,19 @@ impl Default for Timing {
 }
 
 /// A generator of Table V.
-pub struct Contestant {
+pub struct TimedGenerator {
     /// Its name.
     pub generator: &'static str,
-    /// What tells it from others of that name.
+    /// Its variant; empty for the default.
     pub variant: &'static str,
-    /// Itself, with a stage 1 that does not end.
+    /// Its settings, with an endless stage 1.
     pub spec: Spec,
 }
 
-/// The time that one generator took.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Seconds {
-    /// Its name.
-    pub generator: &'static str,
-    /// What tells it from others of that name.
-    pub variant: &'static str,
-    /// Samples moved at a time.
-    pub samples: usize,
-    /// Iterations of each repetition.
-    pub iterations: usize,
-    /// Of each repetition.
-    pub seconds: Vec<f64>,
-}
-
 /// All generators of Table V, on `samples` samples.
-pub fn contestants(samples: Samples) -> Vec<Contestant> {
+pub fn timed_generators(samples: Samples) -> Vec<TimedGenerator> {
     let stage1 = Stage1 {
-        iterations: Count::literal(1_000_000_000), // more than anybody waits for
+        iterations: Count::literal(1_000_000_000), // endless in practice
         tolerance: NonNegative::literal(0.0),
         ..Stage1::default()
     };
@@ -70,7 +55,7 @@ pub fn contestants(samples: Samples) -> Vec<Contestant> {
             ..Aid::default()
         })
     };
-    let contestant = |generator, variant, spec| Contestant {
+    let timed = |generator, variant, spec| TimedGenerator {
         generator,
         variant,
         spec,
@@ -86,27 +71,27 @@ pub fn contestants(samples: Samples) -> Vec<Contestant> {
         ..Ours::default()
     };
     vec![
-        contestant("dbi", "", Spec::Dbi(dbi)),
-        contestant("aid", "", aid(Coverage::Detached)),
-        contestant("aid", "coverage attached", aid(Coverage::Attached)),
-        contestant("ours", "", Spec::Ours(ours)),
+        timed("dbi", "", Spec::Dbi(dbi)),
+        timed("aid", "", aid(Coverage::Detached)),
+        timed("aid", "coverage attached", aid(Coverage::Attached)),
+        timed("ours", "", Spec::Ours(ours)),
     ]
 }
 
-/// Iterations of one generator before the next one's turn.
+/// Iterations per turn.
 const TURN: usize = 20;
 
 impl Probe for Timing {
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Measured> + 'a>> {
-        let start = |contestant: Contestant| {
-            let job = contestant.spec.generator().start(context.clone())?;
-            Ok((contestant, job))
+        let start = |timed: TimedGenerator| {
+            let job = timed.spec.generator().start(context.clone())?;
+            Ok((timed, job))
         };
-        let entries: Vec<_> = contestants(self.samples)
+        let entries: Vec<_> = timed_generators(self.samples)
             .into_iter()
             .map(start)
             .collect::<Result<_>>()?;
-        Ok(Box::new(Race {
+        Ok(Box::new(TimingJob {
             settings: self.clone(),
             seconds: vec![0.0; entries.len() * self.repetitions.get()],
             entries,
@@ -115,9 +100,9 @@ impl Probe for Timing {
     }
 }
 
-type Entry<'a> = (Contestant, Box<dyn Job<Output = Generated> + 'a>);
+type Entry<'a> = (TimedGenerator, Box<dyn Job<Output = Generated> + 'a>);
 
-struct Race<'a> {
+struct TimingJob<'a> {
     settings: Timing,
     entries: Vec<Entry<'a>>,
     /// `(repetitions, entries)`.
@@ -126,7 +111,7 @@ struct Race<'a> {
     done: usize,
 }
 
-impl Job for Race<'_> {
+impl Job for TimingJob<'_> {
     type Output = Measured;
 
     fn advance(&mut self) -> Result<Status> {
@@ -137,7 +122,7 @@ impl Job for Race<'_> {
             let turn = TURN.min((repetition + 1) * iterations - self.done);
             let row = &mut self.seconds[repetition * self.entries.len()..];
             for ((_, job), seconds) in self.entries.iter_mut().zip(row) {
-                // What a sitting begins with, caches and pages, is not the generator's time.
+                // The first iteration of a turn fills caches and pages, so it is not timed.
                 job.advance()?;
                 let begin = Instant::now();
                 for _ in 0..turn {
@@ -156,7 +141,7 @@ impl Job for Race<'_> {
     }
 
     fn save(&self) -> Result<Vec<u8>> {
-        // Where the samples were does not matter to the clock.
+        // The samples themselves do not affect the time.
         let seconds = Tensor::new(self.seconds.as_slice(), &Device::Cpu)?;
         State::default()
             .tensor("seconds", &seconds)
@@ -173,11 +158,11 @@ impl Job for Race<'_> {
 
     fn finish(self: Box<Self>) -> Result<Measured> {
         let entries = self.entries.len();
-        let seconds = |(at, (contestant, _)): (usize, &Entry<'_>)| Seconds {
-            generator: contestant.generator,
-            variant: contestant.variant,
-            samples: self.settings.samples.get(),
-            iterations: self.settings.iterations.get(),
+        let seconds = |(at, (timed, _)): (usize, &Entry<'_>)| verify::Timing {
+            generator: timed.generator.to_owned(),
+            variant: timed.variant.to_owned(),
+            samples: self.settings.samples.get() as u64,
+            iterations: self.settings.iterations.get() as u64,
             seconds: self
                 .seconds
                 .iter()

@@ -1,4 +1,4 @@
-//! The paper's method and its rivals on a small trained network: what must hold whatever the numbers are.
+//! The paper's method and the other generators on a small trained network: properties that hold for any numbers.
 
 mod resume;
 mod stage1;

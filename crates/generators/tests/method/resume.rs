@@ -1,7 +1,7 @@
-//! Work that was stopped goes on to the same bits, whatever was chosen.
+//! Interrupted work ends with the same bits, for all settings.
 
 use crate::{Deployed, OWNER, dbi, generate, ours, stage1};
-use generators::{Generator, Ours, PixelOptimizer, Spec, Stage1, Stage2, Start, Stop};
+use generators::{Generator, Ours, PixelUpdate, Spec, Stage1, Stage2, Start, Stop};
 use models::Network;
 use serde_json::json;
 use spec::checked::{Count, NonNegative, Positive};
@@ -102,20 +102,14 @@ fn choices() -> [(&'static str, Ours); 6] {
     [
         (
             "uniform",
-            with(stage1(Start::Uniform, PixelOptimizer::Sgd, 1e-2)),
+            with(stage1(Start::Uniform, PixelUpdate::Sgd, 1e-2)),
         ),
         (
             "natural",
-            with(stage1(Start::Natural, PixelOptimizer::Sgd, 1e-2)),
+            with(stage1(Start::Natural, PixelUpdate::Sgd, 1e-2)),
         ),
-        (
-            "sign",
-            with(stage1(Start::Normal, PixelOptimizer::Sign, 1e-3)),
-        ),
-        (
-            "adam",
-            with(stage1(Start::Normal, PixelOptimizer::Adam, 1e-2)),
-        ),
+        ("sign", with(stage1(Start::Normal, PixelUpdate::Sign, 1e-3))),
+        ("adam", with(stage1(Start::Normal, PixelUpdate::Adam, 1e-2))),
         (
             "cap",
             Ours {

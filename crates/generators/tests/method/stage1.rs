@@ -1,4 +1,4 @@
-//! Stage 1: towards the boundary, by the paper's method and its rivals.
+//! Stage 1 of the paper's method and of the other generators.
 
 use crate::{OWNER, dbi, generate, ours, stage1};
 use generators::{Aid, Generator, Ours, Reduction, Stage1, Start, Stop};

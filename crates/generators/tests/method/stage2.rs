@@ -1,4 +1,4 @@
-//! Stage 2: the step across the boundary, and the pair on its two sides.
+//! Stage 2: the step across the boundary, and the pair on both sides.
 
 use crate::{OWNER, generate, ours};
 use generators::{Generated, Generator, Ours, Stage2};

@@ -1,4 +1,4 @@
-//! What a verifier sees of the samples: on the untouched network nothing, on another the labels of the other side.
+//! The verdict on samples: no flip on the untouched network, and flips on another.
 
 use crate::{Deployed, OWNER, dbi, generate, ours, stage1};
 use attacks::{Attack, Finetune, Victim};

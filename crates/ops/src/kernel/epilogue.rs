@@ -1,27 +1,26 @@
-//! What follows a product: for tiles that fill their panels [`Finish`](super::Finish) has the same arithmetic in registers, here it is for
-//! the others and for maps that exist already.
+//! The epilogue of a product. Tiles that fill their panels have the same arithmetic in registers, see [`Finish`](super::Finish). This file
+//! is for the other tiles and for existing maps.
 
 use super::vector::halved;
-use super::{Element, Negatives, PANEL};
-use crate::activation::relu_of;
+use super::{Element, Negatives, PANEL, relu_of};
 use crate::parallel::Shared;
 
-/// What happens to a sum on its way into the result: `y = act((sum + bias) * scale + shift + residual)`, or for a gradient
-/// `mask(sum + residual)`; each part is optional.
+/// From a sum to an element of the result: `y = act((sum + bias) * scale + shift + residual)`, or `mask(sum + residual)` for a gradient. Each
+/// part is optional.
 #[derive(Clone, Copy)]
 pub(crate) struct Epilogue<'a, T> {
     /// Per output channel.
     pub bias: Option<&'a [T]>,
-    /// Of the sum with its bias.
+    /// Records the negative part of the sum with its bias.
     pub negatives: Option<&'a Noted<'a, T>>,
     /// Per output channel.
     pub scale: Option<&'a [T]>,
     /// Per output channel.
     pub shift: Option<&'a [T]>,
-    /// The shape of the result.
+    /// It has the shape of the result.
     pub residual: Option<&'a [T]>,
     pub relu: bool,
-    /// The shape of the result, which is 0 where this is not positive.
+    /// It has the shape of the result, and the result is 0 where it is not positive.
     pub mask: Option<&'a [T]>,
 }
 
@@ -40,7 +39,7 @@ impl<T> Default for Epilogue<'_, T> {
 }
 
 impl<T: Element> Epilogue<'_, T> {
-    /// Turns sums of the channels `channel ..` into the elements `at ..` of the result.
+    /// Turns the sums of channels `channel ..` into elements `at ..` of the result.
     #[inline(always)]
     pub fn apply(&self, sums: &mut [T], channel: usize, at: usize) {
         let n = sums.len();
@@ -80,8 +79,8 @@ impl<T: Element> Epilogue<'_, T> {
     }
 }
 
-/// What the sums of a product leave negative, for AID's activation term: of each pixel and panel of [`PANEL`] channels the sum of
-/// `max(-a, 0)`, and a bit for each channel, the first lowest, set where `a < 0`.
+/// The negative part of a product, for AID's activation term. For each pixel and panel of [`PANEL`] channels: the sum of `max(-a, 0)`, and
+/// one bit per channel, the first lowest, set if `a < 0`.
 pub(crate) struct Noted<'a, T> {
     pub sums: Shared<'a, T>,
     pub signs: Shared<'a, u16>,
@@ -89,7 +88,7 @@ pub(crate) struct Noted<'a, T> {
 }
 
 impl<T: Element> Noted<'_, T> {
-    /// Where the panel that begins with the element `at` of the result lies, whose channel is `channel`.
+    /// The index of the panel that begins with element `at` of the result, of channel `channel`.
     #[inline(always)]
     pub fn panel(&self, at: usize, channel: usize) -> usize {
         if self.channels.is_multiple_of(PANEL) {
@@ -99,7 +98,7 @@ impl<T: Element> Noted<'_, T> {
         }
     }
 
-    /// For a tile whose rows begin with the panels `to`.
+    /// The pointers for a tile whose rows begin with the panels `to`.
     pub fn of_tile<'t>(&self, to: &'t [usize]) -> Negatives<'t, T> {
         Negatives {
             sums: self.sums.pointer(0),
@@ -108,7 +107,7 @@ impl<T: Element> Noted<'_, T> {
         }
     }
 
-    /// Notes the sums of the channels `channel ..`, which make the elements `at ..` of the result.
+    /// Records the sums of channels `channel ..`, which become elements `at ..` of the result.
     fn note(&self, sums: &[T], channel: usize, at: usize) {
         for (i, panel) in sums.chunks(PANEL).enumerate() {
             let (mut lanes, mut signs) = ([T::ZERO; PANEL], 0);
@@ -117,7 +116,7 @@ impl<T: Element> Noted<'_, T> {
                 signs |= u16::from(a < T::ZERO) << j;
             }
             let to = self.panel(at + i * PANEL, channel + i * PANEL);
-            // SAFETY: a panel is noted by the task that makes its elements, and by no other.
+            // SAFETY: only the task that makes a panel's elements records it.
             unsafe {
                 self.sums.slice(to, 1)[0] = halved(&mut lanes);
                 self.signs.slice(to, 1)[0] = signs;

@@ -1,25 +1,27 @@
-//! The microkernels that do all the multiplying, written once and compiled for each instruction set.
+//! The microkernels of all products, written once and compiled for each instruction set.
 //!
-//! * `tile`: up to `MR` output rows times 16 or 32 output columns. A row of the left operand is found through a
-//!   pointer, and is read as a list of contiguous *runs*, so a convolution needs no im2col: the runs of an output pixel are
-//!   the stretches of its receptive field (see `plan`).
-//! * `patch`: a sum of rows, each times a number, where most numbers are 0.
+//! * `tile`: up to `MR` output rows times 16 or 32 output columns. A pointer locates a row of the left operand, and the row is read as a
+//!   list of contiguous *runs*. So a convolution needs no im2col: the runs of an output pixel cover its receptive field (see `plan`).
+//! * `patch`: a sum of rows, each times a number; most numbers are 0.
 //! * `outer`: the weight gradient, a sum of outer products over rows.
 //!
-//! A tile is finished in registers: see `Epilogue`. What is not a product (pooling, batch statistics, optimisers) is plain Rust, compiled for
-//! each instruction set by the same dispatch.
+//! A tile is finished in registers: see `Epilogue`. Pooling, batch statistics and optimisers are plain Rust; `vectorised` compiles them for
+//! each instruction set.
 //!
-//! **Bit-stability.** Every element of a result is a sum of chains of fused multiply-adds, in an order and with cuts that depend on the
-//! element's own receptive field alone: never on the other rows of its tile, the number of rows, the thread, or the
-//! width of a vector register. A fused multiply-add rounds once and the same everywhere, so AVX-512, AVX2 and the
-//! portable path agree bit for bit.
+//! **Bit-stability.** Every element of a result is a sum of chains of fused multiply-adds. Their order and their ends depend only on the
+//! element's receptive field: not on the other rows of its tile, the number of rows, the thread or the width of a vector register. A fused
+//! multiply-add rounds once and equally everywhere, so AVX-512, AVX2 and the portable path agree bit for bit.
 
+mod compiled;
 mod epilogue;
 mod isa;
+mod registers;
+mod relu;
 mod vector;
 
 pub(crate) use epilogue::{Epilogue, Noted};
 pub(crate) use isa::vectorised;
+pub(crate) use relu::{masked_by, relu_of};
 pub(crate) use vector::{Element, Real};
 
 pub use isa::{Isa, UnknownIsa};
@@ -28,25 +30,25 @@ pub use isa::{Isa, UnknownIsa};
 pub(crate) const PANEL: usize = 16;
 /// The widest result tile: two panels.
 pub(crate) const WIDE: usize = 2 * PANEL;
-/// The most rows any kernel takes at a time.
+/// The largest number of rows of any kernel.
 pub(crate) const MAX_ROWS: usize = 12;
 
-/// A contiguous stretch of the reduction: `len` elements at `a` past the row's pointer, against rows `b..b + len` of the panel.
+/// A contiguous part of the reduction: `len` elements at `a` past the row's pointer, times rows `b..b + len` of the panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
     pub a: isize,
     pub b: usize,
     pub len: usize,
-    /// Whether a chain of sums ends here, and another begins with the next run.
+    /// Whether a chain of sums ends here. The next run then starts another chain.
     pub end: bool,
 }
 
-/// The most products that are added up one to the other: what chains come to is added up at their ends. A longer chain would lose more
-/// digits to rounding than a blocked matrix product does.
+/// The largest number of products in a chain. The sums of chains are added at their ends. A longer chain would have a larger rounding
+/// error than a blocked matrix product.
 pub(crate) const CHAIN: usize = 128;
 
 impl Run {
-    /// Cuts runs so that no chain is longer than [`CHAIN`], at places that depend on nothing but the runs' lengths.
+    /// Cuts runs so that no chain is longer than [`CHAIN`]. The cuts depend only on the runs' lengths.
     pub fn chained(runs: &[Self]) -> Vec<Self> {
         let (mut out, mut left) = (Vec::with_capacity(runs.len()), CHAIN);
         for &run in runs {
@@ -67,7 +69,7 @@ impl Run {
                 }
             }
         }
-        // The last chain ends anyway.
+        // The last chain needs no mark.
         if let Some(last) = out.last_mut() {
             last.end = false;
         }
@@ -92,7 +94,7 @@ impl<T: Element> Tile<T> {
     }
 }
 
-/// Where a tile of sums goes and what becomes of it on the way: an [`Epilogue`] as pointers to the tile's first column.
+/// The epilogue and the destination of a tile of sums: an [`Epilogue`] as pointers to the tile's first column.
 pub(crate) struct Finish<'a, T> {
     pub bias: Option<*const T>,
     pub negatives: Option<Negatives<'a, T>>,
@@ -102,12 +104,12 @@ pub(crate) struct Finish<'a, T> {
     pub relu: bool,
     pub mask: Option<*const T>,
     pub out: *mut T,
-    /// Of each row, in elements past `out`, `residual` and `mask`.
+    /// The offset of each row, in elements past `out`, `residual` and `mask`.
     pub to: &'a [usize],
 }
 
 impl<'a, T> Finish<'a, T> {
-    /// The sums as they are, into `tile`.
+    /// Writes the plain sums into `tile`.
     pub fn plain(tile: &'a mut Tile<T>) -> Self {
         const ROWS: [usize; MAX_ROWS] = {
             let mut rows = [0; MAX_ROWS];
@@ -132,12 +134,12 @@ impl<'a, T> Finish<'a, T> {
     }
 }
 
-/// Where a tile notes what its sums leave negative, see [`Noted`]: as pointers to the panel of the tile's first column.
+/// Where a tile records the negative part of its sums, see [`Noted`]: pointers to the panel of the tile's first column.
 #[derive(Clone, Copy)]
 pub(crate) struct Negatives<'a, T> {
     pub sums: *mut T,
     pub signs: *mut u16,
-    /// Of each row, in panels past both.
+    /// The offset of each row, in panels past both.
     pub to: &'a [usize],
 }
 
@@ -182,13 +184,13 @@ impl<T: Element> Kernels<T> {
         unsafe { self.tile[panels - 1](rows, runs, b, panel_stride, finish) }
     }
 
-    /// `out[j] = sum over c of x[c] * rows[c][j]` for `j < panels * PANEL`, in the order of `c`; what is 0 in `x` takes no time.
+    /// `out[j] = sum over c of x[c] * rows[c][j]` for `j < panels * PANEL`, in the order of `c`. Zeros in `x` take no time.
     ///
     /// # Safety
-    /// `rows` is readable for as many rows as `x` is long, each of `panels * PANEL` elements.
+    /// `rows` has one readable row of `panels * PANEL` elements for each element of `x`.
     ///
     /// # Panics
-    /// If `out` is not as long as a row.
+    /// If `out` does not have the length of a row.
     #[inline]
     pub unsafe fn patch(&self, x: &[T], rows: *const T, panels: usize, out: &mut [T]) {
         assert_eq!(out.len(), panels * PANEL, "the result is as long as a row");

@@ -1,4 +1,4 @@
-//! The microkernels' bodies, generic over a vector type; [`super::isa`] compiles them for each instruction set.
+//! The microkernels' bodies, generic over a vector type; [`super::compiled`] compiles them for each instruction set.
 
 use super::{Finish, Isa, Kernels, Negatives, PANEL, RowPair, Run, Tile, WIDE};
 use candle_core::{CpuStorage, Result, WithDType};
@@ -12,11 +12,11 @@ pub(crate) trait Element: WithDType + Real {
     fn elements_mut(storage: &mut CpuStorage) -> Result<&mut [Self]>;
 }
 
-/// The few functions of real numbers that the operations need.
+/// The functions of real numbers that the operations need.
 pub(crate) trait Real: Copy {
     /// Zero.
     const ZERO: Self;
-    /// The least positive number with all its digits; those below it are subnormal, and slow.
+    /// The smallest positive normal number. Smaller numbers are subnormal and slow.
     const LEAST: Self;
     /// Fused multiply-add, rounded once: `self * a + b`.
     fn fma(self, a: Self, b: Self) -> Self;
@@ -68,47 +68,47 @@ pub(crate) trait Vector: Copy {
 
     fn zero() -> Self;
     /// # Safety
-    /// `p` is readable, and the instruction set of `Self` is there.
+    /// `p` is readable, and the processor supports the instruction set of `Self`.
     unsafe fn splat(p: *const Self::T) -> Self;
     /// # Safety
-    /// `p ..+ LANES` is readable, and the instruction set of `Self` is there.
+    /// `p ..+ LANES` is readable, and the processor supports the instruction set of `Self`.
     unsafe fn load(p: *const Self::T) -> Self;
     /// # Safety
-    /// `p ..+ LANES` is writable, and the instruction set of `Self` is there.
+    /// `p ..+ LANES` is writable, and the processor supports the instruction set of `Self`.
     unsafe fn store(self, p: *mut Self::T);
     /// `self * b + c`, rounded once.
     ///
     /// # Safety
-    /// The instruction set of `Self` is there.
+    /// The processor supports the instruction set of `Self`.
     unsafe fn fma(self, b: Self, c: Self) -> Self;
     /// # Safety
-    /// The instruction set of `Self` is there.
+    /// The processor supports the instruction set of `Self`.
     unsafe fn add(self, b: Self) -> Self;
     /// # Safety
-    /// The instruction set of `Self` is there.
+    /// The processor supports the instruction set of `Self`.
     unsafe fn sub(self, b: Self) -> Self;
     /// # Safety
-    /// The instruction set of `Self` is there.
+    /// The processor supports the instruction set of `Self`.
     unsafe fn mul(self, b: Self) -> Self;
-    /// A bit for each lane, the first lowest: set where it is less than 0.
+    /// One bit per lane, the first lowest, set if the lane is less than 0.
     ///
     /// # Safety
-    /// The instruction set of `Self` is there.
+    /// The processor supports the instruction set of `Self`.
     unsafe fn signs(self) -> u16;
-    /// A bit for each lane, the first lowest: set where it is not 0, NaN included.
+    /// One bit per lane, the first lowest, set if the lane is not 0, or NaN.
     ///
     /// # Safety
-    /// The instruction set of `Self` is there.
+    /// The processor supports the instruction set of `Self`.
     unsafe fn nonzeros(self) -> u16;
-    /// See [`relu_of`](crate::activation::relu_of).
+    /// See [`relu_of`](super::relu_of).
     ///
     /// # Safety
-    /// The instruction set of `Self` is there.
+    /// The processor supports the instruction set of `Self`.
     unsafe fn relu(self) -> Self;
-    /// See [`masked_by`](crate::activation::masked_by).
+    /// See [`masked_by`](super::masked_by).
     ///
     /// # Safety
-    /// The instruction set of `Self` is there.
+    /// The processor supports the instruction set of `Self`.
     unsafe fn masked(self, y: Self) -> Self;
 }
 
@@ -130,7 +130,7 @@ pub(super) unsafe fn tile<V: Vector, const MR: usize, const NV: usize>(
     finish: &Finish<'_, V::T>,
 ) {
     let mut acc = [[V::zero(); NV]; MR];
-    // Of the chains that have ended; on the stack, as all registers are taken.
+    // The sum of the finished chains. It is on the stack, as the sums use all registers.
     let mut total = [[V::zero(); NV]; MR];
     let mut ended = false;
     let rows: &[*const V::T; MR] = rows
@@ -140,7 +140,7 @@ pub(super) unsafe fn tile<V: Vector, const MR: usize, const NV: usize>(
         let a: [*const V::T; MR] = std::array::from_fn(|r| rows[r].wrapping_offset(run.a));
         let mut b = b.wrapping_add(run.b * PANEL);
         for i in 0..run.len {
-            // SAFETY: the caller vouches for the run and the panel; the vectors lie inside the panels' rows.
+            // SAFETY: the caller guarantees the run and the panel; the vectors lie inside the panels' rows.
             unsafe {
                 let columns: [V; NV] =
                     std::array::from_fn(|v| V::load(b.wrapping_add(column::<V>(v, panel_stride))));
@@ -154,24 +154,24 @@ pub(super) unsafe fn tile<V: Vector, const MR: usize, const NV: usize>(
             b = b.wrapping_add(PANEL);
         }
         if run.end {
-            // SAFETY: the instruction set is there.
+            // SAFETY: the processor supports the instruction set.
             unsafe { add(&mut total, &acc, ended) };
             acc = [[V::zero(); NV]; MR];
             ended = true;
         }
     }
     if ended {
-        // SAFETY: the instruction set is there.
+        // SAFETY: the processor supports the instruction set.
         unsafe { add(&mut acc, &total, true) };
     }
-    // SAFETY: the caller vouches for what `finish` points to.
+    // SAFETY: the caller guarantees what `finish` points to.
     unsafe { finished(acc, finish) };
 }
 
-/// Adds `part` to `sums`, or puts it there.
+/// Adds `part` to `sums`, or replaces `sums` if no sum has begun.
 ///
 /// # Safety
-/// The instruction set of `V` is there.
+/// The processor supports the instruction set of `V`.
 #[inline(always)]
 #[allow(clippy::needless_range_loop)]
 unsafe fn add<V: Vector, const MR: usize, const NV: usize>(
@@ -188,7 +188,7 @@ unsafe fn add<V: Vector, const MR: usize, const NV: usize>(
     }
 }
 
-/// The epilogue, while the sums are in registers: see [`Epilogue`](super::Epilogue), whose arithmetic this is.
+/// The epilogue while the sums are in registers, with the arithmetic of [`Epilogue`](super::Epilogue).
 ///
 /// # Safety
 /// See [`Kernels::tile`].
@@ -198,8 +198,8 @@ unsafe fn finished<V: Vector, const MR: usize, const NV: usize>(
     mut acc: [[V; NV]; MR],
     finish: &Finish<'_, V::T>,
 ) {
-    // Loops of constant length over constant places, so that the sums stay in registers; rows past the last are ignored.
-    // SAFETY: the caller vouches for `NV` vectors at each place, and for the rows that `to` has.
+    // Loops of constant length over constant indices keep the sums in registers. Rows past the last are ignored.
+    // SAFETY: the caller guarantees `NV` vectors at each place, and for the rows that `to` has.
     unsafe {
         if let Some(bias) = finish.bias {
             for v in 0..NV {
@@ -250,7 +250,7 @@ unsafe fn finished<V: Vector, const MR: usize, const NV: usize>(
                 }
             }
         }
-        // A repeated row ends with the bits of the row it repeats.
+        // A repeated row gets the bits of the row that it repeats.
         for r in 0..MR {
             for v in 0..NV {
                 acc[r][v].store(finish.out.add(to[r] + v * V::LANES));
@@ -259,7 +259,7 @@ unsafe fn finished<V: Vector, const MR: usize, const NV: usize>(
     }
 }
 
-/// What [`Noted::note`](super::Noted::note) does, whose order of sums this is.
+/// As [`Noted::note`](super::Noted::note), in the same order of sums.
 ///
 /// # Safety
 /// See [`Kernels::tile`].
@@ -275,7 +275,7 @@ unsafe fn note<V: Vector, const MR: usize, const NV: usize>(
         for panel in 0..NV / vectors {
             let (mut lanes, mut signs) = ([V::T::ZERO; PANEL], 0);
             for v in 0..vectors {
-                // SAFETY: the instruction set is there; a panel has as many lanes as its vectors together.
+                // SAFETY: the processor supports the instruction set; a panel has as many lanes as its vectors together.
                 unsafe {
                     let a = acc[r][panel * vectors + v];
                     signs |= a.signs() << (v * V::LANES);
@@ -283,7 +283,7 @@ unsafe fn note<V: Vector, const MR: usize, const NV: usize>(
                     part.store(lanes.as_mut_ptr().add(v * V::LANES));
                 }
             }
-            // SAFETY: the caller vouches for the panels.
+            // SAFETY: the caller guarantees the panels.
             unsafe {
                 *negatives.sums.add(to + panel) = halved(&mut lanes);
                 *negatives.signs.add(to + panel) = signs;
@@ -292,7 +292,7 @@ unsafe fn note<V: Vector, const MR: usize, const NV: usize>(
     }
 }
 
-/// The sum of a panel's elements, the upper half added to the lower until one is left.
+/// The sum of a panel's elements: the upper half is added to the lower until one element is left.
 #[inline(always)]
 pub(super) fn halved<T: Element>(lanes: &mut [T; PANEL]) -> T {
     let mut half = PANEL / 2;
@@ -317,7 +317,7 @@ pub(super) unsafe fn patch<V: Vector, const NV: usize>(
     let mut acc = [V::zero(); NV];
     for (at, lanes) in x.chunks(V::LANES).enumerate() {
         let mut left = if lanes.len() == V::LANES {
-            // SAFETY: there are as many elements as lanes, and the instruction set is there.
+            // SAFETY: there are as many elements as lanes, and the processor supports the instruction set.
             unsafe { V::load(lanes.as_ptr()).nonzeros() }
         } else {
             let bit = |(i, x): (usize, &V::T)| u16::from(*x != V::T::ZERO) << i;
@@ -327,7 +327,7 @@ pub(super) unsafe fn patch<V: Vector, const NV: usize>(
             let i = left.trailing_zeros() as usize;
             left &= left - 1;
             let row = rows.wrapping_add((at * V::LANES + i) * stride);
-            // SAFETY: bits are set for elements only; the caller vouches for the rows.
+            // SAFETY: bits are set for elements only; the caller guarantees the rows.
             unsafe {
                 let x = V::splat(lanes.as_ptr().add(i));
                 for (v, sum) in acc.iter_mut().enumerate() {
@@ -337,7 +337,7 @@ pub(super) unsafe fn patch<V: Vector, const NV: usize>(
         }
     }
     for (v, sum) in acc.into_iter().enumerate() {
-        // SAFETY: the caller vouches for `NV` vectors.
+        // SAFETY: the caller guarantees `NV` vectors.
         unsafe { sum.store(out.add(v * V::LANES)) };
     }
 }
@@ -357,7 +357,7 @@ pub(super) unsafe fn outer<V: Vector, const MR: usize, const NV: usize>(
     for pair in pairs {
         let x = x.wrapping_offset(pair.x);
         let dy = dy.wrapping_add(pair.dy);
-        // SAFETY: the caller vouches for `MR` elements of `x` and `NV` vectors of `dy`.
+        // SAFETY: the caller guarantees `MR` elements of `x` and `NV` vectors of `dy`.
         unsafe {
             let columns: [V; NV] = std::array::from_fn(|v| V::load(dy.wrapping_add(v * V::LANES)));
             for (r, sums) in acc.iter_mut().enumerate() {

@@ -1,7 +1,7 @@
 //! Attacks a target, and tests the modified model with every sample set.
 
 use anyhow::Context;
-use attacks::Change;
+use attacks::measure_change;
 use models::Network;
 use store::{Answers, FORMAT, RunRecord};
 use verify::Rate;
@@ -119,7 +119,7 @@ impl Executor<'_> {
         let stream = self.root.split("attack").split(&attack.seed.to_string());
         let job = attack.attack.attack().start(victim, &stream)?;
         let modified = self.drive(&attack.id, &loaded.sum, job, &mut clock, &mut line)?;
-        let change = Change::between(&loaded.weights, &modified.weights)?;
+        let change = measure_change(&loaded.weights, &modified.weights)?;
         let network = modified.network(&victim)?;
         line.note("testing");
         let accuracy = images::accuracy(&network, loaded.images.tested())?;
@@ -161,12 +161,7 @@ impl Executor<'_> {
                 both: judged.paired.both,
                 all_pairs: judged.all_pairs(prepared.set.layout),
                 same_label: judged.verdict.same_label(),
-                change: store::Change {
-                    weights: change.weights,
-                    changed: change.changed,
-                    max_abs: change.max_abs,
-                    mean_abs: change.mean_abs,
-                },
+                change,
                 steps: modified.steps as u64,
                 reached: modified.reached,
                 success_before,

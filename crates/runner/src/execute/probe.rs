@@ -1,7 +1,6 @@
 //! Runs the probes of a target.
 
 use anyhow::Context;
-use generators::probe::{self, Measured};
 use store::{FORMAT, ProbeRecord};
 
 use super::target::LoadedTarget;
@@ -53,7 +52,7 @@ impl Executor<'_> {
             probe: probe.probe.name().to_owned(),
             spec: plan::fields(&probe.probe)?,
             seed: self.seed,
-            result: record(measured),
+            result: measured,
             target_sha256: Some(loaded.sum.clone()),
             provenance: clock.provenance(self.device),
         })?;
@@ -61,6 +60,7 @@ impl Executor<'_> {
         Ok(())
     }
 }
+<<<<<<< HEAD
 
 /// A measurement in the form of its record.
 fn record(measured: Measured) -> store::Measured {
@@ -100,3 +100,5 @@ fn record(measured: Measured) -> store::Measured {
         ),
     }
 }
+=======
+>>>>>>> models-work

@@ -6,8 +6,8 @@ use anyhow::Context;
 use generators::{Context as Setting, Generated};
 use spec::Stream;
 use spec::checked::Minority;
-use store::{FORMAT, SetRecord, Stop};
-use verify::{Control, Layout, Pixels, Rate, SensitiveSet};
+use store::{FORMAT, SetRecord};
+use verify::{Control, Layout, Pixels, Rate, SensitiveSet, Stop};
 
 use super::prepared::PreparedSet;
 use super::target::LoadedTarget;
@@ -208,7 +208,7 @@ fn as_announced(
     classes: usize,
 ) -> Result<Generated, models::Error> {
     let what = set.generator.name();
-    let unmade = |problem: String| Err(models::Error::Unmade { what, problem });
+    let unmade = |problem: String| Err(models::Error::CannotCreate { what, problem });
     let labels = made.set.label_space.labels(classes);
     let announced = set.generator.generator().layout();
     if made.set.layout != announced {
@@ -240,9 +240,9 @@ fn summary(made: &Generated) -> String {
         Layout::Singles => "samples",
     };
     let stop = match made.stop {
-        generators::Stop::None => return format!("{samples} {what}"),
-        generators::Stop::Converged => "converged",
-        generators::Stop::Cap => "stopped at the cap",
+        Stop::None => return format!("{samples} {what}"),
+        Stop::Converged => "converged",
+        Stop::Cap => "stopped at the cap",
     };
     let uncrossed = match made.uncrossed {
         0 => String::new(),
@@ -281,11 +281,7 @@ fn record(
         uncrossed: made.uncrossed as u64,
         iterations_cap: made.iterations_cap as u64,
         iterations_used: made.iterations_used as u64,
-        stop: match made.stop {
-            generators::Stop::None => Stop::None,
-            generators::Stop::Converged => Stop::Converged,
-            generators::Stop::Cap => Stop::Cap,
-        },
+        stop: made.stop,
         margins: made.margins,
         label_balance: balance,
         pixels: Some(Pixels::of(&made.set)),
@@ -325,7 +321,7 @@ mod tests {
             uncrossed: 0,
             iterations_cap: 0,
             iterations_used: 0,
-            stop: generators::Stop::None,
+            stop: Stop::None,
             margins: Vec::new(),
         };
         let refused = |change: fn(&mut SensitiveSet)| {

@@ -159,7 +159,7 @@ impl Plane {
                 // Pixels are within [0, 1].
                 axes.map(move |((m, u), v)| (m + x * u + y * v).clamp(0.0, 1.0) as f32)
             });
-            let images = Images::new(self.shape, points.collect())?;
+            let images = Images::new(self.shape, points.collect::<Vec<_>>())?;
             let logits = BlackBox(network)
                 .logits(&images)
                 .map_err(|error| anyhow::anyhow!("{error}"))?;

@@ -1,64 +1,25 @@
-//! The one file of a set, sealed with the owner's key.
+//! The file of a set, sealed with the owner's key.
 //!
-//! The file is safetensors: `images` (n, c, h, w) f32, `labels` (n) u32, and one metadata entry, `brink`, with the rest as JSON. The
-//! entry holds a SHA-256 of everything in the file, which finds damage, and an HMAC of that sum under the owner's key, the *seal*,
-//! which finds forgery. One entry rather than many keeps the file's bytes a function of its content.
+//! The file is safetensors: `images` (n, c, h, w) f32, `labels` (n) u32, and one metadata entry, `brink`, with the rest as JSON. The entry
+//! holds a SHA-256 of the whole content, which reveals damage, and an HMAC of this sum under the owner's key, the *seal*, which reveals
+//! forgery. With a single entry, the content alone determines the file's bytes.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{collections::HashMap, fs, path::Path, sync::Arc};
 
 use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Layout, SensitiveSet};
-use crate::key::Seal;
-use crate::{Error, Images, KeyCheck, LabelSpace, SecretKey};
-
-/// The version of the file. Files of version 1 have no seal and a sum of the tensors only.
-const FORMAT: u32 = 2;
+use crate::error::{Error, FORMAT, FileError};
+use crate::images::Images;
+use crate::key::{KeyCheck, Seal, SecretKey};
+use crate::oracle::LabelSpace;
 
 /// The metadata entry.
 const ENTRY: &str = "brink";
 
-/// What is wrong with a set file.
-#[derive(Debug, thiserror::Error)]
-pub enum FileError {
-    /// The file system refused.
-    #[error("the file cannot be read or written")]
-    Io(#[from] std::io::Error),
-    /// Not safetensors, or truncated.
-    #[error("not a whole safetensors file; copy it or generate the set again")]
-    Container(#[from] SafeTensorError),
-    /// A safetensors file of something else.
-    #[error("not a sensitive set: {0}")]
-    Foreign(String),
-    /// Written by another version.
-    #[error(
-        "format {found} is not the format {FORMAT} that this version reads; generate the set again"
-    )]
-    Format {
-        /// The version found.
-        found: u32,
-    },
-    /// Written by version 1, which did not seal.
-    #[error(
-        "the set has format 1, which has no seal: nobody can tell whether it is the owner's; generate the set again"
-    )]
-    Unsealed,
-    /// The content is not what was written.
-    #[error("damaged: the content does not match its checksum; copy it or generate the set again")]
-    Checksum,
-    /// Somebody without this key made the file or changed it.
-    #[error(
-        "this key did not seal the set: it is the set of another key, or somebody changed it; give the key that made it, or generate the set again"
-    )]
-    Forged,
-    /// The content contradicts itself.
-    #[error(transparent)]
-    Content(Box<Error>),
-}
-
-/// All but the tensors and the sums.
+/// Everything except the tensors and the sums.
 #[derive(Serialize, Deserialize)]
 struct Content {
     layout: Layout,
@@ -93,13 +54,13 @@ struct FirstMeta {
     sha256: String,
 }
 
-/// The part of the entry that every version has.
+/// The field that every version of the entry has.
 #[derive(Deserialize)]
 struct Version {
     format: u32,
 }
 
-/// A set out of a file, and what seals it; version 1 has no seal.
+/// A set from a file, with its sum and its seal. Version 1 has no seal.
 struct Unpacked {
     set: SensitiveSet,
     sealed: Option<(String, Seal)>,
@@ -109,7 +70,7 @@ impl SensitiveSet {
     /// The bytes of the set's file, sealed with `key`; equal sets have equal bytes.
     ///
     /// # Errors
-    /// If the set contradicts itself, or its keyed head is that of another key.
+    /// If the set contradicts itself, or its keyed head belongs to another key.
     pub fn to_bytes(&self, key: &SecretKey) -> Result<Vec<u8>, Error> {
         self.check()?;
         self.head(key)?;
@@ -160,14 +121,14 @@ impl SensitiveSet {
         Ok(safetensors::serialize(tensors, Some(entries))?)
     }
 
-    /// The set in the bytes of a file that `key` sealed.
+    /// Reads a set from the bytes of a file that `key` sealed.
     ///
     /// # Errors
-    /// If the bytes are truncated, damaged, of another version or not a sensitive set at all, or if `key` did not seal them.
+    /// If the bytes are truncated, damaged, in another version or not a sensitive set, or if `key` did not seal them.
     pub fn from_bytes(bytes: &[u8], key: &SecretKey) -> Result<Self, FileError> {
         let Unpacked { set, sealed } = Self::unpack(bytes, None)?;
         let (sum, seal) = sealed.ok_or(FileError::Unsealed)?;
-        // The one error that says which of the two it is: the key check is not secret.
+        // The key check is not secret, so this error may distinguish a wrong key from a changed set.
         set.head(key)
             .map_err(|wrong| FileError::Content(Box::new(wrong)))?;
         match key.opens(&seal, &set.model_id, sum.as_bytes()) {
@@ -176,11 +137,11 @@ impl SensitiveSet {
         }
     }
 
-    /// The set in the bytes of a file of any version, whoever made it: to look at, not to trust. `classes` are the logits of its model;
-    /// files of version 1 do not say.
+    /// Reads a set from the bytes of a file of any version and any author: to inspect, not to trust. `classes` is the number of logits of its
+    /// model, which files of version 1 do not hold.
     ///
     /// # Errors
-    /// If the bytes are truncated, damaged, for a model of another number of classes, or not a sensitive set at all.
+    /// If the bytes are truncated, damaged, for another number of classes, or not a sensitive set.
     pub fn from_unsealed_bytes(bytes: &[u8], classes: usize) -> Result<Self, FileError> {
         let set = Self::unpack(bytes, Some(classes))?.set;
         if set.classes != classes {
@@ -250,7 +211,9 @@ impl SensitiveSet {
         let set = Self {
             images: Images::new(
                 [c, h, w],
-                words(images.data()).map(f32::from_le_bytes).collect(),
+                words(images.data())
+                    .map(f32::from_le_bytes)
+                    .collect::<Arc<[f32]>>(),
             )
             .map_err(contradiction)?,
             labels: words(labels.data()).map(u32::from_le_bytes).collect(),
@@ -284,7 +247,7 @@ impl SensitiveSet {
         Self::from_bytes(&bytes, key).map_err(|e| at(path, e))
     }
 
-    /// Reads a set from a file of any version, whoever made it: to look at, not to trust.
+    /// Reads a set from a file of any version and any author: to inspect, not to trust.
     ///
     /// # Errors
     /// As [`from_unsealed_bytes`](Self::from_unsealed_bytes), with the file's name, or if the file cannot be read.
@@ -305,7 +268,7 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = [u8; 4]> {
     bytes.as_chunks::<4>().0.iter().copied()
 }
 
-/// The SHA-256 of all that a file of version 2 says.
+/// The SHA-256 of the content of a file of version 2.
 fn sum(
     content: &Content,
     shape: [usize; 3],
@@ -314,7 +277,7 @@ fn sum(
 ) -> Result<String, FileError> {
     let content = serde_json::to_vec(content).map_err(SafeTensorError::JsonError)?;
     let mut hash = Sha256::new();
-    // Each part after its length, so that no byte can move from one part into the next.
+    // Each part follows its length, so that no byte can move from one part to the next.
     for part in [&content[..], images, labels] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);

@@ -11,7 +11,8 @@ pub fn key() -> SecretKey {
 
 /// `n` images of 1 x 2 x 2 pixels.
 pub fn images(n: usize, stream: &mut Stream) -> Images {
-    Images::new([1, 2, 2], (0..4 * n).map(|_| stream.uniform()).collect()).unwrap()
+    let pixels: Vec<f32> = (0..4 * n).map(|_| stream.uniform()).collect();
+    Images::new([1, 2, 2], pixels).unwrap()
 }
 
 /// A set of `n` images with the labels that `oracle` gives them.

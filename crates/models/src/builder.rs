@@ -1,0 +1,169 @@
+//! Makes the layers of a network out of named weights, frozen or trainable.
+
+use crate::conv_bn::{ConvBn, EPS};
+use crate::error::{Error, Result};
+use crate::layer::Layer;
+use crate::slot::{Kind, Slot};
+use candle_core::{DType, Device, Tensor, Var};
+use ops::{Frozen, FrozenPooledLinear, Window};
+use std::collections::BTreeMap;
+
+/// Where a builder's tensors come from.
+pub(crate) enum Source<'a> {
+    /// There are no tensors: only the slots matter.
+    Declared,
+    /// Tensors, which are packed once. Variables among them are copied.
+    Frozen(&'a BTreeMap<String, Tensor>),
+    /// Variables.
+    Trainable(&'a BTreeMap<String, Var>),
+}
+
+/// The share of an architecture's channels that a network has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Width(pub f64);
+
+impl Width {
+    pub const FULL: Self = Self(1.0);
+
+    /// The number of channels for an architecture with `full` channels, at least one.
+    pub fn of(self, full: usize) -> usize {
+        ((full as f64 * self.0).round() as usize).max(1)
+    }
+}
+
+/// Makes layers and records the slots that they need.
+pub(crate) struct Builder<'a> {
+    source: Source<'a>,
+    width: Width,
+    pub slots: Vec<Slot>,
+}
+
+impl<'a> Builder<'a> {
+    pub fn new(source: Source<'a>, width: Width) -> Self {
+        Self {
+            source,
+            width,
+            slots: Vec::new(),
+        }
+    }
+
+    /// The network's number of channels for an architecture with `full` channels.
+    pub fn channels(&self, full: usize) -> usize {
+        self.width.of(full)
+    }
+
+    fn tensor(&mut self, name: String, shape: &[usize], kind: Kind) -> Result<Tensor> {
+        let missing = || Error::State(format!("there is no tensor `{name}`"));
+        let tensor = match &self.source {
+            // A broadcast scalar takes no memory: the tensors of a VGG-16 would take half a gigabyte.
+            Source::Declared => Tensor::zeros((), DType::F32, &Device::Cpu)?.broadcast_as(shape)?,
+            Source::Frozen(tensors) => tensors.get(&name).ok_or_else(missing)?.clone(),
+            Source::Trainable(vars) => vars.get(&name).ok_or_else(missing)?.as_tensor().clone(),
+        };
+        self.slots.push(Slot {
+            name,
+            shape: shape.into(),
+            kind,
+        });
+        Ok(tensor)
+    }
+
+    /// The variable behind a tensor that a forward pass updates.
+    fn buffer(&self, name: &str, tensor: &Tensor) -> Result<Var> {
+        match &self.source {
+            Source::Trainable(vars) if vars.contains_key(name) => Ok(vars[name].clone()),
+            _ => Ok(Var::from_tensor(tensor)?),
+        }
+    }
+
+    /// Convolution `conv` without bias, then batch normalisation `bn`.
+    pub fn conv_bn(
+        &mut self,
+        conv: &str,
+        bn: &str,
+        (c, o): (usize, usize),
+        window: Window,
+    ) -> Result<ConvBn> {
+        let (kh, kw) = window.kernel;
+        let weight = self.tensor(format!("{conv}.weight"), &[o, c, kh, kw], Kind::Convolution)?;
+        let gamma = self.tensor(format!("{bn}.weight"), &[o], Kind::One)?;
+        let beta = self.tensor(format!("{bn}.bias"), &[o], Kind::Zero)?;
+        let names = ["running_mean", "running_var"].map(|buffer| format!("{bn}.{buffer}"));
+        let mean = self.tensor(names[0].clone(), &[o], Kind::Zero)?;
+        let variance = self.tensor(names[1].clone(), &[o], Kind::One)?;
+        Ok(match self.source {
+            Source::Frozen(_) => ConvBn::Frozen(Frozen::conv_bn(
+                &weight,
+                [&gamma, &beta, &mean, &variance],
+                EPS,
+                window,
+            )?),
+            _ => ConvBn::Trainable {
+                weight,
+                gamma,
+                beta,
+                mean: self.buffer(&names[0], &mean)?,
+                variance: self.buffer(&names[1], &variance)?,
+                window,
+            },
+        })
+    }
+
+    /// Convolution `name` with bias.
+    pub fn conv(&mut self, name: &str, (c, o): (usize, usize), window: Window) -> Result<Layer> {
+        let (kh, kw) = window.kernel;
+        let shape = [o, c, kh, kw];
+        let weight = self.tensor(format!("{name}.weight"), &shape, Kind::Convolution)?;
+        let bias = self.tensor(format!("{name}.bias"), &[o], Kind::Zero)?;
+        Ok(match self.source {
+            Source::Frozen(_) => Layer::Frozen(Frozen::conv(&weight, &bias, window)?),
+            _ => Layer::Conv {
+                weight,
+                bias,
+                window,
+            },
+        })
+    }
+
+    /// Fully connected layer `name`. `kinds` says how its weight and its bias are drawn.
+    pub fn linear(
+        &mut self,
+        name: &str,
+        (i, o): (usize, usize),
+        kinds: [Kind; 2],
+    ) -> Result<Layer> {
+        let weight = self.tensor(format!("{name}.weight"), &[o, i], kinds[0])?;
+        let bias = self.tensor(format!("{name}.bias"), &[o], kinds[1])?;
+        Ok(match self.source {
+            Source::Frozen(_) => Layer::Frozen(Frozen::linear(&weight, &bias, (1, 1))?),
+            _ => Layer::Linear { weight, bias },
+        })
+    }
+
+    /// Fully connected layer `name` behind an adaptive average pooling to `bins` of maps with `c` channels.
+    pub fn pooled_linear(
+        &mut self,
+        name: &str,
+        (c, bins): (usize, (usize, usize)),
+        o: usize,
+        kinds: [Kind; 2],
+    ) -> Result<Layer> {
+        let weight = self.tensor(
+            format!("{name}.weight"),
+            &[o, c * bins.0 * bins.1],
+            kinds[0],
+        )?;
+        let bias = self.tensor(format!("{name}.bias"), &[o], kinds[1])?;
+        Ok(match self.source {
+            Source::Frozen(_) => {
+                Layer::FrozenPooled(FrozenPooledLinear::new(&weight, &bias, bins)?)
+            }
+            _ => Layer::Pooled { weight, bias, bins },
+        })
+    }
+
+    /// The last layer of a ResNet: the means of `c` maps to `classes` logits, drawn as PyTorch does by default.
+    pub fn classifier(&mut self, name: &str, c: usize, classes: usize) -> Result<Layer> {
+        self.linear(name, (c, classes), [Kind::Linear { fan_in: c }; 2])
+    }
+}
