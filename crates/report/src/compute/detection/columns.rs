@@ -1,0 +1,518 @@
+//! The columns of detection tables, for people and for data files.
+
+use store::{SetRecord, Stop};
+use verify::Rate;
+
+use super::super::aggregate::{Point, Series, is_balance};
+use super::super::attacked::{self, Attacked};
+use super::super::columns::{Column, data_only, number};
+use super::super::numbers::{between, estimate, median, percent, range};
+use super::super::paper::Measure;
+use super::super::subject::IDENTITY;
+use super::super::target::Target;
+use super::{Answers, Findings, Line, Samples, name};
+use crate::document::table::{Cell, Source};
+
+/// What counts with an interval are.
+pub const COUNTED: &str = "hits/n pooled over runs, with the Wilson interval of independent trials; samples judged by one \
+                           attacked model are not independent, so the true uncertainty is larger";
+
+/// The mark of a rate that says how the reference labels were balanced.
+pub const MARK: &str = "†";
+
+/// Whether a rate says how the reference labels were balanced rather than how sensitive the samples are. Of samples made as
+/// pairs, a member on either side of the boundary, the pair rate is a detection all the same.
+fn is_marked(series: &Series, point: &Point, measure: Measure) -> bool {
+    point.tells_balance() && (measure == Measure::Single || !series.are_pairs())
+}
+
+impl<'a> Answers<'a> {
+    /// The rate, pooled over runs; of the untouched model its false alarms.
+    pub fn rate(&self) -> Rate {
+        match self.point {
+            Some(point) => point.rate(self.measure),
+            None => self.series.false_alarms(self.measure),
+        }
+    }
+
+    /// The attacked models; `None` for the untouched one.
+    fn attacked(&self) -> Option<Attacked> {
+        Some(Attacked::of(&self.point?.models()))
+    }
+}
+
+impl<'a> Findings<'a> {
+    /// The detection rate of some samples, and the paper's if it prints one.
+    pub fn rate_of<'b>(&'b self, samples: Samples<'b>, measure: Measure) -> Column<'b, Line<'b>> {
+        let group = name(samples);
+        let column = number(&group, measure.name(), |answers: &Answers| {
+            self.rate_cell(answers)
+        });
+        let column = column.of(move |line: &Line<'b>| line.answers(samples, measure));
+        match self.paper.prints(samples.0, measure) {
+            true => column.paper(&group, move |line| {
+                let printed = self.printed_rate(*line, samples.0, measure);
+                Cell::maybe(printed, Cell::text)
+            }),
+            false => column,
+        }
+    }
+
+    /// The rate that the paper prints for a row, if it may be compared.
+    fn printed_rate(&self, line: Line, generator: &str, measure: Measure) -> Option<&'static str> {
+        let printed = line.block.comparability().paper_reference()?;
+        let at = line.setting?.at()?;
+        self.paper.rate(printed.dataset, generator, measure, at)
+    }
+
+    /// A rate in %, with what it rests on.
+    pub fn rate_cell(&self, answers: &Answers) -> Cell {
+        let Answers {
+            series,
+            point,
+            measure,
+            ..
+        } = *answers;
+        let marked = point.is_some_and(|point| is_marked(series, point, measure));
+        let cell = Cell::marked(percent(answers.rate()), 1, if marked { MARK } else { "" });
+        cell.resting_on(match point {
+            Some(point) => self.detection_source(answers, point),
+            None => self.alarm_source(answers),
+        })
+    }
+
+    fn alarm_source(&self, answers: &Answers) -> Source {
+        let Answers {
+            block,
+            series,
+            measure,
+            ..
+        } = *answers;
+        let what = self.what(answers, "untouched");
+        let steps = series.sets.iter().map(|set| set.id);
+        let mut source = Source::new(what, steps.chain([block.target.record.id]))
+            .fact("counted", answers.rate().to_string());
+        for control in series.sets.iter().flat_map(|set| &set.controls) {
+            let rate = match measure {
+                Measure::Single => control.single,
+                Measure::Pair => control.pair,
+            };
+            source = source.fact(&control.name, format!("{}/{}", rate.hits(), rate.of()));
+        }
+        source
+    }
+
+    fn detection_source(&self, answers: &Answers, point: &Point) -> Source {
+        let Answers {
+            block,
+            series,
+            measure,
+            ..
+        } = *answers;
+        let label = self.study.label(&point.setting).plain();
+        let runs = point.runs.iter().map(|run| run.id);
+        let sets = series.sets.iter().map(|set| set.id);
+        let steps = runs.chain(sets).chain([block.target.record.id]);
+        let mut source = Source::new(self.what(answers, &label), steps)
+            .fact("counted", answers.rate().to_string())
+            .fact("runs", point.extent());
+        let coincide = point.runs_that_tell_balance();
+        if coincide > 0 {
+            source = source.fact(
+                "all labels one afterwards",
+                format!("in {coincide} of {}", point.runs.len()),
+            );
+        }
+        if let Some((mean, interval)) = point.mean(measure) {
+            source = source.fact("mean over runs, %", estimate(mean, interval));
+        }
+        let first = point.runs[0];
+        let set = series.sets.first();
+        source
+            .fact("attack", format!("{} {}", first.attack, first.spec))
+            .fact(
+                "samples",
+                set.map_or_else(String::new, |set| {
+                    format!("{} {}", series.generator, set.spec)
+                }),
+            )
+    }
+
+    fn what(&self, answers: &Answers, label: &str) -> String {
+        let (target, samples) = (answers.block.title(), answers.series.title());
+        let measure = answers.measure.name();
+        match (label, self.study.attack) {
+            ("untouched" | "unchanged", _) | (_, None) => {
+                format!("{target}: {samples}, {measure}, {label}")
+            }
+            (label, Some(attack)) => format!("{target}: {samples}, {measure}, {attack} {label}"),
+        }
+    }
+
+    /// Counts with their interval.
+    pub fn count_of<'b>(&'b self, samples: Samples<'b>, measure: Measure) -> Column<'b, Line<'b>> {
+        rate(&name(samples), measure.name())
+            .of(move |line: &Line<'b>| line.answers(samples, measure))
+    }
+
+    /// The mean over runs with its interval.
+    pub fn mean_of<'b>(&'b self, samples: Samples<'b>, measure: Measure) -> Column<'b, Line<'b>> {
+        mean(&name(samples), measure.name())
+            .of(move |line: &Line<'b>| line.answers(samples, measure))
+    }
+
+    /// Rates by the network's classes.
+    pub fn classes_of<'b>(&'b self, samples: Samples<'b>) -> Column<'b, Line<'b>> {
+        classes(&name(samples)).of(move |line: &Line<'b>| line.answers(samples, Measure::Pair))
+    }
+
+    /// The columns of data files.
+    pub fn data_columns<'b>(&'b self) -> Vec<Column<'b, Answers<'b>>> {
+        let points = |answers: &Answers<'b>| Some(vec![answers.point?]);
+        let mut columns = vec![
+            Target::column().of(|answers: &Answers<'b>| Some(answers.block.target.clone())),
+            target(),
+        ];
+        columns.extend(samples());
+        columns.extend(self.setting());
+        columns.extend([
+            rate("", ""),
+            mean("", ""),
+            seeds().of(points),
+            sets().of(points),
+            runs().of(points),
+            pairs(),
+        ]);
+        let attacked = attacked::columns(&[]).into_iter();
+        columns
+            .extend(attacked.map(|column| column.of(|answers: &Answers<'b>| answers.attacked())));
+        columns.push(classes(""));
+        columns.push(self.printed());
+        columns
+    }
+
+    /// Which row of a data file it is.
+    fn setting<'b>(&'b self) -> Vec<Column<'b, Answers<'b>>> {
+        let condition = |answers: &Answers| match answers.point {
+            None => Cell::text("untouched"),
+            Some(point) if point.setting.at().is_none() => Cell::text(IDENTITY),
+            Some(point) => Cell::text(&point.runs[0].attack),
+        };
+        let mut columns = vec![data_only().data("condition", "", condition).data(
+            "measure",
+            "",
+            |answers: &Answers| Cell::text(answers.measure.name()),
+        )];
+        columns.extend(self.study.spread.then(|| {
+            data_only().data("setting", "", |answers: &Answers| {
+                Cell::maybe(answers.point, |point| self.study.label(&point.setting))
+            })
+        }));
+        columns.extend(self.study.variable.map(|variable| {
+            data_only().data(variable.column, variable.unit, |answers: &Answers| {
+                let value = answers.point.and_then(|point| point.setting.value());
+                Cell::maybe(value, Cell::Scientific)
+            })
+        }));
+        columns
+    }
+
+    /// The rate that the paper prints, and how far it compares.
+    fn printed<'b>(&'b self) -> Column<'b, Answers<'b>> {
+        let rate = |answers: &Answers| {
+            let at = answers.point?.setting.at()?;
+            let dataset = answers.block.comparability().setting().dataset;
+            let (generator, measure) = (answers.series.generator, answers.measure);
+            self.paper.rate(dataset, generator, measure, at)
+        };
+        data_only()
+            .data_if("paper_percent", "%", move |answers: &Answers| {
+                Some(Cell::number(rate(answers)?.parse().unwrap_or(f64::NAN), 2))
+            })
+            .data_if("paper_setting", "", move |answers| {
+                let setting = answers.block.comparability().setting();
+                rate(answers).map(|_| Cell::text(setting.to_string()))
+            })
+            .data_if("paper_kinship", "", move |answers| {
+                let comparability = answers.block.comparability();
+                rate(answers).map(|_| Cell::text(comparability.name()))
+            })
+    }
+}
+
+/// More about a target.
+fn target<'a>() -> Column<'a, Answers<'a>> {
+    data_only()
+        .data("target_seed", "", |answers: &Answers| {
+            Cell::Count(answers.block.target.record.seed)
+        })
+        .data("top1_hits", "images", |answers| {
+            Cell::Count(answers.block.target.record.accuracy.hits())
+        })
+        .data("top1_of", "images", |answers| {
+            Cell::Count(answers.block.target.record.accuracy.of())
+        })
+        .data("attack_variant", "", |answers| {
+            Cell::text(&answers.block.attack_variant)
+        })
+}
+
+/// A detection rate: counts and interval for people.
+fn rate<'a>(group: &str, name: &str) -> Column<'a, Answers<'a>> {
+    number(group, name, |answers: &Answers| counted(answers.rate()))
+        .data("hits", "count", |answers| {
+            Cell::Count(answers.rate().hits())
+        })
+        .data("of", "count", |answers| Cell::Count(answers.rate().of()))
+        .data("rate", "share", |answers| {
+            Cell::number(answers.rate().value(), 4)
+        })
+        .data("low95", "share", |answers| {
+            Cell::number(answers.rate().wilson95().0, 4)
+        })
+        .data("high95", "share", |answers| {
+            Cell::number(answers.rate().wilson95().1, 4)
+        })
+}
+
+/// `36/90 [30.5, 50.3]`.
+pub fn counted(rate: Rate) -> Cell {
+    if rate.of() == 0 {
+        return Cell::Missing;
+    }
+    let (low, high) = rate.wilson95();
+    let interval = between(low, high);
+    Cell::text(format!("{}/{} {interval}", rate.hits(), rate.of()))
+}
+
+/// The mean over runs with its interval.
+fn mean<'a>(group: &str, name: &str) -> Column<'a, Answers<'a>> {
+    let mean = |answers: &Answers| answers.point?.mean(answers.measure);
+    let end = move |answers: &Answers, end: fn((f64, f64)) -> f64| {
+        let (_, interval) = mean(answers)?;
+        Some(Cell::maybe(interval.map(end), |end| Cell::number(end, 4)))
+    };
+    number(group, name, move |answers: &Answers| {
+        Cell::maybe(mean(answers), |(mean, interval)| {
+            Cell::text(estimate(mean, interval))
+        })
+    })
+    .data_if("mean", "share", move |answers| {
+        Some(Cell::number(mean(answers)?.0, 4))
+    })
+    .data_if("mean_low95", "share", move |answers| {
+        end(answers, |(low, _)| low)
+    })
+    .data_if("mean_high95", "share", move |answers| {
+        end(answers, |(_, high)| high)
+    })
+}
+
+/// The number of something at each of some points: for people a range, in data files of the one.
+fn extent<'a>(
+    group: &str,
+    name: &'static str,
+    count: fn(&Point) -> usize,
+) -> Column<'a, Vec<&'a Point<'a>>> {
+    number(group, name, move |points: &Vec<&Point>| {
+        Cell::text(range(points.iter().map(|point| count(point) as u64)))
+    })
+    .data_if(name, "count", move |points| {
+        Some(Cell::Count(count(points.first()?) as u64))
+    })
+}
+
+/// The number of runs.
+pub fn runs<'a>() -> Column<'a, Vec<&'a Point<'a>>> {
+    extent("number of", "runs", |point| point.runs.len())
+}
+
+/// The number of attack seeds.
+pub fn seeds<'a>() -> Column<'a, Vec<&'a Point<'a>>> {
+    extent("number of", "seeds", |point| point.seeds())
+}
+
+/// The number of sample sets.
+pub fn sets<'a>() -> Column<'a, Vec<&'a Point<'a>>> {
+    extent("number of", "sets", |point| point.sets())
+}
+
+/// More about pairs.
+fn pairs<'a>() -> Column<'a, Answers<'a>> {
+    let of_pairs = |answers: &Answers, cell: Cell| match answers.measure {
+        Measure::Single => Cell::Missing,
+        Measure::Pair => cell,
+    };
+    data_only()
+        .data_if("all_pairs", "share", move |answers: &Answers| {
+            let runs = &answers.point?.runs;
+            if answers.series.are_pairs() {
+                return Some(Cell::Missing);
+            }
+            let all = runs.iter().filter_map(|run| run.all_pairs).sum::<f64>();
+            Some(of_pairs(answers, Cell::number(all / runs.len() as f64, 4)))
+        })
+        .data_if("both", "count", move |answers| {
+            let both = answers.point?.runs.iter().map(|run| run.both);
+            Some(of_pairs(answers, Cell::Count(both.sum())))
+        })
+        .data_if("balance_runs", "count", |answers| {
+            Some(Cell::Count(answers.point?.runs_that_tell_balance() as u64))
+        })
+}
+
+/// The answers by the network's own classes.
+pub struct ByClasses {
+    single: Rate,
+    pair: Rate,
+    both: Rate,
+    tells_balance: bool,
+}
+
+/// The answers by the network's own classes, if they were recorded.
+pub fn by_classes(point: &Point) -> Option<ByClasses> {
+    let answers = || point.runs.iter().filter_map(|run| run.classes);
+    answers().next()?;
+    let pair: Rate = answers().map(|answers| answers.pair).sum();
+    Some(ByClasses {
+        single: answers().map(|answers| answers.single).sum(),
+        pair,
+        both: Rate::new(answers().map(|answers| answers.both).sum(), pair.of()),
+        tells_balance: answers().any(|answers| is_balance(answers.same_label, answers.single)),
+    })
+}
+
+/// Rates by the network's classes.
+fn classes<'a>(group: &str) -> Column<'a, Answers<'a>> {
+    let of = |answers: &Answers| by_classes(answers.point?);
+    let cell = |rate: fn(&ByClasses) -> Rate| {
+        move |answers: &Answers| {
+            Cell::maybe(of(answers), |by| {
+                let mark = if by.tells_balance { MARK } else { "" };
+                Cell::marked(percent(rate(&by)), 1, mark)
+            })
+        }
+    };
+    let rate = move |answers: &Answers| {
+        let by = of(answers)?;
+        Some(match answers.measure {
+            Measure::Single => by.single,
+            Measure::Pair => by.pair,
+        })
+    };
+    number(group, "single", cell(|by| by.single))
+        .number(group, "pair", cell(|by| by.pair))
+        .number(group, "both", cell(|by| by.both))
+        .data_if("classes_hits", "count", move |answers| {
+            Some(Cell::Count(rate(answers)?.hits()))
+        })
+        .data_if("classes_of", "count", move |answers| {
+            Some(Cell::Count(rate(answers)?.of()))
+        })
+        .data_if("classes_both", "count", move |answers| {
+            let by = of(answers).filter(|_| answers.measure == Measure::Pair)?;
+            Some(Cell::Count(by.both.hits()))
+        })
+}
+
+/// What samples are: their sets, their making and their false alarms.
+pub fn samples<'a>() -> Vec<Column<'a, Answers<'a>>> {
+    let sum = |count: fn(&SetRecord) -> u64| {
+        move |answers: &Answers| {
+            let sets = answers.series.sets.iter();
+            sets.map(|set| count(set)).sum::<u64>()
+        }
+    };
+    let count = move |of: fn(&SetRecord) -> u64| {
+        let sum = sum(of);
+        move |answers: &Answers| Cell::Count(sum(answers))
+    };
+    // Of generators that iterate.
+    let stage1 = |answers: &Answers, cell: Cell| {
+        let mut sets = answers.series.sets.iter();
+        match sets.any(|set| set.stop != Stop::None) {
+            true => cell,
+            false => Cell::Missing,
+        }
+    };
+    let margin = |answers: &Answers| {
+        let margins = answers.series.sets.iter().flat_map(|set| &set.margins);
+        Cell::maybe(median(margins.copied().map(f64::from)), Cell::Scientific)
+    };
+    let alarms = |measure: Measure| {
+        move |answers: &Answers| match answers.series.false_alarms(measure) {
+            rate if rate.of() == 0 => Cell::Missing,
+            rate => Cell::text(format!("{}/{}", rate.hits(), rate.of())),
+        }
+    };
+    let (made, asked) = (sum(|set| set.made), sum(|set| set.asked));
+    let labels = sum(|set| set.label_balance.iter().sum());
+    let largest = sum(|set| set.label_balance.iter().copied().max().unwrap_or(0));
+    vec![
+        data_only()
+            .data("generator", "", |answers: &Answers| {
+                Cell::text(answers.series.generator)
+            })
+            .data("generator_variant", "", |answers| {
+                Cell::text(&answers.series.variant)
+            })
+            .data("own_pairs", "", |answers| {
+                Cell::Flag(answers.series.are_pairs())
+            }),
+        number("", "sets", |answers: &Answers| {
+            Cell::Count(answers.series.sets.len() as u64)
+        }),
+        number("", "made/asked", move |answers: &Answers| {
+            Cell::text(format!("{}/{}", made(answers), asked(answers)))
+        })
+        .data("samples_made", "count", count(|set| set.made))
+        .data("samples_asked", "count", count(|set| set.asked)),
+        number("", "not crossed", count(|set| set.uncrossed)).data(
+            "samples_uncrossed",
+            "count",
+            count(|set| set.uncrossed),
+        ),
+        number("stage 1", "iterations", move |answers: &Answers| {
+            let sets = answers.series.sets.iter();
+            let used = range(sets.clone().map(|set| set.iterations_used));
+            let caps = range(sets.map(|set| set.iterations_cap));
+            stage1(answers, Cell::text(format!("{used}/{caps}")))
+        }),
+        number("stage 1", "ended by", move |answers: &Answers| {
+            stage1(answers, Cell::text(stops(&answers.series.sets)))
+        }),
+        number("stage 1", "median |margin|", margin)
+            .number("stage 1", "margin 0", move |answers| {
+                let zeros = count(SetRecord::on_the_boundary);
+                stage1(answers, zeros(answers))
+            })
+            .data(
+                "samples_on_boundary",
+                "count",
+                count(SetRecord::on_the_boundary),
+            )
+            .data("median_margin", "margin", margin),
+        number("", "largest label group", move |answers: &Answers| {
+            match (largest(answers), labels(answers)) {
+                (_, 0) => Cell::text("–"),
+                (largest, of) => Cell::text(format!("{:.1} %", 100.0 * largest as f64 / of as f64)),
+            }
+        }),
+        number("false alarms", "single", alarms(Measure::Single)),
+        number("false alarms", "pair", alarms(Measure::Pair)),
+    ]
+}
+
+fn stops(sets: &[&SetRecord]) -> String {
+    let mut names: Vec<_> = sets
+        .iter()
+        .map(|set| match set.stop {
+            Stop::Converged => "convergence",
+            Stop::Cap => "cap",
+            Stop::None => "–",
+        })
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names.join(", ")
+}
