@@ -1,6 +1,7 @@
 //! From records to documents: the registry of reports, and all that they are computed by.
 
 pub mod paper;
+pub mod runs;
 pub mod steps;
 pub mod subject;
 

@@ -15,6 +15,7 @@ mod records;
 mod render;
 
 pub use compute::paper::{self, Comparability, Measure, Paper};
+pub use compute::runs::runs;
 pub use compute::steps::steps;
 pub use compute::subject::{Probe, Subject};
 pub use compute::{Entry, REPORTS, Report};
@@ -25,4 +26,4 @@ pub use error::Error;
 pub use records::{NotRun, OpenRun, Records};
 pub use render::html;
 pub use render::markup::Markup;
-pub use render::write_all;
+pub use render::{write_all, write_runs};

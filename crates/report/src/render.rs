@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::document::Document;
+use crate::document::table::Table;
 use crate::error::Error;
 use markup::Markup;
 
@@ -45,6 +46,14 @@ pub fn write_all(folder: &Path, name: &str, document: &Document) -> Result<Vec<P
     }
     let write = |(name, bytes): &(String, Vec<u8>)| write(folder, name, bytes);
     files.iter().map(write).collect()
+}
+
+/// Writes the table of all runs, see [`crate::runs`], as `runs.parquet` into `folder`, and returns its path.
+///
+/// # Errors
+/// As for [`write_all`].
+pub fn write_runs(folder: &Path, runs: &Table) -> Result<PathBuf, Error> {
+    write(folder, "runs.parquet", &runs.to_parquet()?)
 }
 
 fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, Error> {

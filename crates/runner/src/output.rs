@@ -110,6 +110,8 @@ impl<'a> Findings<'a> {
             let name = report.entry().name;
             files.extend(report::write_all(&self.session.folder(), name, document)?);
         }
+        let runs = report::runs(&self.records);
+        files.push(report::write_runs(&self.session.folder(), &runs)?);
         files.push(journal);
         Ok(files)
     }

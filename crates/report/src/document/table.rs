@@ -31,6 +31,8 @@ pub struct Heading {
     pub name: String,
     /// The unit of its numbers, in data files; empty for words and in tables for people.
     pub unit: &'static str,
+    /// What it is, for the metadata of Parquet files; mostly empty.
+    pub meaning: &'static str,
     /// To which side its cells are aligned.
     pub align: Align,
     /// Whether it holds what the paper prints, rather than what was computed here.
@@ -141,6 +143,7 @@ impl Heading {
             group: group.into(),
             name: name.into(),
             unit: "",
+            meaning: "",
             align: Align::Right,
             printed: false,
         }

@@ -1,7 +1,7 @@
 //! Tables as data files. The only place that knows polars.
 
 use polars::prelude::{Column as Series, DataFrame, NamedFrom, PolarsResult, Series as Values};
-use polars_io::prelude::{CsvWriter, ParquetWriter, SerWriter};
+use polars_io::prelude::{CsvWriter, KeyValueMetadata, ParquetWriter, SerWriter};
 
 use crate::document::table::{Cell, Table};
 use crate::error::Error;
@@ -20,14 +20,29 @@ impl Table {
         write().map_err(|source| self.failed(source))
     }
 
-    /// The table as a Parquet file; missing values are null.
+    /// The table as a Parquet file; missing values are null. Its metadata has the unit and meaning of each column that has a meaning,
+    /// under the column's name.
     ///
     /// # Errors
     /// [`Error::Data`] if two columns have the same name.
     pub fn to_parquet(&self) -> Result<Vec<u8>, Error> {
+        let explained = self
+            .columns
+            .iter()
+            .filter(|column| !column.meaning.is_empty());
+        let explained = explained.map(|column| {
+            let unit = match column.unit {
+                "" => String::new(),
+                unit => format!(" [{unit}]"),
+            };
+            (column.name.clone(), format!("{}{unit}", column.meaning))
+        });
+        let explained: Vec<_> = explained.collect();
+        let metadata = (!explained.is_empty()).then(|| KeyValueMetadata::from_static(explained));
         let write = || {
             let mut bytes = Vec::new();
-            ParquetWriter::new(&mut bytes).finish(&mut self.frame()?)?;
+            let writer = ParquetWriter::new(&mut bytes).with_key_value_metadata(metadata);
+            writer.finish(&mut self.frame()?)?;
             Ok(bytes)
         };
         write().map_err(|source| self.failed(source))
