@@ -14,7 +14,7 @@ use verify::{Layout, Rate, control};
 use super::fields::{SetFields, read};
 use super::kinds::kinds;
 use super::names::{rank, title};
-use super::numbers::{distinct, non_empty, range};
+use super::numbers::{distinct, median, non_empty, range};
 use super::paper::{Comparability, ITERATIONS, Measure, SAMPLES};
 use super::study::{Setting, Study};
 use super::subject::IDENTITY;
@@ -273,6 +273,17 @@ impl<'a> Series<'a> {
             }
         });
         rates.sum()
+    }
+
+    /// The sum of a count over its sets.
+    pub fn sum(&self, count: fn(&SetRecord) -> u64) -> u64 {
+        self.sets.iter().map(|set| count(set)).sum()
+    }
+
+    /// The median |margin| after stage 1 over its samples.
+    pub fn median_margin(&self) -> Option<f64> {
+        let margins = self.sets.iter().flat_map(|set| &set.margins);
+        median(margins.copied().map(f64::from))
     }
 
     /// Whether the samples were made as pairs, whose members' reference labels differ.

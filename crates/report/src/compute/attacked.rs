@@ -74,19 +74,15 @@ pub fn columns<'a>(runs: &[&RunRecord]) -> Vec<Column<'a, Attacked>> {
         number("weights", "changed %", |it: &Attacked| {
             Cell::number(100.0 * it.changed, 2)
         })
-        .data("weights_changed", "share", |it| Cell::number(it.changed, 4)),
+        .share("weights_changed", |it| it.changed),
         number("weights", "mean |Δ|", |it: &Attacked| {
             Cell::Scientific(it.mean_abs)
         })
-        .data("mean_abs_change", "weight", |it| {
-            Cell::Scientific(it.mean_abs)
-        }),
+        .real("mean_abs_change", "weight", |it| it.mean_abs),
         number("weights", "largest |Δ|", |it: &Attacked| {
             Cell::Scientific(it.max_abs)
         })
-        .data("max_abs_change", "weight", |it| {
-            Cell::Scientific(it.max_abs)
-        }),
+        .real("max_abs_change", "weight", |it| it.max_abs),
         number("top-1 %", "before", |it: &Attacked| {
             Cell::number(percent(it.before), 2)
         }),
@@ -94,10 +90,8 @@ pub fn columns<'a>(runs: &[&RunRecord]) -> Vec<Column<'a, Attacked>> {
             Cell::number(percent(it.after), 2)
         })
         .number("top-1 %", "after, 95 %", |it| Cell::text(wilson(it.top1)))
-        .data("top1_after_hits", "images", |it| {
-            Cell::Count(it.top1.hits())
-        })
-        .data("top1_after_of", "images", |it| Cell::Count(it.top1.of())),
+        .count("top1_after_hits", "images", |it| it.top1.hits())
+        .count("top1_after_of", "images", |it| it.top1.of()),
         number("attack", "reached", |it: &Attacked| match it.reached {
             rate if rate.of() == 0 => Cell::Missing,
             rate => Cell::text(format!("{}/{}", rate.hits(), rate.of())),
@@ -110,12 +104,8 @@ pub fn columns<'a>(runs: &[&RunRecord]) -> Vec<Column<'a, Attacked>> {
             .number("attack", "% after", |it| {
                 Cell::number(percent(it.success_after), 1)
             })
-            .data("success_before", "share", |it| {
-                Cell::number(it.success_before.value(), 4)
-            })
-            .data("success_after", "share", |it| {
-                Cell::number(it.success_after.value(), 4)
-            })
+            .share("success_before", |it| it.success_before.value())
+            .share("success_after", |it| it.success_after.value())
             .shown_if(any(|run| run.success_after.is_some())),
     ]
 }

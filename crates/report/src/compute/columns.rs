@@ -2,7 +2,10 @@
 //!
 //! A table for people and a table for data files are both made of columns and rows. The same column serves both.
 
+use std::borrow::Borrow;
+
 use spec::Scale;
+use verify::Rate;
 
 use crate::document::table::{Cell, Heading, Row, Table};
 use crate::records::{NotRun, Records};
@@ -69,7 +72,15 @@ impl<'a, R> Column<'a, R> {
 
     /// What the paper prints.
     pub fn paper(self, group: &str, cell: impl Fn(&R) -> Cell + 'a) -> Self {
-        self.shown(Heading::paper(group), cell)
+        self.paper_if(true, group, cell)
+    }
+
+    /// What the paper prints, if it does.
+    pub fn paper_if(self, prints: bool, group: &str, cell: impl Fn(&R) -> Cell + 'a) -> Self {
+        match prints {
+            true => self.shown(Heading::paper(group), cell),
+            false => self,
+        }
     }
 
     /// A column of data files. The unit is empty for words and names.
@@ -80,6 +91,45 @@ impl<'a, R> Column<'a, R> {
         cell: impl Fn(&R) -> Cell + 'a,
     ) -> Self {
         self.data_if(name, unit, move |row| Some(cell(row)))
+    }
+
+    /// A column of words in data files.
+    pub fn text(self, name: &'static str, value: impl Fn(&R) -> &str + 'a) -> Self {
+        self.data(name, "", move |row| Cell::text(value(row)))
+    }
+
+    /// A column of counts in data files.
+    pub fn count(
+        self,
+        name: &'static str,
+        unit: &'static str,
+        value: impl Fn(&R) -> u64 + 'a,
+    ) -> Self {
+        self.data(name, unit, move |row| Cell::Count(value(row)))
+    }
+
+    /// A column of numbers in data files.
+    pub fn real(
+        self,
+        name: &'static str,
+        unit: &'static str,
+        value: impl Fn(&R) -> f64 + 'a,
+    ) -> Self {
+        self.data(name, unit, move |row| Cell::Scientific(value(row)))
+    }
+
+    /// A column of shares in data files; NaN is missing.
+    pub fn share(self, name: &'static str, value: impl Fn(&R) -> f64 + 'a) -> Self {
+        self.data(name, "share", move |row| Cell::number(value(row), 4))
+    }
+
+    /// The columns of a rate in data files: its counts, itself and its Wilson interval.
+    pub fn rate(self, unit: &'static str, rate: impl Fn(&R) -> Rate + Copy + 'a) -> Self {
+        self.count("hits", unit, move |row| rate(row).hits())
+            .count("of", unit, move |row| rate(row).of())
+            .share("rate", move |row| rate(row).value())
+            .share("low95", move |row| rate(row).wilson95().0)
+            .share("high95", move |row| rate(row).wilson95().1)
     }
 
     /// A column of data files that only some rows have.
@@ -102,21 +152,23 @@ impl<'a, R> Column<'a, R> {
     }
 
     /// The same column of rows `S`, as `row` gives theirs. Where it gives none, cells are missing and data files have none.
-    pub fn of<S>(self, row: impl Fn(&S) -> Option<R> + Clone + 'a) -> Column<'a, S>
+    pub fn of<S: 'a, B: Borrow<R>>(
+        self,
+        row: impl Fn(&S) -> Option<B> + Clone + 'a,
+    ) -> Column<'a, S>
     where
         R: 'a,
-        S: 'a,
     {
         let mut out = data_only();
         for (heading, cell) in self.shown {
             let row = row.clone();
             out = out.shown(heading, move |from| {
-                Cell::maybe(row(from), |row| cell(&row))
+                Cell::maybe(row(from), |row| cell(row.borrow()))
             });
         }
         for (name, unit, cell) in self.data {
             let row = row.clone();
-            out = out.data_if(name, unit, move |from| cell(&row(from)?));
+            out = out.data_if(name, unit, move |from| cell(row(from)?.borrow()));
         }
         out
     }

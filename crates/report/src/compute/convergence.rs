@@ -167,19 +167,11 @@ fn data<'a>() -> Vec<Column<'a, Point<'a>>> {
     let mut columns = ProbeGroup::columns(|point: &Point<'a>| point.course.group);
     columns.push(
         data_only()
-            .data("generator", "", |point: &Point| {
-                Cell::text(point.course.generator)
-            })
-            .data("iteration", "count", |point| {
-                Cell::Count(point.progress.iteration)
-            })
-            .data("margin", "output", |point| {
-                Cell::Scientific(point.progress.margin)
-            })
-            .data("outputs", "output", |point| {
-                Cell::Scientific(point.progress.outputs)
-            })
-            .data("loss", "1", |point| Cell::Scientific(point.progress.loss)),
+            .text("generator", |point: &Point| point.course.generator)
+            .count("iteration", "count", |point| point.progress.iteration)
+            .real("margin", "output", |point| point.progress.margin)
+            .real("outputs", "output", |point| point.progress.outputs)
+            .real("loss", "1", |point| point.progress.loss),
     );
     columns
 }

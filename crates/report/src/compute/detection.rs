@@ -4,6 +4,7 @@
 mod columns;
 mod figure;
 mod notes;
+mod samples;
 
 use std::collections::BTreeSet;
 
@@ -156,18 +157,20 @@ impl<'a> Findings<'a> {
         found
     }
 
-    /// Columns for each kind of samples, and for each of the rates that the paper's layout shows of it.
+    /// A column of answers for each kind of samples, and for each of the rates that the paper's layout shows of it.
     fn each<'b>(
-        &'b self,
         samples: &[Samples<'b>],
-        column: impl Fn(&'b Self, Samples<'b>, Measure) -> Column<'b, Line<'b>>,
+        column: impl Fn(&str, Measure) -> Column<'b, Answers<'b>>,
     ) -> Vec<Column<'b, Line<'b>>> {
         let all = samples.iter().flat_map(|&samples| {
             let measures = measures(samples.0).iter();
             measures.map(move |&measure| (samples, measure))
         });
-        all.map(|(samples, measure)| column(self, samples, measure))
-            .collect()
+        all.map(|(samples, measure)| {
+            let column = column(&name(samples), measure);
+            column.of(move |line: &Line<'b>| line.answers(samples, measure))
+        })
+        .collect()
     }
 
     /// The rows of a block.
@@ -233,7 +236,7 @@ impl<'a> Findings<'a> {
 
     /// Detection rates and the paper's.
     fn rates<'b>(&'b self, samples: &[Samples<'b>]) -> Table {
-        let columns = self.each(samples, Self::rate_of);
+        let columns = self.rate_columns(samples);
         let mut rows = Vec::new();
         for block in &self.blocks {
             let lines = self.lines(block, true, &columns);
@@ -289,7 +292,9 @@ impl<'a> Findings<'a> {
 
     /// Counts and intervals of every rate.
     fn counts<'b>(&'b self, samples: &[Samples<'b>]) -> Table {
-        let columns = self.each(samples, Self::count_of);
+        let columns = Self::each(samples, |group, measure| {
+            columns::rate(group, measure.name())
+        });
         let notes = vec![
             format!("{}: see the next table.", COUNTED),
             "All digits, and of single samples the exact rate over all pairs of two of them, are in the data files.".to_owned(),
@@ -305,7 +310,10 @@ impl<'a> Findings<'a> {
             seeds().of(points),
             sets().of(points),
         ];
-        columns.extend(self.each(samples, Self::mean_of));
+        let means = Self::each(samples, |group, measure| {
+            columns::mean(group, measure.name())
+        });
+        columns.extend(means);
         let notes = vec![
             "A run is one attack seed asked with one sample set. The interval is the percentile bootstrap of the mean, \
              10,000 times with whole sample sets and whole attack seeds drawn anew, since runs that share one of them depend \
@@ -324,7 +332,11 @@ impl<'a> Findings<'a> {
             let mut points = series.flat_map(|series| &series.points);
             points.any(|point| columns::by_classes(point).is_some())
         });
-        let columns: Vec<_> = judged.map(|&samples| self.classes_of(samples)).collect();
+        let columns = judged.map(|&samples| {
+            let column = columns::classes(&name(samples));
+            column.of(move |line: &Line<'b>| line.answers(samples, Measure::Pair))
+        });
+        let columns: Vec<_> = columns.collect();
         if columns.is_empty() {
             return None;
         }
@@ -368,18 +380,11 @@ impl<'a> Findings<'a> {
 
     /// What the samples are.
     pub fn of_samples(&self) -> Table {
-        let columns = columns::samples();
+        let columns = samples::columns();
         let mut rows = Vec::new();
         for block in &self.blocks {
-            let lines = block.series.iter().map(|series| {
-                let answers = Answers {
-                    block,
-                    series,
-                    point: None,
-                    measure: Measure::Single,
-                };
-                (Cell::text(series.title()), cells(&columns, &answers))
-            });
+            let lines = block.series.iter();
+            let lines = lines.map(|series| (Cell::text(series.title()), cells(&columns, series)));
             push(&mut rows, block.lines(), lines.collect());
         }
         let mut head = vec![Heading::left("data set"), Heading::left("samples")];

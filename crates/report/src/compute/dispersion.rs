@@ -184,23 +184,15 @@ fn data<'a>() -> Vec<Column<'a, Sample<'a>>> {
     let mut columns = ProbeGroup::columns(|sample: &Sample<'a>| sample.line.group);
     columns.push(
         data_only()
-            .data("classes", "count", |sample: &Sample| {
-                Cell::Count(sample.line.group.record().classes as u64)
-            })
+            .count("classes", "count", |sample: &Sample| sample.line.group.record().classes as u64)
             .data("head", "", |sample| {
                 Cell::Flag(sample.line.space == LabelSpace::Head)
             })
-            .data("outputs", "count", |sample| {
-                Cell::Count(sample.line.outputs)
-            })
-            .data("rounds", "count", |sample| {
-                Cell::Count(sample.line.iterations)
-            })
-            .data("sample", "", |sample| Cell::Count(sample.nth))
-            .data("mean", "output", |sample| Cell::Scientific(sample.mean))
-            .data("deviation", "output", |sample| {
-                Cell::Scientific(sample.deviation)
-            })
+            .count("outputs", "count", |sample| sample.line.outputs)
+            .count("rounds", "count", |sample| sample.line.iterations)
+            .count("sample", "", |sample| sample.nth)
+            .real("mean", "output", |sample| sample.mean)
+            .real("deviation", "output", |sample| sample.deviation)
             .data("paper", "1", |sample| {
                 let printed = sample.line.printed().and_then(|text| text.parse().ok());
                 Cell::maybe(printed, |paper| Cell::number(paper, 2))

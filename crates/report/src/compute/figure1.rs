@@ -152,12 +152,8 @@ fn data<'a>() -> Vec<Column<'a, Point<'a>>> {
             })
             .data("x", "pixel", |point| point.place(point.nth % point.side()))
             .data("y", "pixel", |point| point.place(point.nth / point.side()))
-            .data("before", "margin", |point| {
-                Cell::Scientific(f64::from(point.cut.slice.before[point.nth]))
-            })
-            .data("after", "margin", |point| {
-                Cell::Scientific(f64::from(point.cut.slice.after[point.nth]))
-            }),
+            .real("before", "margin", |point| f64::from(point.cut.slice.before[point.nth]))
+            .real("after", "margin", |point| f64::from(point.cut.slice.after[point.nth])),
     );
     columns
 }

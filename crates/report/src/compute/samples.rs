@@ -128,23 +128,21 @@ fn columns<'a>() -> Vec<Column<'a, Seen<'a>>> {
         }),
         Target::column().of(|seen: &Seen<'a>| Some(seen.target.clone())),
         words("samples", |seen: &Seen| Cell::text(seen.generator()))
-            .data("generator", "", |seen| Cell::text(&seen.record.generator))
-            .data("generator_variant", "", |seen| Cell::text(&seen.variant)),
+            .text("generator", |seen| &seen.record.generator)
+            .text("generator_variant", |seen| &seen.variant),
         data_only().data("set", "", |seen: &Seen| {
             Cell::text(seen.record.id.to_string())
         }),
         number("", "number", |seen: &Seen| Cell::Count(seen.record.made))
-            .data("samples", "count", |seen| Cell::Count(seen.record.made)),
+            .count("samples", "count", |seen| seen.record.made),
         number("pixels", "mean", |seen: &Seen| {
             seen.number(seen.pixels.mean, 3)
         })
-        .data("mean", "pixel", |seen| Cell::Scientific(seen.pixels.mean)),
+        .real("mean", "pixel", |seen| seen.pixels.mean),
         number("pixels", "deviation", |seen: &Seen| {
             seen.number(seen.pixels.deviation, 3)
         })
-        .data("deviation", "pixel", |seen| {
-            Cell::Scientific(seen.pixels.deviation)
-        }),
+        .real("deviation", "pixel", |seen| seen.pixels.deviation),
         number("of a pair", "largest difference", |seen: &Seen| {
             Cell::maybe(seen.pixels.pairs, |pairs| {
                 Cell::Scientific(pairs.largest).resting_on(seen.source())

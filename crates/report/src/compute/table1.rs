@@ -1,6 +1,5 @@
 //! Table I: the models under protection, and how good they are beside the paper's.
 
-use store::TargetRecord;
 use verify::Rate;
 
 use super::columns::{Column, Input, data_only, headings, number, words};
@@ -49,95 +48,56 @@ fn reference(target: &Target) -> Option<&'static Setting> {
 }
 
 fn columns<'a>(validated: bool) -> Vec<Column<'a, Target<'a>>> {
-    let count = |value: fn(&TargetRecord) -> u64| {
-        move |target: &Target| Cell::Count(value(target.record))
-    };
-    let share = |rate: Rate| Cell::number(rate.value(), 4);
-    let validation = |cell: fn(Rate) -> Cell| {
-        move |target: &Target| Some(cell(target.record.validation?))
+    let validation = |value: fn(Rate) -> Cell| {
+        move |target: &Target| target.record.validation.map(value)
     };
     vec![
-        words("data set", |target: &Target| {
-            Cell::text(&target.record.dataset_title)
-        }),
-        words("network", |target: &Target| {
-            Cell::text(target.network_and_variant())
-        }),
+        words("data set", |it: &Target| Cell::text(&it.record.dataset_title)),
+        words("network", |it: &Target| Cell::text(it.network_and_variant())),
         Target::column(),
-        data_only().data("target_seed", "", count(|target| target.seed)),
-        number("", "input", |target: &Target| {
-            let [c, h, w] = target.record.input;
+        data_only().count("target_seed", "", |it: &Target| it.record.seed),
+        number("", "input", |it: &Target| {
+            let [c, h, w] = it.record.input;
             Cell::text(format!("{c}x{h}x{w}"))
         })
-        .data("channels", "count", count(|target| target.input[0] as u64))
-        .data("height", "pixels", count(|target| target.input[1] as u64))
-        .data("width", "pixels", count(|target| target.input[2] as u64)),
-        number("", "classes", count(|target| target.classes as u64)).data(
-            "classes",
-            "count",
-            count(|target| target.classes as u64),
-        ),
-        number("", "parameters (M)", |target: &Target| {
-            Cell::number(target.record.parameters as f64 / 1e6, 2)
+        .count("channels", "count", |it| it.record.input[0] as u64)
+        .count("height", "pixels", |it| it.record.input[1] as u64)
+        .count("width", "pixels", |it| it.record.input[2] as u64),
+        number("", "classes", |it: &Target| Cell::Count(it.record.classes as u64))
+            .count("classes", "count", |it| it.record.classes as u64),
+        number("", "parameters (M)", |it: &Target| Cell::number(it.millions(), 2))
+            .count("parameters", "count", |it| it.record.parameters),
+        number("training", "images", |it: &Target| match it.record.epochs {
+            0.0 => Cell::Missing,
+            _ => Cell::Count(it.record.train_images),
         })
-        .data("parameters", "count", count(|target| target.parameters)),
-        number("training", "images", |target: &Target| {
-            match target.record.epochs {
-                0.0 => Cell::Missing,
-                _ => Cell::Count(target.record.train_images),
-            }
-        })
-        .data(
-            "training_images",
-            "images",
-            count(|target| target.train_images),
-        ),
-        number("training", "epochs", |target: &Target| {
-            let epochs = target.record.epochs;
+        .count("training_images", "images", |it| it.record.train_images),
+        number("training", "epochs", |it: &Target| {
+            let epochs = it.record.epochs;
             Cell::number(epochs, usize::from(epochs.fract() != 0.0))
         })
-        .data("epochs", "count", |target| {
-            Cell::number(target.record.epochs, 2)
+        .real("epochs", "count", |it| it.record.epochs),
+        number("top-1 %", "ours", |it: &Target| {
+            Cell::number(percent(it.record.accuracy), 2).resting_on(accuracy(it))
+        })
+        .number("top-1 %", "95 %", |it| Cell::text(wilson(it.record.accuracy)))
+        .paper("top-1 %", |it| {
+            Cell::maybe(reference(it), |setting| Cell::text(setting.top1))
+        })
+        .rate("images", |it| it.record.accuracy)
+        .data("paper_percent", "%", |it| {
+            let top1 = reference(it).and_then(|setting| setting.top1.parse().ok());
+            Cell::maybe(top1, Cell::Scientific)
         }),
-        number("top-1 %", "ours", |target: &Target| {
-            Cell::number(percent(target.record.accuracy), 2).resting_on(accuracy(target))
-        })
-        .number("top-1 %", "95 %", |target| {
-            Cell::text(wilson(target.record.accuracy))
-        })
-        .paper("top-1 %", |target| {
-            Cell::maybe(reference(target), |setting| Cell::text(setting.top1))
-        })
-        .data("hits", "images", count(|target| target.accuracy.hits()))
-        .data("of", "images", count(|target| target.accuracy.of()))
-        .data("rate", "share", move |target| share(target.record.accuracy))
-        .data("low95", "share", |target| {
-            Cell::number(target.record.accuracy.wilson95().0, 4)
-        })
-        .data("high95", "share", |target| {
-            Cell::number(target.record.accuracy.wilson95().1, 4)
-        })
-        .data("paper_percent", "%", |target| {
-            let top1 = reference(target).and_then(|setting| setting.top1.parse().ok());
-            Cell::maybe(top1, |top1| Cell::number(top1, 2))
-        }),
-        number("top-1 %", "validation", |target: &Target| {
-            Cell::maybe(target.record.validation, |rate| {
-                Cell::number(percent(rate), 2).resting_on(held_out(target, rate))
+        number("top-1 %", "validation", |it: &Target| {
+            Cell::maybe(it.record.validation, |rate| {
+                Cell::number(percent(rate), 2).resting_on(held_out(it, rate))
             })
         })
         .shown_if(validated)
-        .data_if(
-            "validation_hits",
-            "images",
-            validation(|rate| Cell::Count(rate.hits())),
-        )
-        .data_if(
-            "validation_of",
-            "images",
-            validation(|rate| Cell::Count(rate.of())),
-        )
-        .data_if("validation_rate", "share", validation(share)),
+        .data_if("validation_hits", "images", validation(|rate| Cell::Count(rate.hits())))
+        .data_if("validation_of", "images", validation(|rate| Cell::Count(rate.of())))
+        .data_if("validation_rate", "share", validation(|rate| Cell::number(rate.value(), 4))),
     ]
 }
 
@@ -180,27 +140,22 @@ fn notes(input: &Input, targets: &[Target], validated: bool) -> Vec<String> {
 
 /// The source of the accuracy on test images.
 fn accuracy(target: &Target) -> Source {
-    let Target {
-        record, network, ..
-    } = target;
-    let what = format!("{}, {network}: top-1 accuracy", record.dataset_title);
-    Source::new(what, [record.id])
-        .fact("counted", record.accuracy.to_string())
-        .fact("seed", record.seed.to_string())
-        .fact("specification", record.spec.to_string())
+    source(target, "top-1 accuracy")
+        .fact("counted", target.record.accuracy.to_string())
+        .fact("seed", target.record.seed.to_string())
+        .fact("specification", target.record.spec.to_string())
 }
 
 /// The source of the accuracy on held-out training images.
 fn held_out(target: &Target, rate: Rate) -> Source {
-    let Target {
-        record, network, ..
-    } = target;
-    let what = format!(
-        "{}, {network}: top-1 on the validation images",
-        record.dataset_title
-    );
-    Source::new(what, [record.id])
+    source(target, "top-1 on the validation images")
         .fact("counted", rate.to_string())
         .fact("95 %", wilson(rate))
-        .fact("specification", record.spec.to_string())
+        .fact("specification", target.record.spec.to_string())
+}
+
+fn source(target: &Target, what: &str) -> Source {
+    let record = target.record;
+    let title = format!("{}, {}: {what}", record.dataset_title, target.network);
+    Source::new(title, [record.id])
 }

@@ -186,7 +186,7 @@ fn seconds(input: &Input, lines: &[Line], kinds: &[Kind]) -> Table {
         words("data set", |line: &Line| line.group.dataset()),
         words("network", |line: &Line| line.group.network()),
         number("", "parameters (M)", |line: &Line| {
-            Cell::number(line.group.record().parameters as f64 / 1e6, 2)
+            Cell::number(line.group.target.millions(), 2)
         }),
         number("", "samples", |line: &Line| Cell::Count(line.samples)),
     ];
@@ -217,28 +217,24 @@ fn seconds(input: &Input, lines: &[Line], kinds: &[Kind]) -> Table {
 fn seconds_of<'a>(kind: Kind<'a>) -> Column<'a, Line<'a>> {
     let group = name(kind);
     let what = format!("seconds per 1,000 iterations of {group}");
-    let column = number(&group, "s", move |line: &Line| {
+    number(&group, "s", move |line: &Line| {
         line.median(&line.seconds(kind), 2, &what, "s")
-    });
-    match is_printed(kind) {
-        true => column.paper(&group, move |line| Cell::maybe(line.printed(kind), Cell::text)),
-        false => column,
-    }
+    })
+    .paper_if(is_printed(kind), &group, move |line| {
+        Cell::maybe(line.printed(kind), Cell::text)
+    })
 }
 
 /// The ratio of a generator to the base, and the paper's if it prints it.
 fn ratio_of<'a>(kind: Kind<'a>) -> Column<'a, Line<'a>> {
     let group = format!("{}/{}", name(kind), name(BASE));
     let what = format!("{} times {}", name(kind), name(BASE));
-    let column = number(&group, "ratio", move |line: &Line| {
+    number(&group, "ratio", move |line: &Line| {
         line.median(&line.ratios(kind), 3, &what, "ratios")
-    });
-    match is_printed(kind) {
-        true => column.paper(&group, move |line| {
-            Cell::maybe(line.printed_ratio(kind), |ratio| Cell::number(ratio, 3))
-        }),
-        false => column,
-    }
+    })
+    .paper_if(is_printed(kind), &group, move |line| {
+        Cell::maybe(line.printed_ratio(kind), |ratio| Cell::number(ratio, 3))
+    })
 }
 
 /// `, on a CPU`: the device, if all was measured on one kind.
@@ -335,26 +331,16 @@ fn data<'a>() -> Vec<Column<'a, Turn<'a>>> {
     let mut columns = ProbeGroup::columns(|turn: &Turn<'a>| turn.line.group);
     columns.push(
         data_only()
-            .data("parameters", "count", |turn: &Turn| {
-                Cell::Count(turn.line.group.record().parameters)
-            })
+            .count("parameters", "count", |turn: &Turn| turn.line.group.record().parameters)
             .data("probe", "", |turn| Cell::text(turn.probe.id.to_string()))
-            .data("device", "", |turn| {
-                Cell::text(&turn.probe.provenance.device)
-            })
-            .data("cpu", "", |turn| Cell::text(&turn.probe.provenance.cpu))
-            .data("threads", "count", |turn| {
-                Cell::Count(turn.probe.provenance.threads as u64)
-            })
-            .data("samples", "count", |turn| Cell::Count(turn.timing.samples))
-            .data("generator", "", |turn| Cell::text(&turn.timing.generator))
-            .data("generator_variant", "", |turn| {
-                Cell::text(&turn.timing.variant)
-            })
-            .data("iterations", "count", |turn| {
-                Cell::Count(turn.timing.iterations)
-            })
-            .data("repetition", "", |turn| Cell::Count(turn.nth))
+            .text("device", |turn| &turn.probe.provenance.device)
+            .text("cpu", |turn| &turn.probe.provenance.cpu)
+            .count("threads", "count", |turn| turn.probe.provenance.threads as u64)
+            .count("samples", "count", |turn| turn.timing.samples)
+            .text("generator", |turn| &turn.timing.generator)
+            .text("generator_variant", |turn| &turn.timing.variant)
+            .count("iterations", "count", |turn| turn.timing.iterations)
+            .count("repetition", "", |turn| turn.nth)
             .data("seconds", "s", |turn| Cell::number(turn.seconds, 4))
             .data("paper_seconds_per_1000", "s", |turn| {
                 let kind = (turn.timing.generator.as_str(), turn.timing.variant.as_str());

@@ -80,24 +80,22 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// The number of its parameters in millions.
+    pub fn millions(&self) -> f64 {
+        self.record.parameters as f64 / 1e6
+    }
+
     /// Its columns in data files.
     pub fn column() -> Column<'a, Self> {
-        let text = |value: fn(&Self) -> &str| move |target: &Self| Cell::text(value(target));
         data_only()
-            .data("dataset", "", text(|target| &target.record.dataset))
-            .data(
-                "dataset_title",
-                "",
-                text(|target| &target.record.dataset_title),
-            )
-            .data("network", "", text(|target| &target.record.model))
-            .data("network_width", "share", |target| {
-                let width = width(target.record).map_or(Some(1.0), |width| width.as_f64());
-                Cell::maybe(width, |width| Cell::number(width, 3))
+            .text("dataset", |it: &Self| &it.record.dataset)
+            .text("dataset_title", |it| &it.record.dataset_title)
+            .text("network", |it| &it.record.model)
+            .data("network_width", "share", |it| {
+                let width = width(it.record).map_or(Some(1.0), |width| width.as_f64());
+                Cell::maybe(width, Cell::Scientific)
             })
-            .data("target", "", |target| {
-                Cell::text(target.record.id.to_string())
-            })
-            .data("target_variant", "", text(|target| &target.variant))
+            .data("target", "", |it| Cell::text(it.record.id.to_string()))
+            .text("target_variant", |it| &it.variant)
     }
 }

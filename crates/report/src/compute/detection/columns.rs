@@ -1,16 +1,16 @@
 //! The columns of detection tables, for people and for data files.
 
-use store::{SetRecord, Stop};
 use verify::Rate;
 
 use super::super::aggregate::{Point, Series, is_balance};
 use super::super::attacked::{self, Attacked};
 use super::super::columns::{Column, data_only, number};
-use super::super::numbers::{between, estimate, median, percent, range};
+use super::super::names::measures;
+use super::super::numbers::{between, estimate, percent, range};
 use super::super::paper::Measure;
 use super::super::subject::IDENTITY;
 use super::super::target::Target;
-use super::{Answers, Findings, Line, Samples, name};
+use super::{Answers, Findings, Line, Samples, name, samples};
 use crate::document::table::{Cell, Source};
 
 /// What counts with an interval are.
@@ -42,20 +42,20 @@ impl<'a> Answers<'a> {
 }
 
 impl<'a> Findings<'a> {
-    /// The detection rate of some samples, and the paper's if it prints one.
-    pub fn rate_of<'b>(&'b self, samples: Samples<'b>, measure: Measure) -> Column<'b, Line<'b>> {
-        let group = name(samples);
-        let column = number(&group, measure.name(), |answers: &Answers| {
-            self.rate_cell(answers)
+    /// The detection rates of some samples, and the paper's where it prints them.
+    pub fn rate_columns<'b>(&'b self, samples: &[Samples<'b>]) -> Vec<Column<'b, Line<'b>>> {
+        let columns = samples.iter().flat_map(|&samples| {
+            measures(samples.0).iter().map(move |&measure| {
+                let group = name(samples);
+                number(&group, measure.name(), |it: &Answers| self.rate_cell(it))
+                    .of(move |line: &Line<'b>| line.answers(samples, measure))
+                    .paper_if(self.paper.prints(samples.0, measure), &group, move |line| {
+                        let printed = self.printed_rate(*line, samples.0, measure);
+                        Cell::maybe(printed, Cell::text)
+                    })
+            })
         });
-        let column = column.of(move |line: &Line<'b>| line.answers(samples, measure));
-        match self.paper.prints(samples.0, measure) {
-            true => column.paper(&group, move |line| {
-                let printed = self.printed_rate(*line, samples.0, measure);
-                Cell::maybe(printed, Cell::text)
-            }),
-            false => column,
-        }
+        columns.collect()
     }
 
     /// The rate that the paper prints for a row, if it may be compared.
@@ -149,31 +149,15 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// Counts with their interval.
-    pub fn count_of<'b>(&'b self, samples: Samples<'b>, measure: Measure) -> Column<'b, Line<'b>> {
-        rate(&name(samples), measure.name())
-            .of(move |line: &Line<'b>| line.answers(samples, measure))
-    }
-
-    /// The mean over runs with its interval.
-    pub fn mean_of<'b>(&'b self, samples: Samples<'b>, measure: Measure) -> Column<'b, Line<'b>> {
-        mean(&name(samples), measure.name())
-            .of(move |line: &Line<'b>| line.answers(samples, measure))
-    }
-
-    /// Rates by the network's classes.
-    pub fn classes_of<'b>(&'b self, samples: Samples<'b>) -> Column<'b, Line<'b>> {
-        classes(&name(samples)).of(move |line: &Line<'b>| line.answers(samples, Measure::Pair))
-    }
-
     /// The columns of data files.
     pub fn data_columns<'b>(&'b self) -> Vec<Column<'b, Answers<'b>>> {
         let points = |answers: &Answers<'b>| Some(vec![answers.point?]);
         let mut columns = vec![
-            Target::column().of(|answers: &Answers<'b>| Some(answers.block.target.clone())),
+            Target::column().of(|it: &Answers<'b>| Some(&it.block.target)),
             target(),
         ];
-        columns.extend(samples());
+        let samples = samples::columns().into_iter();
+        columns.extend(samples.map(|column| column.of(|it: &Answers<'b>| Some(it.series))));
         columns.extend(self.setting());
         columns.extend([
             rate("", ""),
@@ -198,11 +182,11 @@ impl<'a> Findings<'a> {
             Some(point) if point.setting.at().is_none() => Cell::text(IDENTITY),
             Some(point) => Cell::text(&point.runs[0].attack),
         };
-        let mut columns = vec![data_only().data("condition", "", condition).data(
-            "measure",
-            "",
-            |answers: &Answers| Cell::text(answers.measure.name()),
-        )];
+        let mut columns = vec![
+            data_only()
+                .data("condition", "", condition)
+                .text("measure", |answers: &Answers| answers.measure.name()),
+        ];
         columns.extend(self.study.spread.then(|| {
             data_only().data("setting", "", |answers: &Answers| {
                 Cell::maybe(answers.point, |point| self.study.label(&point.setting))
@@ -243,36 +227,21 @@ impl<'a> Findings<'a> {
 /// More about a target.
 fn target<'a>() -> Column<'a, Answers<'a>> {
     data_only()
-        .data("target_seed", "", |answers: &Answers| {
-            Cell::Count(answers.block.target.record.seed)
+        .count("target_seed", "", |answers: &Answers| {
+            answers.block.target.record.seed
         })
-        .data("top1_hits", "images", |answers| {
-            Cell::Count(answers.block.target.record.accuracy.hits())
+        .count("top1_hits", "images", |answers| {
+            answers.block.target.record.accuracy.hits()
         })
-        .data("top1_of", "images", |answers| {
-            Cell::Count(answers.block.target.record.accuracy.of())
+        .count("top1_of", "images", |answers| {
+            answers.block.target.record.accuracy.of()
         })
-        .data("attack_variant", "", |answers| {
-            Cell::text(&answers.block.attack_variant)
-        })
+        .text("attack_variant", |answers| &answers.block.attack_variant)
 }
 
 /// A detection rate: counts and interval for people.
-fn rate<'a>(group: &str, name: &str) -> Column<'a, Answers<'a>> {
-    number(group, name, |answers: &Answers| counted(answers.rate()))
-        .data("hits", "count", |answers| {
-            Cell::Count(answers.rate().hits())
-        })
-        .data("of", "count", |answers| Cell::Count(answers.rate().of()))
-        .data("rate", "share", |answers| {
-            Cell::number(answers.rate().value(), 4)
-        })
-        .data("low95", "share", |answers| {
-            Cell::number(answers.rate().wilson95().0, 4)
-        })
-        .data("high95", "share", |answers| {
-            Cell::number(answers.rate().wilson95().1, 4)
-        })
+pub fn rate<'a>(group: &str, name: &str) -> Column<'a, Answers<'a>> {
+    number(group, name, |it: &Answers| counted(it.rate())).rate("count", Answers::rate)
 }
 
 /// `36/90 [30.5, 50.3]`.
@@ -286,7 +255,7 @@ pub fn counted(rate: Rate) -> Cell {
 }
 
 /// The mean over runs with its interval.
-fn mean<'a>(group: &str, name: &str) -> Column<'a, Answers<'a>> {
+pub fn mean<'a>(group: &str, name: &str) -> Column<'a, Answers<'a>> {
     let mean = |answers: &Answers| answers.point?.mean(answers.measure);
     let end = move |answers: &Answers, end: fn((f64, f64)) -> f64| {
         let (_, interval) = mean(answers)?;
@@ -383,7 +352,7 @@ pub fn by_classes(point: &Point) -> Option<ByClasses> {
 }
 
 /// Rates by the network's classes.
-fn classes<'a>(group: &str) -> Column<'a, Answers<'a>> {
+pub fn classes<'a>(group: &str) -> Column<'a, Answers<'a>> {
     let of = |answers: &Answers| by_classes(answers.point?);
     let cell = |rate: fn(&ByClasses) -> Rate| {
         move |answers: &Answers| {
@@ -413,106 +382,4 @@ fn classes<'a>(group: &str) -> Column<'a, Answers<'a>> {
             let by = of(answers).filter(|_| answers.measure == Measure::Pair)?;
             Some(Cell::Count(by.both.hits()))
         })
-}
-
-/// What samples are: their sets, their making and their false alarms.
-pub fn samples<'a>() -> Vec<Column<'a, Answers<'a>>> {
-    let sum = |count: fn(&SetRecord) -> u64| {
-        move |answers: &Answers| {
-            let sets = answers.series.sets.iter();
-            sets.map(|set| count(set)).sum::<u64>()
-        }
-    };
-    let count = move |of: fn(&SetRecord) -> u64| {
-        let sum = sum(of);
-        move |answers: &Answers| Cell::Count(sum(answers))
-    };
-    // Of generators that iterate.
-    let stage1 = |answers: &Answers, cell: Cell| {
-        let mut sets = answers.series.sets.iter();
-        match sets.any(|set| set.stop != Stop::None) {
-            true => cell,
-            false => Cell::Missing,
-        }
-    };
-    let margin = |answers: &Answers| {
-        let margins = answers.series.sets.iter().flat_map(|set| &set.margins);
-        Cell::maybe(median(margins.copied().map(f64::from)), Cell::Scientific)
-    };
-    let alarms = |measure: Measure| {
-        move |answers: &Answers| match answers.series.false_alarms(measure) {
-            rate if rate.of() == 0 => Cell::Missing,
-            rate => Cell::text(format!("{}/{}", rate.hits(), rate.of())),
-        }
-    };
-    let (made, asked) = (sum(|set| set.made), sum(|set| set.asked));
-    let labels = sum(|set| set.label_balance.iter().sum());
-    let largest = sum(|set| set.label_balance.iter().copied().max().unwrap_or(0));
-    vec![
-        data_only()
-            .data("generator", "", |answers: &Answers| {
-                Cell::text(answers.series.generator)
-            })
-            .data("generator_variant", "", |answers| {
-                Cell::text(&answers.series.variant)
-            })
-            .data("own_pairs", "", |answers| {
-                Cell::Flag(answers.series.are_pairs())
-            }),
-        number("", "sets", |answers: &Answers| {
-            Cell::Count(answers.series.sets.len() as u64)
-        }),
-        number("", "made/asked", move |answers: &Answers| {
-            Cell::text(format!("{}/{}", made(answers), asked(answers)))
-        })
-        .data("samples_made", "count", count(|set| set.made))
-        .data("samples_asked", "count", count(|set| set.asked)),
-        number("", "not crossed", count(|set| set.uncrossed)).data(
-            "samples_uncrossed",
-            "count",
-            count(|set| set.uncrossed),
-        ),
-        number("stage 1", "iterations", move |answers: &Answers| {
-            let sets = answers.series.sets.iter();
-            let used = range(sets.clone().map(|set| set.iterations_used));
-            let caps = range(sets.map(|set| set.iterations_cap));
-            stage1(answers, Cell::text(format!("{used}/{caps}")))
-        }),
-        number("stage 1", "ended by", move |answers: &Answers| {
-            stage1(answers, Cell::text(stops(&answers.series.sets)))
-        }),
-        number("stage 1", "median |margin|", margin)
-            .number("stage 1", "margin 0", move |answers| {
-                let zeros = count(SetRecord::on_the_boundary);
-                stage1(answers, zeros(answers))
-            })
-            .data(
-                "samples_on_boundary",
-                "count",
-                count(SetRecord::on_the_boundary),
-            )
-            .data("median_margin", "margin", margin),
-        number("", "largest label group", move |answers: &Answers| {
-            match (largest(answers), labels(answers)) {
-                (_, 0) => Cell::text("–"),
-                (largest, of) => Cell::text(format!("{:.1} %", 100.0 * largest as f64 / of as f64)),
-            }
-        }),
-        number("false alarms", "single", alarms(Measure::Single)),
-        number("false alarms", "pair", alarms(Measure::Pair)),
-    ]
-}
-
-fn stops(sets: &[&SetRecord]) -> String {
-    let mut names: Vec<_> = sets
-        .iter()
-        .map(|set| match set.stop {
-            Stop::Converged => "convergence",
-            Stop::Cap => "cap",
-            Stop::None => "–",
-        })
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    names.join(", ")
 }
