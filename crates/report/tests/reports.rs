@@ -20,43 +20,93 @@ fn shown(report: Report) -> String {
 }
 
 #[test]
-fn table1() {
+fn table1_of_two_targets() {
     insta::assert_snapshot!(shown(Report::Table1));
 }
 
 #[test]
-fn table2() {
+fn table2_of_a_backdoor() {
     insta::assert_snapshot!(shown(Report::Table2));
 }
 
 #[test]
-fn table4() {
+fn table4_of_three_quantisations() {
     insta::assert_snapshot!(shown(Report::Table4));
 }
 
 #[test]
-fn table5() {
+fn table5_of_two_numbers_of_samples() {
     insta::assert_snapshot!(shown(Report::Table5));
 }
 
 #[test]
-fn figure3() {
+fn figure3_of_three_shares_pruned() {
     insta::assert_snapshot!(shown(Report::Figure3));
 }
 
 #[test]
-fn dispersion() {
+fn dispersion_of_classes_and_head() {
     insta::assert_snapshot!(shown(Report::Dispersion));
 }
 
 #[test]
-fn convergence() {
+fn convergence_of_dbi_and_ours() {
     insta::assert_snapshot!(shown(Report::Convergence));
+}
+
+/// A row for each run and rate; every column says what it is, and every number of a data file has a unit.
+#[test]
+fn all_runs_are_in_one_table() {
+    let records = everything();
+    let runs = report::runs(&records);
+    assert_eq!(runs.rows.len(), 2 * records.runs.len());
+    assert!(runs.columns.iter().all(|column| !column.meaning.is_empty()));
+    let column = |name: &str| runs.columns.iter().position(|column| column.name == name);
+    let (measure, hits) = (column("measure").unwrap(), column("hits").unwrap());
+    let pairs = runs
+        .rows
+        .iter()
+        .filter(|row| row.cells[measure] == Cell::text("pair"));
+    let pairs = pairs.map(|row| row.cells[hits].clone());
+    let expected = records.runs.iter().map(|run| Cell::Count(run.pair.hits()));
+    assert!(pairs.eq(expected));
+    let folder = tempfile::tempdir().unwrap();
+    let path = report::write_runs(folder.path(), &runs).unwrap();
+    let bytes = std::fs::read(path).unwrap();
+    let meaning = b"optimiser steps of the attack [count]";
+    assert!(bytes.windows(meaning.len()).any(|window| window == meaning));
+}
+
+#[test]
+fn shares_are_between_0_and_1() {
+    for &Entry { report, .. } in REPORTS {
+        let data = build(report, &everything()).data;
+        for (nth, column) in data.columns.iter().enumerate() {
+            for row in &data.rows {
+                match row.cells[nth] {
+                    Cell::Number { value, .. } | Cell::Scientific(value) => {
+                        let share = column.unit == "share";
+                        assert!(
+                            !column.unit.is_empty(),
+                            "{report}: {} has no unit",
+                            column.name
+                        );
+                        assert!(
+                            !share || (0.0..=1.0).contains(&value),
+                            "{report}: {}",
+                            column.name
+                        );
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
 }
 
 /// The only table with an attack of one's own in it.
 #[test]
-fn attacks() {
+fn attacks_with_one_of_ones_own() {
     let mut records = records::grid(&[fashion()]);
     for factor in [1.01, 1.1] {
         records::attacked(&mut records, "scale", &json!({"factor": factor}), [2, 3, 2]);

@@ -23,34 +23,34 @@ fn first() -> Document {
 }
 
 #[test]
-fn terminal() {
+fn one_target_in_a_terminal() {
     insta::assert_snapshot!(first().render(Markup::Terminal));
 }
 
 #[test]
-fn terminal_beside_the_paper() {
+fn a_related_target_beside_the_paper() {
     let document = build(&grid(&[cifar("resnet18"), cifar("resnet20"), fashion()]));
     insta::assert_snapshot!(document.tables[0].render(Markup::Terminal));
 }
 
 #[test]
-fn markdown() {
+fn one_target_in_markdown() {
     insta::assert_snapshot!(first().render(Markup::Markdown));
 }
 
 #[test]
-fn latex() {
+fn one_target_in_latex() {
     insta::assert_snapshot!(first().render(Markup::Latex));
 }
 
 #[test]
-fn csv() {
+fn one_target_in_csv() {
     let csv = String::from_utf8(first().data.to_csv().unwrap()).unwrap();
     insta::assert_snapshot!(csv);
 }
 
 #[test]
-fn nothing_yet() {
+fn no_target_yet() {
     let document = build(&Records::default());
     insta::assert_snapshot!(document.tables[0].render(Markup::Terminal));
     // A target without runs says nothing about a detection rate.
