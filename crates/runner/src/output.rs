@@ -193,7 +193,7 @@ fn asks(step: &TargetStep, report: Report) -> bool {
     match report.entry().subject {
         Subject::Models => true,
         Subject::Samples => !step.sets.is_empty(),
-        subject @ (Subject::Attack(_) | Subject::Attacks) => {
+        subject @ (Subject::Attack { .. } | Subject::Attacks) => {
             let mut attacks = step.attacks.iter();
             attacks.any(|one| subject.takes(one.attack.name()))
         }

@@ -30,8 +30,8 @@ pub struct Stage1Fields {
 /// Of the boundary around a pair.
 #[derive(Deserialize)]
 pub struct SliceFields {
-    /// One attack, by its name.
-    pub attack: BTreeMap<String, AttackFields>,
+    /// One attack: its name, and its specification.
+    pub attack: BTreeMap<String, Value>,
 }
 
 /// Of an attack.

@@ -3,7 +3,7 @@
 use store::{Measured, Slice};
 
 use super::columns::{Column, Input, data_only, number, words};
-use super::fields::{SliceFields, read};
+use super::fields::{AttackFields, SliceFields, read};
 use super::probes::ProbeGroup;
 use super::subject::{Probe, Subject};
 use crate::document::Document;
@@ -60,9 +60,11 @@ impl Cut<'_> {
         let probe = self.group.probes.first();
         let fields = probe.and_then(|probe| read::<SliceFields>(&probe.spec));
         let attack = fields.and_then(|fields| fields.attack.into_iter().next());
-        attack.map_or_else(String::new, |(name, fields)| match fields.lr {
-            Some(lr) => format!("{name}, lr {lr:e}"),
-            None => name,
+        attack.map_or_else(String::new, |(name, fields)| {
+            match read::<AttackFields>(&fields).and_then(|fields| fields.lr) {
+                Some(lr) => format!("{name}, lr {lr:e}"),
+                None => name,
+            }
         })
     }
 

@@ -85,8 +85,12 @@ impl Setting {
 impl Study {
     /// What its report is about.
     pub const fn subject(&self) -> Subject {
+        let variable = match self.variable {
+            Some(variable) => Some(variable.field),
+            None => None,
+        };
         match self.attack {
-            Some(name) => Subject::Attack(name),
+            Some(name) => Subject::Attack { name, variable },
             None => Subject::Attacks,
         }
     }

@@ -17,8 +17,13 @@ pub enum Subject {
     Models,
     /// The sample sets.
     Samples,
-    /// One attack, by its name.
-    Attack(&'static str),
+    /// One attack.
+    Attack {
+        /// Its name.
+        name: &'static str,
+        /// The field of its specification that orders the rows.
+        variable: Option<&'static str>,
+    },
     /// Every attack but the one that changes nothing.
     Attacks,
     /// One kind of measurement.
@@ -64,7 +69,7 @@ impl Subject {
     /// Whether it is about the attack of this name.
     pub fn takes(self, attack: &str) -> bool {
         match self {
-            Self::Attack(name) => name == attack,
+            Self::Attack { name, .. } => name == attack,
             Self::Attacks => attack != IDENTITY,
             _ => false,
         }
@@ -75,7 +80,7 @@ impl Subject {
         match self {
             Self::Models => records.targets.iter().any(|record| record.id == target),
             Self::Samples => records.sets.iter().any(|set| set.target == target),
-            Self::Attack(_) | Self::Attacks => {
+            Self::Attack { .. } | Self::Attacks => {
                 let mut runs = records.runs.iter();
                 runs.any(|run| run.target == target && self.takes(&run.attack))
             }
@@ -92,7 +97,7 @@ impl fmt::Display for Subject {
         match self {
             Self::Models => f.write_str("targets"),
             Self::Samples => f.write_str("generators"),
-            Self::Attack(name) => write!(f, "attack `{name}`"),
+            Self::Attack { name, .. } => write!(f, "attack `{name}`"),
             Self::Attacks => f.write_str("attack that changes anything"),
             Self::Probe(Probe::Slice) => f.write_str("`slice`"),
             Self::Probe(kind) => write!(f, "probe `{}`", kind.name()),
