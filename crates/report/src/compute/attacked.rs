@@ -27,7 +27,7 @@ pub struct Attacked {
     top1: Rate,
     /// The models in which the attacker reached their aim, of those with one.
     reached: Rate,
-    /// How often the model did what the attacker wants on images it had not seen, before.
+    /// The attacker's success rate on unseen images, before.
     success_before: Rate,
     /// And after.
     success_after: Rate,

@@ -33,16 +33,7 @@ impl<'a> Row<'a> {
     /// Their answers in one setting, or those of the untouched model.
     fn answers(&self, setting: Option<&Setting>) -> Option<Answers<'a>> {
         let Self { block, series } = *self;
-        let point = match setting {
-            Some(setting) => Some(series.point(setting)?),
-            None => None,
-        };
-        Some(Answers {
-            block,
-            series,
-            point,
-            measure: main_measure(series.generator),
-        })
+        Answers::of(block, series, setting, main_measure(series.generator))
     }
 
     /// The points at which something changes.

@@ -20,7 +20,7 @@ pub struct Input<'a> {
     pub not_run: &'a [NotRun],
 }
 
-/// A part of a column: what it is computed by.
+/// Computes a part of a column from a row.
 type Compute<'a, R, T> = Box<dyn Fn(&R) -> T + 'a>;
 
 /// One quantity of a row `R`: its cells for people, and its columns in data files.

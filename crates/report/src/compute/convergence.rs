@@ -164,14 +164,14 @@ fn columns<'a>() -> Vec<Column<'a, Whole<'a>>> {
 }
 
 fn data<'a>() -> Vec<Column<'a, Point<'a>>> {
-    let mut columns = ProbeGroup::columns(|point: &Point<'a>| point.course.group);
+    let mut columns = ProbeGroup::columns(|it: &Point<'a>| it.course.group);
     columns.push(
         data_only()
-            .text("generator", |point: &Point| point.course.generator)
-            .count("iteration", "count", |point| point.progress.iteration)
-            .real("margin", "output", |point| point.progress.margin)
-            .real("outputs", "output", |point| point.progress.outputs)
-            .real("loss", "1", |point| point.progress.loss),
+            .text("generator", |it: &Point| it.course.generator)
+            .count("iteration", "count", |it| it.progress.iteration)
+            .real("margin", "output", |it| it.progress.margin)
+            .real("outputs", "output", |it| it.progress.outputs)
+            .real("loss", "1", |it| it.progress.loss),
     );
     columns
 }

@@ -80,21 +80,32 @@ pub fn build(study: &Study, input: &Input) -> Document {
     }
 }
 
-impl<'a> Line<'a> {
-    /// The answers of some samples, if they were asked.
-    fn answers(self, (generator, variant): Samples, measure: Measure) -> Option<Answers<'a>> {
-        let Self { block, setting } = self;
-        let series = block.series(generator, variant)?;
+impl<'a> Answers<'a> {
+    /// The answers in one setting, or of the untouched model; `None` if the samples were not asked there.
+    pub fn of(
+        block: &'a Block<'a>,
+        series: &'a Series<'a>,
+        setting: Option<&Setting>,
+        measure: Measure,
+    ) -> Option<Self> {
         let point = match setting {
             Some(setting) => Some(series.point(setting)?),
             None => None,
         };
-        Some(Answers {
+        Some(Self {
             block,
             series,
             point,
             measure,
         })
+    }
+}
+
+impl<'a> Line<'a> {
+    /// The answers of some samples, if they were asked.
+    fn answers(self, (generator, variant): Samples, measure: Measure) -> Option<Answers<'a>> {
+        let series = self.block.series(generator, variant)?;
+        Answers::of(self.block, series, self.setting, measure)
     }
 
     /// The points of all samples.

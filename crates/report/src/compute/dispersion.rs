@@ -181,20 +181,20 @@ fn significant(value: f64) -> String {
 }
 
 fn data<'a>() -> Vec<Column<'a, Sample<'a>>> {
-    let mut columns = ProbeGroup::columns(|sample: &Sample<'a>| sample.line.group);
+    let mut columns = ProbeGroup::columns(|it: &Sample<'a>| it.line.group);
     columns.push(
         data_only()
-            .count("classes", "count", |sample: &Sample| sample.line.group.record().classes as u64)
-            .data("head", "", |sample| {
-                Cell::Flag(sample.line.space == LabelSpace::Head)
+            .count("classes", "count", |it: &Sample| it.line.group.record().classes as u64)
+            .data("head", "", |it| {
+                Cell::Flag(it.line.space == LabelSpace::Head)
             })
-            .count("outputs", "count", |sample| sample.line.outputs)
-            .count("rounds", "count", |sample| sample.line.iterations)
-            .count("sample", "", |sample| sample.nth)
-            .real("mean", "output", |sample| sample.mean)
-            .real("deviation", "output", |sample| sample.deviation)
-            .data("paper", "1", |sample| {
-                let printed = sample.line.printed().and_then(|text| text.parse().ok());
+            .count("outputs", "count", |it| it.line.outputs)
+            .count("rounds", "count", |it| it.line.iterations)
+            .count("sample", "", |it| it.nth)
+            .real("mean", "output", |it| it.mean)
+            .real("deviation", "output", |it| it.deviation)
+            .data("paper", "1", |it| {
+                let printed = it.line.printed().and_then(|text| text.parse().ok());
                 Cell::maybe(printed, |paper| Cell::number(paper, 2))
             }),
     );

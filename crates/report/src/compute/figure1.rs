@@ -130,32 +130,32 @@ impl Point<'_> {
 
 fn columns<'a>() -> Vec<Column<'a, Cut<'a>>> {
     vec![
-        words("data set", |cut: &Cut| cut.group.dataset()),
-        words("network", |cut: &Cut| cut.group.network()),
-        words("attack", |cut: &Cut| Cell::text(cut.attack())),
-        number("", "distance of the pair", |cut: &Cut| {
-            Cell::Scientific(cut.slice.gap)
+        words("data set", |it: &Cut| it.group.dataset()),
+        words("network", |it: &Cut| it.group.network()),
+        words("attack", |it: &Cut| Cell::text(it.attack())),
+        number("", "distance of the pair", |it: &Cut| {
+            Cell::Scientific(it.slice.gap)
         }),
-        number("boundary at", "before", |cut: &Cut| {
-            cut.crossing(&cut.slice.before)
+        number("boundary at", "before", |it: &Cut| {
+            it.crossing(&it.slice.before)
         }),
-        number("boundary at", "after", |cut: &Cut| {
-            cut.crossing(&cut.slice.after)
+        number("boundary at", "after", |it: &Cut| {
+            it.crossing(&it.slice.after)
         }),
     ]
 }
 
 fn data<'a>() -> Vec<Column<'a, Point<'a>>> {
-    let mut columns = ProbeGroup::columns(|point: &Point<'a>| &point.cut.group);
+    let mut columns = ProbeGroup::columns(|it: &Point<'a>| &it.cut.group);
     columns.push(
         data_only()
-            .data("attack", "", |point: &Point| {
-                Cell::text(point.cut.attack())
+            .data("attack", "", |it: &Point| {
+                Cell::text(it.cut.attack())
             })
-            .data("x", "pixel", |point| point.place(point.nth % point.side()))
-            .data("y", "pixel", |point| point.place(point.nth / point.side()))
-            .real("before", "margin", |point| f64::from(point.cut.slice.before[point.nth]))
-            .real("after", "margin", |point| f64::from(point.cut.slice.after[point.nth])),
+            .data("x", "pixel", |it| it.place(it.nth % it.side()))
+            .data("y", "pixel", |it| it.place(it.nth / it.side()))
+            .real("before", "margin", |it| f64::from(it.cut.slice.before[it.nth]))
+            .real("after", "margin", |it| f64::from(it.cut.slice.after[it.nth])),
     );
     columns
 }

@@ -120,44 +120,44 @@ impl Seen<'_> {
 
 fn columns<'a>() -> Vec<Column<'a, Seen<'a>>> {
     vec![
-        words("data set", |seen: &Seen| {
-            Cell::text(&seen.target.record.dataset_title)
+        words("data set", |it: &Seen| {
+            Cell::text(&it.target.record.dataset_title)
         }),
-        words("network", |seen: &Seen| {
-            Cell::text(seen.target.network_and_variant())
+        words("network", |it: &Seen| {
+            Cell::text(it.target.network_and_variant())
         }),
-        Target::column().of(|seen: &Seen<'a>| Some(seen.target.clone())),
-        words("samples", |seen: &Seen| Cell::text(seen.generator()))
-            .text("generator", |seen| &seen.record.generator)
-            .text("generator_variant", |seen| &seen.variant),
-        data_only().data("set", "", |seen: &Seen| {
-            Cell::text(seen.record.id.to_string())
+        Target::column().of(|it: &Seen<'a>| Some(it.target.clone())),
+        words("samples", |it: &Seen| Cell::text(it.generator()))
+            .text("generator", |it| &it.record.generator)
+            .text("generator_variant", |it| &it.variant),
+        data_only().data("set", "", |it: &Seen| {
+            Cell::text(it.record.id.to_string())
         }),
-        number("", "number", |seen: &Seen| Cell::Count(seen.record.made))
-            .count("samples", "count", |seen| seen.record.made),
-        number("pixels", "mean", |seen: &Seen| {
-            seen.number(seen.pixels.mean, 3)
+        number("", "number", |it: &Seen| Cell::Count(it.record.made))
+            .count("samples", "count", |it| it.record.made),
+        number("pixels", "mean", |it: &Seen| {
+            it.number(it.pixels.mean, 3)
         })
-        .real("mean", "pixel", |seen| seen.pixels.mean),
-        number("pixels", "deviation", |seen: &Seen| {
-            seen.number(seen.pixels.deviation, 3)
+        .real("mean", "pixel", |it| it.pixels.mean),
+        number("pixels", "deviation", |it: &Seen| {
+            it.number(it.pixels.deviation, 3)
         })
-        .real("deviation", "pixel", |seen| seen.pixels.deviation),
-        number("of a pair", "largest difference", |seen: &Seen| {
-            Cell::maybe(seen.pixels.pairs, |pairs| {
-                Cell::Scientific(pairs.largest).resting_on(seen.source())
+        .real("deviation", "pixel", |it| it.pixels.deviation),
+        number("of a pair", "largest difference", |it: &Seen| {
+            Cell::maybe(it.pixels.pairs, |pairs| {
+                Cell::Scientific(pairs.largest).resting_on(it.source())
             })
         })
-        .data("largest_difference", "pixel", |seen| {
-            Cell::maybe(seen.pixels.pairs, |pairs| Cell::Scientific(pairs.largest))
+        .data("largest_difference", "pixel", |it| {
+            Cell::maybe(it.pixels.pairs, |pairs| Cell::Scientific(pairs.largest))
         }),
-        number("of a pair", "pixels that differ, %", |seen: &Seen| {
-            Cell::maybe(seen.pixels.pairs, |pairs| {
-                seen.number(100.0 * pairs.share, 1)
+        number("of a pair", "pixels that differ, %", |it: &Seen| {
+            Cell::maybe(it.pixels.pairs, |pairs| {
+                it.number(100.0 * pairs.share, 1)
             })
         })
-        .data("share_that_differs", "share", |seen| {
-            Cell::maybe(seen.pixels.pairs, |pairs| Cell::Scientific(pairs.share))
+        .data("share_that_differs", "share", |it| {
+            Cell::maybe(it.pixels.pairs, |pairs| Cell::Scientific(pairs.share))
         }),
     ]
 }

@@ -1,5 +1,5 @@
-//! Table V: how long stage 1 takes, in the paper's layout. The paper's seconds are a graphics card's; what can be compared
-//! is the ratios between the generators.
+//! Table V: how long stage 1 takes, in the paper's layout. The paper measured on a graphics card: only the
+//! ratios between the generators compare.
 
 use std::collections::BTreeSet;
 
@@ -328,23 +328,23 @@ fn spread_columns<'a>() -> Vec<Column<'a, Spread<'a>>> {
 }
 
 fn data<'a>() -> Vec<Column<'a, Turn<'a>>> {
-    let mut columns = ProbeGroup::columns(|turn: &Turn<'a>| turn.line.group);
+    let mut columns = ProbeGroup::columns(|it: &Turn<'a>| it.line.group);
     columns.push(
         data_only()
-            .count("parameters", "count", |turn: &Turn| turn.line.group.record().parameters)
-            .data("probe", "", |turn| Cell::text(turn.probe.id.to_string()))
-            .text("device", |turn| &turn.probe.provenance.device)
-            .text("cpu", |turn| &turn.probe.provenance.cpu)
-            .count("threads", "count", |turn| turn.probe.provenance.threads as u64)
-            .count("samples", "count", |turn| turn.timing.samples)
-            .text("generator", |turn| &turn.timing.generator)
-            .text("generator_variant", |turn| &turn.timing.variant)
-            .count("iterations", "count", |turn| turn.timing.iterations)
-            .count("repetition", "", |turn| turn.nth)
-            .data("seconds", "s", |turn| Cell::number(turn.seconds, 4))
-            .data("paper_seconds_per_1000", "s", |turn| {
-                let kind = (turn.timing.generator.as_str(), turn.timing.variant.as_str());
-                let printed = turn.line.printed(kind).and_then(|text| text.parse().ok());
+            .count("parameters", "count", |it: &Turn| it.line.group.record().parameters)
+            .data("probe", "", |it| Cell::text(it.probe.id.to_string()))
+            .text("device", |it| &it.probe.provenance.device)
+            .text("cpu", |it| &it.probe.provenance.cpu)
+            .count("threads", "count", |it| it.probe.provenance.threads as u64)
+            .count("samples", "count", |it| it.timing.samples)
+            .text("generator", |it| &it.timing.generator)
+            .text("generator_variant", |it| &it.timing.variant)
+            .count("iterations", "count", |it| it.timing.iterations)
+            .count("repetition", "", |it| it.nth)
+            .data("seconds", "s", |it| Cell::number(it.seconds, 4))
+            .data("paper_seconds_per_1000", "s", |it| {
+                let kind = (it.timing.generator.as_str(), it.timing.variant.as_str());
+                let printed = it.line.printed(kind).and_then(|text| text.parse().ok());
                 Cell::maybe(printed, |seconds| Cell::number(seconds, 2))
             }),
     );

@@ -35,7 +35,7 @@ pub struct Heading {
     pub meaning: &'static str,
     /// To which side its cells are aligned.
     pub align: Align,
-    /// Whether it holds what the paper prints, rather than what was computed here.
+    /// Whether its numbers are the paper's.
     pub printed: bool,
 }
 
@@ -81,16 +81,16 @@ pub enum Cell {
     Scientific(f64),
     /// Yes or no.
     Flag(bool),
-    /// One of the others, and what it rests on. Formats that can, tell it on demand.
+    /// One of the others with its source. The page shows sources on demand.
     Sourced(Box<Self>, Arc<Source>),
 }
 
-/// What a number rests on.
+/// The source of a number.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Source {
-    /// What it is, in a line.
+    /// Its title.
     pub title: String,
-    /// What is known about it, as (name, value).
+    /// Facts about it, as (name, value).
     pub facts: Vec<(String, String)>,
     /// The steps whose records it was computed from.
     pub steps: Vec<Id>,
@@ -191,7 +191,7 @@ impl Cell {
         value.map_or(Self::Missing, cell)
     }
 
-    /// The same cell with what it rests on; what holds no value rests on nothing.
+    /// The same cell with a source, unless it is blank or missing.
     #[must_use]
     pub fn resting_on(self, source: Source) -> Self {
         match self {
@@ -200,7 +200,7 @@ impl Cell {
         }
     }
 
-    /// The cell without what it rests on.
+    /// The cell without its source.
     pub fn bare(&self) -> &Self {
         match self {
             Self::Sourced(cell, _) => cell.bare(),
@@ -208,7 +208,7 @@ impl Cell {
         }
     }
 
-    /// What it rests on, if that is known.
+    /// Its source, if it has one.
     pub fn source(&self) -> Option<&Arc<Source>> {
         match self {
             Self::Sourced(_, source) => Some(source),

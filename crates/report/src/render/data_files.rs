@@ -97,7 +97,7 @@ fn values<'a>(name: &str, cells: impl Iterator<Item = &'a Cell> + Clone) -> Valu
         Cell::Blank | Cell::Missing => None,
         cell => Some(cell.plain()),
     };
-    // A column without any value has no type of its own; text is what a reader can do least wrong with.
+    // A column without any value has no type of its own: it becomes text.
     if cells.clone().all(|cell| text(cell).is_none()) {
         return Values::new(name.into(), cells.map(text).collect::<Vec<_>>());
     }

@@ -1,4 +1,4 @@
-//! One self-contained page of reports: the tables, the figures, and on demand what each number rests on.
+//! One self-contained page of reports: the tables, the figures, and on demand the source of each number.
 //!
 //! The page fetches nothing and says so to the browser. It is made of the same [`Table`] values as every other format;
 //! what a cell rests on is looked up in two maps embedded as JSON: the cells' sources, and the records of the steps that

@@ -1,4 +1,4 @@
-//! The formats for people: each only renders what the table holds.
+//! The formats for people.
 
 mod latex;
 mod markdown;

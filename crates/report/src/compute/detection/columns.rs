@@ -177,7 +177,7 @@ impl<'a> Findings<'a> {
 
     /// Which row of a data file it is.
     fn setting<'b>(&'b self) -> Vec<Column<'b, Answers<'b>>> {
-        let condition = |answers: &Answers| match answers.point {
+        let condition = |it: &Answers| match it.point {
             None => Cell::text("untouched"),
             Some(point) if point.setting.at().is_none() => Cell::text(IDENTITY),
             Some(point) => Cell::text(&point.runs[0].attack),
@@ -185,16 +185,16 @@ impl<'a> Findings<'a> {
         let mut columns = vec![
             data_only()
                 .data("condition", "", condition)
-                .text("measure", |answers: &Answers| answers.measure.name()),
+                .text("measure", |it: &Answers| it.measure.name()),
         ];
         columns.extend(self.study.spread.then(|| {
-            data_only().data("setting", "", |answers: &Answers| {
-                Cell::maybe(answers.point, |point| self.study.label(&point.setting))
+            data_only().data("setting", "", |it: &Answers| {
+                Cell::maybe(it.point, |point| self.study.label(&point.setting))
             })
         }));
         columns.extend(self.study.variable.map(|variable| {
-            data_only().data(variable.column, variable.unit, |answers: &Answers| {
-                let value = answers.point.and_then(|point| point.setting.value());
+            data_only().data(variable.column, variable.unit, |it: &Answers| {
+                let value = it.point.and_then(|point| point.setting.value());
                 Cell::maybe(value, Cell::Scientific)
             })
         }));
@@ -227,16 +227,16 @@ impl<'a> Findings<'a> {
 /// More about a target.
 fn target<'a>() -> Column<'a, Answers<'a>> {
     data_only()
-        .count("target_seed", "", |answers: &Answers| {
-            answers.block.target.record.seed
+        .count("target_seed", "", |it: &Answers| {
+            it.block.target.record.seed
         })
-        .count("top1_hits", "images", |answers| {
-            answers.block.target.record.accuracy.hits()
+        .count("top1_hits", "images", |it| {
+            it.block.target.record.accuracy.hits()
         })
-        .count("top1_of", "images", |answers| {
-            answers.block.target.record.accuracy.of()
+        .count("top1_of", "images", |it| {
+            it.block.target.record.accuracy.of()
         })
-        .text("attack_variant", |answers| &answers.block.attack_variant)
+        .text("attack_variant", |it| &it.block.attack_variant)
 }
 
 /// A detection rate: counts and interval for people.
@@ -256,25 +256,21 @@ pub fn counted(rate: Rate) -> Cell {
 
 /// The mean over runs with its interval.
 pub fn mean<'a>(group: &str, name: &str) -> Column<'a, Answers<'a>> {
-    let mean = |answers: &Answers| answers.point?.mean(answers.measure);
-    let end = move |answers: &Answers, end: fn((f64, f64)) -> f64| {
-        let (_, interval) = mean(answers)?;
+    let mean = |it: &Answers| it.point?.mean(it.measure);
+    let end = move |it: &Answers, end: fn((f64, f64)) -> f64| {
+        let (_, interval) = mean(it)?;
         Some(Cell::maybe(interval.map(end), |end| Cell::number(end, 4)))
     };
-    number(group, name, move |answers: &Answers| {
-        Cell::maybe(mean(answers), |(mean, interval)| {
+    number(group, name, move |it: &Answers| {
+        Cell::maybe(mean(it), |(mean, interval)| {
             Cell::text(estimate(mean, interval))
         })
     })
-    .data_if("mean", "share", move |answers| {
-        Some(Cell::number(mean(answers)?.0, 4))
+    .data_if("mean", "share", move |it| {
+        Some(Cell::number(mean(it)?.0, 4))
     })
-    .data_if("mean_low95", "share", move |answers| {
-        end(answers, |(low, _)| low)
-    })
-    .data_if("mean_high95", "share", move |answers| {
-        end(answers, |(_, high)| high)
-    })
+    .data_if("mean_low95", "share", move |it| end(it, |(low, _)| low))
+    .data_if("mean_high95", "share", move |it| end(it, |(_, high)| high))
 }
 
 /// The number of something at each of some points: for people a range, in data files of the one.
@@ -308,25 +304,25 @@ pub fn sets<'a>() -> Column<'a, Vec<&'a Point<'a>>> {
 
 /// More about pairs.
 fn pairs<'a>() -> Column<'a, Answers<'a>> {
-    let of_pairs = |answers: &Answers, cell: Cell| match answers.measure {
+    let of_pairs = |it: &Answers, cell: Cell| match it.measure {
         Measure::Single => Cell::Missing,
         Measure::Pair => cell,
     };
     data_only()
-        .data_if("all_pairs", "share", move |answers: &Answers| {
-            let runs = &answers.point?.runs;
-            if answers.series.are_pairs() {
+        .data_if("all_pairs", "share", move |it: &Answers| {
+            let runs = &it.point?.runs;
+            if it.series.are_pairs() {
                 return Some(Cell::Missing);
             }
             let all = runs.iter().filter_map(|run| run.all_pairs).sum::<f64>();
-            Some(of_pairs(answers, Cell::number(all / runs.len() as f64, 4)))
+            Some(of_pairs(it, Cell::number(all / runs.len() as f64, 4)))
         })
-        .data_if("both", "count", move |answers| {
-            let both = answers.point?.runs.iter().map(|run| run.both);
-            Some(of_pairs(answers, Cell::Count(both.sum())))
+        .data_if("both", "count", move |it| {
+            let both = it.point?.runs.iter().map(|run| run.both);
+            Some(of_pairs(it, Cell::Count(both.sum())))
         })
-        .data_if("balance_runs", "count", |answers| {
-            Some(Cell::Count(answers.point?.runs_that_tell_balance() as u64))
+        .data_if("balance_runs", "count", |it| {
+            Some(Cell::Count(it.point?.runs_that_tell_balance() as u64))
         })
 }
 
@@ -353,18 +349,18 @@ pub fn by_classes(point: &Point) -> Option<ByClasses> {
 
 /// Rates by the network's classes.
 pub fn classes<'a>(group: &str) -> Column<'a, Answers<'a>> {
-    let of = |answers: &Answers| by_classes(answers.point?);
+    let of = |it: &Answers| by_classes(it.point?);
     let cell = |rate: fn(&ByClasses) -> Rate| {
-        move |answers: &Answers| {
-            Cell::maybe(of(answers), |by| {
+        move |it: &Answers| {
+            Cell::maybe(of(it), |by| {
                 let mark = if by.tells_balance { MARK } else { "" };
                 Cell::marked(percent(rate(&by)), 1, mark)
             })
         }
     };
-    let rate = move |answers: &Answers| {
-        let by = of(answers)?;
-        Some(match answers.measure {
+    let rate = move |it: &Answers| {
+        let by = of(it)?;
+        Some(match it.measure {
             Measure::Single => by.single,
             Measure::Pair => by.pair,
         })
@@ -372,14 +368,14 @@ pub fn classes<'a>(group: &str) -> Column<'a, Answers<'a>> {
     number(group, "single", cell(|by| by.single))
         .number(group, "pair", cell(|by| by.pair))
         .number(group, "both", cell(|by| by.both))
-        .data_if("classes_hits", "count", move |answers| {
-            Some(Cell::Count(rate(answers)?.hits()))
+        .data_if("classes_hits", "count", move |it| {
+            Some(Cell::Count(rate(it)?.hits()))
         })
-        .data_if("classes_of", "count", move |answers| {
-            Some(Cell::Count(rate(answers)?.of()))
+        .data_if("classes_of", "count", move |it| {
+            Some(Cell::Count(rate(it)?.of()))
         })
-        .data_if("classes_both", "count", move |answers| {
-            let by = of(answers).filter(|_| answers.measure == Measure::Pair)?;
+        .data_if("classes_both", "count", move |it| {
+            let by = of(it).filter(|_| it.measure == Measure::Pair)?;
             Some(Cell::Count(by.both.hits()))
         })
 }

@@ -60,6 +60,6 @@ pub struct Dot {
     pub low: f64,
     /// Upper end of the interval.
     pub high: f64,
-    /// Whether it tells the balance of the reference labels rather than a detection.
+    /// Whether it is the balance of the reference labels rather than a detection.
     pub hollow: bool,
 }

@@ -97,7 +97,7 @@ impl<DB: DrawingBackend> Canvas<DB> {
             .draw(&Polygon::new(points, color.mix(ink).filled()))
     }
 
-    /// A mark with an outline; `radius` is that of a circle, the others have about its area.
+    /// A mark with an outline. `radius` is the circle's; the other shapes have about its area.
     pub fn mark(
         &self,
         shape: Shape,

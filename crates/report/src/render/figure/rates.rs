@@ -122,7 +122,7 @@ struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// `width` is that of the plot with its axis; the names to the right of it come on top.
+    /// `width` covers the plot and its axis, without the names to the right.
     fn new(panel: &'a Panel, axis: Axis, left: f64, top: f64, width: f64) -> Self {
         let measured = panel.curves.iter().flat_map(|curve| &curve.measured);
         let printed = panel.curves.iter().flat_map(|curve| &curve.printed);

@@ -25,7 +25,7 @@ impl Sheet {
         (columns, self.samples.len().div_ceil(columns))
     }
 
-    /// Height of a sample with what is below it.
+    /// The height of a sample and its difference, in page units.
     fn pitch(&self) -> f64 {
         let pictures = if self.factor.is_some() { 2.0 } else { 1.0 };
         pictures * (self.tile().1 + 2.0) + GAP
@@ -40,7 +40,7 @@ impl Sheet {
         )
     }
 
-    /// What is to be known about the pictures.
+    /// The number and size of the pictures, and the amplification.
     fn subtitle(&self) -> String {
         let count = self.samples.len();
         let (columns, rows) = self.pixels;

@@ -1,5 +1,5 @@
-//! LaTeX for a paper: `booktabs` rules, groups as `\multicolumn`, everything escaped. What is larger than a page is scaled down to it, and notes
-//! are text below, which may go on over the page: tables with all their rows are long, and what to leave out is for the author to say.
+//! LaTeX for a paper: `booktabs` rules, groups as `\multicolumn`, everything escaped. Tables larger than a page are scaled
+//! down. Notes are text below the table, and may continue on the next page.
 
 use std::fmt::Write;
 
@@ -96,7 +96,7 @@ fn cell(cell: &Cell) -> String {
     escape(&text) + &escape(cell.mark())
 }
 
-/// Text for LaTeX; what stands between backquotes becomes typewriter.
+/// Escapes text for LaTeX. Text between backquotes becomes typewriter.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut typed = false;

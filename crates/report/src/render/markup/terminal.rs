@@ -6,7 +6,7 @@ use comfy_table::{
 
 use crate::document::table::{Align, Table};
 
-/// Width to which notes are wrapped: that of a table of the paper's layout.
+/// The width of wrapped notes: about the width of a table in the paper's layout.
 const WIDTH: u16 = 120;
 
 pub fn render(table: &Table) -> String {
