@@ -26,7 +26,14 @@ type Compute<'a, R, T> = Box<dyn Fn(&R) -> T + 'a>;
 /// One quantity of a row `R`: its cells for people, and its columns in data files.
 pub struct Column<'a, R> {
     shown: Vec<(Heading, Compute<'a, R, Cell>)>,
-    data: Vec<(&'static str, &'static str, Compute<'a, R, Option<Cell>>)>,
+    data: Vec<Datum<'a, R>>,
+}
+
+/// A column of data files.
+struct Datum<'a, R> {
+    name: &'static str,
+    unit: &'static str,
+    cell: Compute<'a, R, Option<Cell>>,
 }
 
 /// A row of a data file: name, unit and cell of each of its columns.
@@ -139,7 +146,8 @@ impl<'a, R> Column<'a, R> {
         unit: &'static str,
         cell: impl Fn(&R) -> Option<Cell> + 'a,
     ) -> Self {
-        self.data.push((name, unit, Box::new(cell)));
+        let cell = Box::new(cell);
+        self.data.push(Datum { name, unit, cell });
         self
     }
 
@@ -166,7 +174,7 @@ impl<'a, R> Column<'a, R> {
                 Cell::maybe(row(from), |row| cell(row.borrow()))
             });
         }
-        for (name, unit, cell) in self.data {
+        for Datum { name, unit, cell } in self.data {
             let row = row.clone();
             out = out.data_if(name, unit, move |from| cell(row(from)?.borrow()));
         }
@@ -189,7 +197,7 @@ pub fn cells<R>(columns: &[Column<R>], row: &R) -> Vec<Cell> {
 /// A row in a data file.
 fn fields<R>(columns: &[Column<R>], row: &R) -> Fields {
     let data = columns.iter().flat_map(|column| &column.data);
-    data.filter_map(|(name, unit, cell)| Some((*name, *unit, cell(row)?)))
+    data.filter_map(|datum| Some((datum.name, datum.unit, (datum.cell)(row)?)))
         .collect()
 }
 
