@@ -64,12 +64,18 @@ impl Attacked {
 
 /// The columns of [`Attacked`]; for people only those in which some of `runs` has something.
 pub fn columns<'a>(runs: &[&RunRecord]) -> Vec<Column<'a, Attacked>> {
+    let mean_steps = |it: &Attacked| it.steps.iter().sum::<u64>() as f64 / it.models as f64;
     let any = |has: fn(&RunRecord) -> bool| runs.iter().any(|run| has(run));
     vec![
         number("", "seeds", |it: &Attacked| Cell::Count(it.models)),
         number("", "steps", |it: &Attacked| {
             Cell::text(range(it.steps.iter().copied()))
         })
+        .shown_if(any(|run| run.steps > 0)),
+        number("", "mean steps", move |it: &Attacked| {
+            Cell::number(mean_steps(it), 1)
+        })
+        .real("mean_steps", "count", mean_steps)
         .shown_if(any(|run| run.steps > 0)),
         number("weights", "changed %", |it: &Attacked| {
             Cell::number(100.0 * it.changed, 2)
