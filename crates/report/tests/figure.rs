@@ -5,7 +5,7 @@ mod records;
 use std::io::Cursor;
 
 use records::{asked, cifar, everything, fashion, grid};
-use report::figure::{Dot, Field, Figure, Rates, sheet, slice};
+use report::figure::{Dot, Field, Figure, Rates, Sheet, Slice};
 use report::{Records, Report};
 use serde_json::json;
 use spec::Scale;
@@ -291,12 +291,13 @@ fn pairs(n: usize) -> Images {
 
 #[test]
 fn a_sheet_shows_samples_and_amplified_differences() {
-    let figure = sheet(
+    let figure = Sheet::of(
         "Samples of Ours (desk scale)",
         &pairs(12),
         Layout::Pairs,
         11,
     );
+    let figure = Figure::Sheet(figure);
     let svg = figure.svg().unwrap();
     let document = roxmltree::Document::parse(&svg).unwrap();
     let pictures = document
@@ -329,7 +330,8 @@ fn a_sheet_shows_samples_and_amplified_differences() {
     );
     assert_eq!(png.get_pixel(left + 170, top + 170).0, [0; 3]);
 
-    let singles = sheet("Samples of DBI", &pairs(2), Layout::Singles, 10);
+    let singles = Sheet::of("Samples of DBI", &pairs(2), Layout::Singles, 10);
+    let singles = Figure::Sheet(singles);
     assert_eq!(singles.svg().unwrap().matches("<image").count(), 4);
 }
 
@@ -355,7 +357,8 @@ fn a_slice_shows_the_pair_on_both_sides_of_the_boundary() {
         ("after fine-tuning".to_owned(), field(0.35)),
     ];
     let pair = [(0.0, -2e-6), (0.0, 2e-6)];
-    let figure = slice("Figure 1 of real numbers (desk scale)", panels, pair);
+    let slice = Slice::new("Figure 1 of real numbers (desk scale)", panels, pair);
+    let figure = Figure::Slice(slice);
     let words = words(&figure.svg().unwrap());
     for text in ["as delivered", "after fine-tuning", "a", "b", "2e-5"] {
         assert!(

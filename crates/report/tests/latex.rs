@@ -6,7 +6,7 @@ use std::io::Write;
 use std::process::Command;
 
 use records::everything;
-use report::{Markup, Report};
+use report::{Entry, Markup, REPORTS};
 use spec::Scale;
 
 /// What `pdflatex` says of a document with `body` in it; none if it is not there.
@@ -29,7 +29,7 @@ fn set(body: &str) -> Option<String> {
 
 #[test]
 fn tables_compile_and_stay_on_the_page() {
-    for report in Report::ALL {
+    for &Entry { report, .. } in REPORTS {
         let document = report.build(&everything(), Scale::DESK, &[]);
         let Some(log) = set(&document.render(Markup::Latex)) else {
             let line = b"skipped: no pdflatex with booktabs and adjustbox here\n";

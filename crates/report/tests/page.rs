@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use records::{cifar, everything, fashion, grid};
-use report::figure::sheet;
+use report::figure::{Figure, Sheet};
 use report::html::{Section, page};
-use report::{Document, Records, Report};
+use report::{Document, REPORTS, Records, Report, steps};
 use serde_json::{Value, json};
 use spec::Scale;
 use verify::{Images, Layout};
@@ -19,13 +19,14 @@ use verify::{Images, Layout};
 /// All reports of the records of a grid that has something for each, and a picture.
 fn whole() -> String {
     let records = everything();
-    let mut documents: Vec<(Report, Document)> = Report::ALL
-        .into_iter()
-        .map(|report| (report, report.build(&records, Scale::DESK, &[])))
-        .collect();
+    let documents = REPORTS.iter().map(|entry| {
+        let document = entry.report.build(&records, Scale::DESK, &[]);
+        (entry.report, document)
+    });
+    let mut documents: Vec<_> = documents.collect();
     let images = Images::new([1, 2, 2], vec![0.1, 0.2, 0.3, 0.4]).unwrap();
     let title = "A sample (desk scale)";
-    let picture = sheet(title, &images, Layout::Singles, 1);
+    let picture = Figure::Sheet(Sheet::of(title, &images, Layout::Singles, 1));
     documents[0].1.figures.push(("samples".to_owned(), picture));
     render(&records, &documents)
 }
@@ -34,13 +35,13 @@ fn render(records: &Records, documents: &[(Report, Document)]) -> String {
     let sections: Vec<_> = documents
         .iter()
         .map(|(report, document)| Section {
-            report: *report,
+            name: report.entry().name,
+            title: report.entry().title,
             document,
-            records,
         })
         .collect();
     let journal = json!({"grid": "configs/a.yaml", "note": "</script><b>&"});
-    page("Brink", Scale::DESK, &sections, &journal).unwrap()
+    page("Brink", Scale::DESK, &sections, &steps(records), &journal).unwrap()
 }
 
 /// The JSON of a `<script>` with this id.

@@ -5,7 +5,7 @@ mod records;
 use std::collections::BTreeMap;
 
 use records::{asked, everything, fashion};
-use report::{Cell, Document, Figure, Markup, OpenRun, Records, Report};
+use report::{Cell, Document, Entry, Figure, Markup, OpenRun, REPORTS, Records, Report};
 use serde_json::json;
 use spec::Scale;
 use store::{Content, Measured, SetRecord};
@@ -20,43 +20,93 @@ fn shown(report: Report) -> String {
 }
 
 #[test]
-fn table1() {
+fn table1_of_two_targets() {
     insta::assert_snapshot!(shown(Report::Table1));
 }
 
 #[test]
-fn table2() {
+fn table2_of_a_backdoor() {
     insta::assert_snapshot!(shown(Report::Table2));
 }
 
 #[test]
-fn table4() {
+fn table4_of_three_quantisations() {
     insta::assert_snapshot!(shown(Report::Table4));
 }
 
 #[test]
-fn table5() {
+fn table5_of_two_numbers_of_samples() {
     insta::assert_snapshot!(shown(Report::Table5));
 }
 
 #[test]
-fn figure3() {
+fn figure3_of_three_shares_pruned() {
     insta::assert_snapshot!(shown(Report::Figure3));
 }
 
 #[test]
-fn dispersion() {
+fn dispersion_of_classes_and_head() {
     insta::assert_snapshot!(shown(Report::Dispersion));
 }
 
 #[test]
-fn convergence() {
+fn convergence_of_dbi_and_ours() {
     insta::assert_snapshot!(shown(Report::Convergence));
+}
+
+/// A row for each run and rate; every column says what it is, and every number of a data file has a unit.
+#[test]
+fn all_runs_are_in_one_table() {
+    let records = everything();
+    let runs = report::runs(&records);
+    assert_eq!(runs.rows.len(), 2 * records.runs.len());
+    assert!(runs.columns.iter().all(|column| !column.meaning.is_empty()));
+    let column = |name: &str| runs.columns.iter().position(|column| column.name == name);
+    let (measure, hits) = (column("measure").unwrap(), column("hits").unwrap());
+    let pairs = runs
+        .rows
+        .iter()
+        .filter(|row| row.cells[measure] == Cell::text("pair"));
+    let pairs = pairs.map(|row| row.cells[hits].clone());
+    let expected = records.runs.iter().map(|run| Cell::Count(run.pair.hits()));
+    assert!(pairs.eq(expected));
+    let folder = tempfile::tempdir().unwrap();
+    let path = report::write_runs(folder.path(), &runs).unwrap();
+    let bytes = std::fs::read(path).unwrap();
+    let meaning = b"optimiser steps of the attack [count]";
+    assert!(bytes.windows(meaning.len()).any(|window| window == meaning));
+}
+
+#[test]
+fn shares_are_between_0_and_1() {
+    for &Entry { report, .. } in REPORTS {
+        let data = build(report, &everything()).data;
+        for (nth, column) in data.columns.iter().enumerate() {
+            for row in &data.rows {
+                match row.cells[nth] {
+                    Cell::Number { value, .. } | Cell::Scientific(value) => {
+                        let share = column.unit == "share";
+                        assert!(
+                            !column.unit.is_empty(),
+                            "{report}: {} has no unit",
+                            column.name
+                        );
+                        assert!(
+                            !share || (0.0..=1.0).contains(&value),
+                            "{report}: {}",
+                            column.name
+                        );
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
 }
 
 /// The only table with an attack of one's own in it.
 #[test]
-fn attacks() {
+fn attacks_with_one_of_ones_own() {
     let mut records = records::grid(&[fashion()]);
     for factor in [1.01, 1.1] {
         records::attacked(&mut records, "scale", &json!({"factor": factor}), [2, 3, 2]);
@@ -156,9 +206,9 @@ fn choices() {
 
 #[test]
 fn names_are_what_grids_write() {
-    for report in Report::ALL {
+    for &Entry { report, .. } in REPORTS {
         let name = serde_json::to_string(&report).unwrap();
-        assert_eq!(name, format!("\"{}\"", report.name()));
+        assert_eq!(name, format!("\"{}\"", report.entry().name));
         assert_eq!(serde_json::from_str::<Report>(&name).unwrap(), report);
     }
 }
@@ -167,7 +217,7 @@ fn names_are_what_grids_write() {
 fn every_report_can_be_written_and_says_its_scale() {
     let records = everything();
     let folder = tempfile::tempdir().unwrap();
-    for report in Report::ALL {
+    for &Entry { report, .. } in REPORTS {
         for (scale, suffix) in [(Scale::DESK, " (desk scale)"), (Scale::PAPER, "")] {
             let document = report.build(&records, scale, &[]);
             let tables = document.tables.iter().chain([&document.data]);
@@ -178,13 +228,13 @@ fn every_report_can_be_written_and_says_its_scale() {
                     assert_eq!(row.cells.len(), table.columns.len(), "{}", table.title);
                 }
             }
-            let written = report::write_all(folder.path(), report, &document).unwrap();
+            let written = report::write_all(folder.path(), report.entry().name, &document).unwrap();
             let files = if !document.figures.is_empty() { 6 } else { 4 };
             assert_eq!(written.len(), files);
             assert!(
                 written
                     .iter()
-                    .all(|path| path.file_stem().unwrap() == report.name())
+                    .all(|path| path.file_stem().unwrap() == report.entry().name)
             );
         }
         let nothing = build(report, &Records::default());
@@ -298,7 +348,7 @@ fn sample_sets_are_pooled_and_counted() {
 #[test]
 fn a_rate_is_hits_of_all_in_every_data_file_that_has_one() {
     let mut rates = BTreeMap::new();
-    for report in Report::ALL {
+    for &Entry { report, .. } in REPORTS {
         let data = build(report, &everything()).data;
         let column = |name: &str| data.columns.iter().position(|column| column.name == name);
         let [Some(hits), Some(of), Some(rate)] = ["hits", "of", "rate"].map(column) else {
@@ -309,7 +359,7 @@ fn a_rate_is_hits_of_all_in_every_data_file_that_has_one() {
                 && *of > 0
             {
                 assert_eq!(row.cells[rate], Cell::number(*hits as f64 / *of as f64, 4));
-                *rates.entry(report.name()).or_insert(0) += 1;
+                *rates.entry(report.entry().name).or_insert(0) += 1;
             }
         }
     }
@@ -465,7 +515,7 @@ fn every_table_says_whose_images_were_not_verified() {
             target.content = Some(content(known || target.dataset != "fashion-mnist"));
         }
     }
-    for report in Report::ALL {
+    for &Entry { report, .. } in REPORTS {
         assert_eq!(build(report, &verified), build(report, &plain), "{report}");
         let mut shown = not.targets.iter().filter(|t| t.dataset == "fashion-mnist");
         let shown = shown.any(|target| report.covers(&not, target.id));

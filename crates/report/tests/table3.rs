@@ -23,34 +23,34 @@ fn first() -> Document {
 }
 
 #[test]
-fn terminal() {
+fn one_target_in_a_terminal() {
     insta::assert_snapshot!(first().render(Markup::Terminal));
 }
 
 #[test]
-fn terminal_beside_the_paper() {
+fn a_related_target_beside_the_paper() {
     let document = build(&grid(&[cifar("resnet18"), cifar("resnet20"), fashion()]));
     insta::assert_snapshot!(document.tables[0].render(Markup::Terminal));
 }
 
 #[test]
-fn markdown() {
+fn one_target_in_markdown() {
     insta::assert_snapshot!(first().render(Markup::Markdown));
 }
 
 #[test]
-fn latex() {
+fn one_target_in_latex() {
     insta::assert_snapshot!(first().render(Markup::Latex));
 }
 
 #[test]
-fn csv() {
+fn one_target_in_csv() {
     let csv = String::from_utf8(first().data.to_csv().unwrap()).unwrap();
     insta::assert_snapshot!(csv);
 }
 
 #[test]
-fn nothing_yet() {
+fn no_target_yet() {
     let document = build(&Records::default());
     insta::assert_snapshot!(document.tables[0].render(Markup::Terminal));
     // A target without runs says nothing about a detection rate.
@@ -352,7 +352,7 @@ fn parquet_holds_what_csv_holds() {
 fn everything_is_written_side_by_side() {
     let folder = tempfile::tempdir().unwrap();
     let into = folder.path().join("results/table3");
-    let written = report::write_all(&into, Report::Table3, &first()).unwrap();
+    let written = report::write_all(&into, "table3", &first()).unwrap();
     let names: Vec<_> = written
         .iter()
         .map(|path| path.file_name().unwrap().to_str().unwrap())
@@ -379,11 +379,11 @@ fn everything_is_written_side_by_side() {
         "nothing half-written is left"
     );
     // Twice is as good as once.
-    report::write_all(&into, Report::Table3, &first()).unwrap();
+    report::write_all(&into, "table3", &first()).unwrap();
 
     let file = folder.path().join("file");
     std::fs::write(&file, "in the way").unwrap();
-    let message = report::write_all(&file, Report::Table3, &first())
+    let message = report::write_all(&file, "table3", &first())
         .unwrap_err()
         .to_string();
     assert!(message.contains(&file.display().to_string()), "{message}");

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use report::html::{self, Section};
-use report::{Document, Markup, NotRun, OpenRun, Records, Report, Subject};
+use report::{Document, Markup, NotRun, OpenRun, Probe, Records, Report, Subject};
 use store::Store;
 use verify::Rate;
 
@@ -36,6 +36,10 @@ impl<'a> Findings<'a> {
         let looked_at = session.grid.reports.contains(&Report::Samples);
         for step in &session.plan.targets {
             records.targets.extend(store.target(&step.id)?);
+            let network = step.target.model.architecture();
+            records
+                .networks
+                .insert(network.name.to_owned(), network.title);
             let classes = step.target.dataset.info().classes;
             for set in &step.sets {
                 let Some(record) = store.set(&set.id)? else {
@@ -102,12 +106,11 @@ impl<'a> Findings<'a> {
         let journal = self.write_journal(clock)?;
         let mut files = Vec::new();
         for (report, document) in &self.documents {
-            files.extend(report::write_all(
-                &self.session.folder(),
-                *report,
-                document,
-            )?);
+            let name = report.entry().name;
+            files.extend(report::write_all(&self.session.folder(), name, document)?);
         }
+        let runs = report::runs(&self.records);
+        files.push(report::write_runs(&self.session.folder(), &runs)?);
         files.push(journal);
         Ok(files)
     }
@@ -118,17 +121,17 @@ impl<'a> Findings<'a> {
     /// # Errors
     /// If it cannot be made or written.
     pub fn write_page(&self, clock: &Clock) -> anyhow::Result<PathBuf> {
-        let mut sections = Vec::with_capacity(self.documents.len());
-        for (report, document) in &self.documents {
-            sections.push(Section {
-                report: *report,
-                document,
-                records: &self.records,
-            });
-        }
+        let sections = self.documents.iter().map(|(report, document)| Section {
+            name: report.entry().name,
+            title: report.entry().title,
+            document,
+        });
+        let sections: Vec<_> = sections.collect();
+        let steps = report::steps(&self.records);
         let session = self.session;
         let title = &session.grid.title;
-        let page = html::page(title, session.scale, &sections, &self.journal(clock))?;
+        let journal = self.journal(clock);
+        let page = html::page(title, session.scale, &sections, &steps, &journal)?;
         std::fs::create_dir_all(&session.out)?;
         let path = session.page();
         store::write_atomically(&path, page.as_bytes())?;
@@ -153,8 +156,8 @@ impl<'a> Findings<'a> {
         for (report, _) in &self.documents {
             let mut steps = self.session.plan.targets.iter();
             if !steps.any(|step| asks(step, *report)) {
-                let about = match report.subject() {
-                    subject @ Subject::Probe("slice") if self.session.grid.slice.is_some() => {
+                let about = match report.entry().subject {
+                    subject @ Subject::Probe(Probe::Slice) if self.session.grid.slice.is_some() => {
                         format!(
                             "{subject} needs a pair, but no target has a generator of pairs, e.g. `ours`"
                         )
@@ -186,15 +189,18 @@ impl<'a> Findings<'a> {
 
 /// Whether the grid has steps of a target that the report is about.
 fn asks(step: &TargetStep, report: Report) -> bool {
-    match report.subject() {
+    match report.entry().subject {
         Subject::Models => true,
         Subject::Samples => !step.sets.is_empty(),
-        subject @ (Subject::Attack(_) | Subject::Attacks) => {
+        subject @ (Subject::Attack { .. } | Subject::Attacks) => {
             let mut attacks = step.attacks.iter();
             attacks.any(|one| subject.takes(one.attack.name()))
         }
-        Subject::Probe("slice") => step.slice.is_some(),
-        Subject::Probe(name) => step.probes.iter().any(|one| one.probe.name() == name),
+        Subject::Probe(Probe::Slice) => step.slice.is_some(),
+        Subject::Probe(kind) => {
+            let mut probes = step.probes.iter();
+            probes.any(|one| one.probe.name() == kind.name())
+        }
     }
 }
 

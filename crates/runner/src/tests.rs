@@ -7,7 +7,10 @@ mod mutate;
 use std::path::Path;
 
 use candle_core::Device;
+use generators::probe;
+use report::{Probe, REPORTS, Subject};
 use spec::Scale;
+use spec::schema::Shape;
 
 use crate::grid::Grid;
 use crate::plan::{Paths, Plan};
@@ -50,4 +53,29 @@ fn plan(file: &Path, changes: &[String]) -> anyhow::Result<Plan> {
         rerun_command: String::new(),
     };
     Plan::new(&grid, &key, &Device::Cpu, &paths)
+}
+
+/// Reports name attacks, their fields and probes without knowing their crates.
+#[test]
+fn reports_are_about_what_is_registered() {
+    for entry in REPORTS {
+        match entry.subject {
+            Subject::Attack { name, variable } => {
+                let attack = attacks::REGISTRY.iter().find(|attack| attack.name == name);
+                let shape = (attack.expect(name).shape)(&[]);
+                let Shape::Fields(fields) = shape else {
+                    panic!("{name} has no fields");
+                };
+                assert!(
+                    variable.is_none_or(|field| fields.contains(&field)),
+                    "{name}"
+                );
+            }
+            Subject::Probe(kind) if kind != Probe::Slice => {
+                let mut probes = probe::REGISTRY.iter();
+                assert!(probes.any(|probe| probe.name == kind.name()), "{kind:?}");
+            }
+            _ => {}
+        }
+    }
 }

@@ -56,7 +56,10 @@ fn a_grid_becomes_records_tables_and_figures_and_again_the_same() {
     let run: Value = serde_json::from_slice(&fs::read(mini.join("run.json")).unwrap()).unwrap();
     assert_eq!(run["steps"].as_array().unwrap().len(), STEPS);
     assert_eq!(run["scale"], "desk");
-    assert_eq!(run["config"]["targets"]["fashion-mnist-resnet20"]["train"]["epochs"], 1);
+    assert_eq!(
+        run["config"]["targets"]["fashion-mnist-resnet20"]["train"]["epochs"],
+        1
+    );
     assert!(
         run["config"].get("key").is_none(),
         "a key does not belong in results"

@@ -13,8 +13,6 @@ use models::{Model, Weights};
 use spec::Stream;
 use support::{Py, archive, dict, floats, legacy, storage, text, view};
 
-const TARGET: &str = "fashion-mnist-resnet20";
-
 const TRAINING: &str = "train: {epochs: 1, images: 300, batch: 50}";
 
 /// Runs the miniature's target with a weight file. `target` replaces its training.

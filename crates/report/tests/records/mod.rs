@@ -144,10 +144,17 @@ pub fn asked(
     (set, runs)
 }
 
+/// The titles that the registry of networks has.
+pub fn networks() -> BTreeMap<String, &'static str> {
+    let titles = ["ResNet18", "ResNet20", "ResNet152", "VGG16"];
+    titles.map(|title| (title.to_lowercase(), title)).into()
+}
+
 /// All four generators on these targets.
 pub fn grid(targets: &[TargetRecord]) -> Records {
     let mut records = Records {
         targets: targets.to_vec(),
+        networks: networks(),
         ..Records::default()
     };
     let rates: BTreeMap<_, [[u64; 3]; 7]> = BTreeMap::from([

@@ -37,8 +37,8 @@ pub fn print() {
     say!("\nprobes");
     entries(generators::probe::REGISTRY);
     say!("\nreports");
-    for report in report::Report::ALL {
-        say!("  {}: {}", report.name(), report.title());
+    for report in report::REPORTS {
+        say!("  {}: {}", report.name, report.title);
     }
 }
 

@@ -215,7 +215,7 @@ impl Common<'_> {
         };
         probes
             .iter()
-            .zip(label::probes(&probes))
+            .zip(label::entries(&probes, probe::Spec::name))
             .map(step)
             .collect()
     }
@@ -230,7 +230,10 @@ impl Common<'_> {
     ) -> anyhow::Result<Vec<(SetStep, String)>> {
         let key = self.key.check(&target.to_string());
         let mut sets = Vec::new();
-        for (generator, label) in generators.iter().zip(label::generators(generators)) {
+        for (generator, label) in generators
+            .iter()
+            .zip(label::entries(generators, generators::Spec::name))
+        {
             let content = SetContent {
                 generator,
                 key,
@@ -263,7 +266,10 @@ impl Common<'_> {
     ) -> anyhow::Result<Vec<AttackStep>> {
         let attacks = self.grid.attacks();
         let mut steps = Vec::new();
-        for (attack, label) in attacks.iter().zip(label::attacks(&attacks)) {
+        for (attack, label) in attacks
+            .iter()
+            .zip(label::entries(&attacks, attacks::Spec::name))
+        {
             let seeds = match attack.attack().is_random(train) {
                 true => self.grid.attack_seeds.get() as u64,
                 false => 1,

@@ -1,40 +1,24 @@
-//! Labels: the names of steps in messages and for `--only`. They are as short as possible, but unique.
+//! Names of steps for people and for `--only`: as short as they can be while every step has its own.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
+use report::label::{self, Leaves, PATTERN, modes};
 use serde::Serialize;
 use serde_json::Value;
 use spec::checked::Repeats;
 use spec::leaves;
 
-/// The label of each generator: its name, and the fields that distinguish generators of the same name.
-pub fn generators(generators: &[generators::Spec]) -> Vec<String> {
+/// Each entry's name, and what tells entries of the same name apart.
+pub fn entries<S: Serialize>(specs: &[S], name: impl Fn(&S) -> &'static str) -> Vec<String> {
+    let fields = |spec: &S| super::fields(spec).unwrap_or_default();
     labels(
-        generators
+        specs
             .iter()
-            .map(|spec| (spec.name().to_owned(), value(spec))),
+            .map(|spec| (name(spec).to_owned(), fields(spec))),
     )
 }
 
-/// The label of each attack: its name, and the fields that distinguish attacks of the same name.
-pub fn attacks(attacks: &[attacks::Spec]) -> Vec<String> {
-    labels(
-        attacks
-            .iter()
-            .map(|spec| (spec.name().to_owned(), value(spec))),
-    )
-}
-
-/// The label of each probe: its name, and the fields that distinguish probes of the same name.
-pub fn probes(probes: &[generators::probe::Spec]) -> Vec<String> {
-    labels(
-        probes
-            .iter()
-            .map(|spec| (spec.name().to_owned(), value(spec))),
-    )
-}
-
-/// `label` with the number of each of `count` seeds. A single seed gets no number.
+/// `label` for each of `count` seeds; a lone one needs no number.
 pub fn seeded(label: &str, what: &str, count: Repeats) -> Vec<(u64, String)> {
     let count = count.get() as u64;
     let name = |seed| {
@@ -47,96 +31,47 @@ pub fn seeded(label: &str, what: &str, count: Repeats) -> Vec<(u64, String)> {
     (0..count).map(|seed| (seed, name(seed))).collect()
 }
 
-fn value(spec: &impl Serialize) -> Value {
-    super::fields(spec).unwrap_or_default()
-}
-
-/// The leaves of a specification, from dotted path to value.
-type Leaves = BTreeMap<String, String>;
-
-/// The label of each item: its name and the fields that distinguish items of the same name.
-///
-/// If one field distinguishes them all, it is the only one in the label. Otherwise the label has each field that differs
-/// between them, unless the item has the most common value. A missing field is shown, as `unset`, only where two
-/// different items would have the same label without it.
+/// Each name, followed by what distinguishes it from others of that name: one field if one is enough, else the fields that differ
+/// from their most frequent value. A field that is not set is named only where two would share a label otherwise.
 fn labels(items: impl Iterator<Item = (String, Value)>) -> Vec<String> {
-    let items: Vec<(String, Leaves)> = items
+    let items: Vec<_> = items
         .map(|(name, fields)| (name, leaves(&fields)))
         .collect();
-    let mut bearers: HashMap<&str, Vec<&Leaves>> = HashMap::new();
-    for (name, fields) in &items {
-        bearers.entry(name).or_default().push(fields);
+    let mut bearers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (nth, (name, _)) in items.iter().enumerate() {
+        bearers.entry(name).or_default().push(nth);
     }
-    let told: HashMap<&str, Vec<Telling>> = bearers
-        .iter()
-        .map(|(name, peers)| (*name, telling(peers)))
-        .collect();
-    let label = |(name, fields): &(String, Leaves), absent: Option<&str>| {
-        let paths = &told[name.as_str()];
-        let said = paths
-            .iter()
-            .filter(|told| paths.len() == 1 || told.usual != Some(fields.get(told.path)));
-        let parts = said.filter_map(|Telling { path, .. }| {
-            let value = fields.get(*path).map(String::as_str).or(absent)?;
-            Some(format!("{path}={value}"))
-        });
-        let parts: Vec<String> = parts.collect();
-        if parts.is_empty() {
-            name.clone()
-        } else {
-            format!("{name}/{}", parts.join(","))
-        }
-    };
-    let short: Vec<String> = items.iter().map(|item| label(item, None)).collect();
-    // The labels that different items share.
-    let mut first: HashMap<&str, &(String, Leaves)> = HashMap::new();
-    let mut shared: HashSet<&str> = HashSet::new();
-    for (item, own) in items.iter().zip(&short) {
-        if *first.entry(own).or_insert(item) != item {
-            shared.insert(own);
-        }
-    }
-    let unique = |(item, own): (&(String, Leaves), &String)| {
-        if shared.contains(own.as_str()) {
-            label(item, Some("unset"))
-        } else {
-            own.clone()
-        }
-    };
-    items.iter().zip(&short).map(unique).collect()
-}
-
-/// A path whose value differs between specifications.
-struct Telling<'a> {
-    path: &'a String,
-    /// The most common value. `Some(None)` if the path is most often missing. `None` if there is a tie.
-    usual: Option<Option<&'a String>>,
-}
-
-/// The paths that distinguish `peers`. If one path distinguishes them all, only this path.
-fn telling<'a>(peers: &[&'a Leaves]) -> Vec<Telling<'a>> {
-    let paths: BTreeSet<&String> = peers.iter().flat_map(|peer| peer.keys()).collect();
-    let mut all = Vec::new();
-    for path in paths {
-        let mut counts: HashMap<Option<&String>, usize> = HashMap::new();
-        for peer in peers {
-            *counts.entry(peer.get(path)).or_default() += 1;
-        }
-        let most = counts.values().max().copied().unwrap_or_default();
-        let mut most_have = counts.iter().filter(|(_, count)| **count == most);
-        let usual = match (most_have.next(), most_have.next()) {
-            (Some((value, _)), None) => Some(*value),
-            _ => None,
+    let mut labels = vec![String::new(); items.len()];
+    for (name, places) in bearers {
+        let mut peers: Vec<Leaves> = places.iter().map(|nth| items[*nth].1.clone()).collect();
+        let parts = match sole(&peers) {
+            Some(path) => {
+                peers
+                    .iter_mut()
+                    .for_each(|peer| peer.retain(|own, _| *own == path));
+                label::labels(&peers, PATTERN, label::differs)
+            }
+            None => label::labels(&peers, PATTERN, |own, values| modes(values) != [own]),
         };
-        let told = Telling { path, usual };
-        if peers.len() > 1 && counts.len() == peers.len() {
-            return vec![told];
-        }
-        if counts.len() > 1 {
-            all.push(told);
+        for (nth, parts) in places.into_iter().zip(parts) {
+            let slash = if parts.is_empty() { "" } else { "/" };
+            labels[nth] = format!("{name}{slash}{parts}");
         }
     }
-    all
+    labels
+}
+
+/// The path that alone tells `peers` apart: one at which all differ, or the only one at which any do.
+fn sole(peers: &[Leaves]) -> Option<String> {
+    let paths: BTreeSet<&String> = peers.iter().flat_map(BTreeMap::keys).collect();
+    let counts = paths.into_iter().map(|path| {
+        let values: BTreeSet<_> = peers.iter().map(|peer| peer.get(path)).collect();
+        (path, values.len())
+    });
+    let differing: Vec<_> = counts.filter(|(_, values)| *values > 1).collect();
+    let enough = differing.iter().find(|(_, values)| *values == peers.len());
+    let only = (differing.len() == 1).then(|| &differing[0]);
+    enough.or(only).map(|(path, _)| (*path).clone())
 }
 
 #[cfg(test)]

@@ -1,0 +1,24 @@
+//! Figures as values: what is drawn, not how it looks.
+
+mod lines;
+mod rates;
+mod sheet;
+mod slice;
+
+pub use lines::{Line, Lines, Plot};
+pub use rates::{Axis, Curve, Dot, Panel, Rates};
+pub use sheet::Sheet;
+pub use slice::{Field, Slice};
+
+/// A figure.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Figure {
+    /// Detection rates of one attack.
+    Rates(Rates),
+    /// Lines through points.
+    Lines(Lines),
+    /// Pictures of samples.
+    Sheet(Sheet),
+    /// The boundary around a pair of samples.
+    Slice(Slice),
+}

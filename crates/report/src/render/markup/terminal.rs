@@ -1,0 +1,90 @@
+//! Aligned text for a terminal: groups as a second line of headings, a gap before each group, notes wrapped below.
+
+use comfy_table::{
+    Cell, CellAlignment, ContentArrangement, Row, Table as Grid, TableComponent, presets,
+};
+
+use crate::document::table::{Align, Table};
+
+/// The width of wrapped notes: about the width of a table in the paper's layout.
+const WIDTH: u16 = 120;
+
+pub fn render(table: &Table) -> String {
+    let mut grid = Grid::new();
+    grid.load_preset(presets::NOTHING)
+        .set_style(TableComponent::TopBorder, '─')
+        .set_style(TableComponent::TopBorderIntersections, '─')
+        .set_style(TableComponent::HeaderLines, '─')
+        .set_style(TableComponent::MiddleHeaderIntersections, '─')
+        .set_style(TableComponent::BottomBorder, '─')
+        .set_style(TableComponent::BottomBorderIntersections, '─')
+        .set_content_arrangement(ContentArrangement::Disabled);
+    let grouped = table.columns.iter().any(|column| !column.group.is_empty());
+    let mut heads = Vec::new();
+    for (group, count) in table.groups() {
+        for nth in 0..count {
+            let column = &table.columns[heads.len()];
+            let group = if nth == 0 { group } else { "" };
+            let head = if grouped {
+                format!("{group}\n{}", column.name)
+            } else {
+                column.name.clone()
+            };
+            heads.push(head);
+        }
+    }
+    grid.set_header(heads);
+    // Marks hang to the right of the numbers, so that digits stay below each other.
+    let overhang: Vec<usize> = (0..table.columns.len())
+        .map(|i| {
+            let marks = table.rows.iter().map(|row| row.cells[i].mark());
+            marks.map(|mark| mark.chars().count()).max().unwrap_or(0)
+        })
+        .collect();
+    for (nth, row) in table.rows.iter().enumerate() {
+        if row.begins && nth > 0 {
+            grid.add_row(Row::from(vec![""; table.columns.len()]));
+        }
+        grid.add_row(row.cells.iter().zip(&overhang).map(|(cell, &overhang)| {
+            Cell::new(format!("{}{:overhang$}", cell.plain(), cell.mark()))
+        }));
+    }
+    let mut first = 0;
+    for (nth, (_, count)) in table.groups().into_iter().enumerate() {
+        for i in first..first + count {
+            let Some(column) = grid.column_mut(i) else {
+                continue;
+            };
+            column.set_cell_alignment(match table.columns[i].align {
+                Align::Left => CellAlignment::Left,
+                Align::Right => CellAlignment::Right,
+            });
+            let gap = if i == first && nth > 0 { 2 } else { 1 };
+            column.set_padding((gap, 1));
+        }
+        first += count;
+    }
+    let mut out = format!("{}\n{}\n", table.title, trim(&grid));
+    if !table.notes.is_empty() {
+        let mut notes = Grid::new();
+        notes
+            .load_preset(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(WIDTH);
+        notes.add_rows(table.notes.iter().map(|note| ["·", note]));
+        if let Some(bullet) = notes.column_mut(0) {
+            bullet.set_padding((1, 0));
+        }
+        out.push_str(&trim(&notes));
+        out.push('\n');
+    }
+    out
+}
+
+fn trim(grid: &Grid) -> String {
+    let lines: Vec<_> = grid
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect();
+    lines.join("\n")
+}
