@@ -7,8 +7,8 @@ use crate::{Attack, BatchNorm, Modified, Optimizer, Victim};
 use data::{Batches, Split};
 use models::{Count as Hits, Error, Job, Network, Result, Status, accuracy};
 use serde::{Deserialize, Serialize};
-use spec::Stream;
-use spec::checked::{Count, Epochs, NonNegative};
+use random::Stream;
+use config::checked::{Count, Epochs, NonNegative};
 use std::num::NonZeroUsize;
 
 /// Training of a trigger into a model.

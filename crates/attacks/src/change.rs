@@ -1,7 +1,7 @@
 //! How far an attack moved the weights, in f32: there a small update of a large weight is no update.
 
+use config::Change;
 use models::{Error, Result, Weights};
-use spec::Change;
 
 /// The change from `before` to `after`.
 ///

@@ -9,8 +9,8 @@ use crate::{Attack, BatchNorm, Modified, Optimizer, Victim};
 use data::Batches;
 use models::{Job, Result, Status};
 use serde::{Deserialize, Serialize};
-use spec::Stream;
-use spec::checked::{Count, Epochs, NonNegative};
+use random::Stream;
+use config::checked::{Count, Epochs, NonNegative};
 use std::num::NonZeroUsize;
 
 /// Fine-tuning on the training images.

@@ -3,7 +3,7 @@
 use crate::{Attack, Modified, Victim};
 use models::{Job, Result, once};
 use serde::{Deserialize, Serialize};
-use spec::Stream;
+use random::Stream;
 
 /// The unmodified model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

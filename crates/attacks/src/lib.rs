@@ -17,7 +17,7 @@ pub use tuning::{BatchNorm, Optimizer};
 
 use data::Split;
 use models::{Activations, Job, Model, Network, Normalize, Result, Weights};
-use spec::Stream;
+use random::Stream;
 
 /// The attacker's model, and the data to modify it with.
 #[derive(Clone, Copy)]
@@ -121,7 +121,7 @@ pub trait Attack {
     }
 }
 
-spec::registry! {
+config::registry! {
     Attack as attack;
     "identity" identity::Identity, "Identity", "does not change the model; a detection is a false alarm";
     "finetune" finetune::Finetune, "Fine-tuning", "trains further at a small learning rate; rate 0 is the control";

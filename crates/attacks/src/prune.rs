@@ -5,8 +5,8 @@ use crate::layers::{layers, map_layers, values};
 use crate::{Attack, Modified, Victim};
 use models::{Job, Result, Weights, once};
 use serde::{Deserialize, Serialize};
-use spec::Stream;
-use spec::checked::UnitInterval;
+use random::Stream;
+use config::checked::UnitInterval;
 
 /// Pruning of the weights of convolutions and linear layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

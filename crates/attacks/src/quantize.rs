@@ -5,8 +5,8 @@ use crate::layers::map_layers;
 use crate::{Attack, Modified, Victim};
 use models::{Activations, Job, Levels, Range, Result, calibrate, once};
 use serde::{Deserialize, Serialize};
-use spec::Stream;
-use spec::checked::{Bits, Count};
+use random::Stream;
+use config::checked::{Bits, Count};
 
 /// Quantisation of convolutions and linear layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

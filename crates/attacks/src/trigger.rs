@@ -1,10 +1,10 @@
 //! The trigger of a backdoor: the pattern of BadNets (Gu et al., arXiv 1708.06733), solid or blended
 //! with the image (Chen et al., arXiv 1712.05526).
 
+use config::checked::{Count, UnitInterval};
 use data::Split;
 use models::{Error, Result};
 use serde::{Deserialize, Serialize};
-use spec::checked::{Count, UnitInterval};
 
 /// A small square of a pattern, at a fixed place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

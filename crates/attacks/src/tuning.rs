@@ -1,11 +1,11 @@
 //! What fine-tuning and the backdoor share: further training of a victim, and the choices that the paper leaves open.
 
 use crate::Victim;
+use config::checked::{Epochs, NonNegative, UnitInterval};
 use models::optim::Rule;
 use models::{BatchNormMode, Learner, Result, Status, Trainable, Weights};
+use random::Stream;
 use serde::{Deserialize, Serialize};
-use spec::Stream;
-use spec::checked::{Epochs, NonNegative, UnitInterval};
 
 /// An update rule.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,12 +2,12 @@
 
 mod common;
 
-use attacks::{Attack, Backdoor, BatchNorm, Modified, Trigger, Victim, measure_change};
+use brink_attacks::{Attack, Backdoor, BatchNorm, Modified, Trigger, Victim, measure_change};
 use common::{OWNER, change, modified, share, victim};
+use config::checked::{Count, NonNegative, UnitInterval};
 use data::Split;
 use models::{Weights, job};
-use spec::Stream;
-use spec::checked::{Count, NonNegative, UnitInterval};
+use random::Stream;
 use std::sync::LazyLock;
 
 /// 30 training images, three of each class.
@@ -180,7 +180,7 @@ fn epochs_are_those_of_the_clean_images() {
     let attack = Backdoor {
         lr: NonNegative::literal(0.0),
         max_steps: None,
-        max_epochs: spec::checked::Epochs::literal(1.5),
+        max_epochs: config::checked::Epochs::literal(1.5),
         check_every: None,
         batch: Count::literal(20),
         ..backdoor(BatchNorm::Eval)

@@ -2,11 +2,11 @@
 
 mod common;
 
-use attacks::{Attack, BatchNorm, Finetune, Optimizer, measure_change};
+use brink_attacks::{Attack, BatchNorm, Finetune, Optimizer, measure_change};
 use common::{OWNER, change, modified, share, victim};
+use config::checked::{Count, NonNegative, UnitInterval};
 use models::{Weights, job, optim::Rule};
-use spec::Stream;
-use spec::checked::{Count, NonNegative, UnitInterval};
+use random::Stream;
 
 fn finetune(lr: f64, optimizer: Optimizer, batch_norm: BatchNorm) -> Finetune {
     Finetune {
@@ -129,9 +129,9 @@ fn a_diverging_run_names_the_iteration() {
 
 #[test]
 fn an_entry_without_fields_has_the_defaults_of_the_registry() {
-    for entry in attacks::REGISTRY {
+    for entry in brink_attacks::REGISTRY {
         let empty = serde_json::json!({ entry.name: {} });
-        let spec: attacks::Spec = serde_json::from_value(empty).unwrap();
+        let spec: brink_attacks::Spec = serde_json::from_value(empty).unwrap();
         let defaults = serde_json::json!({ entry.name: (entry.defaults)() });
         assert_eq!(serde_json::to_value(spec).unwrap(), defaults);
     }

@@ -1,11 +1,11 @@
 //! A worked example of a new attack. In the crate, the first half of this file would be `src/scale.rs`, with `crate` for `attacks`, and the
 //! registry would have one more line: `"scale" scale::Scale, "Scaling", "multiplies the classifier by a factor";`.
 
-use attacks::{Attack, Modified, Victim, measure_change};
+use brink_attacks::{Attack, Modified, Victim, measure_change};
+use config::checked::Positive;
 use models::{Job, Model, Result, Weights};
+use random::Stream;
 use serde::{Deserialize, Serialize};
-use spec::Stream;
-use spec::checked::Positive;
 
 /// Multiplies the classifier by a factor: the logits scale, no label of an ordinary image changes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

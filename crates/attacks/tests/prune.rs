@@ -2,10 +2,10 @@
 
 mod common;
 
-use attacks::{Attack, Criterion, Prune, Scope, Victim};
+use brink_attacks::{Attack, Criterion, Prune, Scope, Victim};
 use common::{OWNER, bits, layers, loose, modified, values, victim};
+use config::checked::UnitInterval;
 use models::Weights;
-use spec::checked::UnitInterval;
 
 fn prune(rate: f64, scope: Scope, criterion: Criterion) -> Prune {
     Prune {

@@ -5,12 +5,12 @@ mod common;
 #[path = "../../ops/tests/support/mod.rs"]
 mod support;
 
-use attacks::{Attack, Granularity, Quantize, Scheme, Victim, What};
+use brink_attacks::{Attack, Granularity, Quantize, Scheme, Victim, What};
 use candle_core::{DType, Device, Tensor};
 use common::{OWNER, bits, change, distinct, layers, logits, loose, modified, values, victim};
+use config::checked::{Bits, Count};
 use models::{Activations, Network, Weights};
-use spec::Stream;
-use spec::checked::{Bits, Count};
+use random::Stream;
 use support::fixture::Fixture;
 use support::{Deviation, formula};
 
@@ -195,7 +195,7 @@ fn activations_change_the_logits_but_not_the_weights() {
             victim(),
         );
         let whole = modified(&with_activations(bits), victim());
-        let change = attacks::measure_change(&plain.weights, &whole.weights).unwrap();
+        let change = brink_attacks::measure_change(&plain.weights, &whole.weights).unwrap();
         assert_eq!(change.changed, 0);
         assert_eq!(plain.activations, None);
         assert_eq!(whole.activations.as_ref().unwrap().levels().len(), 20);

@@ -14,10 +14,10 @@
 //! file.extend(header);
 //! file.extend([0.5f32, -1.0].map(f32::to_le_bytes).concat());
 //!
-//! let read = checkpoint::from_bytes(&file)?;
+//! let read = brink_checkpoint::from_bytes(&file)?;
 //! assert_eq!(read.tensors["bias"].shape, [2]);
 //! assert_eq!(read.tensors["bias"].values, [0.5, -1.0]);
-//! # Ok::<(), checkpoint::Error>(())
+//! # Ok::<(), brink_checkpoint::Error>(())
 //! ```
 
 mod archive;

@@ -1,7 +1,7 @@
 //! Weight files from other sources, real and hostile, in a folder `cases` beside the data folder in BRINK_DATA. Each file must
 //! give the expected tensors or the expected message. Without the folder the tests are skipped, and say so.
 
-use checkpoint::Checkpoint;
+use brink_checkpoint::Checkpoint;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -288,13 +288,13 @@ fn every_file_gets_its_right_answer() {
     };
     for (name, right) in RIGHT {
         let begin = Instant::now();
-        let read = checkpoint::read(&cases.join(name));
+        let read = brink_checkpoint::read(&cases.join(name));
         let time = begin.elapsed();
         assert!(time < Duration::from_secs(1), "{name}: {time:?}");
         match (right, read) {
             (Read(tensors), Ok(read)) => assert_eq!(read.tensors.len(), *tensors, "{name}"),
             (Same(other), Ok(read)) => {
-                let other = checkpoint::read(&cases.join(other)).unwrap();
+                let other = brink_checkpoint::read(&cases.join(other)).unwrap();
                 assert!(bits(&read) == bits(&other), "{name}: other numbers");
             }
             (Refused(reason), Err(error)) => {
@@ -349,7 +349,10 @@ fn claims_are_read() {
         ("weights/ckpt.t7", 59.44),
         ("onnx/resnet2b.pth", 69.25),
     ] {
-        let claim = checkpoint::read(&cases.join(name)).unwrap().claim.unwrap();
+        let claim = brink_checkpoint::read(&cases.join(name))
+            .unwrap()
+            .claim
+            .unwrap();
         assert!((claim.percent - percent).abs() < 0.01, "{name}: {claim:?}");
     }
 }

@@ -7,7 +7,7 @@ use support::corpus;
 
 /// Reads arbitrary bytes, checks the tensors, and returns whether the bytes were accepted.
 fn read(bytes: &[u8]) -> bool {
-    let Ok(read) = checkpoint::from_bytes(bytes) else {
+    let Ok(read) = brink_checkpoint::from_bytes(bytes) else {
         return false;
     };
     let mut elements = 0;
@@ -30,7 +30,8 @@ fn read(bytes: &[u8]) -> bool {
 #[test]
 fn what_is_not_changed_is_read() {
     for (name, parts, build) in corpus() {
-        let read = checkpoint::from_bytes(&build(&parts)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let read =
+            brink_checkpoint::from_bytes(&build(&parts)).unwrap_or_else(|e| panic!("{name}: {e}"));
         let weight = &read.tensors["fc.weight"];
         assert_eq!(weight.shape, [3, 2], "{name}");
         assert_eq!(read.tensors["fc.bias"].values, support::BIAS, "{name}");
@@ -77,7 +78,7 @@ proptest! {
             (name, TensorView::new(Dtype::F32, vec![values.len()], bytes).unwrap())
         });
         let file = safetensors::serialize(views, None).unwrap();
-        let read = checkpoint::from_bytes(&file).unwrap();
+        let read = brink_checkpoint::from_bytes(&file).unwrap();
         prop_assert_eq!(read.tensors.len(), tensors.len());
         for (read, values) in read.tensors.values().zip(tensors.values()) {
             prop_assert_eq!(&read.values, values);

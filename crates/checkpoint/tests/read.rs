@@ -2,7 +2,7 @@
 
 mod support;
 
-use checkpoint::{Checkpoint, Claim, from_bytes};
+use brink_checkpoint::{Checkpoint, Claim, from_bytes};
 use support::{Py, archive, dict, floats, legacy, state_dict, storage, text, vector, view};
 
 fn storages() -> [(&'static str, Vec<u8>); 2] {
@@ -56,7 +56,7 @@ fn files_of_any_name() {
         let path = folder.path().join(name);
         std::fs::write(&path, &bytes).unwrap();
         assert_eq!(
-            checkpoint::read(&path).unwrap(),
+            brink_checkpoint::read(&path).unwrap(),
             from_bytes(&bytes).unwrap()
         );
     }

@@ -9,7 +9,7 @@ use support::{safetensors, view};
 /// The message of the error for a file.
 #[track_caller]
 fn refused(bytes: &[u8]) -> String {
-    let read = checkpoint::from_bytes(bytes).map(|read| read.tensors.len());
+    let read = brink_checkpoint::from_bytes(bytes).map(|read| read.tensors.len());
     let message = read.unwrap_err().to_string();
     assert!(!message.contains('\n'), "{message}");
     message
@@ -212,8 +212,8 @@ fn compressed_archives() {
         zip.finish().unwrap().into_inner()
     };
     use zip::CompressionMethod::{Deflated, Stored};
-    assert!(checkpoint::from_bytes(&of(400, Stored)).is_ok());
-    assert!(checkpoint::from_bytes(&of(400, Deflated)).is_ok());
+    assert!(brink_checkpoint::from_bytes(&of(400, Stored)).is_ok());
+    assert!(brink_checkpoint::from_bytes(&of(400, Deflated)).is_ok());
     insta::assert_snapshot!(refused(&of(4_000_000, Deflated)));
 }
 

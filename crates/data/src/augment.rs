@@ -1,7 +1,7 @@
 //! Random flips and shifts of training images: the usual augmentation for 32x32 photographs.
 
+use random::Stream;
 use serde::{Deserialize, Serialize};
-use spec::Stream;
 
 use crate::Split;
 use crate::split::unit;

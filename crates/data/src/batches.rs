@@ -3,7 +3,7 @@
 
 use std::num::NonZeroUsize;
 
-use spec::Stream;
+use random::Stream;
 
 /// The batches of every epoch over `len` images.
 #[derive(Clone, Debug)]

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use spec::Stream;
-use spec::checked::Minority;
+use config::checked::Minority;
+use random::Stream;
 
 use crate::Split;
 

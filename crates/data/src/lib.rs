@@ -6,11 +6,11 @@
 //! the official ones.
 //!
 //! ```
-//! let set = data::open(data::Id::FashionMnist, None)?;
+//! let set = brink_data::open(brink_data::Id::FashionMnist, None)?;
 //! assert_eq!(set.train.len(), 10_000);
 //! let pixels = set.test.images(&[0, 1]); // (2, 3, 32, 32) in [0, 1]
 //! assert_eq!(pixels.len(), 2 * 3 * 32 * 32);
-//! # Ok::<(), data::Error>(())
+//! # Ok::<(), brink_data::Error>(())
 //! ```
 
 mod augment;

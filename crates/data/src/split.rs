@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use spec::Stream;
+use random::Stream;
 
 use crate::{Content, Error, Info};
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use data::{Id, open};
+use brink_data::{Id, open};
 
 /// The folder of the cases, if there is one.
 fn cases() -> Option<PathBuf> {

@@ -2,10 +2,10 @@
 
 use std::num::NonZeroUsize;
 
-use data::{Augment, Batches, Split};
+use brink_data::{Augment, Batches, Split};
+use config::checked::Minority;
 use proptest::prelude::*;
-use spec::Stream;
-use spec::checked::Minority;
+use random::Stream;
 
 /// A split of 2x3x4 images. Their pixels identify them.
 fn split(labels: Vec<u16>) -> Split {

@@ -10,7 +10,7 @@ use crate::stage1_job::Stage1Job;
 use crate::{Context, Generated, Generator};
 use models::{Coverage, Job, Result};
 use serde::{Deserialize, Serialize};
-use spec::checked::{NonNegative, Samples};
+use config::checked::{NonNegative, Samples};
 use verify::LabelSpace;
 
 /// AID, as released with the paper.

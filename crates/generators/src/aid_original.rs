@@ -7,7 +7,7 @@ use crate::{Context, Generated, Generator};
 use candle_core::{DType, Device, Tensor};
 use models::{Coverage, Job, Network, Result, state::State};
 use serde::{Deserialize, Serialize};
-use spec::checked::{Count, NonNegative, Positive, Samples};
+use config::checked::{Count, NonNegative, Positive, Samples};
 
 /// AID's own edge points.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,9 +3,9 @@
 
 use crate::boundary_descent::BoundarySamples;
 use candle_core::{Tensor, Var};
+use config::checked::{Count, Positive};
 use models::{Recording, Result, Status, loss::cross_entropy, state::State};
 use serde::{Deserialize, Serialize};
-use spec::checked::{Count, Positive};
 
 /// The settings of stage 2.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use crate::stage1_job::Stage1Job;
 use crate::{Context, Generated, Generator};
 use models::{Job, Result};
 use serde::{Deserialize, Serialize};
-use spec::checked::{NonNegative, Samples};
+use config::checked::{NonNegative, Samples};
 use verify::LabelSpace;
 
 /// Decision-boundary images, as released with the paper.

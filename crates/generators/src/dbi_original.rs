@@ -8,7 +8,7 @@ use crate::{Context, Generated, Generator};
 use candle_core::{Tensor, Var};
 use models::{Job, Network, Result};
 use serde::{Deserialize, Serialize};
-use spec::checked::{Count, Positive, Samples};
+use config::checked::{Count, Positive, Samples};
 
 /// DBI's own decision-boundary images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

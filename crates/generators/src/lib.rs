@@ -29,7 +29,7 @@ pub use verify::Stop;
 use candle_core::Tensor;
 use data::Split;
 use models::{Job, Network, Result};
-use spec::Stream;
+use random::Stream;
 use verify::{LabelSpace, Layout, SecretKey, SensitiveSet};
 
 /// The inputs of a generator.
@@ -139,7 +139,7 @@ impl Generated {
     }
 }
 
-spec::registry! {
+config::registry! {
     Generator as generator;
     "validset" validset::Validset, "Validset", "random held-out images, the baseline that any method must beat";
     "dbi" dbi::Dbi, "DBI", "decision-boundary images as released with the paper: noise moved to where all outputs are equal";

@@ -9,7 +9,7 @@ use crate::{Context, Generated, Generator};
 use candle_core::Tensor;
 use models::{Error, Job, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
-use spec::checked::{NonNegative, Positive, Samples};
+use config::checked::{NonNegative, Positive, Samples};
 use verify::{KeyCheck, LabelSpace, Layout, SensitiveSet};
 
 /// The paper's method.

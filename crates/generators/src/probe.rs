@@ -18,7 +18,7 @@ pub trait Probe {
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Measured> + 'a>>;
 }
 
-spec::registry! {
+config::registry! {
     Probe as probe;
     "timing" timing::Timing, "Wall time", "wall time of stage 1 for DBI, AID (as released and attached) and Ours (the paper's Table V)";
     "dispersion" dispersion::Dispersion, "Dispersion of logits", "mean and deviation of a sample's logits, and of the keyed head's outputs, after iterations of stage 1";

@@ -2,8 +2,8 @@
 
 use crate::pixel_optimizer::PixelUpdate;
 use crate::start::Start;
+use config::checked::{Count, NonNegative, Positive};
 use serde::{Deserialize, Serialize};
-use spec::checked::{Count, NonNegative, Positive};
 
 /// The settings of stage 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,8 +4,8 @@ use crate::boundary_descent::{BoundaryDescent, Objective};
 use crate::outputs::Outputs;
 use crate::stage1::Stage1;
 use crate::{Context, Generated};
+use config::checked::Samples;
 use models::{Job, Result, Status, state::State};
-use spec::checked::Samples;
 use verify::LabelSpace;
 
 /// A generator that has stage 1 only: its samples are the set.

@@ -5,7 +5,7 @@ use crate::{Context, Generated, Generator};
 use candle_core::{Device, Tensor};
 use models::{Job, Result, once};
 use serde::{Deserialize, Serialize};
-use spec::checked::Samples;
+use config::checked::Samples;
 use verify::LabelSpace;
 
 /// Random held-out images.

@@ -1,12 +1,12 @@
 //! A worked example of a new generator. In the crate, the first half of this file would be `src/gray.rs`, with `crate` for `generators`, and the
 //! registry would have one more line: `"gray" gray::Gray, "Gray", "uniform gray images, the simplest samples";`.
 
+use brink_generators::{Context, Generated, Generator};
 use candle_core::{Device, Tensor};
-use generators::{Context, Generated, Generator};
+use config::checked::Samples;
 use models::{Job, Model, Network, Result, Weights, once};
+use random::Stream;
 use serde::{Deserialize, Serialize};
-use spec::Stream;
-use spec::checked::Samples;
 use verify::{Finding, Images, LabelSpace, Oracle, OracleError, SecretKey, verify};
 
 /// Uniform gray images: the simplest samples there are.
@@ -44,7 +44,7 @@ impl Generator for Gray {
 
     /// One sample cannot be paired: refused before there is any work.
     fn fits(&self, _: usize, _: usize) -> Result<()> {
-        generators::require_pairs("gray", self.samples.get())
+        brink_generators::require_pairs("gray", self.samples.get())
     }
 
     /// There is no chance in it: a grid makes one set, whatever its `sample_sets`.

@@ -8,7 +8,7 @@ use crate::pass::BatchNormMode;
 use crate::state::State;
 use crate::trainable::Trainable;
 use candle_core::Tensor;
-use spec::Stream;
+use random::Stream;
 
 /// A network that is trained step by step.
 pub struct Learner {

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::levels::{Levels, Range};
 use candle_core::{DType, Device, Tensor};
 use ops::{Reduction, Tape};
-use spec::Stream;
+use random::Stream;
 use std::slice;
 
 /// Which statistics batch normalisation uses in a forward pass.

@@ -10,10 +10,10 @@ use crate::registry::Model;
 use crate::schedule::OneCycle;
 use crate::trainable::Trainable;
 use crate::weights::Weights;
+use config::checked::{Count, Minority, NonNegative, Positive, UnitInterval};
 use data::{Augment, Batches, Split};
+use random::Stream;
 use serde::{Deserialize, Serialize};
-use spec::Stream;
-use spec::checked::{Count, Minority, NonNegative, Positive, UnitInterval};
 use std::num::NonZeroUsize;
 
 /// How a target is trained from scratch.

@@ -11,7 +11,7 @@ use crate::state::State;
 use crate::weights::{Weights, is_buffer};
 use candle_core::{Device, Tensor, Var};
 use ops::Tape;
-use spec::Stream;
+use random::Stream;
 use std::collections::BTreeMap;
 
 /// A network whose parameters have gradients.

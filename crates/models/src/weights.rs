@@ -6,7 +6,7 @@ use crate::registry::Model;
 use crate::slot::{Kind, Slot};
 use candle_core::{DType, Device, Tensor};
 use checkpoint::Claim;
-use spec::Stream;
+use random::Stream;
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -2,13 +2,13 @@
 
 mod common;
 
+use brink_models::{Activations, Levels, Model, Network, Range, calibrate};
 use candle_core::{DType, Tensor, Var};
 use common::{CLASSES, bits, flat};
+use config::checked::Bits;
 use data::Split;
-use models::{Activations, Levels, Model, Network, Range, calibrate};
 use proptest::prelude::*;
-use spec::Stream;
-use spec::checked::Bits;
+use random::Stream;
 use std::collections::HashSet;
 
 proptest! {

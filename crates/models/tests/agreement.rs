@@ -3,12 +3,12 @@
 
 mod common;
 
+use brink_models::{BatchNormMode, Coverage, Network, Normalize, Trainable, Weights};
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{Module, VarBuilder};
 use common::support::Deviation;
 use common::{CLASSES, bits, flat};
-use models::{BatchNormMode, Coverage, Network, Normalize, Trainable, Weights};
-use spec::Stream;
+use random::Stream;
 
 const PRECISIONS: [DType; 2] = [DType::F32, DType::F64];
 

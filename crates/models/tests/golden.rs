@@ -5,12 +5,12 @@
 
 mod common;
 
+use brink_models::optim::{Optimizer, Rule};
+use brink_models::{BatchNormMode, Model, Network, OneCycle, Trainable, is_buffer, loss};
 use candle_core::{DType, Tensor, Var};
 use common::support::fixture::Fixture;
 use common::support::{Deviation, formula};
 use common::{CLASSES, flat};
-use models::optim::{Optimizer, Rule};
-use models::{BatchNormMode, Model, Network, OneCycle, Trainable, is_buffer, loss};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -3,10 +3,10 @@
 
 mod common;
 
+use brink_models::{BatchNormMode, Model, Trainable, loss};
 use candle_core::{DType, Tensor, Var};
 use common::support::formula;
 use common::{CLASSES, flat};
-use models::{BatchNormMode, Model, Trainable, loss};
 
 /// Half the distance of two losses. Curvature and cancellation cost 3e-6 of the largest gradient at most (in ResNet-18 with an eighth of
 /// its channels, in training mode); no unit of ReLU is so near its kink that one of the places below carries it across.

@@ -3,8 +3,8 @@
 
 mod common;
 
+use brink_models::{Network, Normalize, Weights, accuracy};
 use data::{Id, Presence, Split, binary_records};
-use models::{Network, Normalize, Weights, accuracy};
 use std::io::Write;
 use std::path::PathBuf;
 

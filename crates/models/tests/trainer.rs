@@ -2,13 +2,13 @@
 
 mod common;
 
+use brink_models::train::{Trainer, Training, Update};
+use brink_models::{Job, Model, Network, Weights, job};
 use candle_core::{Device, Tensor};
 use common::bits;
+use config::checked::{Count, Minority, Positive};
 use data::{Augment, Split};
-use models::train::{Trainer, Training, Update};
-use models::{Job, Model, Network, Weights, job};
-use spec::Stream;
-use spec::checked::{Count, Minority, Positive};
+use random::Stream;
 
 const CLASSES: usize = 3;
 const EPOCHS: usize = 2;
@@ -214,7 +214,7 @@ fn a_network_of_nan_has_no_accuracy() {
         let weights = Weights::from_tensors(drawn.tensors().iter().map(last));
         let network = Network::frozen(model, CLASSES, &weights, None).unwrap();
         let split = Split::new([3, 8, 8], vec![7; 2 * 3 * 8 * 8], vec![0, 1]);
-        models::accuracy(&network, &split, &[0, 1])
+        brink_models::accuracy(&network, &split, &[0, 1])
     };
     assert_eq!(accuracy(0.5).unwrap().of, 2);
     let error = accuracy(f32::NAN).unwrap_err();

@@ -2,11 +2,11 @@
 
 mod common;
 
+use brink_models::{Error, Model, Network, Trainable, Weights};
 use candle_core::{DType, Device, Tensor};
 use common::support::formula;
 use common::{bits, flat};
-use models::{Error, Model, Network, Trainable, Weights};
-use spec::Stream;
+use random::Stream;
 use std::path::{Path, PathBuf};
 
 fn golden(name: &str) -> PathBuf {

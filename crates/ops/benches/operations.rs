@@ -1,12 +1,14 @@
 //! Each operation at the sizes of the paper's networks, forward and backward.
 
+use brink_ops::{
+    AdamStep, BatchNorm, Frozen, FrozenPooledLinear, Reduction, SgdStep, Tape, Window,
+};
 use candle_core::{Device, Tensor, Var};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ops::{AdamStep, BatchNorm, Frozen, FrozenPooledLinear, Reduction, SgdStep, Tape, Window};
 use std::hint::black_box;
 
 #[global_allocator]
-static ALLOCATOR: ops::memory::Allocator = ops::memory::Allocator;
+static ALLOCATOR: brink_ops::memory::Allocator = brink_ops::memory::Allocator;
 
 /// Numbers in [-0.5, 0.5) that repeat after 1013.
 fn tensor(shape: &[usize]) -> Tensor {
@@ -79,7 +81,7 @@ fn both(
 }
 
 fn frozen(criterion: &mut Criterion) {
-    ops::memory::keep_pages();
+    brink_ops::memory::keep_pages();
     for layer in &LAYERS {
         let (x, [gamma, beta, mean, variance]) = (layer.input(), layer.normalisation());
         let unit = Frozen::conv_bn(
@@ -102,7 +104,8 @@ fn conv2d(criterion: &mut Criterion) {
             Var::from_tensor(&layer.weight()).expect("memory"),
         );
         both(criterion, ("conv2d", layer.0), &[&x], |tape| {
-            ops::conv2d(tape, &x, &weight, None, false, layer.window()).expect("the shapes fit")
+            brink_ops::conv2d(tape, &x, &weight, None, false, layer.window())
+                .expect("the shapes fit")
         });
     }
 }
@@ -135,11 +138,11 @@ fn pooling(criterion: &mut Criterion) {
         ("2x2", Window::square(2, 2, 0)),
     ] {
         both(criterion, ("max_pool2d", name), &[&x], |tape| {
-            ops::max_pool2d(tape, &x, window).expect("the shapes fit")
+            brink_ops::max_pool2d(tape, &x, window).expect("the shapes fit")
         });
     }
     both(criterion, ("adaptive_avg_pool2d", "1x1"), &[&x], |tape| {
-        ops::adaptive_avg_pool2d(tape, &x, (1, 1)).expect("the shapes fit")
+        brink_ops::adaptive_avg_pool2d(tape, &x, (1, 1)).expect("the shapes fit")
     });
 }
 
@@ -165,17 +168,17 @@ fn elementwise(criterion: &mut Criterion) {
         criterion,
         ("negative_part", "150x16x16x64"),
         &[&x],
-        |tape| ops::negative_part(tape, &x, Reduction::Mean).expect("f32"),
+        |tape| brink_ops::negative_part(tape, &x, Reduction::Mean).expect("f32"),
     );
     let (pixels, grad) = (tensor(&[150, 3, 32, 32]), tensor(&[150, 3, 32, 32]));
     criterion.bench_function("descend/150x3x32x32", |b| {
-        b.iter(|| black_box(ops::descend(&pixels, &grad, 1e-3)));
+        b.iter(|| black_box(brink_ops::descend(&pixels, &grad, 1e-3)));
     });
     both(
         criterion,
         ("channels_last", "150x3x32x32"),
         &[&pixels],
-        |tape| ops::channels_last(tape, &pixels).expect("f32"),
+        |tape| brink_ops::channels_last(tape, &pixels).expect("f32"),
     );
 }
 
@@ -195,7 +198,7 @@ fn optimiser_steps(criterion: &mut Criterion) {
         step: 1,
     };
     group.bench_function("adam", |b| {
-        b.iter(|| ops::adam(&weight, &first, &second, &grad, step).expect("one shape"));
+        b.iter(|| brink_ops::adam(&weight, &first, &second, &grad, step).expect("one shape"));
     });
     let step = SgdStep {
         lr: 1e-5,
@@ -205,7 +208,7 @@ fn optimiser_steps(criterion: &mut Criterion) {
         first: false,
     };
     group.bench_function("sgd", |b| {
-        b.iter(|| ops::sgd(&weight, Some(&first), &grad, step).expect("one shape"));
+        b.iter(|| brink_ops::sgd(&weight, Some(&first), &grad, step).expect("one shape"));
     });
     group.finish();
 }

@@ -3,9 +3,9 @@
 
 mod common;
 
+use brink_ops::{BatchNorm, Reduction, Tape, Window, portable};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use common::{gradients, values};
-use ops::{BatchNorm, Reduction, Tape, Window, portable};
 use proptest::prelude::*;
 
 fn var(seed: u64, shape: &[usize]) -> Var {
@@ -127,7 +127,7 @@ fn padding_may_exceed_the_kernel() {
             );
             check(
                 &[x, w],
-                |tape, t| ops::conv2d(tape, t[0], t[1], None, false, window),
+                |tape, t| brink_ops::conv2d(tape, t[0], t[1], None, false, window),
                 |t| portable::conv2d(t[0], t[1], window),
             );
         }
@@ -141,23 +141,23 @@ proptest! {
     fn conv2d((window, shape, o) in geometry(), seed in 0u64..1000) {
         let x = var(seed, &shape);
         let w = var(seed + 1, &[o, shape[3], window.kernel.0, window.kernel.1]);
-        check(&[x, w], |tape, t| ops::conv2d(tape, t[0], t[1], None, false, window), |t| portable::conv2d(t[0], t[1], window));
+        check(&[x, w], |tape, t| brink_ops::conv2d(tape, t[0], t[1], None, false, window), |t| portable::conv2d(t[0], t[1], window));
     }
 
     #[test]
     fn conv2d_with_bias((window, shape, o) in geometry(), seed in 0u64..1000, relu: bool) {
         let inputs = [var(seed, &shape), var(seed + 1, &[o, shape[3], window.kernel.0, window.kernel.1]), var(seed + 2, &[o])];
         let composed = |t: &[&Tensor]| portable::affine(&portable::conv2d(t[0], t[1], window)?, None, Some(t[2]), None, relu);
-        check(&inputs, |tape, t| ops::conv2d(tape, t[0], t[1], Some(t[2]), relu, window), composed);
+        check(&inputs, |tape, t| brink_ops::conv2d(tape, t[0], t[1], Some(t[2]), relu, window), composed);
         let (x, constant) = (&inputs[..1], [1, 2].map(|i| inputs[i].as_detached_tensor()));
-        let frozen = ops::Frozen::conv(&constant[0], &constant[1], window).unwrap();
+        let frozen = brink_ops::Frozen::conv(&constant[0], &constant[1], window).unwrap();
         check(x, |tape, t| frozen.forward(tape, t[0], None, relu), |t| composed(&[t[0], &constant[0], &constant[1]]));
     }
 
     #[test]
     fn max_pool2d((window, shape, _) in geometry(), seed in 0u64..1000) {
         let x = var(seed, &shape);
-        check(&[x], |tape, t| ops::max_pool2d(tape, t[0], window), |t| portable::max_pool2d(t[0], window));
+        check(&[x], |tape, t| brink_ops::max_pool2d(tape, t[0], window), |t| portable::max_pool2d(t[0], window));
     }
 
     #[test]
@@ -186,7 +186,7 @@ proptest! {
     #[test]
     fn adaptive_avg_pool2d((_, shape, _) in geometry(), size in (1usize..9, 1usize..9), seed in 0u64..1000) {
         let x = var(seed, &shape);
-        check(&[x], |tape, t| ops::adaptive_avg_pool2d(tape, t[0], size), |t| portable::adaptive_avg_pool2d(t[0], size));
+        check(&[x], |tape, t| brink_ops::adaptive_avg_pool2d(tape, t[0], size), |t| portable::adaptive_avg_pool2d(t[0], size));
     }
 
     #[test]
@@ -194,10 +194,10 @@ proptest! {
         let (n, i) = (shape[0], shape[1..].iter().product());
         let x = if matrix { var(seed, &[n, i]) } else { var(seed, &shape) };
         let inputs = [x, var(seed + 1, &[o, i]), var(seed + 2, &[o])];
-        check(&inputs, |tape, t| ops::linear(tape, t[0], t[1], t[2], relu), |t| portable::linear(t[0], t[1], t[2], relu));
+        check(&inputs, |tape, t| brink_ops::linear(tape, t[0], t[1], t[2], relu), |t| portable::linear(t[0], t[1], t[2], relu));
         let (x, constant) = (&inputs[..1], [1, 2].map(|i| inputs[i].as_detached_tensor()));
         let map = if matrix { (1, 1) } else { (shape[1], shape[2]) };
-        let frozen = ops::Frozen::linear(&constant[0], &constant[1], map).unwrap();
+        let frozen = brink_ops::Frozen::linear(&constant[0], &constant[1], map).unwrap();
         check(x, |tape, t| frozen.forward(tape, t[0], None, relu), |t| portable::linear(t[0], &constant[0], &constant[1], relu));
     }
 
@@ -207,9 +207,9 @@ proptest! {
         let i = shape[3] * bins.0 * bins.1;
         let inputs = [var(seed, &shape), var(seed + 1, &[o, i]), var(seed + 2, &[o])];
         let composed = |t: &[&Tensor]| portable::linear(&portable::adaptive_avg_pool2d(t[0], bins)?, t[1], t[2], relu);
-        check(&inputs, |tape, t| ops::pooled_linear(tape, t[0], t[1], t[2], bins, relu), composed);
+        check(&inputs, |tape, t| brink_ops::pooled_linear(tape, t[0], t[1], t[2], bins, relu), composed);
         let (x, constant) = (&inputs[..1], [1, 2].map(|i| inputs[i].as_detached_tensor()));
-        let frozen = ops::FrozenPooledLinear::new(&constant[0], &constant[1], bins).unwrap();
+        let frozen = brink_ops::FrozenPooledLinear::new(&constant[0], &constant[1], bins).unwrap();
         check(x, |tape, t| frozen.forward(tape, t[0], relu), |t| composed(&[t[0], &constant[0], &constant[1]]));
     }
 
@@ -220,7 +220,7 @@ proptest! {
         let (oh, ow) = window.output((shape[1], shape[2])).unwrap();
         let residual = var(seed + 2, &[shape[0], oh, ow, o]);
         let bn: Vec<Tensor> = (3..7).map(|i| (var(seed + i, &[o]).as_tensor() + 1.5).unwrap()).collect();
-        let frozen = ops::Frozen::conv_bn(&weight, [&bn[0], &bn[1], &bn[2], &bn[3]], 1e-5, window).unwrap();
+        let frozen = brink_ops::Frozen::conv_bn(&weight, [&bn[0], &bn[1], &bn[2], &bn[3]], 1e-5, window).unwrap();
         let inputs = if with_residual { vec![x, residual] } else { vec![x] };
         check(
             &inputs,
@@ -249,9 +249,9 @@ proptest! {
         let bn: Vec<Tensor> = (2..6).map(|i| (constant(i, &[o]) + 1.5).unwrap()).collect();
         let (vectors, flat) = ([&bn[0], &bn[1], &bn[2], &bn[3]], constant(6, &[o, i]));
         let units = [
-            (ops::Frozen::conv_bn(&weight, vectors, 1e-5, window), portable::Frozen::conv_bn(&weight, vectors, 1e-5, window)),
-            (ops::Frozen::conv(&weight, &bn[0], window), portable::Frozen::conv(&weight, &bn[0], window)),
-            (ops::Frozen::linear(&flat, &bn[0], (shape[1], shape[2])), portable::Frozen::linear(&flat, &bn[0])),
+            (brink_ops::Frozen::conv_bn(&weight, vectors, 1e-5, window), portable::Frozen::conv_bn(&weight, vectors, 1e-5, window)),
+            (brink_ops::Frozen::conv(&weight, &bn[0], window), portable::Frozen::conv(&weight, &bn[0], window)),
+            (brink_ops::Frozen::linear(&flat, &bn[0], (shape[1], shape[2])), portable::Frozen::linear(&flat, &bn[0])),
         ];
         for (ours, theirs) in units {
             let (ours, theirs) = (ours.unwrap(), theirs.unwrap());
@@ -260,7 +260,7 @@ proptest! {
             close((theirs.forward(&x, None, relu).unwrap(), covered.1.clone()), covered);
         }
         let weight = constant(7, &[o, shape[3] * 6]);
-        let ours = ops::FrozenPooledLinear::new(&weight, &bn[0], (2, 3)).unwrap();
+        let ours = brink_ops::FrozenPooledLinear::new(&weight, &bn[0], (2, 3)).unwrap();
         let theirs = portable::FrozenPooledLinear::new(&weight, &bn[0], (2, 3)).unwrap();
         let covered = theirs.forward_covered(&x, relu, reduction).unwrap();
         close(ours.forward_covered(tape, &x, relu, reduction).unwrap(), covered.clone());
@@ -271,13 +271,13 @@ proptest! {
     #[test]
     fn frozen_unit_with_its_activation_term((window, shape, o) in geometry(), seed in 0u64..1000, relu: bool, mean: bool, biased: bool) {
         let constant = |i: u64, shape: &[usize]| var(seed + i, shape).as_detached_tensor();
-        let first = ops::Frozen::conv(&constant(1, &[o, shape[3], 1, 1]), &constant(2, &[o]), Window::square(1, 1, 0)).unwrap();
+        let first = brink_ops::Frozen::conv(&constant(1, &[o, shape[3], 1, 1]), &constant(2, &[o]), Window::square(1, 1, 0)).unwrap();
         let weight = constant(3, &[o, o, window.kernel.0, window.kernel.1]);
         let bn: Vec<Tensor> = (4..8).map(|i| (constant(i, &[o]) + 1.5).unwrap()).collect();
         let layer = BatchNorm { gamma: &bn[0], beta: &bn[1], eps: 1e-5, residual: None, relu: false };
         let unit = match biased {
-            true => ops::Frozen::conv(&weight, &bn[0], window),
-            false => ops::Frozen::conv_bn(&weight, [&bn[0], &bn[1], &bn[2], &bn[3]], 1e-5, window),
+            true => brink_ops::Frozen::conv(&weight, &bn[0], window),
+            false => brink_ops::Frozen::conv_bn(&weight, [&bn[0], &bn[1], &bn[2], &bn[3]], 1e-5, window),
         }.unwrap();
         let residual = window.output((shape[1], shape[2])) == Some((shape[1], shape[2]));
         let reduction = if mean { Reduction::Mean } else { Reduction::Sum };
@@ -286,7 +286,7 @@ proptest! {
         agree(
             &[var(seed, &shape)],
             &|_: &mut Tape, t: &[&Tensor]| {
-                let [y, term] = ops::node(t[0], |tape, x| {
+                let [y, term] = brink_ops::node(t[0], |tape, x| {
                     let x = first.forward(tape, x, None, true)?;
                     let (y, term) = unit.forward_covered(tape, &x, residual.then_some(&x), relu, reduction)?;
                     Ok::<_, candle_core::Error>([y, term])
@@ -314,13 +314,13 @@ fn layouts_and_activations() {
     let x = std::slice::from_ref(&x);
     check(
         x,
-        |tape, t| ops::channels_last(tape, t[0]),
+        |tape, t| brink_ops::channels_last(tape, t[0]),
         |t| t[0].permute((0, 2, 3, 1))?.contiguous(),
     );
     let mask = Tensor::from_vec(values(9, 120), &[3, 2, 5, 4][..], &Device::Cpu).unwrap();
     check(
         x,
-        |tape, t| ops::dropout(tape, t[0], &mask),
+        |tape, t| brink_ops::dropout(tape, t[0], &mask),
         |t| t[0] * &mask,
     );
     // What drops units of a ReLU's output leaves its mask to be applied.
@@ -331,15 +331,15 @@ fn layouts_and_activations() {
     check(
         x,
         |tape, t| {
-            let y = ops::conv2d(tape, t[0], &weight, None, true, point)?;
-            ops::dropout(tape, &y, &mask)
+            let y = brink_ops::conv2d(tape, t[0], &weight, None, true, point)?;
+            brink_ops::dropout(tape, &y, &mask)
         },
         |t| portable::relu(&portable::conv2d(t[0], &weight, point)?)? * &mask,
     );
     for stride in [1, 2, 3] {
         check(
             x,
-            |tape, t| ops::option_a_shortcut(tape, t[0], stride, 3),
+            |tape, t| brink_ops::option_a_shortcut(tape, t[0], stride, 3),
             |t| portable::option_a_shortcut(t[0], stride, 3),
         );
     }
@@ -347,13 +347,13 @@ fn layouts_and_activations() {
     let vectors = [mean.as_slice(), &std].map(|v| Tensor::new(v, &Device::Cpu).unwrap());
     check(
         x,
-        |tape, t| ops::normalize(tape, t[0], &vectors[0], &vectors[1]),
+        |tape, t| brink_ops::normalize(tape, t[0], &vectors[0], &vectors[1]),
         |t| t[0].broadcast_sub(&vectors[0])?.broadcast_div(&vectors[1]),
     );
     for reduction in [Reduction::Sum, Reduction::Mean] {
         check(
             &[var(8, &[300, 70])],
-            |tape, t| ops::negative_part(tape, t[0], reduction),
+            |tape, t| brink_ops::negative_part(tape, t[0], reduction),
             |t| {
                 let part = portable::relu(&t[0].neg()?)?;
                 match reduction {
@@ -367,7 +367,7 @@ fn layouts_and_activations() {
 
 /// A unit of six channels, frozen and as its parts.
 struct Unit {
-    frozen: ops::Frozen,
+    frozen: brink_ops::Frozen,
     weight: Tensor,
     bn: Vec<Tensor>,
     window: Window,
@@ -381,7 +381,7 @@ impl Unit {
         let window = Window::square(kernel, 1, kernel / 2);
         let layers = [&bn[0], &bn[1], &bn[2], &bn[3]];
         Self {
-            frozen: ops::Frozen::conv_bn(&weight, layers, 1e-5, window).unwrap(),
+            frozen: brink_ops::Frozen::conv_bn(&weight, layers, 1e-5, window).unwrap(),
             weight,
             bn,
             window,
@@ -421,9 +421,9 @@ fn gradients_that_meet_at_a_relu_are_masked() {
             let second = b.frozen.forward(tape, &first, Some(&first), true)?;
             let side = c.frozen.forward(tape, &second, None, false)?;
             let third = b.frozen.forward(tape, &second, Some(&side), true)?;
-            let pooled = ops::max_pool2d(tape, &third, window)?;
+            let pooled = brink_ops::max_pool2d(tape, &third, window)?;
             let fourth = a.frozen.forward(tape, &pooled, Some(&third), true)?;
-            ops::adaptive_avg_pool2d(tape, &fourth, (1, 1))
+            brink_ops::adaptive_avg_pool2d(tape, &fourth, (1, 1))
         },
         |t| {
             let first = a.composed(t[0], None, true)?;
@@ -448,9 +448,9 @@ fn the_gradient_of_relu_at_zero_is_zero() {
             [hidden, 3].map(|o| Tensor::zeros(o, DType::F64, &Device::Cpu).unwrap());
         for relu in [false, true] {
             let mut tape = Tape::recording();
-            let ours = ops::linear(&mut tape, &x, &first, &zeros, relu).unwrap();
+            let ours = brink_ops::linear(&mut tape, &x, &first, &zeros, relu).unwrap();
             let theirs = portable::linear(&x, &first, &zeros, relu).unwrap();
-            let behind = ops::linear(&mut tape, &ours, &second, &bias, false).unwrap();
+            let behind = brink_ops::linear(&mut tape, &ours, &second, &bias, false).unwrap();
             for y in [ours, behind, theirs] {
                 let grads = gradients(&tape, &y, Tensor::sum_all).unwrap();
                 let gradient = seen(grads.get(&x).unwrap());
@@ -465,7 +465,7 @@ fn the_gradient_of_relu_at_zero_is_zero() {
 fn only_tracked_gradients_are_made() {
     let (x, w) = (var(1, &[1, 4, 4, 2]), var(2, &[3, 2, 3, 3]));
     let (mut tape, constant) = (Tape::recording(), w.as_detached_tensor());
-    let y = ops::conv2d(
+    let y = brink_ops::conv2d(
         &mut tape,
         &x,
         &constant,
@@ -565,7 +565,7 @@ fn both_see_the_same_of_nan_and_infinities() {
         ] {
             compare(
                 &format!("{window:?}"),
-                &|tape| ops::max_pool2d(tape, x, window).unwrap(),
+                &|tape| brink_ops::max_pool2d(tape, x, window).unwrap(),
                 portable::max_pool2d(x, window).unwrap(),
             );
         }
@@ -577,7 +577,7 @@ fn the_gradient_of_an_output_may_lie_in_any_order() {
     let (x, w) = (var(1, &[2, 4, 3, 2]), var(2, &[5, 2, 3, 3]));
     let mut tape = Tape::recording();
     let window = Window::square(3, 1, 1);
-    let y = ops::conv2d(&mut tape, &x, &w, None, true, window).unwrap();
+    let y = brink_ops::conv2d(&mut tape, &x, &w, None, true, window).unwrap();
     let seed = var(3, &[2, 5, 3, 4]).as_detached_tensor();
     let seed = seed.permute((0, 3, 2, 1)).unwrap();
     let of = |seed: Tensor| tape.backward([(&y, seed)]).unwrap();
@@ -592,20 +592,22 @@ fn the_gradient_of_an_output_may_lie_in_any_order() {
 fn wrong_shapes_are_errors() {
     let (x, w) = (var(1, &[1, 4, 4, 2]), var(2, &[3, 5, 3, 3]));
     let tape = &mut Tape::off();
-    let error = ops::conv2d(tape, &x, &w, None, false, Window::square(3, 1, 1))
+    let error = brink_ops::conv2d(tape, &x, &w, None, false, Window::square(3, 1, 1))
         .unwrap_err()
         .to_string();
     assert!(error.contains("do not fit"), "{error}");
-    let error = ops::max_pool2d(tape, &x, Window::square(5, 1, 0))
+    let error = brink_ops::max_pool2d(tape, &x, Window::square(5, 1, 0))
         .unwrap_err()
         .to_string();
     assert!(error.contains("smaller than"), "{error}");
     for window in [Window::square(2, 0, 0), Window::square(0, 1, 0)] {
-        let error = ops::max_pool2d(tape, &x, window).unwrap_err().to_string();
+        let error = brink_ops::max_pool2d(tape, &x, window)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("no size or no stride"), "{error}");
     }
     let none = var(3, &[0, 4]);
-    let error = ops::negative_part(tape, &none, Reduction::Sum).unwrap_err();
+    let error = brink_ops::negative_part(tape, &none, Reduction::Sum).unwrap_err();
     assert!(error.to_string().contains("no images"), "{error}");
     let (two, three) = (var(4, &[2]), var(5, &[3]));
     let layer = BatchNorm {
@@ -624,15 +626,19 @@ fn wrong_shapes_are_errors() {
         assert!(error.contains(with), "{error}");
     };
     for nothing in [[1, 3, 0, 0], [1, 0, 2, 2]] {
-        fails(ops::channels_last(tape, &var(8, &nothing)), "no pixels");
+        fails(
+            brink_ops::channels_last(tape, &var(8, &nothing)),
+            "no pixels",
+        );
     }
-    fails(ops::option_a_shortcut(tape, &x, 0, 2), "no stride");
-    let unit = ops::Frozen::conv(&var(9, &[3, 2, 1, 1]), &three, Window::square(1, 1, 0)).unwrap();
+    fails(brink_ops::option_a_shortcut(tape, &x, 0, 2), "no stride");
+    let unit =
+        brink_ops::Frozen::conv(&var(9, &[3, 2, 1, 1]), &three, Window::square(1, 1, 0)).unwrap();
     let none = var(10, &[0, 4, 4, 2]);
     let covered = unit.forward_covered(tape, &none, None, true, Reduction::Sum);
     fails(covered.map(|(y, _)| y), "no images");
     let (weight, bins) = (var(11, &[3, 2 * 49]), (7, 7));
-    let layer = ops::FrozenPooledLinear::new(&weight, &three, bins).unwrap();
+    let layer = brink_ops::FrozenPooledLinear::new(&weight, &three, bins).unwrap();
     for (shape, with) in [
         (&[][..], "rank"),
         (&[2], "rank"),
@@ -641,22 +647,22 @@ fn wrong_shapes_are_errors() {
         let x = var(12, shape);
         fails(layer.forward(tape, &x, false), with);
         fails(
-            ops::pooled_linear(tape, &x, &weight, &three, bins, false),
+            brink_ops::pooled_linear(tape, &x, &weight, &three, bins, false),
             with,
         );
     }
-    let step = ops::SgdStep {
+    let step = brink_ops::SgdStep {
         lr: 1.0,
         momentum: 0.9,
         nesterov: false,
         weight_decay: 0.0,
         first: true,
     };
-    for sgd in [ops::sgd, portable::sgd] {
+    for sgd in [brink_ops::sgd, portable::sgd] {
         let error = sgd(&two, None, &two, step).unwrap_err().to_string();
         assert!(error.contains("without a velocity"), "{error}");
     }
-    let unit = ops::Frozen::linear(&var(13, &[3, 8]), &three, (2, 2)).unwrap();
+    let unit = brink_ops::Frozen::linear(&var(13, &[3, 8]), &three, (2, 2)).unwrap();
     for shape in [[1, 2, 2, 3], [1, 1, 4, 2], [1, 1, 1, 8]] {
         fails(
             unit.forward(tape, &var(14, &shape), None, false),
@@ -669,7 +675,7 @@ fn wrong_shapes_are_errors() {
         for at in 0..4 {
             let mut vectors = [three.as_tensor(); 4];
             vectors[at] = wrong;
-            let unit = ops::Frozen::conv_bn(&weight, vectors, 1e-5, Window::square(1, 1, 0));
+            let unit = brink_ops::Frozen::conv_bn(&weight, vectors, 1e-5, Window::square(1, 1, 0));
             let Err(error) = unit else {
                 panic!("vector {at} of {:?}", wrong.shape());
             };

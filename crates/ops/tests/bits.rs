@@ -2,10 +2,10 @@
 
 mod common;
 
+use brink_ops::kernel::Isa;
+use brink_ops::{BatchNorm, Frozen, FrozenPooledLinear, Reduction, Tape, Window};
 use candle_core::{DType, Device, Tensor, Var};
 use common::{gradients, values};
-use ops::kernel::Isa;
-use ops::{BatchNorm, Frozen, FrozenPooledLinear, Reduction, Tape, Window};
 use proptest::prelude::*;
 use std::fmt::Debug;
 use std::num::FpCategory;
@@ -70,7 +70,7 @@ impl Net {
     fn covered(&self, x: &Tensor) -> [Tensor; 2] {
         let (tape, sum) = (&mut Tape::off(), Reduction::Sum);
         let (y, conv) = self.conv.forward_covered(tape, x, None, true, sum).unwrap();
-        let means = ops::adaptive_avg_pool2d(tape, &y, (1, 1)).unwrap();
+        let means = brink_ops::adaptive_avg_pool2d(tape, &y, (1, 1)).unwrap();
         let (y, fc) = self
             .fc
             .forward_covered(tape, &means, None, false, sum)
@@ -81,7 +81,7 @@ impl Net {
     fn logits(&self, x: &Tensor) -> Tensor {
         let tape = &mut Tape::off();
         let y = self.conv.forward(tape, x, None, true).unwrap();
-        let means = ops::adaptive_avg_pool2d(tape, &y, (1, 1)).unwrap();
+        let means = brink_ops::adaptive_avg_pool2d(tape, &y, (1, 1)).unwrap();
         self.fc.forward(tape, &means, None, false).unwrap()
     }
 }
@@ -182,8 +182,8 @@ fn nan_is_seen_through_every_activation() {
             let outputs = || {
                 let (tape, mean) = (&mut Tape::off(), Reduction::Mean);
                 [
-                    ops::conv2d(tape, &x, &weight, None, true, point),
-                    ops::conv2d(tape, &x, &weight, Some(&one), true, point),
+                    brink_ops::conv2d(tape, &x, &weight, None, true, point),
+                    brink_ops::conv2d(tape, &x, &weight, Some(&one), true, point),
                     biased.forward(tape, &x, None, true),
                     normed.forward(tape, &x, None, true),
                     normed.forward(tape, &x, Some(&wide), true),
@@ -211,7 +211,7 @@ fn nan_is_seen_through_every_activation() {
                 ..point
             };
             let pooled = anywhere(|| {
-                let y = ops::max_pool2d(&mut Tape::off(), &wide, window).unwrap();
+                let y = brink_ops::max_pool2d(&mut Tape::off(), &wide, window).unwrap();
                 wider(&y).iter().all(|y| y.is_nan())
             });
             assert!(pooled.unwrap(), "pooled {o} channels, {dtype:?}");
@@ -258,7 +258,7 @@ proptest! {
             let x = Var::from_tensor(&tensor(seed, &[n, map, map, c])).unwrap();
             let w = Var::from_tensor(&tensor(seed + 1, &[o, c, 3, 3])).unwrap();
             let mut tape = Tape::recording();
-            let y = ops::conv2d(&mut tape, &x, &w, None, false, Window::square(3, 1, 1)).unwrap();
+            let y = brink_ops::conv2d(&mut tape, &x, &w, None, false, Window::square(3, 1, 1)).unwrap();
             let grads = gradients(&tape, &y, |y| y.sqr()?.sum_all()).unwrap();
             (bits(grads.get(&x).unwrap()), bits(grads.get(&w).unwrap()))
         })?;
@@ -274,7 +274,7 @@ proptest! {
             let x = Var::from_tensor(x).unwrap();
             let mut tape = Tape::recording();
             let y = unit.forward(&mut tape, &x, None, true).unwrap();
-            let y = ops::max_pool2d(&mut tape, &y, Window::square(3, 2, 1)).unwrap();
+            let y = brink_ops::max_pool2d(&mut tape, &y, Window::square(3, 2, 1)).unwrap();
             let grads = gradients(&tape, &y, |y| y.sqr()?.sum_all()).unwrap();
             bits(grads.get(&x).unwrap())
         };
@@ -309,7 +309,7 @@ proptest! {
             let x = Var::from_tensor(&wide(seed, &[n, map, map, c])).unwrap();
             let w = Var::from_tensor(&wide(seed + 2, &[o, c, 3, 3])).unwrap();
             let mut tape = Tape::recording();
-            let y = ops::conv2d(&mut tape, &x, &w, None, false, Window::square(3, 1, 1)).unwrap();
+            let y = brink_ops::conv2d(&mut tape, &x, &w, None, false, Window::square(3, 1, 1)).unwrap();
             let grads = gradients(&tape, &y, |y| y.sqr()?.sum_all()).unwrap();
             [bits64(&y), bits64(grads.get(&x).unwrap()), bits64(grads.get(&w).unwrap())]
         })?;

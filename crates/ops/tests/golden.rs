@@ -8,9 +8,9 @@
 mod common;
 mod support;
 
+use brink_ops::{AdamStep, BatchNorm, SgdStep, Tape, Window, portable};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use common::gradients;
-use ops::{AdamStep, BatchNorm, SgdStep, Tape, Window, portable};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use support::fixture::Fixture;
@@ -191,8 +191,8 @@ fn conv2d() {
         let taps = kernel * kernel;
         let terms = [("y", c * taps), ("dx", o * taps), ("dweight", n * oh * ow)];
         check_sums("conv2d", &fixture, case, &inputs, &terms, |tape, t| {
-            let x = ops::channels_last(tape, &t[0])?;
-            ops::conv2d(tape, &x, &t[1], None, false, window)
+            let x = brink_ops::channels_last(tape, &t[0])?;
+            brink_ops::conv2d(tape, &x, &t[1], None, false, window)
         });
         check_sums("conv2d", &fixture, case, &inputs, &terms, |_, t| {
             portable::conv2d(&t[0].permute((0, 2, 3, 1))?, &t[1], window)
@@ -216,8 +216,8 @@ fn max_pool2d() {
         // A maximum is not rounded; a gradient is the sum of those of the windows that meet there.
         let terms = [("y", 0), ("dx", kernel * kernel)];
         check_sums("max_pool2d", &fixture, case, &inputs, &terms, |tape, t| {
-            let x = ops::channels_last(tape, &t[0])?;
-            ops::max_pool2d(tape, &x, window)
+            let x = brink_ops::channels_last(tape, &t[0])?;
+            brink_ops::max_pool2d(tape, &x, window)
         });
         check_sums("max_pool2d", &fixture, case, &inputs, &terms, |_, t| {
             portable::max_pool2d(&t[0].permute((0, 2, 3, 1))?, window)
@@ -251,7 +251,7 @@ fn linear() {
         ];
         let terms = [("y", i + 1), ("dx", o), ("dweight", n), ("dbias", n)];
         check_sums("linear", &fixture, case, &inputs, &terms, |tape, t| {
-            ops::linear(tape, &t[0], &t[1], &t[2], false)
+            brink_ops::linear(tape, &t[0], &t[1], &t[2], false)
         });
     }
 }
@@ -337,7 +337,7 @@ fn batch_norm() {
                             let x = t[0].permute((0, 2, 3, 1))?;
                             return portable::batch_norm(&layer, &x, &mean, &variance);
                         }
-                        let x = ops::channels_last(tape, &t[0])?;
+                        let x = brink_ops::channels_last(tape, &t[0])?;
                         layer.eval(tape, &x, &mean, &variance)
                     },
                 );
@@ -354,7 +354,7 @@ fn batch_norm() {
                         let (y, statistics) = if portable {
                             portable::batch_norm_train(&layer, &t[0].permute((0, 2, 3, 1))?)?
                         } else {
-                            let x = ops::channels_last(tape, &t[0])?;
+                            let x = brink_ops::channels_last(tape, &t[0])?;
                             layer.train(tape, &x)?
                         };
                         batch.replace(Some(statistics));
@@ -415,7 +415,11 @@ fn optimisers() {
                             weight_decay,
                             step: t as u64 + 1,
                         };
-                        let adam = if portable { portable::adam } else { ops::adam };
+                        let adam = if portable {
+                            portable::adam
+                        } else {
+                            brink_ops::adam
+                        };
                         adam(&weight, &state[0], &state[1], &grad, step).unwrap();
                     } else {
                         let nesterov = golden["options"]["nesterov"] == true;
@@ -426,7 +430,11 @@ fn optimisers() {
                             weight_decay,
                             first: t == 0,
                         };
-                        let sgd = if portable { portable::sgd } else { ops::sgd };
+                        let sgd = if portable {
+                            portable::sgd
+                        } else {
+                            brink_ops::sgd
+                        };
                         sgd(&weight, Some(&state[0]), &grad, step).unwrap();
                     }
                     let deviation = Deviation::of(&flat(&weight), expected);

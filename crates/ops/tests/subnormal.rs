@@ -1,7 +1,7 @@
 //! Moments of optimisers never become subnormal.
 
+use brink_ops::{AdamStep, SgdStep};
 use candle_core::{Tensor, Var};
-use ops::{AdamStep, SgdStep};
 
 fn var(values: &[f32]) -> Var {
     Var::new(values, &candle_core::Device::Cpu).unwrap()
@@ -34,7 +34,7 @@ fn adam() {
             weight_decay: 0.0,
             step: t,
         };
-        ops::adam(&weight, &mean, &square, &gradient(t), step).unwrap();
+        brink_ops::adam(&weight, &mean, &square, &gradient(t), step).unwrap();
         no_subnormals(&mean);
         no_subnormals(&square);
     }
@@ -52,7 +52,7 @@ fn sgd() {
             weight_decay: 0.0,
             first: t == 1,
         };
-        ops::sgd(&weight, Some(&velocity), &gradient(t), step).unwrap();
+        brink_ops::sgd(&weight, Some(&velocity), &gradient(t), step).unwrap();
         no_subnormals(&velocity);
     }
     assert_eq!(velocity.to_vec1::<f32>().unwrap()[0], 0.0);

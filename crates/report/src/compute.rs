@@ -20,8 +20,9 @@ mod target;
 
 use std::fmt;
 
+use config::Scale;
 use serde::{Deserialize, Serialize};
-use spec::{Id, Scale};
+use store::Id;
 
 use crate::document::Document;
 use crate::records::{NotRun, Records};

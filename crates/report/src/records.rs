@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use spec::Id;
+use store::Id;
 use store::{ProbeRecord, RunRecord, SetRecord, TargetRecord};
 use verify::SensitiveSet;
 

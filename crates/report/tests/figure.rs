@@ -4,11 +4,11 @@ mod records;
 
 use std::io::Cursor;
 
+use brink_report::figure::{Dot, Field, Figure, Rates, Sheet, Slice};
+use brink_report::{Records, Report};
+use config::Scale;
 use records::{asked, cifar, everything, fashion, grid};
-use report::figure::{Dot, Field, Figure, Rates, Sheet, Slice};
-use report::{Records, Report};
 use serde_json::json;
-use spec::Scale;
 use verify::{Images, Layout};
 
 fn figure(records: &Records) -> Figure {

@@ -5,9 +5,9 @@ mod records;
 use std::io::Write;
 use std::process::Command;
 
+use brink_report::{Entry, Markup, REPORTS};
+use config::Scale;
 use records::everything;
-use report::{Entry, Markup, REPORTS};
-use spec::Scale;
 
 /// What `pdflatex` says of a document with `body` in it; none if it is not there.
 fn set(body: &str) -> Option<String> {

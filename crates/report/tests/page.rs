@@ -8,12 +8,12 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
+use brink_report::figure::{Figure, Sheet};
+use brink_report::html::{Section, page};
+use brink_report::{Document, REPORTS, Records, Report, steps};
+use config::Scale;
 use records::{cifar, everything, fashion, grid};
-use report::figure::{Figure, Sheet};
-use report::html::{Section, page};
-use report::{Document, REPORTS, Records, Report, steps};
 use serde_json::{Value, json};
-use spec::Scale;
 use verify::{Images, Layout};
 
 /// All reports of the records of a grid that has something for each, and a picture.

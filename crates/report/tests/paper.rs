@@ -1,7 +1,7 @@
 //! The paper's printed values.
 
-use report::paper::SETTINGS;
-use report::{Measure, Paper};
+use brink_report::paper::SETTINGS;
+use brink_report::{Measure, Paper};
 
 #[test]
 fn table3_is_as_printed() {

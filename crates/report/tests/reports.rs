@@ -4,10 +4,10 @@ mod records;
 
 use std::collections::BTreeMap;
 
+use brink_report::{Cell, Document, Entry, Figure, Markup, OpenRun, REPORTS, Records, Report};
+use config::Scale;
 use records::{asked, everything, fashion};
-use report::{Cell, Document, Entry, Figure, Markup, OpenRun, REPORTS, Records, Report};
 use serde_json::json;
-use spec::Scale;
 use store::{Content, Measured, SetRecord};
 use verify::{Difference, Pixels, Rate};
 
@@ -58,7 +58,7 @@ fn convergence_of_dbi_and_ours() {
 #[test]
 fn all_runs_are_in_one_table() {
     let records = everything();
-    let runs = report::runs(&records);
+    let runs = brink_report::runs(&records);
     assert_eq!(runs.rows.len(), 2 * records.runs.len());
     assert!(runs.columns.iter().all(|column| !column.meaning.is_empty()));
     let column = |name: &str| runs.columns.iter().position(|column| column.name == name);
@@ -71,7 +71,7 @@ fn all_runs_are_in_one_table() {
     let expected = records.runs.iter().map(|run| Cell::Count(run.pair.hits()));
     assert!(pairs.eq(expected));
     let folder = tempfile::tempdir().unwrap();
-    let path = report::write_runs(folder.path(), &runs).unwrap();
+    let path = brink_report::write_runs(folder.path(), &runs).unwrap();
     let bytes = std::fs::read(path).unwrap();
     let meaning = b"optimiser steps of the attack [count]";
     assert!(bytes.windows(meaning.len()).any(|window| window == meaning));
@@ -228,7 +228,8 @@ fn every_report_can_be_written_and_says_its_scale() {
                     assert_eq!(row.cells.len(), table.columns.len(), "{}", table.title);
                 }
             }
-            let written = report::write_all(folder.path(), report.entry().name, &document).unwrap();
+            let written =
+                brink_report::write_all(folder.path(), report.entry().name, &document).unwrap();
             let files = if !document.figures.is_empty() { 6 } else { 4 };
             assert_eq!(written.len(), files);
             assert!(

@@ -2,10 +2,10 @@
 
 mod records;
 
+use brink_report::{Cell, Document, Markup, NotRun, Records, Report};
+use config::Scale;
 use records::{asked, cifar, everything, fashion, grid};
-use report::{Cell, Document, Markup, NotRun, Records, Report};
 use serde_json::json;
-use spec::Scale;
 use store::TargetRecord;
 
 fn build(records: &Records) -> Document {
@@ -352,7 +352,7 @@ fn parquet_holds_what_csv_holds() {
 fn everything_is_written_side_by_side() {
     let folder = tempfile::tempdir().unwrap();
     let into = folder.path().join("results/table3");
-    let written = report::write_all(&into, "table3", &first()).unwrap();
+    let written = brink_report::write_all(&into, "table3", &first()).unwrap();
     let names: Vec<_> = written
         .iter()
         .map(|path| path.file_name().unwrap().to_str().unwrap())
@@ -379,11 +379,11 @@ fn everything_is_written_side_by_side() {
         "nothing half-written is left"
     );
     // Twice is as good as once.
-    report::write_all(&into, "table3", &first()).unwrap();
+    brink_report::write_all(&into, "table3", &first()).unwrap();
 
     let file = folder.path().join("file");
     std::fs::write(&file, "in the way").unwrap();
-    let message = report::write_all(&file, "table3", &first())
+    let message = brink_report::write_all(&file, "table3", &first())
         .unwrap_err()
         .to_string();
     assert!(message.contains(&file.display().to_string()), "{message}");

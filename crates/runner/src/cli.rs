@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use spec::Scale;
+use config::Scale;
 
 use crate::grid::key;
 use crate::say::note;

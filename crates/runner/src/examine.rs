@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 use std::path::Path;
 
+use config::checked::Minority;
 use serde_json::{Value, json};
-use spec::checked::Minority;
 use store::{ProbeRecord, Record, RunRecord, SetRecord, Store, TargetRecord};
 use verify::{Pixels, SecretKey, SensitiveSet};
 
@@ -84,7 +84,7 @@ impl Examined {
     fn read<R: Record>(
         &mut self,
         store: &Store,
-        id: &spec::Id,
+        id: &store::Id,
         check: impl FnOnce(&R) -> Holds,
     ) -> Option<R> {
         let (record, has_checksum) = match store.read_with_checksum::<R>(id) {
@@ -109,7 +109,7 @@ impl Examined {
     }
 
     /// Notes that the record of `id` is gone, if `needed_by` other records depend on it.
-    fn miss<R: Record>(&mut self, store: &Store, id: &spec::Id, needed_by: usize) {
+    fn miss<R: Record>(&mut self, store: &Store, id: &store::Id, needed_by: usize) {
         let path = store.record_path::<R>(id);
         if needed_by > 0 && !path.exists() {
             self.orphans.push(format!(

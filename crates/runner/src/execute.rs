@@ -15,9 +15,9 @@ use std::rc::Rc;
 
 use anyhow::Context;
 use candle_core::Device;
+use config::checked::Minority;
 use data::Dataset;
-use spec::Stream;
-use spec::checked::Minority;
+use random::Stream;
 use store::Store;
 use verify::SecretKey;
 

@@ -12,14 +12,14 @@ mod source;
 mod targets;
 mod text;
 
+use config::Scale;
+use config::checked::{Count, Minority, Positive, Repeats, Share, Side};
+use config::yaml::Sweep;
 use generators::probe;
 use models::{Model, train::Training};
 use report::Report;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
-use spec::Scale;
-use spec::checked::{Count, Minority, Positive, Repeats, Share, Side};
-use spec::yaml::Sweep;
 
 pub use init::{Head, Init, Sha256};
 pub use key::Key;

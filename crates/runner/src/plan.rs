@@ -15,7 +15,7 @@ use std::path::Path;
 use generators::probe;
 use serde::Serialize;
 use serde_json::Value;
-use spec::Id;
+use store::Id;
 use store::Store;
 
 pub use absent::{Paths, WeightFile, missing_input};

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use candle_core::Device;
+use config::Scale;
 use glob::Pattern;
-use spec::Scale;
 use store::Store;
 use verify::SecretKey;
 

@@ -7,10 +7,10 @@ mod mutate;
 use std::path::Path;
 
 use candle_core::Device;
+use config::Scale;
+use config::schema::Shape;
 use generators::probe;
 use report::{Probe, REPORTS, Subject};
-use spec::Scale;
-use spec::schema::Shape;
 
 use crate::grid::Grid;
 use crate::plan::{Paths, Plan};

@@ -10,7 +10,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use common::{GRID, Place, signal};
-use spec::Stream;
+use random::Stream;
 
 fn start(place: &Place, arguments: &[&str]) -> Child {
     let mut command = place.command(arguments);

@@ -10,7 +10,7 @@ use std::fs;
 
 use common::{Answer, GRID, Place};
 use models::{Model, Weights};
-use spec::Stream;
+use random::Stream;
 use support::{Py, archive, dict, floats, legacy, storage, text, view};
 
 const TRAINING: &str = "train: {epochs: 1, images: 300, batch: 50}";

@@ -1,6 +1,6 @@
 //! Checks that the numbers of a record do not contradict each other, or those of related records.
 
-use spec::Change;
+use config::Change;
 use verify::{LabelSpace, Layout, Measured, Rate};
 
 use crate::record::{Answers, ProbeRecord, Provenance, RunRecord, SetRecord, TargetRecord};

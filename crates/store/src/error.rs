@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use spec::Id;
+use crate::Id;
 
 use crate::{BoxError, Holder};
 

@@ -23,6 +23,7 @@ mod clock;
 mod consistency;
 mod error;
 mod file;
+pub mod id;
 mod lock;
 mod record;
 mod state;
@@ -31,17 +32,17 @@ use std::error::Error as StdError;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use spec::Id;
 
 pub use clock::now;
+pub use config::Change;
 pub use error::{Error, Result};
 pub use file::write as write_atomically;
+pub use id::Id;
 pub use lock::Holder;
 pub use record::{
     Answers, Content, FORMAT, ProbeRecord, Provenance, Record, RunRecord, SetRecord, TargetRecord,
     target_sum,
 };
-pub use spec::Change;
 pub use verify::{Dispersion, Measured, Progress, Slice, Stop, Timing};
 
 /// The error of a caller's function that writes weights or samples.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::Id;
 use crate::checksum;
+use config::Change;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use spec::{Change, Id};
 use verify::{Control, LabelSpace, Layout, Measured, Pixels, Rate, Stop};
 
 /// The format of the records that this version writes. It reads this format and all earlier ones. Records of format 1 have no

@@ -8,8 +8,8 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
+use crate::Id;
 use serde::{Deserialize, Serialize};
-use spec::Id;
 
 use crate::{Error, FORMAT, Part, Result, checksum, file};
 

@@ -4,18 +4,22 @@ mod common;
 
 use std::error::Error as _;
 
-use common::{bytes, folder, id, probe, run, set, target};
-use store::{
+use brink_store::{
     Answers, Change, Dispersion, Measured, Progress, RunRecord, SetRecord, Slice, Store,
     TargetRecord, Timing,
 };
+use common::{bytes, folder, id, probe, run, set, target};
 use verify::{LabelSpace, Layout, Pixels, Rate};
 
 /// Edits of a record, each with the expected problem.
 type Edits<'a, R> = &'a [(&'a str, fn(&mut R))];
 
 /// Checks that edited records are refused, even if their checksum is corrected.
-fn refused<R: Clone>(record: &R, put: fn(&Store, &R) -> store::Result<()>, edits: Edits<'_, R>) {
+fn refused<R: Clone>(
+    record: &R,
+    put: fn(&Store, &R) -> brink_store::Result<()>,
+    edits: Edits<'_, R>,
+) {
     let root = folder();
     let store = Store::open(root.path()).unwrap();
     put(&store, record).unwrap();

@@ -8,10 +8,12 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use brink_store::{
+    Change, Error, FORMAT, ProbeRecord, RunRecord, SetRecord, Stop, Store, TargetRecord,
+};
 use common::{ON, bytes, folder, id, probe, run, set, target};
 use proptest::prelude::*;
 use serde_json::json;
-use store::{Change, Error, FORMAT, ProbeRecord, RunRecord, SetRecord, Stop, Store, TargetRecord};
 use verify::{Control, Rate};
 
 fn names(folder: &Path) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use spec::Stream;
+use random::Stream;
 
 use crate::error::Error;
 

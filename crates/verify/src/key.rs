@@ -7,9 +7,9 @@ use std::fmt;
 
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
+use random::Stream;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use spec::Stream;
 
 use crate::error::Error;
 use crate::head::Head;

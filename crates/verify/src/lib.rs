@@ -5,7 +5,7 @@
 //! al., ICME 2024 (arXiv 2404.07572), section III.
 //!
 //! ```
-//! use verify::{Finding, Images, LabelSpace, Layout, Oracle, OracleError, SecretKey, SensitiveSet, verify};
+//! use brink_verify::{Finding, Images, LabelSpace, Layout, Oracle, OracleError, SecretKey, SensitiveSet, verify};
 //!
 //! /// The deployed model, here in place of a query over the network: two logits of images of three pixels.
 //! struct Deployed([[f32; 3]; 2]);
@@ -31,7 +31,7 @@
 //! # let images = Images::new([3, 1, 1], pixels)?;
 //! # let head = key.head("mine", 2);
 //! # SensitiveSet {
-//! #     labels: verify::labels(&delivered, &images, LabelSpace::Head, Some(&head))?,
+//! #     labels: brink_verify::labels(&delivered, &images, LabelSpace::Head, Some(&head))?,
 //! #     images,
 //! #     layout: Layout::Singles,
 //! #     label_space: LabelSpace::Head,
@@ -90,7 +90,7 @@ pub use measured::{Dispersion, Measured, Progress, Slice, Timing};
 pub use oracle::{LabelSpace, Oracle, decide, labels};
 pub use pairing::{Pairing, all_pairs_expectation};
 pub use pixels::{Difference, Pixels};
+pub use random::Stream;
 pub use set::{Layout, SensitiveSet, Stop};
-pub use spec::Stream;
 pub use stats::Rate;
 pub use verdict::{Doubt, Finding, Paired, Verdict, verify};

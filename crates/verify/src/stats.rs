@@ -2,8 +2,8 @@
 
 use std::{fmt, ops::Add};
 
+use random::Stream;
 use serde::{Deserialize, Serialize};
-use spec::Stream;
 
 /// The 97.5 % quantile of the standard normal distribution, rounded to f64: 2.5 % lie above it, and 2.5 % below its negative.
 pub const Z95: f64 = 1.959_963_984_540_054;

@@ -2,8 +2,8 @@
 
 mod common;
 
+use brink_verify::{LabelSpace, Layout, SensitiveSet};
 use common::{Linear, key, set_of};
-use verify::{LabelSpace, Layout, SensitiveSet};
 
 #[test]
 fn fuzz() {

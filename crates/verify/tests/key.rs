@@ -1,7 +1,7 @@
 //! From the secret to the head: known answers, ranges and separation; and nothing reveals the secret.
 
+use brink_verify::{Error, Head, KeyCheck, SecretKey};
 use proptest::prelude::*;
-use verify::{Error, Head, KeyCheck, SecretKey};
 
 fn key() -> SecretKey {
     SecretKey::from_hex(" 000102030405060708090A0B0C0D0E0F\n").unwrap()

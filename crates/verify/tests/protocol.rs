@@ -4,15 +4,15 @@ mod common;
 
 use std::error::Error as _;
 
-use common::{Linear, MODEL, images, key, set_of};
-use proptest::prelude::*;
-use spec::Stream;
-use verify::{
+use brink_verify::{
     Doubt, Error, Finding, Head, Images, LabelSpace, Layout, Oracle, OracleError, Paired, Pairing,
     Rate, SensitiveSet, Verdict,
     control::{self, Control},
     decide, labels, verify,
 };
+use common::{Linear, MODEL, images, key, set_of};
+use proptest::prelude::*;
+use random::Stream;
 
 const SPACES: [LabelSpace; 2] = [LabelSpace::Head, LabelSpace::Classes];
 

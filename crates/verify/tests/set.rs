@@ -4,11 +4,11 @@ mod common;
 
 use std::{collections::HashMap, error::Error as _, fs};
 
+use brink_verify::{Error, FileError, Images, LabelSpace, Layout, Pixels, SecretKey, SensitiveSet};
 use common::{Linear, key, set_of};
 use proptest::prelude::*;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use sha2::{Digest, Sha256};
-use verify::{Error, FileError, Images, LabelSpace, Layout, Pixels, SecretKey, SensitiveSet};
 
 fn set() -> SensitiveSet {
     set_of(&Linear, 6, Layout::Pairs, LabelSpace::Head)

@@ -3,13 +3,14 @@
 // Each test uses its own part.
 #![allow(dead_code)]
 
-use attacks::{Attack, Modified, Victim, measure_change};
+use brink_attacks::{Attack, Modified, Victim, measure_change};
 use candle_core::{Device, Tensor};
+use config::Change;
+use config::checked::Count;
 use data::{Dataset, Id};
 use models::train::{Trainer, Training};
 use models::{Model, Network, Weights, job};
-use spec::checked::Count;
-use spec::{Change, Stream};
+use random::Stream;
 use std::collections::HashSet;
 use std::sync::LazyLock;
 

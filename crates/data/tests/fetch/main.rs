@@ -8,8 +8,8 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use data::fetch::{Archive, Patience, Problem};
-use data::{Error, Fault, Id};
+use brink_data::fetch::{Archive, Patience, Problem};
+use brink_data::{Error, Fault, Id};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use server::{Log, Reply, ranges, serve, serve_folder};
@@ -786,7 +786,7 @@ fn an_unwritable_folder_is_named() {
 #[test]
 fn a_set_without_an_archive_says_how_to_get_it() {
     let root = tempfile::tempdir().unwrap();
-    let message = data::fetch(Id::Cifar10Jpeg, root.path(), None, &mut |_, _| {})
+    let message = brink_data::fetch(Id::Cifar10Jpeg, root.path(), None, &mut |_, _| {})
         .unwrap_err()
         .to_string();
     assert!(
@@ -799,7 +799,7 @@ fn a_set_without_an_archive_says_how_to_get_it() {
 fn fetch_names_the_official_address_even_when_a_mirror_fails() {
     let root = tempfile::tempdir().unwrap();
     let (url, _) = serve(&[], &[Reply::Status(404)]);
-    let message = data::fetch(Id::Cifar10, root.path(), Some(&url), &mut |_, _| {})
+    let message = brink_data::fetch(Id::Cifar10, root.path(), Some(&url), &mut |_, _| {})
         .unwrap_err()
         .to_string();
     for part in [
@@ -820,7 +820,7 @@ fn sets_of_several_archives_name_each_file_at_a_mirror() {
     ] {
         let root = tempfile::tempdir().unwrap();
         let (url, log) = serve_folder(&[(first, &[])], &[Reply::Status(404)]);
-        let message = data::fetch(id, root.path(), Some(&format!("{url}/")), &mut |_, _| {})
+        let message = brink_data::fetch(id, root.path(), Some(&format!("{url}/")), &mut |_, _| {})
             .unwrap_err()
             .to_string();
         assert_eq!(*log.lock().unwrap(), [(first.to_owned(), None)]);

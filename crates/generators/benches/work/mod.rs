@@ -1,11 +1,11 @@
 //! The work that is timed, as the product does it: what `cargo bench` and the comparison with PyTorch (`scripts/peers`) share.
 
+use brink_generators::{Context, probe};
+use config::checked::Samples;
 use data::Split;
-use generators::{Context, probe};
 use models::optim::Rule;
 use models::{BatchNormMode, Learner, Model, Network, Trainable, Weights};
-use spec::Stream;
-use spec::checked::Samples;
+use random::Stream;
 use verify::SecretKey;
 
 /// Number of classes of every network.

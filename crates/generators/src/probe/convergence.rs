@@ -7,7 +7,7 @@ use crate::{Context, Dbi, Ours};
 use candle_core::{Device, Tensor};
 use models::{Error, Job, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
-use spec::checked::{Count, Positive, Samples};
+use config::checked::{Count, Positive, Samples};
 use verify::{LabelSpace, Progress};
 
 /// Stage 1 of DBI and of Ours, measured at some iterations.

@@ -8,7 +8,7 @@ use crate::boundary_descent::Objective;
 use candle_core::{Device, Tensor};
 use models::{Job, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
-use spec::checked::{Count, NonNegative, Positive, Samples};
+use config::checked::{Count, NonNegative, Positive, Samples};
 use verify::LabelSpace;
 
 /// Stage 1 on the network's own logits, and on the keyed head's outputs.

@@ -3,8 +3,8 @@
 use crate::boundary_descent::{BoundaryDescent, Objective};
 use crate::outputs::Outputs;
 use crate::{Context, Stage1};
+use config::checked::{Count, NonNegative, Positive, Samples};
 use models::{Result, Status, state::State};
-use spec::checked::{Count, NonNegative, Positive, Samples};
 use verify::LabelSpace;
 
 /// The first until it is finished, then the second.

@@ -5,7 +5,7 @@ use crate::{Aid, Context, Dbi, Generated, Ours, Spec, Stage1};
 use candle_core::{Device, Tensor};
 use models::{Coverage, Job, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
-use spec::checked::{Count, NonNegative, Repeats, Samples};
+use config::checked::{Count, NonNegative, Repeats, Samples};
 use std::time::Instant;
 
 /// Wall time of stage 1.

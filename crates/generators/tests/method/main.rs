@@ -5,14 +5,14 @@ mod stage1;
 mod stage2;
 mod verdict;
 
+use brink_generators::{Context, Dbi, Generated, Generator, Ours, Spec, Stage1, Stage2, balanced};
 use candle_core::{Device, Tensor};
+use config::checked::{Count, Positive, Samples};
 use data::{Id, Split};
-use generators::{Context, Dbi, Generated, Generator, Ours, Spec, Stage1, Stage2, balanced};
 use models::train::{Trainer, Training};
 use models::{Model, Network, Weights, job};
+use random::Stream;
 use serde_json::json;
-use spec::Stream;
-use spec::checked::{Count, Positive, Samples};
 use std::sync::LazyLock;
 use verify::{Images, LabelSpace, Oracle, OracleError, SecretKey};
 
@@ -163,7 +163,7 @@ fn either_label_space_works() {
 
 #[test]
 fn every_generator_makes_sets_of_the_layout_that_it_announces() {
-    for entry in generators::REGISTRY {
+    for entry in brink_generators::REGISTRY {
         let mut fields = (entry.defaults)();
         let few = [
             ("/samples", json!(3)),
@@ -185,7 +185,7 @@ fn every_generator_makes_sets_of_the_layout_that_it_announces() {
 
 #[test]
 fn an_entry_without_fields_has_the_defaults_of_the_registry() {
-    for entry in generators::REGISTRY {
+    for entry in brink_generators::REGISTRY {
         let empty = json!({ entry.name: {} });
         let spec: Spec = serde_json::from_value(empty).unwrap();
         let defaults = json!({ entry.name: (entry.defaults)() });

@@ -1,11 +1,11 @@
 //! Interrupted work ends with the same bits, for all settings.
 
 use crate::{Deployed, OWNER, dbi, generate, ours, stage1};
-use generators::{Generator, Ours, PixelUpdate, Spec, Stage1, Stage2, Start, Stop};
+use brink_generators::{Generator, Ours, PixelUpdate, Spec, Stage1, Stage2, Start, Stop};
+use config::checked::{Count, NonNegative, Positive};
+use config::registry::Entry;
 use models::Network;
 use serde_json::json;
-use spec::checked::{Count, NonNegative, Positive};
-use spec::registry::Entry;
 use verify::{LabelSpace, SensitiveSet, verify};
 
 #[test]
@@ -24,7 +24,7 @@ fn every_generator_resumes_to_the_same_bits() {
         }
         serde_json::from_value(json!({ entry.name: fields })).unwrap()
     };
-    for entry in generators::REGISTRY {
+    for entry in brink_generators::REGISTRY {
         resumes_to_the_same_bits(small(entry).generator(), entry.name);
     }
 }

@@ -1,9 +1,9 @@
 //! Stage 1 of the paper's method and of the other generators.
 
 use crate::{OWNER, dbi, generate, ours, stage1};
-use generators::{Aid, Generator, Ours, Reduction, Stage1, Start, Stop};
+use brink_generators::{Aid, Generator, Ours, Reduction, Stage1, Start, Stop};
+use config::checked::{Count, NonNegative, Positive, Samples};
 use models::Coverage;
-use spec::checked::{Count, NonNegative, Positive, Samples};
 use verify::Images;
 
 fn aid(samples: usize, stage1: Stage1) -> Aid {

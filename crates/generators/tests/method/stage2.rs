@@ -1,9 +1,9 @@
 //! Stage 2: the step across the boundary, and the pair on both sides.
 
 use crate::{OWNER, generate, ours};
-use generators::{Generated, Generator, Ours, Stage2};
+use brink_generators::{Generated, Generator, Ours, Stage2};
+use config::checked::{Count, Positive};
 use models::job;
-use spec::checked::{Count, Positive};
 use verify::Layout;
 
 #[test]

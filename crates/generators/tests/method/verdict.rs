@@ -2,10 +2,10 @@
 
 use crate::{Deployed, OWNER, dbi, generate, ours, stage1};
 use attacks::{Attack, Finetune, Victim};
-use generators::{Context, Generator, balanced};
+use brink_generators::{Context, Generator, balanced};
+use config::checked::{Count, NonNegative};
 use models::{Network, job};
-use spec::Stream;
-use spec::checked::{Count, NonNegative};
+use random::Stream;
 use verify::{Layout, Pairing, verify};
 
 #[test]

@@ -6,9 +6,9 @@
 #[path = "../../../ops/tests/support/mod.rs"]
 pub mod support;
 
+use brink_models::{Model, Weights};
 use candle_core::{DType, Device, Tensor};
-use models::{Model, Weights};
-use spec::Stream;
+use random::Stream;
 use support::fixture::Fixture;
 use support::formula;
 
@@ -75,12 +75,13 @@ pub fn bits(t: &Tensor) -> Vec<u64> {
 
 /// Logits and loss of a batch, and the gradients of all parameters and of `images` if that is a variable.
 pub fn backward(
-    network: &models::Trainable,
+    network: &brink_models::Trainable,
     images: &Tensor,
     labels: &Tensor,
-    batch_norm: models::BatchNormMode,
+    batch_norm: brink_models::BatchNormMode,
 ) -> (Tensor, Tensor, ops::Gradients) {
     let recording = network.record(images, batch_norm, None).unwrap();
-    let (loss, grad) = models::loss::cross_entropy_gradient(&recording.logits(), labels).unwrap();
+    let (loss, grad) =
+        brink_models::loss::cross_entropy_gradient(&recording.logits(), labels).unwrap();
     (recording.logits(), loss, recording.backward(grad).unwrap())
 }

@@ -3,8 +3,8 @@
 // Each test uses its own part.
 #![allow(dead_code)]
 
+use brink_ops::{Gradients, Tape};
 use candle_core::{Result, Tensor, Var};
-use ops::{Gradients, Tape};
 
 /// The gradients of `loss(y)`, where `y` is on `tape` or, as a composition of candle's operations, in candle's graph.
 pub fn gradients(

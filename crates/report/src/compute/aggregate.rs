@@ -6,7 +6,9 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use spec::{Id, Scale, Stream, plain};
+use config::{Scale, plain};
+use random::Stream;
+use store::Id;
 use store::{RunRecord, SetRecord};
 use verify::stats::crossed95;
 use verify::{Layout, Rate, control};

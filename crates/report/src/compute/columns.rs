@@ -4,7 +4,7 @@
 
 use std::borrow::Borrow;
 
-use spec::Scale;
+use config::Scale;
 use verify::Rate;
 
 use crate::document::table::{Cell, Heading, Row, Table};

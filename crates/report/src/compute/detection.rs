@@ -8,7 +8,7 @@ mod samples;
 
 use std::collections::BTreeSet;
 
-use spec::Id;
+use store::Id;
 use store::RunRecord;
 
 use super::aggregate::{Block, Point, REDUCED, Series};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use spec::Id;
+use store::Id;
 use store::RunRecord;
 
 use super::study::{Setting, Study};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use spec::Stream;
+use random::Stream;
 use verify::Rate;
 use verify::stats::bootstrap95;
 

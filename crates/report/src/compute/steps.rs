@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use spec::Id;
+use store::Id;
 use store::Provenance;
 
 use super::target::network;

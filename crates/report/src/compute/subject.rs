@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use spec::Id;
+use store::Id;
 use store::Measured;
 
 use crate::records::Records;

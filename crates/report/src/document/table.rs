@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use spec::Id;
+use store::Id;
 
 /// A table: titled columns, rows of cells, notes.
 #[derive(Clone, Debug, PartialEq)]

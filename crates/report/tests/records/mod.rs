@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use report::Records;
+use brink_report::Records;
 use serde_json::{Value, json};
-use spec::Id;
+use store::Id;
 use store::{
     Answers, Change, Dispersion, FORMAT, Measured, ProbeRecord, Progress, Provenance, RunRecord,
     SetRecord, Stop, TargetRecord, Timing,

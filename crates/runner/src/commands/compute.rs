@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use anyhow::bail;
-use spec::{Id, Stream};
+use random::Stream;
+use store::Id;
 
 use super::inputs;
 use crate::cli::{How, Selected};

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use data::Presence;
-use spec::Stream;
+use random::Stream;
 
 use crate::execute::initial;
 use crate::plan::Plan;

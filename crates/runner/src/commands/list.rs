@@ -1,12 +1,12 @@
 //! `list`: everything a grid file may hold, with the default and the bounds of every field. It comes from the types that
 //! read a grid file.
 
+use config::plain;
+use config::registry::Entry;
+use config::schema::{Shape, shape};
+use config::yaml;
 use models::train::Training;
 use serde_json::{Value, json};
-use spec::plain;
-use spec::registry::Entry;
-use spec::schema::{Shape, shape};
-use spec::yaml;
 
 use crate::grid::{Grid, READING, Target};
 use crate::say::say;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use models::Job;
-use spec::Id;
+use store::Id;
 
 use super::Executor;
 use crate::progress::Line;

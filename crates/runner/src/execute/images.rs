@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use data::{Dataset, Split};
 use models::Network;
-use spec::Stream;
+use random::Stream;
 use verify::Rate;
 
 use crate::grid::Target;

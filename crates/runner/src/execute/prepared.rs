@@ -1,7 +1,8 @@
 //! A sample set with everything needed to test a model.
 
+use random::Stream;
 use rayon::ThreadPoolBuilder;
-use spec::{Id, Stream};
+use store::Id;
 use verify::{
     Control, Error, Head, Images, LabelSpace, Layout, Oracle, OracleError, Paired, Pairing,
     SensitiveSet, Verdict, all_pairs_expectation, control,

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context;
+use config::checked::Minority;
 use generators::{Context as Setting, Generated};
-use spec::Stream;
-use spec::checked::Minority;
+use random::Stream;
 use store::{FORMAT, SetRecord};
 use verify::{Control, Layout, Pixels, Rate, SensitiveSet, Stop};
 
@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn a_set_is_what_its_generator_announces() {
         let step = SetStep {
-            id: spec::Id::of(&"a set").unwrap(),
+            id: store::Id::of(&"a set").unwrap(),
             name: "a set".to_owned(),
             generator: serde_json::from_value(serde_json::json!({ "validset": {} })).unwrap(),
             seed: 0,

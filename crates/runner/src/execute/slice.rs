@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use models::Network;
-use spec::Stream;
+use random::Stream;
 use store::{FORMAT, Measured, ProbeRecord};
 use verify::{Head, Images, Oracle};
 

@@ -10,7 +10,7 @@ use candle_core::DType;
 use data::Dataset;
 use models::train::Trainer;
 use models::{Network, Normalize, Weights};
-use spec::Stream;
+use random::Stream;
 use store::{FORMAT, TargetRecord};
 use verify::Rate;
 
@@ -311,14 +311,14 @@ fn stale(path: PathBuf, problem: &str) -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
-    use spec::Id;
+    use store::Id;
 
     use super::*;
 
     #[test]
     fn a_weight_file_that_has_changed_since_the_plan_is_refused() {
         let text = "{dataset: fashion-mnist, model: resnet20, init: {weights: net.safetensors}}";
-        let target: Target = spec::yaml::parse("target", text).unwrap();
+        let target: Target = config::yaml::parse("target", text).unwrap();
         let stream = Stream::new(0);
         let bytes = Weights::draw(target.network(), 10, &stream);
         let bytes = bytes.unwrap().to_bytes().unwrap();

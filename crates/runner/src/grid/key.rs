@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use anyhow::{Context, bail};
+use config::yaml::Veil;
 use serde::Deserialize;
-use spec::yaml::Veil;
 use verify::SecretKey;
 
 use super::source::{fields, first_part};

@@ -1,8 +1,8 @@
 //! Input normalisation in grid files.
 
+use config::checked::Positive;
 use models::Normalize;
 use serde::{Deserialize, Serialize};
-use spec::checked::Positive;
 
 /// `(x - mean) / std` per channel, before the first layer.
 #[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]

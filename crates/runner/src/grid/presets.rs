@@ -6,9 +6,9 @@
 //! A target may have its own `generators`. A list replaces the grid's list. A mapping from names to settings keeps the
 //! grid's list: its settings are merged over the presets, and the entries of the grid over both.
 
-use spec::nearest;
-use spec::registry::Entry;
-use spec::yaml::{Fault, Name, Node, Value, merge};
+use config::nearest;
+use config::registry::Entry;
+use config::yaml::{Fault, Name, Node, Value, merge};
 
 /// The fields that have presets, and the valid names in each. A target may have any name.
 const FIELDS: [(&str, Option<&[Entry]>); 4] = [

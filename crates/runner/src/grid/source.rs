@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use anyhow::bail;
-use spec::schema::{Shape, shape};
-use spec::yaml::{self, Document, Fault, Node, Value};
-use spec::{Scale, nearest};
+use config::schema::{Shape, shape};
+use config::yaml::{self, Document, Fault, Node, Value};
+use config::{Scale, nearest};
 
 use super::{Grid, Target, key, presets, targets, text};
 

@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context, bail};
 use candle_core::Device;
+use config::checked::{Minority, Repeats};
 use generators::probe;
 use serde::Serialize;
-use spec::Id;
-use spec::checked::{Minority, Repeats};
+use store::Id;
 use verify::{KeyCheck, Layout, SecretKey};
 
 use super::absent::{self, Paths};

@@ -1,8 +1,8 @@
 //! Checks that a grid fits its data sets, before any work.
 
 use anyhow::{Context, bail};
-use spec::checked::Count;
-use spec::plain;
+use config::checked::Count;
+use config::plain;
 
 use crate::grid::{Grid, Target};
 

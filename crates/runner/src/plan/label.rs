@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use config::checked::Repeats;
+use config::leaves;
 use report::label::{self, Leaves, PATTERN, modes};
 use serde::Serialize;
 use serde_json::Value;
-use spec::checked::Repeats;
-use spec::leaves;
 
 /// Each entry's name, and what tells entries of the same name apart.
 pub fn entries<S: Serialize>(specs: &[S], name: impl Fn(&S) -> &'static str) -> Vec<String> {

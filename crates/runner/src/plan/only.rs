@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use anyhow::bail;
 use glob::Pattern;
-use spec::Id;
+use store::Id;
 
 use super::Plan;
 

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use config::registry::Entry;
+use config::schema::{Shape, shape};
 use generators::probe;
 use models::train::Training;
-use spec::registry::Entry;
-use spec::schema::{Shape, shape};
 
 use super::{GRID, plan};
 use crate::grid::{Grid, Target};

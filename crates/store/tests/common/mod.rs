@@ -5,12 +5,12 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::json;
-use spec::Id;
-use store::{
+use brink_store::Id;
+use brink_store::{
     Change, Content, FORMAT, Measured, ProbeRecord, Provenance, RunRecord, SetRecord, Stop,
     TargetRecord, Timing, now,
 };
+use serde_json::json;
 use tempfile::TempDir;
 use verify::{Control, Difference, LabelSpace, Layout, Pixels, Rate};
 
@@ -150,6 +150,6 @@ pub fn probe() -> ProbeRecord {
 }
 
 /// A function that writes bytes in place of weights or samples.
-pub fn bytes(content: &'static [u8]) -> impl FnOnce(&Path) -> Result<(), store::BoxError> {
+pub fn bytes(content: &'static [u8]) -> impl FnOnce(&Path) -> Result<(), brink_store::BoxError> {
     move |path| Ok(fs::write(path, content)?)
 }

@@ -1,7 +1,9 @@
 //! A key, a set and models simple enough to foresee every answer.
 
-use spec::Stream;
-use verify::{Images, LabelSpace, Layout, Oracle, OracleError, SecretKey, SensitiveSet, labels};
+use brink_verify::{
+    Images, LabelSpace, Layout, Oracle, OracleError, SecretKey, SensitiveSet, labels,
+};
+use random::Stream;
 
 pub const MODEL: &str = "resnet18";
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use spec::Id;
+use store::Id;
 use store::SetRecord;
 use verify::{Rate, control};
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The identifier of a step: 64 bits, written as 16 lower-case hexadecimal digits.
 ///
 /// ```
-/// let id = spec::Id::of(&("finetune", 1e-5, 3))?;
+/// let id = brink_store::Id::of(&("finetune", 1e-5, 3))?;
 /// assert_eq!(id, id.to_string().parse()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -32,7 +32,7 @@ impl Id {
     ///
     /// Canonical JSON has no white space and sorts the keys of every object. So the order of fields does not matter.
     /// Names and values of fields matter, and so does the type of a number: `1` and `1.0` differ. JSON writes NaN and
-    /// infinity as `null`, so pass only [checked](crate::checked) numbers.
+    /// infinity as `null`, so pass only checked numbers.
     ///
     /// # Errors
     /// If `content` has a map whose keys are not text, or if its `Serialize` implementation fails.

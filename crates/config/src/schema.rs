@@ -29,11 +29,11 @@ pub enum Shape {
 /// The shape of a `T` at `path`. The path has the names of fields and variants; an item of a list adds nothing to it.
 ///
 /// ```
-/// use spec::schema::{Shape, shape};
+/// use brink_config::schema::{Shape, shape};
 ///
 /// #[derive(serde::Deserialize)]
 /// struct Step {
-///     rate: Option<spec::checked::Positive>,
+///     rate: Option<brink_config::checked::Positive>,
 /// }
 ///
 /// assert_eq!(shape::<Vec<Step>>(&[]), Shape::Fields(&["rate"]));

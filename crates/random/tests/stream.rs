@@ -2,8 +2,8 @@
 //!
 //! Python gave the same bits for the first floats: `math.log` and `math.cos` in f64 of the same words, rounded to f32.
 
+use brink_random::Stream;
 use proptest::prelude::*;
-use spec::Stream;
 
 fn stream() -> Stream {
     Stream::new(2024)

@@ -1,12 +1,12 @@
 //! The exact messages for wrong grid files and overrides, and the values of right ones.
 
-use proptest::prelude::*;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::json;
-use spec::{
+use brink_config::{
     checked::{Count, NonNegative},
     yaml::{self, Document, Place, Sweep, Veil},
 };
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::json;
 
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

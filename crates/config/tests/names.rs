@@ -1,42 +1,12 @@
-//! Identifiers, scales, checked numbers and near names.
+//! Scales, checked numbers and near names.
 
-use proptest::prelude::*;
-use serde_json::json;
-use spec::{
-    Id, Scale,
+use brink_config::{
+    Scale,
     checked::{Count, NonEmpty, NonNegative, Positive, Repeats, Samples, Side, UnitInterval},
     nearest,
 };
-
-#[test]
-fn an_id_is_known_and_ignores_the_order_of_fields_only() {
-    let id = |value| Id::of(&value).unwrap().to_string();
-    let known = "b944e0f822d8812f";
-    let canonical = br#"{"a":{"c":true,"d":null},"b":[1,2.5,"x"]}"#;
-    assert!(blake3::hash(canonical).to_hex().starts_with(known));
-    assert_eq!(
-        id(json!({"b": [1, 2.5, "x"], "a": {"d": null, "c": true}})),
-        known
-    );
-    assert_eq!(
-        id(json!({"a": {"c": true, "d": null}, "b": [1, 2.5, "x"]})),
-        known
-    );
-    for other in [
-        json!({"a": {"c": true, "d": null}, "b": [2.5, 1, "x"]}),
-        json!({"a": {"c": true}, "b": [1, 2.5, "x"]}),
-        json!({"a": {"c": true, "d": null}, "b": [1.0, 2.5, "x"]}),
-        json!({"a": {"c": true, "d": null}, "c": [1, 2.5, "x"]}),
-    ] {
-        assert_ne!(id(other), known);
-    }
-}
-
-#[test]
-fn an_id_of_something_that_is_no_json_is_refused() {
-    let map = std::collections::BTreeMap::from([(vec![1], 2)]);
-    assert!(Id::of(&map).unwrap_err().to_string().contains("text keys"));
-}
+use proptest::prelude::*;
+use serde_json::json;
 
 /// Identifiers hash the JSON of a number, so -0 and 0 must be written alike.
 #[test]
@@ -62,41 +32,7 @@ fn what_is_done_over_and_over_has_an_upper_bound() {
     assert!(Side::new(3).is_ok() && Side::new(999).is_ok());
 }
 
-#[test]
-fn only_canonical_text_is_an_id() {
-    for text in [
-        "",
-        "0123456789abcde",
-        "0123456789abcdef0",
-        "0123456789ABCDEF",
-        "+123456789abcdef",
-        "0123456789abcdeg",
-    ] {
-        let error = text.parse::<Id>().unwrap_err().to_string();
-        assert!(
-            error.contains(&format!("`{text}`")) && error.contains("16 hexadecimal digits"),
-            "{error}"
-        );
-    }
-    let id: Id = "00000000000000ff".parse().unwrap();
-    assert_eq!(
-        format!("{id:?} {id:>20}"),
-        "Id(00000000000000ff)     00000000000000ff"
-    );
-    assert_eq!(serde_json::to_string(&id).unwrap(), "\"00000000000000ff\"");
-    assert!(serde_json::from_str::<Id>("\"ff\"").is_err());
-}
-
 proptest! {
-    #[test]
-    fn ids_read_back_and_sort_like_their_text(a: u64, b: u64) {
-        let (a, b) = (Id::of(&a).unwrap(), Id::of(&b).unwrap());
-        prop_assert_eq!(a.to_string().parse::<Id>().unwrap(), a);
-        prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
-        let json = serde_json::to_string(&a).unwrap();
-        prop_assert_eq!(serde_json::from_str::<Id>(&json).unwrap(), a);
-    }
-
     #[test]
     fn an_exact_name_is_its_own_nearest(name in "[a-z][a-z0-9-]{0,12}", other in "[a-z][a-z0-9-]{0,12}") {
         prop_assert_eq!(nearest(&name, [name.as_str(), other.as_str()]), Some(name.as_str()));
@@ -166,10 +102,10 @@ fn a_checked_number_is_written_plainly_and_names_its_bounds() {
 
 #[test]
 fn an_empty_list_is_refused_where_an_entry_is_needed() {
-    let seeds: NonEmpty<u64> = spec::yaml::parse("grid.yaml", "[3, 1]").unwrap();
+    let seeds: NonEmpty<u64> = brink_config::yaml::parse("grid.yaml", "[3, 1]").unwrap();
     assert_eq!((seeds.len(), seeds.iter().sum::<u64>()), (2, 4));
     assert_eq!(serde_json::to_string(&seeds).unwrap(), "[3,1]");
-    let error = spec::yaml::parse::<NonEmpty<u64>>("grid.yaml", "[]").unwrap_err();
+    let error = brink_config::yaml::parse::<NonEmpty<u64>>("grid.yaml", "[]").unwrap_err();
     assert_eq!(
         error.message(),
         "the list is empty; give at least one entry"

@@ -5,7 +5,7 @@
 //! "attack") has its own stream, and a new purpose never shifts the numbers of another one.
 //!
 //! The mappings from words to numbers are our own, because general libraries change theirs between releases. The
-//! known-answer tests in `tests/rng.rs` pin them.
+//! known-answer tests in `tests/stream.rs` pin them.
 
 use rand_chacha::{
     ChaCha20Rng,

@@ -1,9 +1,9 @@
 //! The shapes of types.
 
+use brink_config::checked::{Count, NonEmpty, UnitInterval};
+use brink_config::schema::{Shape, shape};
+use brink_config::yaml::Sweep;
 use serde::Deserialize;
-use spec::checked::{Count, NonEmpty, UnitInterval};
-use spec::schema::{Shape, shape};
-use spec::yaml::Sweep;
 
 #[derive(Deserialize)]
 #[allow(dead_code)]

@@ -109,14 +109,14 @@ impl Document {
     /// all scales that have overlays.
     ///
     /// ```
-    /// use spec::{Scale, yaml::{Document, Veil}};
+    /// use brink_config::{Scale, yaml::{Document, Veil}};
     ///
     /// let grid = "seeds: 5\ntargets: {a: {images: 9, desk: {images: 2}}}\ndesk: {seeds: 1}\n";
     /// let mut grid = Document::parse("grid.yaml", grid, Veil::NONE)?;
     /// grid.at_scale(Scale::DESK)?;
     /// let json: serde_json::Value = grid.read()?;
     /// assert_eq!(json, serde_json::json!({"seeds": 1, "targets": {"a": {"images": 2}}}));
-    /// # Ok::<(), spec::yaml::Error>(())
+    /// # Ok::<(), brink_config::yaml::Error>(())
     /// ```
     ///
     /// # Errors
@@ -137,14 +137,14 @@ impl Document {
     /// * `*`, which is every entry of a list or mapping.
     ///
     /// ```
-    /// use spec::yaml::{Document, Veil};
+    /// use brink_config::yaml::{Document, Veil};
     ///
     /// let grid = "generators:\n  - dbi\n  - ours: {iterations: 1000}\n";
     /// let mut grid = Document::parse("grid.yaml", grid, Veil::NONE)?;
     /// grid.set(&["generators.ours.iterations=5"])?;
     /// let json: serde_json::Value = grid.read()?;
     /// assert_eq!(json["generators"][1]["ours"]["iterations"], 5);
-    /// # Ok::<(), spec::yaml::Error>(())
+    /// # Ok::<(), brink_config::yaml::Error>(())
     /// ```
     ///
     /// # Errors
@@ -184,13 +184,13 @@ impl Document {
     /// only indices.
     ///
     /// ```
-    /// use spec::yaml::{Document, Veil};
+    /// use brink_config::yaml::{Document, Veil};
     ///
     /// let grid = "name: a\nseeds:\n  # first\n  - 1\n  - 2\n";
     /// let grid = Document::parse("grid.yaml", grid, Veil::NONE)?;
     /// assert_eq!(grid.line("seeds.1"), Some(("grid.yaml", 5)));
     /// assert_eq!(grid.line("seeds.2"), None);
-    /// # Ok::<(), spec::yaml::Error>(())
+    /// # Ok::<(), brink_config::yaml::Error>(())
     /// ```
     pub fn line(&self, path: &str) -> Option<(&str, usize)> {
         let path: Vec<&str> = path.split('.').collect();

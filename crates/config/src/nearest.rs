@@ -6,8 +6,8 @@
 /// missing, added, wrong or swapped with its neighbour. Case does not count, and `_` equals `-`. The first one wins a tie.
 ///
 /// ```
-/// assert_eq!(spec::nearest("iteratons", ["lr", "iterations"]), Some("iterations"));
-/// assert_eq!(spec::nearest("colour", ["lr", "iterations"]), None);
+/// assert_eq!(brink_config::nearest("iteratons", ["lr", "iterations"]), Some("iterations"));
+/// assert_eq!(brink_config::nearest("colour", ["lr", "iterations"]), None);
 /// ```
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let fold = |text: &str| text.to_lowercase().replace('_', "-");
@@ -27,8 +27,8 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 /// The hint for an unknown `name`: the nearest known name, or all known names.
 ///
 /// ```
-/// assert_eq!(spec::nearest::hint("resnet8", &["resnet18", "vgg16"]), "did you mean `resnet18`?");
-/// assert_eq!(spec::nearest::hint("alexnet", &["resnet18", "vgg16"]), "known: resnet18, vgg16");
+/// assert_eq!(brink_config::nearest::hint("resnet8", &["resnet18", "vgg16"]), "did you mean `resnet18`?");
+/// assert_eq!(brink_config::nearest::hint("alexnet", &["resnet18", "vgg16"]), "known: resnet18, vgg16");
 /// ```
 pub fn hint(name: &str, candidates: &[&str]) -> String {
     match nearest(name, candidates.iter().copied()) {
