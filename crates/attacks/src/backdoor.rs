@@ -4,11 +4,11 @@
 use crate::trigger::Trigger;
 use crate::tuning::{Tuning, steps};
 use crate::{Attack, BatchNorm, Modified, Optimizer, Victim};
-use data::{Batches, Split};
-use models::{Count as Hits, Error, Job, Network, Result, Status, accuracy};
+use brink_data::{Batches, Split};
+use brink_models::{Count as Hits, Error, Job, Network, Result, Status, accuracy};
 use serde::{Deserialize, Serialize};
-use random::Stream;
-use config::checked::{Count, Epochs, NonNegative};
+use brink_random::Stream;
+use brink_config::checked::{Count, Epochs, NonNegative};
 use std::num::NonZeroUsize;
 
 /// Training of a trigger into a model.
@@ -70,7 +70,7 @@ impl Attack for Backdoor {
         let (others, poisoned) = (self.others(train), self.poisoned.get());
         if poisoned > others.len() {
             let (asked, have) = (poisoned, others.len());
-            return Err(data::Error::Subset { asked, have }.into());
+            return Err(brink_data::Error::Subset { asked, have }.into());
         }
         let chosen = stream.split("poisoned").choose(others.len(), poisoned);
         let chosen: Vec<usize> = chosen.into_iter().map(|i| others[i]).collect();

@@ -1,7 +1,7 @@
 //! How far an attack moved the weights, in f32: there a small update of a large weight is no update.
 
-use config::Change;
-use models::{Error, Result, Weights};
+use brink_config::Change;
+use brink_models::{Error, Result, Weights};
 
 /// The change from `before` to `after`.
 ///

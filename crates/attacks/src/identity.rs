@@ -1,9 +1,9 @@
 //! No modification: a detection is a false alarm.
 
 use crate::{Attack, Modified, Victim};
-use models::{Job, Result, once};
+use brink_models::{Job, Result, once};
 use serde::{Deserialize, Serialize};
-use random::Stream;
+use brink_random::Stream;
 
 /// The unmodified model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

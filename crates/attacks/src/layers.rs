@@ -1,7 +1,7 @@
 //! The weights that pruning and quantisation change: those of convolutions and linear layers, without biases and batch normalisation.
 
+use brink_models::{Result, Weights};
 use candle_core::Tensor;
-use models::{Result, Weights};
 
 /// The weights of each layer, in ascending order of names.
 pub(crate) fn layers(weights: &Weights) -> impl Iterator<Item = (&str, &Tensor)> {

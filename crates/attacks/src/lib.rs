@@ -15,9 +15,9 @@ pub use quantize::{Granularity, Scheme, What};
 pub use trigger::{Pattern, Place, Trigger};
 pub use tuning::{BatchNorm, Optimizer};
 
-use data::Split;
-use models::{Activations, Job, Model, Network, Normalize, Result, Weights};
-use random::Stream;
+use brink_data::Split;
+use brink_models::{Activations, Job, Model, Network, Normalize, Result, Weights};
+use brink_random::Stream;
 
 /// The attacker's model, and the data to modify it with.
 #[derive(Clone, Copy)]
@@ -116,12 +116,16 @@ pub trait Attack {
     ///
     /// # Errors
     /// If the images do not fit the network.
-    fn success(&self, _network: &Network, _held_out: &Split) -> Result<Option<models::Count>> {
+    fn success(
+        &self,
+        _network: &Network,
+        _held_out: &Split,
+    ) -> Result<Option<brink_models::Count>> {
         Ok(None)
     }
 }
 
-config::registry! {
+brink_config::registry! {
     Attack as attack;
     "identity" identity::Identity, "Identity", "does not change the model; a detection is a false alarm";
     "finetune" finetune::Finetune, "Fine-tuning", "trains further at a small learning rate; rate 0 is the control";

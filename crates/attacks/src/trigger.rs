@@ -1,9 +1,9 @@
 //! The trigger of a backdoor: the pattern of BadNets (Gu et al., arXiv 1708.06733), solid or blended
 //! with the image (Chen et al., arXiv 1712.05526).
 
-use config::checked::{Count, UnitInterval};
-use data::Split;
-use models::{Error, Result};
+use brink_config::checked::{Count, UnitInterval};
+use brink_data::Split;
+use brink_models::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// A small square of a pattern, at a fixed place.

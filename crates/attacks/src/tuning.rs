@@ -1,10 +1,10 @@
 //! What fine-tuning and the backdoor share: further training of a victim, and the choices that the paper leaves open.
 
 use crate::Victim;
-use config::checked::{Epochs, NonNegative, UnitInterval};
-use models::optim::Rule;
-use models::{BatchNormMode, Learner, Result, Status, Trainable, Weights};
-use random::Stream;
+use brink_config::checked::{Epochs, NonNegative, UnitInterval};
+use brink_models::optim::Rule;
+use brink_models::{BatchNormMode, Learner, Result, Status, Trainable, Weights};
+use brink_random::Stream;
 use serde::{Deserialize, Serialize};
 
 /// An update rule.
@@ -155,7 +155,7 @@ impl<'a> Tuning<'a> {
             return Ok(learned);
         }
         let before = self.victim.weights.tensors().iter();
-        let statistics = before.filter(|(name, _)| models::is_buffer(name));
+        let statistics = before.filter(|(name, _)| brink_models::is_buffer(name));
         let all = learned.tensors().iter().chain(statistics);
         Ok(Weights::from_tensors(
             all.map(|(name, tensor)| (name.clone(), tensor.clone())),

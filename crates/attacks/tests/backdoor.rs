@@ -3,11 +3,11 @@
 mod common;
 
 use brink_attacks::{Attack, Backdoor, BatchNorm, Modified, Trigger, Victim, measure_change};
+use brink_config::checked::{Count, NonNegative, UnitInterval};
+use brink_data::Split;
+use brink_models::{Weights, job};
+use brink_random::Stream;
 use common::{OWNER, change, modified, share, victim};
-use config::checked::{Count, NonNegative, UnitInterval};
-use data::Split;
-use models::{Weights, job};
-use random::Stream;
 use std::sync::LazyLock;
 
 /// 30 training images, three of each class.
@@ -68,7 +68,7 @@ fn it_ends_when_all_triggers_are_known_and_works_on_other_images() {
     let all: Vec<usize> = (0..FEW.len()).collect();
     let [old, new] = [&OWNER.weights, &weights].map(|w| {
         let network = few().with(w).unwrap();
-        models::accuracy(&network, &FEW, &all).unwrap().hits
+        brink_models::accuracy(&network, &FEW, &all).unwrap().hits
     });
     assert!(
         new >= old,
@@ -114,7 +114,7 @@ fn restored_statistics_are_the_old_ones() {
     for (name, tensor) in weights.tensors() {
         let old = common::bits(&common::values(&OWNER.weights, name));
         let new = common::bits(&tensor.flatten_all().unwrap().to_vec1().unwrap());
-        assert_eq!(old == new, models::is_buffer(name), "{name}");
+        assert_eq!(old == new, brink_models::is_buffer(name), "{name}");
     }
 }
 
@@ -180,7 +180,7 @@ fn epochs_are_those_of_the_clean_images() {
     let attack = Backdoor {
         lr: NonNegative::literal(0.0),
         max_steps: None,
-        max_epochs: config::checked::Epochs::literal(1.5),
+        max_epochs: brink_config::checked::Epochs::literal(1.5),
         check_every: None,
         batch: Count::literal(20),
         ..backdoor(BatchNorm::Eval)

@@ -3,10 +3,10 @@
 mod common;
 
 use brink_attacks::{Attack, BatchNorm, Finetune, Optimizer, measure_change};
+use brink_config::checked::{Count, NonNegative, UnitInterval};
+use brink_models::{Weights, job, optim::Rule};
+use brink_random::Stream;
 use common::{OWNER, change, modified, share, victim};
-use config::checked::{Count, NonNegative, UnitInterval};
-use models::{Weights, job, optim::Rule};
-use random::Stream;
 
 fn finetune(lr: f64, optimizer: Optimizer, batch_norm: BatchNorm) -> Finetune {
     Finetune {

@@ -2,9 +2,9 @@
 //! registry would have one more line: `"scale" scale::Scale, "Scaling", "multiplies the classifier by a factor";`.
 
 use brink_attacks::{Attack, Modified, Victim, measure_change};
-use config::checked::Positive;
-use models::{Job, Model, Result, Weights};
-use random::Stream;
+use brink_config::checked::Positive;
+use brink_models::{Job, Model, Result, Weights};
+use brink_random::Stream;
 use serde::{Deserialize, Serialize};
 
 /// Multiplies the classifier by a factor: the logits scale, no label of an ordinary image changes.
@@ -32,7 +32,7 @@ impl Attack for Scale {
         let factor = self.factor.get();
         let classifier = victim.model.head(victim.classes)?;
         // It is so short that it has no state to save; `finetune.rs` is a job of many steps.
-        Ok(models::once(move || {
+        Ok(brink_models::once(move || {
             let scaled = victim.weights.tensors().iter().map(|(name, tensor)| {
                 let tensor = if classifier.contains(name) {
                     (tensor * factor)?
@@ -53,7 +53,7 @@ impl Attack for Scale {
 
 #[test]
 fn an_attack_of_ones_own() {
-    let data = data::open(data::Id::FashionMnist, None).unwrap();
+    let data = brink_data::open(brink_data::Id::FashionMnist, None).unwrap();
     for (model, inputs) in [("resnet20", 64), ("resnet18", 512)] {
         let model: Model = model.parse().unwrap();
         let weights = Weights::draw(model, 10, &Stream::new(1)).unwrap();
@@ -65,7 +65,7 @@ fn an_attack_of_ones_own() {
             train: &data.train,
         };
         let job = Scale::default().start(victim, &Stream::new(2)).unwrap();
-        let modified = models::job::run(job).unwrap();
+        let modified = brink_models::job::run(job).unwrap();
         let change = measure_change(&weights, &modified.weights).unwrap();
         let classifier = inputs * 10 + 10;
         assert_eq!(change.changed, classifier, "it and nothing else");

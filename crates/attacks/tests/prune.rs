@@ -3,9 +3,9 @@
 mod common;
 
 use brink_attacks::{Attack, Criterion, Prune, Scope, Victim};
+use brink_config::checked::UnitInterval;
+use brink_models::Weights;
 use common::{OWNER, bits, layers, loose, modified, values, victim};
-use config::checked::UnitInterval;
-use models::Weights;
 
 fn prune(rate: f64, scope: Scope, criterion: Criterion) -> Prune {
     Prune {

@@ -6,11 +6,11 @@ mod common;
 mod support;
 
 use brink_attacks::{Attack, Granularity, Quantize, Scheme, Victim, What};
+use brink_config::checked::{Bits, Count};
+use brink_models::{Activations, Network, Weights};
+use brink_random::Stream;
 use candle_core::{DType, Device, Tensor};
 use common::{OWNER, bits, change, distinct, layers, logits, loose, modified, values, victim};
-use config::checked::{Bits, Count};
-use models::{Activations, Network, Weights};
-use random::Stream;
 use support::fixture::Fixture;
 use support::{Deviation, formula};
 
@@ -234,7 +234,7 @@ fn calibration_images_come_from_the_stream() {
             ..with_activations(8)
         };
         let job = attack.start(victim(), &Stream::new(seed)).unwrap();
-        models::job::run(job).unwrap().activations.unwrap()
+        brink_models::job::run(job).unwrap().activations.unwrap()
     };
     assert_eq!(activations(8, 1), activations(8, 1));
     assert_ne!(activations(8, 1), activations(8, 2));

@@ -14,12 +14,17 @@
 //! A [`Veil`] keeps a secret out of all messages.
 
 mod error;
+mod fault;
+mod file;
 mod include;
 mod merge;
 mod number;
 mod overrides;
+mod parse;
 mod reader;
+mod scalar;
 mod scales;
+mod spot;
 mod sweep;
 mod syntax;
 mod tree;
@@ -31,7 +36,8 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-pub use error::{Error, Fault, Place};
+pub use error::{Error, Place};
+pub use fault::Fault;
 pub use include::FIELD as INCLUDE;
 pub use merge::merge;
 pub use scales::FIELDS as OVERLAYS;
@@ -41,8 +47,9 @@ pub use veil::Veil;
 
 use crate::Scale;
 use error::Sources;
-use include::{File, Includes};
-use tree::Source;
+use file::File;
+use include::Includes;
+use spot::{Source, Spot};
 
 /// A YAML document, with its includes and its overrides.
 pub struct Document {
@@ -215,7 +222,7 @@ impl Document {
 
     /// The tree as YAML. With `with_origins`, a comment behind each value names its file and line, or its override.
     pub fn to_yaml(&self, with_origins: bool) -> String {
-        let origin = |spot: tree::Spot| match spot.source {
+        let origin = |spot: Spot| match spot.source {
             Source::File(file) => format!("{}:{}", self.files[file].name, spot.line),
             Source::Argument(index) => {
                 format!("--set {}", self.veil.argument(&self.arguments[index]))

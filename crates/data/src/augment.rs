@@ -1,6 +1,6 @@
 //! Random flips and shifts of training images: the usual augmentation for 32x32 photographs.
 
-use random::Stream;
+use brink_random::Stream;
 use serde::{Deserialize, Serialize};
 
 use crate::Split;

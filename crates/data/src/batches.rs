@@ -3,7 +3,7 @@
 
 use std::num::NonZeroUsize;
 
-use random::Stream;
+use brink_random::Stream;
 
 /// The batches of every epoch over `len` images.
 #[derive(Clone, Debug)]

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use config::checked::Minority;
-use random::Stream;
+use brink_config::checked::Minority;
+use brink_random::Stream;
 
 use crate::Split;
 

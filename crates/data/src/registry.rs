@@ -58,7 +58,7 @@ pub struct UnknownId {
 
 fn hint(name: &str) -> String {
     let known: Vec<&str> = REGISTRY.iter().map(|info| info.name).collect();
-    config::nearest::hint(name, &known)
+    brink_config::nearest::hint(name, &known)
 }
 
 impl FromStr for Id {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use random::Stream;
+use brink_random::Stream;
 
 use crate::{Content, Error, Info};
 

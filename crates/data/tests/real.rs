@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use brink_config::checked::Minority;
 use brink_data::{Dataset, Id, Presence, Split, binary_records, find, open};
-use config::checked::Minority;
-use random::Stream;
+use brink_random::Stream;
 
 /// Says what is skipped. Unlike `eprintln!`, a direct write is shown for tests that pass.
 fn skipped(what: &str) {

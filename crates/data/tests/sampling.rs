@@ -2,10 +2,10 @@
 
 use std::num::NonZeroUsize;
 
+use brink_config::checked::Minority;
 use brink_data::{Augment, Batches, Split};
-use config::checked::Minority;
+use brink_random::Stream;
 use proptest::prelude::*;
-use random::Stream;
 
 /// A split of 2x3x4 images. Their pixels identify them.
 fn split(labels: Vec<u16>) -> Split {

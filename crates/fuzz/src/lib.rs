@@ -12,7 +12,7 @@
 
 use std::time::{Duration, Instant};
 
-use random::Stream;
+use brink_random::Stream;
 
 /// The environment variable with the duration of each test, in seconds.
 pub const SECONDS: &str = "BRINK_FUZZ_SECONDS";

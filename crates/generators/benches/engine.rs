@@ -7,7 +7,7 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use work::{Bench, Work};
 
 #[global_allocator]
-static ALLOCATOR: ops::memory::Allocator = ops::memory::Allocator;
+static ALLOCATOR: brink_ops::memory::Allocator = brink_ops::memory::Allocator;
 
 /// Name, model, images, size of the images.
 const ROWS: [(Work, &str, usize, usize); 7] = [
@@ -21,7 +21,7 @@ const ROWS: [(Work, &str, usize, usize); 7] = [
 ];
 
 fn engine(criterion: &mut Criterion) {
-    ops::memory::keep_pages();
+    brink_ops::memory::keep_pages();
     let mut group = criterion.benchmark_group("engine");
     group.sample_size(10);
     for (work, model, images, size) in ROWS {

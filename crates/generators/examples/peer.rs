@@ -6,8 +6,8 @@
 #[path = "../benches/work/mod.rs"]
 mod work;
 
+use brink_models::{Model, Network, Weights};
 use candle_core::{DType, Device, Tensor};
-use models::{Model, Network, Weights};
 use std::io::{BufRead, Write};
 use std::path::Path;
 use std::time::Instant;
@@ -24,10 +24,10 @@ const WORK: [(&str, Work); 6] = [
 ];
 
 #[global_allocator]
-static ALLOCATOR: ops::memory::Allocator = ops::memory::Allocator;
+static ALLOCATOR: brink_ops::memory::Allocator = brink_ops::memory::Allocator;
 
 fn main() {
-    ops::memory::keep_pages();
+    brink_ops::memory::keep_pages();
     // Inside the pool, as the runner.
     rayon::scope(|_| serve());
 }

@@ -5,9 +5,9 @@ use crate::descent::{Descent, Rule};
 use crate::require::require_pairs;
 use crate::{Context, Generated, Generator};
 use candle_core::{DType, Device, Tensor};
-use models::{Coverage, Job, Network, Result, state::State};
+use brink_models::{Coverage, Job, Network, Result, state::State};
 use serde::{Deserialize, Serialize};
-use config::checked::{Count, NonNegative, Positive, Samples};
+use brink_config::checked::{Count, NonNegative, Positive, Samples};
 
 /// AID's own edge points.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,7 +96,7 @@ impl Rule for Edge {
         let grad = recording.input_gradient(grad, weight)?;
         let lr = self.settings.rate(iteration);
         let mean = losses.iter().sum::<f64>() / losses.len() as f64;
-        Ok((ops::descend(x, &grad, lr)?, mean as f32))
+        Ok((brink_ops::descend(x, &grad, lr)?, mean as f32))
     }
 
     fn kept(&self, _: &Tensor) -> Result<Tensor> {

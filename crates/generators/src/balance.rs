@@ -2,8 +2,8 @@
 
 use crate::outputs::Outputs;
 use crate::{Context, Start};
-use models::{Error, Result};
-use verify::LabelSpace;
+use brink_models::{Error, Result};
+use brink_verify::LabelSpace;
 
 /// Noise images for the test of a head.
 const NOISE: usize = 128;

@@ -5,9 +5,9 @@ use crate::pixel_optimizer::PixelOptimizer;
 use crate::stage1::{Reduction, Stage1};
 use crate::variance::variance;
 use crate::{Context, Stop};
+use brink_models::{Coverage, Error, Network, Result, Status, state::State};
+use brink_verify::LabelSpace;
 use candle_core::{D, DType, Tensor, Var};
-use models::{Coverage, Error, Network, Result, Status, state::State};
-use verify::LabelSpace;
 
 /// The loss of stage 1: `variance * var(o) - activation * sum min(|o|, cap) + coverage * A`.
 #[derive(Default)]
@@ -116,7 +116,7 @@ impl<'a> BoundaryDescent<'a> {
             // The keyed head is a linear layer, too. It takes the classifier's place.
             let head = self.outputs.space() == LabelSpace::Head;
             if head && term.coverage != Coverage::Hidden {
-                let [head] = ops::node(&outputs, |tape, outputs| {
+                let [head] = brink_ops::node(&outputs, |tape, outputs| {
                     Ok::<_, Error>([term.coverage.of(tape, outputs)?])
                 })?;
                 let head = match term.coverage {
@@ -144,7 +144,7 @@ impl<'a> BoundaryDescent<'a> {
             let each = weight / self.x.dim(0)? as f64;
             let grad = recording.input_gradient(grad.clone(), each)?;
             let direction = self.optimizer.direction(grad, self.done)?;
-            self.x = ops::descend(&self.x, &direction, self.stage.lr.get())?;
+            self.x = brink_ops::descend(&self.x, &direction, self.stage.lr.get())?;
         }
         if self.done.is_multiple_of(self.stage.patience.get()) && self.has_converged(&logits)? {
             self.stop = Stop::Converged;

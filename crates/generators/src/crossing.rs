@@ -2,9 +2,9 @@
 //! the first image after it form a pair.
 
 use crate::boundary_descent::BoundarySamples;
+use brink_config::checked::{Count, Positive};
+use brink_models::{Recording, Result, Status, loss::cross_entropy, state::State};
 use candle_core::{Tensor, Var};
-use config::checked::{Count, Positive};
-use models::{Recording, Result, Status, loss::cross_entropy, state::State};
 use serde::{Deserialize, Serialize};
 
 /// The settings of stage 2.
@@ -97,13 +97,13 @@ impl<'a> Crossing<'a> {
         let loss = cross_entropy(&outputs.of(&logits)?, &Tensor::new(own.as_slice(), device)?)?;
         let grads = loss.backward()?;
         let Some(grad) = grads.get(&logits) else {
-            return Err(models::Error::CannotCreate {
+            return Err(brink_models::Error::CannotCreate {
                 what: "ours",
                 problem: "the keyed head passes no gradient to the logits".to_owned(),
             });
         };
         let grad = recording.input_gradient(grad.clone(), 0.0)?;
-        let moved = ops::descend(&self.x, &grad.sign()?, -self.stage.alpha.get())?;
+        let moved = brink_ops::descend(&self.x, &grad.sign()?, -self.stage.alpha.get())?;
         let recording = target.record(&moved, None)?;
         let judged = outputs.judge(&recording.logits())?;
         let mut remaining = Vec::new();

@@ -6,9 +6,9 @@ use crate::require::{require_images, require_pairs};
 use crate::variance::variance;
 use crate::{Context, Generated, Generator};
 use candle_core::{Tensor, Var};
-use models::{Job, Network, Result};
+use brink_models::{Job, Network, Result};
 use serde::{Deserialize, Serialize};
-use config::checked::{Count, Positive, Samples};
+use brink_config::checked::{Count, Positive, Samples};
 
 /// DBI's own decision-boundary images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,7 +91,7 @@ impl Rule for Signs {
             return Ok((x.clone(), loss));
         };
         let grad = recording.input_gradient(grad.clone(), 0.0)?;
-        Ok((ops::descend(x, &grad.sign()?, self.step)?, loss))
+        Ok((brink_ops::descend(x, &grad.sign()?, self.step)?, loss))
     }
 }
 

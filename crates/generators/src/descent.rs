@@ -1,9 +1,9 @@
 //! One job for all generators that move images by their own rule and use the network's classes as labels.
 
 use crate::{Context, Generated, Stop};
+use brink_models::{Error, Job, Network, Result, Status, state::State};
+use brink_verify::LabelSpace;
 use candle_core::{Device, Tensor};
-use models::{Error, Job, Network, Result, Status, state::State};
-use verify::LabelSpace;
 
 /// How images change.
 pub(crate) trait Rule {

@@ -18,19 +18,19 @@ mod start;
 mod variance;
 
 pub use balance::balanced;
+pub use brink_verify::Stop;
 pub use crossing::Stage2;
 pub use dbi_original::TrainingImages;
 pub use pixel_optimizer::PixelUpdate;
 pub use require::require_pairs;
 pub use stage1::{Reduction, Stage1};
 pub use start::Start;
-pub use verify::Stop;
 
+use brink_data::Split;
+use brink_models::{Job, Network, Result};
+use brink_random::Stream;
+use brink_verify::{LabelSpace, Layout, SecretKey, SensitiveSet};
 use candle_core::Tensor;
-use data::Split;
-use models::{Job, Network, Result};
-use random::Stream;
-use verify::{LabelSpace, Layout, SecretKey, SensitiveSet};
 
 /// The inputs of a generator.
 #[derive(Clone)]
@@ -139,7 +139,7 @@ impl Generated {
     }
 }
 
-config::registry! {
+brink_config::registry! {
     Generator as generator;
     "validset" validset::Validset, "Validset", "random held-out images, the baseline that any method must beat";
     "dbi" dbi::Dbi, "DBI", "decision-boundary images as released with the paper: noise moved to where all outputs are equal";

@@ -7,10 +7,10 @@ use crate::pixels::images;
 use crate::stage1::Stage1;
 use crate::{Context, Generated, Generator};
 use candle_core::Tensor;
-use models::{Error, Job, Result, Status, state::State};
+use brink_models::{Error, Job, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
-use config::checked::{NonNegative, Positive, Samples};
-use verify::{KeyCheck, LabelSpace, Layout, SensitiveSet};
+use brink_config::checked::{NonNegative, Positive, Samples};
+use brink_verify::{KeyCheck, LabelSpace, Layout, SensitiveSet};
 
 /// The paper's method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

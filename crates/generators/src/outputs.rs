@@ -1,9 +1,9 @@
 //! The outputs that a generator differentiates.
 
+use brink_models::{Error, Network, Result};
+use brink_ops::Frozen;
+use brink_verify::{Head, LabelSpace, SecretKey, decide};
 use candle_core::Tensor;
-use models::{Error, Network, Result};
-use ops::Frozen;
-use verify::{Head, LabelSpace, SecretKey, decide};
 
 /// The outputs that stage 1 differentiates and that give the labels: the keyed head's two, or the model's logits.
 pub(crate) struct Outputs {
@@ -39,7 +39,7 @@ impl Outputs {
     pub fn of(&self, logits: &Tensor) -> Result<Tensor> {
         match &self.head {
             Some((_, layer)) => {
-                let [outputs] = ops::node(logits, |tape, logits| {
+                let [outputs] = brink_ops::node(logits, |tape, logits| {
                     Ok::<_, Error>([layer.forward(tape, logits, None, false)?])
                 })?;
                 Ok(outputs)

@@ -1,7 +1,7 @@
 //! How a gradient becomes a step of the pixels, a choice that the paper leaves open.
 
+use brink_models::{Result, state::State};
 use candle_core::{Device, Tensor};
-use models::{Result, state::State};
 use serde::{Deserialize, Serialize};
 
 /// How a gradient becomes a step.

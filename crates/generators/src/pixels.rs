@@ -1,8 +1,8 @@
 //! From the tensors of a generator to the images of a set.
 
+use brink_models::{Error, Result};
+use brink_verify::Images;
 use candle_core::Tensor;
-use models::{Error, Result};
-use verify::Images;
 
 /// `x (n, c, h, w)` as the images of a set of `generator`.
 ///

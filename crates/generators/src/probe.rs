@@ -3,11 +3,11 @@
 
 mod in_turn;
 
+pub use brink_verify::Measured;
 pub use timing::{TimedGenerator, timed_generators};
-pub use verify::Measured;
 
 use crate::Context;
-use models::{Job, Result};
+use brink_models::{Job, Result};
 
 /// Measures something about a target.
 pub trait Probe {
@@ -18,7 +18,7 @@ pub trait Probe {
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Measured> + 'a>>;
 }
 
-config::registry! {
+brink_config::registry! {
     Probe as probe;
     "timing" timing::Timing, "Wall time", "wall time of stage 1 for DBI, AID (as released and attached) and Ours (the paper's Table V)";
     "dispersion" dispersion::Dispersion, "Dispersion of logits", "mean and deviation of a sample's logits, and of the keyed head's outputs, after iterations of stage 1";

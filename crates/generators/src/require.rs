@@ -1,6 +1,6 @@
 //! Checks of the number of images, before there is a target.
 
-use models::{Error, Result};
+use brink_models::{Error, Result};
 
 /// Checks that `available` images of a kind are enough for the `requested` ones.
 ///

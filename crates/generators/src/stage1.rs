@@ -2,7 +2,7 @@
 
 use crate::pixel_optimizer::PixelUpdate;
 use crate::start::Start;
-use config::checked::{Count, NonNegative, Positive};
+use brink_config::checked::{Count, NonNegative, Positive};
 use serde::{Deserialize, Serialize};
 
 /// The settings of stage 1.

@@ -4,9 +4,9 @@ use crate::boundary_descent::{BoundaryDescent, Objective};
 use crate::outputs::Outputs;
 use crate::stage1::Stage1;
 use crate::{Context, Generated};
-use config::checked::Samples;
-use models::{Job, Result, Status, state::State};
-use verify::LabelSpace;
+use brink_config::checked::Samples;
+use brink_models::{Job, Result, Status, state::State};
+use brink_verify::LabelSpace;
 
 /// A generator that has stage 1 only: its samples are the set.
 pub(crate) struct Stage1Job<'a> {

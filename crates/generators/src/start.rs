@@ -2,8 +2,8 @@
 
 use crate::Context;
 use crate::require::require_images;
+use brink_models::Result;
 use candle_core::{Device, Tensor};
-use models::Result;
 use serde::{Deserialize, Serialize};
 
 /// The initial samples of stage 1.

@@ -3,10 +3,10 @@
 use crate::require::{require_images, require_pairs};
 use crate::{Context, Generated, Generator};
 use candle_core::{Device, Tensor};
-use models::{Job, Result, once};
+use brink_models::{Job, Result, once};
 use serde::{Deserialize, Serialize};
-use config::checked::Samples;
-use verify::LabelSpace;
+use brink_config::checked::Samples;
+use brink_verify::LabelSpace;
 
 /// Random held-out images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

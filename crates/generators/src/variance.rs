@@ -1,7 +1,7 @@
 //! The variance of outputs, the main term of the losses of boundary samples.
 
+use brink_models::Result;
 use candle_core::{D, Tensor};
-use models::Result;
 
 /// The unbiased variance of each sample's outputs `(n, k)`: one value per sample.
 pub(crate) fn variance(outputs: &Tensor) -> Result<Tensor> {

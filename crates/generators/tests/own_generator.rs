@@ -1,13 +1,13 @@
 //! A worked example of a new generator. In the crate, the first half of this file would be `src/gray.rs`, with `crate` for `generators`, and the
 //! registry would have one more line: `"gray" gray::Gray, "Gray", "uniform gray images, the simplest samples";`.
 
+use brink_config::checked::Samples;
 use brink_generators::{Context, Generated, Generator};
+use brink_models::{Job, Model, Network, Result, Weights, once};
+use brink_random::Stream;
+use brink_verify::{Finding, Images, LabelSpace, Oracle, OracleError, SecretKey, verify};
 use candle_core::{Device, Tensor};
-use config::checked::Samples;
-use models::{Job, Model, Network, Result, Weights, once};
-use random::Stream;
 use serde::{Deserialize, Serialize};
-use verify::{Finding, Images, LabelSpace, Oracle, OracleError, SecretKey, verify};
 
 /// Uniform gray images: the simplest samples there are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,7 +76,9 @@ fn a_generator_of_ones_own() {
         Network::frozen(model, 10, &weights, None).unwrap()
     };
     let (target, other) = (network(1), network(2));
-    let held_out = data::open(data::Id::FashionMnist, None).unwrap().test;
+    let held_out = brink_data::open(brink_data::Id::FashionMnist, None)
+        .unwrap()
+        .test;
     let key = SecretKey::from_passphrase(b"a secret of the test").unwrap();
     let context = Context {
         target: &target,
@@ -86,7 +88,7 @@ fn a_generator_of_ones_own() {
         held_out: &held_out,
         stream: Stream::new(3),
     };
-    let set = models::job::run(Gray::default().start(context).unwrap())
+    let set = brink_models::job::run(Gray::default().start(context).unwrap())
         .unwrap()
         .set;
 

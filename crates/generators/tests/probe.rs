@@ -1,13 +1,13 @@
 //! Probes and the original generators on a random network: results have the right form, and interrupted work ends with the same bits.
 
+use brink_config::checked::{Count, Repeats, Samples};
+use brink_data::Split;
 use brink_generators::probe::{Convergence, Dispersion, Measured, Probe, Timing};
 use brink_generators::{AidOriginal, Context, DbiOriginal, Generated, Generator, Spec};
+use brink_models::{Job, Model, Network, Weights, job};
+use brink_random::Stream;
+use brink_verify::{LabelSpace, SecretKey};
 use candle_core::{Device, Tensor};
-use config::checked::{Count, Repeats, Samples};
-use data::Split;
-use models::{Job, Model, Network, Weights, job};
-use random::Stream;
-use verify::{LabelSpace, SecretKey};
 
 struct Owner {
     target: Network,
@@ -140,7 +140,7 @@ fn outputs_come_together() {
         let dispersion = Dispersion {
             samples: FEW,
             iterations: Count::new(iterations).unwrap(),
-            lr: config::checked::Positive::literal(1e-2),
+            lr: brink_config::checked::Positive::literal(1e-2),
             ..Dispersion::default()
         };
         let start = || dispersion.start(owner.context()).unwrap();
@@ -265,7 +265,7 @@ fn dbi_of_its_authors_steps_against_the_sign_of_the_gradient_of_the_probabilitie
     let after = |iterations| {
         let dbi = DbiOriginal {
             samples: FEW,
-            step: config::checked::Positive::literal(1e-3),
+            step: brink_config::checked::Positive::literal(1e-3),
             iterations: Count::new(iterations).unwrap(),
             ..DbiOriginal::default()
         };
@@ -318,7 +318,7 @@ fn edge_points_are_the_best_on_the_way() {
     let aid = |iterations| AidOriginal {
         samples: FEW,
         iterations: Count::new(iterations).unwrap(),
-        lr: config::checked::Positive::literal(1e-2),
+        lr: brink_config::checked::Positive::literal(1e-2),
         ..AidOriginal::default()
     };
     let long = aid(40);
@@ -329,7 +329,7 @@ fn edge_points_are_the_best_on_the_way() {
     assert_eq!(whole.set.label_space, LabelSpace::Classes);
     let short = job::run(aid(1).start(owner.context()).unwrap()).unwrap();
     let without = AidOriginal {
-        coverage_weight: config::checked::NonNegative::literal(0.0),
+        coverage_weight: brink_config::checked::NonNegative::literal(0.0),
         ..long.clone()
     };
     let without = job::run(without.start(owner.context()).unwrap()).unwrap();

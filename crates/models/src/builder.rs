@@ -4,8 +4,8 @@ use crate::conv_bn::{ConvBn, EPS};
 use crate::error::{Error, Result};
 use crate::layer::Layer;
 use crate::slot::{Kind, Slot};
+use brink_ops::{Frozen, FrozenPooledLinear, Window};
 use candle_core::{DType, Device, Tensor, Var};
-use ops::{Frozen, FrozenPooledLinear, Window};
 use std::collections::BTreeMap;
 
 /// Where a builder's tensors come from.

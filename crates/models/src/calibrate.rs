@@ -3,8 +3,8 @@
 use crate::error::Result;
 use crate::levels::Range;
 use crate::network::Network;
+use brink_data::Split;
 use candle_core::Tensor;
-use data::Split;
 
 /// Images per batch.
 const BATCH: usize = 125;

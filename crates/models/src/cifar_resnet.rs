@@ -6,8 +6,8 @@ use crate::conv_bn::ConvBn;
 use crate::error::Result;
 use crate::layer::Layer;
 use crate::pass::{Body, Pass};
+use brink_ops::Window;
 use candle_core::Tensor;
-use ops::Window;
 
 pub(crate) struct CifarResNet {
     stem: ConvBn,
@@ -59,7 +59,7 @@ impl Body for CifarResNet {
         for block in &self.blocks {
             x = block.forward(&x, pass)?;
         }
-        let features = ops::adaptive_avg_pool2d(pass.tape, &x, (1, 1))?;
+        let features = brink_ops::adaptive_avg_pool2d(pass.tape, &x, (1, 1))?;
         self.linear.forward(&features, false, pass)
     }
 }
@@ -77,7 +77,7 @@ impl Block {
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
         let y = self.first.forward(x, None, true, pass)?;
         let shortcut = if self.stride > 1 {
-            ops::option_a_shortcut(pass.tape, x, self.stride, self.added)?
+            brink_ops::option_a_shortcut(pass.tape, x, self.stride, self.added)?
         } else {
             x.clone()
         };

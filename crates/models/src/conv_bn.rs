@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::pass::{BatchNormMode, Pass};
+use brink_ops::{BatchNorm, Frozen, Window};
 use candle_core::{DType, Tensor, Var};
-use ops::{BatchNorm, Frozen, Window};
 
 /// Added to the variance: PyTorch's default.
 pub(crate) const EPS: f64 = 1e-5;
@@ -45,7 +45,7 @@ impl ConvBn {
                 variance,
                 window,
             } => {
-                let a = ops::conv2d(pass.tape, x, weight, None, false, *window)?;
+                let a = brink_ops::conv2d(pass.tape, x, weight, None, false, *window)?;
                 let layer = BatchNorm {
                     gamma,
                     beta,

@@ -1,8 +1,8 @@
 //! AID's activation term of a network, and how it enters a loss.
 
 use crate::error::Result;
+use brink_ops::{Reduction, Tape};
 use candle_core::Tensor;
-use ops::{Reduction, Tape};
 use serde::{Deserialize, Serialize};
 
 /// AID's activation term: the negative part of the output of each layer. A convolution counts before its batch normalisation.
@@ -24,9 +24,11 @@ impl Coverage {
     /// If `output` is neither f32 nor f64.
     pub fn of(self, tape: &mut Tape, output: &Tensor) -> Result<Tensor> {
         Ok(match self {
-            Self::Attached | Self::Hidden => ops::negative_part(tape, output, self.reduction())?,
+            Self::Attached | Self::Hidden => {
+                brink_ops::negative_part(tape, output, self.reduction())?
+            }
             Self::Detached => {
-                ops::negative_part(&mut Tape::off(), &output.detach(), self.reduction())?
+                brink_ops::negative_part(&mut Tape::off(), &output.detach(), self.reduction())?
             }
         })
     }

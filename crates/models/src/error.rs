@@ -69,5 +69,5 @@ pub enum Error {
     State(String),
     /// Data cannot be used.
     #[error(transparent)]
-    Data(#[from] data::Error),
+    Data(#[from] brink_data::Error),
 }

@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::network::Network;
+use brink_data::Split;
 use candle_core::{D, DType, Tensor};
-use data::Split;
 use rayon::prelude::*;
 
 /// The number of hits out of some images.

@@ -91,7 +91,7 @@ fn missing(name: &str, strangers: &[&str], all: usize) -> String {
     }
     // If the file holds another network, the nearest name says nothing.
     let is_another = 2 * strangers.len() > all;
-    let near = config::nearest(name, strangers.iter().copied()).filter(|_| !is_another);
+    let near = brink_config::nearest(name, strangers.iter().copied()).filter(|_| !is_another);
     let rest = match near {
         Some(near) => format!("; the nearest name is `{near}`"),
         None if strangers.is_empty() => String::new(),
@@ -124,7 +124,7 @@ fn extra(first: &str, strangers: &[&str], known: &BTreeSet<&str>) -> String {
             list(strangers)
         );
     }
-    let near = match config::nearest(first, known.iter().copied()) {
+    let near = match brink_config::nearest(first, known.iter().copied()) {
         Some(near) => format!("; the nearest name is `{near}`"),
         None => String::new(),
     };

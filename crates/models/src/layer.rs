@@ -2,8 +2,8 @@
 
 use crate::error::Result;
 use crate::pass::Pass;
+use brink_ops::{Frozen, FrozenPooledLinear, Window};
 use candle_core::Tensor;
-use ops::{Frozen, FrozenPooledLinear, Window};
 
 /// A convolution or a fully connected layer with bias, and an optional ReLU.
 pub(crate) enum Layer {
@@ -42,10 +42,10 @@ impl Layer {
                 weight,
                 bias,
                 window,
-            } => ops::conv2d(pass.tape, x, weight, Some(bias), relu, *window)?,
-            Self::Linear { weight, bias } => ops::linear(pass.tape, x, weight, bias, relu)?,
+            } => brink_ops::conv2d(pass.tape, x, weight, Some(bias), relu, *window)?,
+            Self::Linear { weight, bias } => brink_ops::linear(pass.tape, x, weight, bias, relu)?,
             Self::Pooled { weight, bias, bins } => {
-                ops::pooled_linear(pass.tape, x, weight, bias, *bins, relu)?
+                brink_ops::pooled_linear(pass.tape, x, weight, bias, *bins, relu)?
             }
         })
     }

@@ -7,8 +7,8 @@ use crate::optim::{Optimizer, Rule};
 use crate::pass::BatchNormMode;
 use crate::state::State;
 use crate::trainable::Trainable;
+use brink_random::Stream;
 use candle_core::Tensor;
-use random::Stream;
 
 /// A network that is trained step by step.
 pub struct Learner {

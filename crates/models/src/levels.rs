@@ -3,7 +3,7 @@
 //! Activations are rounded after each layer. A layer is a convolution or a linear layer with its batch normalisation, residual sum
 //! and ReLU. The images are not rounded; the logits, the output of the last layer, are.
 
-use config::checked::Bits;
+use brink_config::checked::Bits;
 
 /// Half of the number of values that `bits` can hold.
 const fn half(bits: Bits) -> i32 {

@@ -9,8 +9,8 @@ use crate::pass::{BatchNormMode, Body, Outputs, Pass};
 use crate::recording::{self, BatchShard, Recording};
 use crate::registry::Model;
 use crate::weights::Weights;
+use brink_ops::{Tape, node};
 use candle_core::{DType, Device, Tensor, Var};
-use ops::{Tape, node};
 use rayon::prelude::*;
 
 /// A network that answers queries and passes gradients to its input.
@@ -194,9 +194,9 @@ impl Network {
     }
 
     pub(crate) fn forward(&self, images: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
-        let mut x = ops::channels_last(pass.tape, images)?;
+        let mut x = brink_ops::channels_last(pass.tape, images)?;
         if let Some([mean, std]) = &self.normalize {
-            x = ops::normalize(pass.tape, &x, mean, std)?;
+            x = brink_ops::normalize(pass.tape, &x, mean, std)?;
         }
         self.body.forward(&x, pass)
     }

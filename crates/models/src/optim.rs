@@ -3,8 +3,8 @@
 use crate::error::Result;
 use crate::state::State;
 use crate::trainable::Trainable;
+use brink_ops::Gradients;
 use candle_core::Var;
-use ops::Gradients;
 
 /// An update rule with its constants.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -74,24 +74,24 @@ impl Optimizer {
                     nesterov,
                     weight_decay,
                 } => {
-                    let step = ops::SgdStep {
+                    let step = brink_ops::SgdStep {
                         lr,
                         momentum,
                         nesterov,
                         weight_decay,
                         first: self.steps == 1,
                     };
-                    ops::sgd(weight, moments.first(), grad, step)?;
+                    brink_ops::sgd(weight, moments.first(), grad, step)?;
                 }
                 Rule::Adam { weight_decay } => {
-                    let step = ops::AdamStep {
+                    let step = brink_ops::AdamStep {
                         lr,
                         betas: (0.9, 0.999),
                         eps: 1e-8,
                         weight_decay,
                         step: self.steps as u64,
                     };
-                    ops::adam(weight, &moments[0], &moments[1], grad, step)?;
+                    brink_ops::adam(weight, &moments[0], &moments[1], grad, step)?;
                 }
             }
         }

@@ -2,9 +2,9 @@
 
 use crate::error::Result;
 use crate::levels::{Levels, Range};
+use brink_ops::{Reduction, Tape};
+use brink_random::Stream;
 use candle_core::{DType, Device, Tensor};
-use ops::{Reduction, Tape};
-use random::Stream;
 use std::slice;
 
 /// Which statistics batch normalisation uses in a forward pass.
@@ -62,7 +62,7 @@ impl<'a> Pass<'a> {
             .collect();
         let mask = Tensor::from_vec(mask, x.shape(), &Device::Cpu)?;
         let mask = mask.to_device(x.device())?.to_dtype(x.dtype())?;
-        Ok(ops::dropout(self.tape, x, &mask)?)
+        Ok(brink_ops::dropout(self.tape, x, &mask)?)
     }
 
     /// Runs a layer: `covered` if the pass collects the activation term, otherwise `plain`.

@@ -2,8 +2,8 @@
 
 use crate::coverage::Coverage;
 use crate::error::Result;
+use brink_ops::{Gradients, Tape};
 use candle_core::{DType, Tensor};
-use ops::{Gradients, Tape};
 use rayon::prelude::*;
 
 /// The smallest number of images in a shard.

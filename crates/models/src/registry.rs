@@ -161,7 +161,7 @@ impl FromStr for Model {
         let names: Vec<&str> = Self::all().map(Self::name).collect();
         Self::all()
             .find(|model| model.name() == name)
-            .ok_or_else(|| Unknown(name.into(), config::nearest::hint(name, &names)))
+            .ok_or_else(|| Unknown(name.into(), brink_config::nearest::hint(name, &names)))
     }
 }
 

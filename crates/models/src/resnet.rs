@@ -5,8 +5,8 @@ use crate::conv_bn::ConvBn;
 use crate::error::Result;
 use crate::layer::Layer;
 use crate::pass::{Body, Pass};
+use brink_ops::Window;
 use candle_core::Tensor;
-use ops::Window;
 
 pub(crate) struct ResNet {
     stem: ConvBn,
@@ -84,7 +84,7 @@ impl ResNet {
 
     fn first_stage(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
         let stem = self.stem.forward(x, None, true, pass)?;
-        let mut x = ops::max_pool2d(pass.tape, &stem, Window::square(3, 2, 1))?;
+        let mut x = brink_ops::max_pool2d(pass.tape, &stem, Window::square(3, 2, 1))?;
         for block in &self.first {
             x = block.forward(&x, pass)?;
         }
@@ -113,7 +113,7 @@ impl Body for ResNet {
         for block in &self.rest {
             x = block.forward(&x, pass)?;
         }
-        let features = ops::adaptive_avg_pool2d(pass.tape, &x, (1, 1))?;
+        let features = brink_ops::adaptive_avg_pool2d(pass.tape, &x, (1, 1))?;
         self.fc.forward(&features, false, pass)
     }
 }

@@ -10,9 +10,9 @@ use crate::registry::Model;
 use crate::schedule::OneCycle;
 use crate::trainable::Trainable;
 use crate::weights::Weights;
-use config::checked::{Count, Minority, NonNegative, Positive, UnitInterval};
-use data::{Augment, Batches, Split};
-use random::Stream;
+use brink_config::checked::{Count, Minority, NonNegative, Positive, UnitInterval};
+use brink_data::{Augment, Batches, Split};
+use brink_random::Stream;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
 
@@ -69,7 +69,7 @@ impl Training {
         &self,
         all: &Split,
         stream: &Stream,
-    ) -> std::result::Result<(Option<Split>, Option<Split>), data::Error> {
+    ) -> std::result::Result<(Option<Split>, Option<Split>), brink_data::Error> {
         let (rest, held) = self
             .validation
             .map(|share| all.hold_out(share, &mut stream.split("validation")))
@@ -80,7 +80,7 @@ impl Training {
             for (what, part) in [("train on", left), ("validate with", held)] {
                 let has = part.classes();
                 if let Some(&class) = all.classes().difference(&has).next() {
-                    return Err(data::Error::HoldOut { share, class, what });
+                    return Err(brink_data::Error::HoldOut { share, class, what });
                 }
             }
         }

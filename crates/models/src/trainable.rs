@@ -9,9 +9,9 @@ use crate::recording::Forward;
 use crate::registry::Model;
 use crate::state::State;
 use crate::weights::{Weights, is_buffer};
+use brink_ops::Tape;
+use brink_random::Stream;
 use candle_core::{Device, Tensor, Var};
-use ops::Tape;
-use random::Stream;
 use std::collections::BTreeMap;
 
 /// A network whose parameters have gradients.

@@ -5,8 +5,8 @@ use crate::error::Result;
 use crate::layer::Layer;
 use crate::pass::{Body, Pass};
 use crate::slot::Kind;
+use brink_ops::Window;
 use candle_core::Tensor;
-use ops::Window;
 
 /// Convolutions of configuration D in five stages. A maximum pooling ends each stage.
 const STAGES: [&[usize]; 5] = [
@@ -66,7 +66,7 @@ impl Body for Vgg {
             for conv in stage {
                 x = conv.forward(&x, true, pass)?;
             }
-            x = ops::max_pool2d(pass.tape, &x, Window::square(2, 2, 0))?;
+            x = brink_ops::max_pool2d(pass.tape, &x, Window::square(2, 2, 0))?;
         }
         let [first, second, last] = &self.classifier;
         x = first.forward(&x, true, pass)?;

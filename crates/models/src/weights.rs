@@ -4,9 +4,9 @@ use crate::error::{Error, Result};
 use crate::fit;
 use crate::registry::Model;
 use crate::slot::{Kind, Slot};
+use brink_checkpoint::Claim;
+use brink_random::Stream;
 use candle_core::{DType, Device, Tensor};
-use checkpoint::Claim;
-use random::Stream;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -93,9 +93,9 @@ impl Weights {
             path: path.into(),
             problem,
         };
-        let read = checkpoint::read(path).map_err(|e| fail(e.to_string()))?;
+        let read = brink_checkpoint::read(path).map_err(|e| fail(e.to_string()))?;
         let mut tensors = BTreeMap::new();
-        for (name, checkpoint::Tensor { shape, values }) in read.tensors {
+        for (name, brink_checkpoint::Tensor { shape, values }) in read.tensors {
             if name.ends_with("running_var")
                 && let Some(at) = values.iter().position(|&variance| variance < 0.0)
             {

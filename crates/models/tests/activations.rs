@@ -2,13 +2,13 @@
 
 mod common;
 
+use brink_config::checked::Bits;
+use brink_data::Split;
 use brink_models::{Activations, Levels, Model, Network, Range, calibrate};
+use brink_random::Stream;
 use candle_core::{DType, Tensor, Var};
 use common::{CLASSES, bits, flat};
-use config::checked::Bits;
-use data::Split;
 use proptest::prelude::*;
-use random::Stream;
 use std::collections::HashSet;
 
 proptest! {

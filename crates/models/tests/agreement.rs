@@ -4,11 +4,11 @@
 mod common;
 
 use brink_models::{BatchNormMode, Coverage, Network, Normalize, Trainable, Weights};
+use brink_random::Stream;
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{Module, VarBuilder};
 use common::support::Deviation;
 use common::{CLASSES, bits, flat};
-use random::Stream;
 
 const PRECISIONS: [DType; 2] = [DType::F32, DType::F64];
 

@@ -3,8 +3,8 @@
 
 mod common;
 
+use brink_data::{Id, Presence, Split, binary_records};
 use brink_models::{Network, Normalize, Weights, accuracy};
-use data::{Id, Presence, Split, binary_records};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -54,12 +54,12 @@ fn resnet20_has_its_accuracy_on_jpeg_images() {
     let Some((root, network)) = network() else {
         return;
     };
-    let found = data::find(Id::Cifar10Jpeg, Some(&root));
+    let found = brink_data::find(Id::Cifar10Jpeg, Some(&root));
     if let Presence::NotFound { .. } = found {
         skipped(&format!("accuracy on JPEG images. {found}"));
         return;
     }
-    let set = data::open(Id::Cifar10Jpeg, Some(&root)).unwrap();
+    let set = brink_data::open(Id::Cifar10Jpeg, Some(&root)).unwrap();
     let percent = percent(&network, &set.test);
     assert!((percent - 81.03).abs() <= 0.1, "{percent} %");
 }

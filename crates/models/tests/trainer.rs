@@ -2,13 +2,13 @@
 
 mod common;
 
+use brink_config::checked::{Count, Minority, Positive};
+use brink_data::{Augment, Split};
 use brink_models::train::{Trainer, Training, Update};
 use brink_models::{Job, Model, Network, Weights, job};
+use brink_random::Stream;
 use candle_core::{Device, Tensor};
 use common::bits;
-use config::checked::{Count, Minority, Positive};
-use data::{Augment, Split};
-use random::Stream;
 
 const CLASSES: usize = 3;
 const EPOCHS: usize = 2;

@@ -3,10 +3,10 @@
 mod common;
 
 use brink_models::{Error, Model, Network, Trainable, Weights};
+use brink_random::Stream;
 use candle_core::{DType, Device, Tensor};
 use common::support::formula;
 use common::{bits, flat};
-use random::Stream;
 use std::path::{Path, PathBuf};
 
 fn golden(name: &str) -> PathBuf {

@@ -20,9 +20,9 @@ mod target;
 
 use std::fmt;
 
-use config::Scale;
+use brink_config::Scale;
+use brink_store::Id;
 use serde::{Deserialize, Serialize};
-use store::Id;
 
 use crate::document::Document;
 use crate::records::{NotRun, Records};

@@ -35,5 +35,5 @@ pub enum Error {
     },
     /// A file cannot be written, or a record not be read.
     #[error(transparent)]
-    Store(#[from] store::Error),
+    Store(#[from] brink_store::Error),
 }

@@ -87,7 +87,7 @@ pub fn modes<'a>(values: &[Option<&'a String>]) -> Vec<Option<&'a String>> {
 
 /// The leaves of a specification, without the fields named.
 pub fn fields(spec: &Value, without: &[&str]) -> Leaves {
-    let mut out = config::leaves(spec);
+    let mut out = brink_config::leaves(spec);
     out.retain(|path, _| !without.contains(&path.as_str()));
     out
 }

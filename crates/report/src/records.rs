@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use brink_store::Id;
+use brink_store::{ProbeRecord, RunRecord, SetRecord, TargetRecord};
+use brink_verify::SensitiveSet;
 use serde_json::Value;
-use store::Id;
-use store::{ProbeRecord, RunRecord, SetRecord, TargetRecord};
-use verify::SensitiveSet;
 
 /// The records that a report is made of.
 ///

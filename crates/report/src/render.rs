@@ -62,6 +62,6 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
         source,
     })?;
     let path = folder.join(name);
-    store::write_atomically(&path, bytes)?;
+    brink_store::write_atomically(&path, bytes)?;
     Ok(path)
 }

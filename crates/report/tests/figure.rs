@@ -4,12 +4,12 @@ mod records;
 
 use std::io::Cursor;
 
+use brink_config::Scale;
 use brink_report::figure::{Dot, Field, Figure, Rates, Sheet, Slice};
 use brink_report::{Records, Report};
-use config::Scale;
+use brink_verify::{Images, Layout};
 use records::{asked, cifar, everything, fashion, grid};
 use serde_json::json;
-use verify::{Images, Layout};
 
 fn figure(records: &Records) -> Figure {
     Report::Table3
@@ -119,7 +119,7 @@ fn curves_hold_pooled_rates_and_intervals() {
     assert_eq!(ours.untouched.map(|dot| dot.rate), Some(0.0));
     let lrs: Vec<_> = ours.measured.iter().map(|(lr, _)| *lr).collect();
     assert_eq!(lrs, records::LRS);
-    let (low, high) = verify::stats::wilson95(67, 90);
+    let (low, high) = brink_verify::stats::wilson95(67, 90);
     let dot = Dot {
         rate: 67.0 / 90.0,
         low,

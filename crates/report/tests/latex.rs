@@ -5,8 +5,8 @@ mod records;
 use std::io::Write;
 use std::process::Command;
 
+use brink_config::Scale;
 use brink_report::{Entry, Markup, REPORTS};
-use config::Scale;
 use records::everything;
 
 /// What `pdflatex` says of a document with `body` in it; none if it is not there.

@@ -8,13 +8,13 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
+use brink_config::Scale;
 use brink_report::figure::{Figure, Sheet};
 use brink_report::html::{Section, page};
 use brink_report::{Document, REPORTS, Records, Report, steps};
-use config::Scale;
+use brink_verify::{Images, Layout};
 use records::{cifar, everything, fashion, grid};
 use serde_json::{Value, json};
-use verify::{Images, Layout};
 
 /// All reports of the records of a grid that has something for each, and a picture.
 fn whole() -> String {

@@ -4,12 +4,12 @@ mod records;
 
 use std::collections::BTreeMap;
 
+use brink_config::Scale;
 use brink_report::{Cell, Document, Entry, Figure, Markup, OpenRun, REPORTS, Records, Report};
-use config::Scale;
+use brink_store::{Content, Measured, SetRecord};
+use brink_verify::{Difference, Pixels, Rate};
 use records::{asked, everything, fashion};
 use serde_json::json;
-use store::{Content, Measured, SetRecord};
-use verify::{Difference, Pixels, Rate};
 
 fn build(report: Report, records: &Records) -> Document {
     report.build(records, Scale::DESK, &[])

@@ -2,11 +2,11 @@
 
 mod records;
 
+use brink_config::Scale;
 use brink_report::{Cell, Document, Markup, NotRun, Records, Report};
-use config::Scale;
+use brink_store::TargetRecord;
 use records::{asked, cifar, everything, fashion, grid};
 use serde_json::json;
-use store::TargetRecord;
 
 fn build(records: &Records) -> Document {
     Report::Table3.build(records, Scale::DESK, &[])
@@ -194,9 +194,9 @@ fn false_alarms_are_in_the_table() {
         .unwrap();
     // Nine samples in one way, six of them and three others in another: twelve different ones.
     for (control, first) in dbi.controls[1..].iter_mut().zip([0, 3]) {
-        control.single = verify::Rate::new(9, 30);
+        control.single = brink_verify::Rate::new(9, 30);
         control.flipped = (first..first + 9).collect();
-        control.pair = verify::Rate::new(15, 30);
+        control.pair = brink_verify::Rate::new(15, 30);
         control.flipped_pairs = (0..15).collect();
     }
     let document = build(&records);

@@ -67,7 +67,7 @@ mod tests {
     fn an_error_has_no_backtrace() {
         const AGAIN: &str = "BRINK_TEST_AGAIN";
         if std::env::var_os(AGAIN).is_some() {
-            ops::backtrace::none();
+            brink_ops::backtrace::none();
             let error = candle_core::Error::Msg("it failed".to_owned()).bt();
             assert_eq!(format!("{:#}", anyhow::Error::from(error)), "it failed");
             return;

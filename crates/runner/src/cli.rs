@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use brink_config::Scale;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use config::Scale;
 
 use crate::grid::key;
 use crate::say::note;
@@ -77,7 +77,7 @@ pub enum Data {
     /// Download a data set into the data folder.
     Fetch {
         /// The name of the data set.
-        dataset: data::Id,
+        dataset: brink_data::Id,
         /// The folder to put it into.
         #[command(flatten)]
         folder: Folder,
@@ -232,7 +232,7 @@ pub struct How {
     pub overwrite: Overwrite,
     /// The instruction set of the processor: portable, avx2 or avx512; results have the same bits [default: the best available].
     #[arg(long, value_name = "SET")]
-    pub isa: Option<ops::kernel::Isa>,
+    pub isa: Option<brink_ops::kernel::Isa>,
     /// For tests: save the state of a step every N iterations, not by the clock.
     #[arg(long, hide = true, value_name = "N")]
     pub save_every: Option<usize>,

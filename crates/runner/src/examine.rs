@@ -3,10 +3,10 @@
 use std::fmt::Debug;
 use std::path::Path;
 
-use config::checked::Minority;
+use brink_config::checked::Minority;
+use brink_store::{ProbeRecord, Record, RunRecord, SetRecord, Store, TargetRecord};
+use brink_verify::{Pixels, SecretKey, SensitiveSet};
 use serde_json::{Value, json};
-use store::{ProbeRecord, Record, RunRecord, SetRecord, Store, TargetRecord};
-use verify::{Pixels, SecretKey, SensitiveSet};
 
 use crate::grid::{Sha256, Target};
 use crate::plan::{self, AttackStep, Plan, ProbeStep, RunStep, SetStep, SliceStep, TargetStep};
@@ -84,7 +84,7 @@ impl Examined {
     fn read<R: Record>(
         &mut self,
         store: &Store,
-        id: &store::Id,
+        id: &brink_store::Id,
         check: impl FnOnce(&R) -> Holds,
     ) -> Option<R> {
         let (record, has_checksum) = match store.read_with_checksum::<R>(id) {
@@ -109,7 +109,7 @@ impl Examined {
     }
 
     /// Notes that the record of `id` is gone, if `needed_by` other records depend on it.
-    fn miss<R: Record>(&mut self, store: &Store, id: &store::Id, needed_by: usize) {
+    fn miss<R: Record>(&mut self, store: &Store, id: &brink_store::Id, needed_by: usize) {
         let path = store.record_path::<R>(id);
         if needed_by > 0 && !path.exists() {
             self.orphans.push(format!(
@@ -182,7 +182,8 @@ impl Facts {
             let planned = self.head_balance.map(Minority::get);
             same("head_balance", record.head_balance, planned)?;
         }
-        let generator: generators::Spec = settings(&json!({ set.generator.name(): record.spec }))?;
+        let generator: brink_generators::Spec =
+            settings(&json!({ set.generator.name(): record.spec }))?;
         alike(
             generator == set.generator,
             &record.spec,
@@ -203,7 +204,7 @@ impl Facts {
         same("generator", record.generator.as_str(), set.generator.name())?;
         same("attack", record.attack.as_str(), attack.attack.name())?;
         same("seed", record.seed, attack.seed)?;
-        let found: attacks::Spec = settings(&json!({ attack.attack.name(): record.spec }))?;
+        let found: brink_attacks::Spec = settings(&json!({ attack.attack.name(): record.spec }))?;
         alike(
             found == attack.attack,
             &record.spec,
@@ -215,7 +216,8 @@ impl Facts {
         same("target", record.target, step.id)?;
         same("probe", record.probe.as_str(), probe.probe.name())?;
         same("seed", record.seed, self.seed)?;
-        let found: generators::probe::Spec = settings(&json!({ probe.probe.name(): record.spec }))?;
+        let found: brink_generators::probe::Spec =
+            settings(&json!({ probe.probe.name(): record.spec }))?;
         alike(found == probe.probe, &record.spec, &fields(&probe.probe))
     }
 
@@ -279,7 +281,7 @@ pub fn samples_at(
         None => SensitiveSet::load_unsealed(path, classes),
     };
     // The cause alone, because the caller adds the name of the file.
-    let cause = |error: verify::Error| match std::error::Error::source(&error) {
+    let cause = |error: brink_verify::Error| match std::error::Error::source(&error) {
         Some(cause) => cause.to_string(),
         None => error.to_string(),
     };

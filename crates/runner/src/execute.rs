@@ -14,12 +14,12 @@ mod target;
 use std::rc::Rc;
 
 use anyhow::Context;
+use brink_config::checked::Minority;
+use brink_data::Dataset;
+use brink_random::Stream;
+use brink_store::Store;
+use brink_verify::SecretKey;
 use candle_core::Device;
-use config::checked::Minority;
-use data::Dataset;
-use random::Stream;
-use store::Store;
-use verify::SecretKey;
 
 use crate::plan::{self, Paths, Plan, TargetStep};
 use crate::progress::Progress;
@@ -92,7 +92,7 @@ impl Executor<'_> {
             let images = match dataset.take() {
                 Some(images) if images.info.id == wanted => images,
                 _ => {
-                    let images = data::open(wanted, self.paths.data.as_deref());
+                    let images = brink_data::open(wanted, self.paths.data.as_deref());
                     let images = images.with_context(|| step.name.clone());
                     let Some(images) = failures.tolerate(images, &progress)? else {
                         continue;

@@ -3,6 +3,7 @@
 //! A field is required, or its default is written here. Unknown fields are refused. All values are checked when they are
 //! read, so no later code has to handle an empty list or a negative learning rate.
 
+mod fields;
 mod init;
 pub mod key;
 mod name;
@@ -12,20 +13,20 @@ mod source;
 mod targets;
 mod text;
 
-use config::Scale;
-use config::checked::{Count, Minority, Positive, Repeats, Share, Side};
-use config::yaml::Sweep;
-use generators::probe;
-use models::{Model, train::Training};
-use report::Report;
+use brink_config::Scale;
+use brink_config::checked::{Count, Minority, Positive, Repeats, Share, Side};
+use brink_config::yaml::Sweep;
+use brink_generators::probe;
+use brink_models::{Model, train::Training};
+use brink_report::Report;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use fields::READING;
 pub use init::{Head, Init, Sha256};
 pub use key::Key;
 pub use name::Name;
 pub use normalization::Normalization;
-pub use source::READING;
 pub use targets::Targets;
 
 use source::Source;
@@ -56,10 +57,10 @@ pub struct Grid {
     pub targets: Targets,
     /// The generators of sensitive samples.
     #[serde(default)]
-    pub generators: Vec<generators::Spec>,
+    pub generators: Vec<brink_generators::Spec>,
     /// The attacks on the models. A list in a field stands for one attack per item.
     #[serde(default)]
-    pub attacks: Vec<Sweep<attacks::Spec>>,
+    pub attacks: Vec<Sweep<brink_attacks::Spec>>,
     /// The measurements of the models themselves. A list in a field stands for one probe per item.
     #[serde(default)]
     pub probes: Vec<Sweep<probe::Spec>>,
@@ -82,7 +83,7 @@ pub struct Grid {
 #[serde(deny_unknown_fields)]
 pub struct Target {
     /// Its data set.
-    pub dataset: data::Id,
+    pub dataset: brink_data::Id,
     /// Its architecture.
     pub model: Model,
     /// The share of the architecture's channels that it has. All layers are kept. If absent, it has all channels.
@@ -99,7 +100,7 @@ pub struct Target {
     pub train: Option<Training>,
     /// The generators of its sensitive samples, instead of those of the grid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub generators: Option<Vec<generators::Spec>>,
+    pub generators: Option<Vec<brink_generators::Spec>>,
     /// The number of test images that accuracy is measured on, class-balanced. If absent, all. It is part of the id of
     /// the target, and the id selects the keyed head. So with another number, all steps of the target are new.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,7 +112,7 @@ pub struct Target {
 #[serde(deny_unknown_fields)]
 pub struct Slice {
     /// The attack on the model.
-    pub attack: attacks::Spec,
+    pub attack: brink_attacks::Spec,
     /// The number of points per side.
     #[serde(default = "forty_one")]
     pub side: Side,
@@ -224,7 +225,7 @@ impl Grid {
     }
 
     /// All attacks, one per entry of a sweep.
-    pub fn attacks(&self) -> Vec<attacks::Spec> {
+    pub fn attacks(&self) -> Vec<brink_attacks::Spec> {
         each(&self.attacks)
     }
 

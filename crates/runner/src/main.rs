@@ -44,11 +44,11 @@ use say::note;
 
 /// Keeps freed pages, because iterations allocate and free the same hundred megabytes again and again.
 #[global_allocator]
-static ALLOCATOR: ops::memory::Allocator = ops::memory::Allocator;
+static ALLOCATOR: brink_ops::memory::Allocator = brink_ops::memory::Allocator;
 
 fn main() -> ExitCode {
-    ops::backtrace::none();
-    ops::memory::keep_pages();
+    brink_ops::backtrace::none();
+    brink_ops::memory::keep_pages();
     if let Err(error) = threads::limit() {
         note!("error: {error:#}");
         return ExitCode::from(2);

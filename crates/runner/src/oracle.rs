@@ -1,8 +1,8 @@
 //! A network as the verifier sees it: a black box.
 
+use brink_models::Network;
+use brink_verify::{Images, Oracle, OracleError};
 use candle_core::Tensor;
-use models::Network;
-use verify::{Images, Oracle, OracleError};
 
 /// Computes the logits of each call with one forward pass.
 pub struct BlackBox<'a>(pub &'a Network);

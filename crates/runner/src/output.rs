@@ -6,10 +6,10 @@ pub mod overwrite;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use report::html::{self, Section};
-use report::{Document, Markup, NotRun, OpenRun, Probe, Records, Report, Subject};
-use store::Store;
-use verify::Rate;
+use brink_report::html::{self, Section};
+use brink_report::{Document, Markup, NotRun, OpenRun, Probe, Records, Report, Subject};
+use brink_store::Store;
+use brink_verify::Rate;
 
 use crate::examine;
 use crate::plan::{self, TargetStep};
@@ -107,10 +107,14 @@ impl<'a> Findings<'a> {
         let mut files = Vec::new();
         for (report, document) in &self.documents {
             let name = report.entry().name;
-            files.extend(report::write_all(&self.session.folder(), name, document)?);
+            files.extend(brink_report::write_all(
+                &self.session.folder(),
+                name,
+                document,
+            )?);
         }
-        let runs = report::runs(&self.records);
-        files.push(report::write_runs(&self.session.folder(), &runs)?);
+        let runs = brink_report::runs(&self.records);
+        files.push(brink_report::write_runs(&self.session.folder(), &runs)?);
         files.push(journal);
         Ok(files)
     }
@@ -127,14 +131,14 @@ impl<'a> Findings<'a> {
             document,
         });
         let sections: Vec<_> = sections.collect();
-        let steps = report::steps(&self.records);
+        let steps = brink_report::steps(&self.records);
         let session = self.session;
         let title = &session.grid.title;
         let journal = self.journal(clock);
         let page = html::page(title, session.scale, &sections, &steps, &journal)?;
         std::fs::create_dir_all(&session.out)?;
         let path = session.page();
-        store::write_atomically(&path, page.as_bytes())?;
+        brink_store::write_atomically(&path, page.as_bytes())?;
         Ok(path)
     }
 

@@ -12,11 +12,11 @@ mod only;
 
 use std::path::Path;
 
-use generators::probe;
+use brink_generators::probe;
+use brink_store::Id;
+use brink_store::Store;
 use serde::Serialize;
 use serde_json::Value;
-use store::Id;
-use store::Store;
 
 pub use absent::{Paths, WeightFile, missing_input};
 
@@ -58,7 +58,7 @@ pub struct SetStep {
     /// E.g. `cifar10-resnet18/ours`.
     pub name: String,
     /// The generator that makes it.
-    pub generator: generators::Spec,
+    pub generator: brink_generators::Spec,
     /// Its number, from 0, of the grid's `sample_sets`.
     pub seed: u64,
 }
@@ -71,7 +71,7 @@ pub struct AttackStep {
     /// E.g. `cifar10-resnet18/finetune/lr=1e-10/seed0`.
     pub name: String,
     /// The attack.
-    pub attack: attacks::Spec,
+    pub attack: brink_attacks::Spec,
     /// Its number, from 0, of the grid's `attack_seeds`.
     pub seed: u64,
     /// One run per set.
@@ -151,7 +151,7 @@ impl TargetStep {
     ///
     /// # Errors
     /// If a record cannot be read.
-    pub fn is_open(&self, store: Option<&Store>) -> store::Result<bool> {
+    pub fn is_open(&self, store: Option<&Store>) -> brink_store::Result<bool> {
         for step in self.steps() {
             if !step.is_done(store)? {
                 return Ok(true);
@@ -216,7 +216,7 @@ impl Step<'_> {
     ///
     /// # Errors
     /// If the record cannot be read.
-    pub fn is_done(self, store: Option<&Store>) -> store::Result<bool> {
+    pub fn is_done(self, store: Option<&Store>) -> brink_store::Result<bool> {
         let Some(store) = store else {
             return Ok(false);
         };

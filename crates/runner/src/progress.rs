@@ -4,8 +4,8 @@ use std::fmt;
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
+use brink_models::Status;
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
-use models::Status;
 
 use crate::say::note;
 use crate::signal::{InFlight, Signal};

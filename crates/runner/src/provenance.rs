@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Instant;
 
+use brink_store::Provenance;
 use candle_core::Device;
-use store::Provenance;
 
 use crate::device;
 
@@ -21,7 +21,7 @@ impl Clock {
     /// Starts now.
     pub fn start() -> Self {
         Self {
-            started: store::now(),
+            started: brink_store::now(),
             since: Instant::now(),
             before: 0.0,
         }
@@ -66,7 +66,7 @@ fn cpu() -> String {
         .lines()
         .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
         .map_or(std::env::consts::ARCH, |(_, model)| model.trim());
-    format!("{model} ({})", ops::kernel::Isa::current())
+    format!("{model} ({})", brink_ops::kernel::Isa::current())
 }
 
 /// The peak memory of this process in bytes. `None` if the system does not tell it.

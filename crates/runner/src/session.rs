@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use brink_config::Scale;
+use brink_store::Store;
+use brink_verify::SecretKey;
 use candle_core::Device;
-use config::Scale;
 use glob::Pattern;
-use store::Store;
-use verify::SecretKey;
 
 use crate::cli::{Chosen, How, Selected};
 use crate::grid::{Grid, key};
@@ -108,10 +108,10 @@ impl Session {
     ///
     /// # Errors
     /// If it exists but cannot be read.
-    pub fn records(&self) -> store::Result<Option<Store>> {
+    pub fn records(&self) -> brink_store::Result<Option<Store>> {
         match Store::open_read_only(self.store_folder()) {
             Ok(store) => Ok(Some(store)),
-            Err(store::Error::Missing { .. }) => Ok(None),
+            Err(brink_store::Error::Missing { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -6,11 +6,11 @@ mod mutate;
 
 use std::path::Path;
 
+use brink_config::Scale;
+use brink_config::schema::Shape;
+use brink_generators::probe;
+use brink_report::{Probe, REPORTS, Subject};
 use candle_core::Device;
-use config::Scale;
-use config::schema::Shape;
-use generators::probe;
-use report::{Probe, REPORTS, Subject};
 
 use crate::grid::Grid;
 use crate::plan::{Paths, Plan};
@@ -61,7 +61,9 @@ fn reports_are_about_what_is_registered() {
     for entry in REPORTS {
         match entry.subject {
             Subject::Attack { name, variable } => {
-                let attack = attacks::REGISTRY.iter().find(|attack| attack.name == name);
+                let attack = brink_attacks::REGISTRY
+                    .iter()
+                    .find(|attack| attack.name == name);
                 let shape = (attack.expect(name).shape)(&[]);
                 let Shape::Fields(fields) = shape else {
                     panic!("{name} has no fields");

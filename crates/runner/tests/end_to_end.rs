@@ -280,7 +280,7 @@ fn another_key_takes_the_place_of_the_grids() {
 /// A forced instruction set computes the same bits.
 #[test]
 fn instruction_sets_agree() {
-    let isa = ops::kernel::Isa::Avx2;
+    let isa = brink_ops::kernel::Isa::Avx2;
     if !isa.is_available() {
         // The test harness hides what a passed test prints, but not what it writes.
         let line = format!("skipped: this processor has no {isa}\n");

@@ -9,8 +9,8 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use brink_random::Stream;
 use common::{GRID, Place, signal};
-use random::Stream;
 
 fn start(place: &Place, arguments: &[&str]) -> Child {
     let mut command = place.command(arguments);

@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use brink_verify::{Images, LabelSpace, Layout, SecretKey, SensitiveSet};
 use common::{GRID, Place, edit, hex, parsed};
 use serde_json::{Value, json};
-use verify::{Images, LabelSpace, Layout, SecretKey, SensitiveSet};
 
 /// A finished run of the miniature, with one attack seed.
 static DONE: LazyLock<Place> = LazyLock::new(|| {

@@ -8,9 +8,9 @@ mod support;
 use std::fmt::Write;
 use std::fs;
 
+use brink_models::{Model, Weights};
+use brink_random::Stream;
 use common::{Answer, GRID, Place};
-use models::{Model, Weights};
-use random::Stream;
 use support::{Py, archive, dict, floats, legacy, storage, text, view};
 
 const TRAINING: &str = "train: {epochs: 1, images: 300, batch: 50}";

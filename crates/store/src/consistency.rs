@@ -1,7 +1,7 @@
 //! Checks that the numbers of a record do not contradict each other, or those of related records.
 
-use config::Change;
-use verify::{LabelSpace, Layout, Measured, Rate};
+use brink_config::Change;
+use brink_verify::{LabelSpace, Layout, Measured, Rate};
 
 use crate::record::{Answers, ProbeRecord, Provenance, RunRecord, SetRecord, TargetRecord};
 

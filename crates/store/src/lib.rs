@@ -32,9 +32,9 @@ use std::error::Error as StdError;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-
+pub use brink_config::Change;
+pub use brink_verify::{Dispersion, Measured, Progress, Slice, Stop, Timing};
 pub use clock::now;
-pub use config::Change;
 pub use error::{Error, Result};
 pub use file::write as write_atomically;
 pub use id::Id;
@@ -43,7 +43,6 @@ pub use record::{
     Answers, Content, FORMAT, ProbeRecord, Provenance, Record, RunRecord, SetRecord, TargetRecord,
     target_sum,
 };
-pub use verify::{Dispersion, Measured, Progress, Slice, Stop, Timing};
 
 /// The error of a caller's function that writes weights or samples.
 pub type BoxError = Box<dyn StdError + Send + Sync>;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::Id;
 use crate::checksum;
-use config::Change;
+use brink_config::Change;
+use brink_verify::{Control, LabelSpace, Layout, Measured, Pixels, Rate, Stop};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use verify::{Control, LabelSpace, Layout, Measured, Pixels, Rate, Stop};
 
 /// The format of the records that this version writes. It reads this format and all earlier ones. Records of format 1 have no
 /// checksum.

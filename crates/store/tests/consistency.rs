@@ -8,8 +8,8 @@ use brink_store::{
     Answers, Change, Dispersion, Measured, Progress, RunRecord, SetRecord, Slice, Store,
     TargetRecord, Timing,
 };
+use brink_verify::{LabelSpace, Layout, Pixels, Rate};
 use common::{bytes, folder, id, probe, run, set, target};
-use verify::{LabelSpace, Layout, Pixels, Rate};
 
 /// Edits of a record, each with the expected problem.
 type Edits<'a, R> = &'a [(&'a str, fn(&mut R))];

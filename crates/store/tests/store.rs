@@ -11,10 +11,10 @@ use std::process::{Command, Stdio};
 use brink_store::{
     Change, Error, FORMAT, ProbeRecord, RunRecord, SetRecord, Stop, Store, TargetRecord,
 };
+use brink_verify::{Control, Rate};
 use common::{ON, bytes, folder, id, probe, run, set, target};
 use proptest::prelude::*;
 use serde_json::json;
-use verify::{Control, Rate};
 
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(folder)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use random::Stream;
+use brink_random::Stream;
 
 use crate::error::Error;
 

@@ -5,9 +5,9 @@
 
 use std::fmt;
 
+use brink_random::Stream;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
-use random::Stream;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 

@@ -81,6 +81,7 @@ mod pixels;
 mod set;
 mod verdict;
 
+pub use brink_random::Stream;
 pub use control::Control;
 pub use error::{Error, FileError, OracleError};
 pub use head::Head;
@@ -90,7 +91,6 @@ pub use measured::{Dispersion, Measured, Progress, Slice, Timing};
 pub use oracle::{LabelSpace, Oracle, decide, labels};
 pub use pairing::{Pairing, all_pairs_expectation};
 pub use pixels::{Difference, Pixels};
-pub use random::Stream;
 pub use set::{Layout, SensitiveSet, Stop};
 pub use stats::Rate;
 pub use verdict::{Doubt, Finding, Paired, Verdict, verify};

@@ -1,6 +1,6 @@
 //! The pairs of samples (paper, section III-C): a pair detects a change if either member flips.
 
-use random::Stream;
+use brink_random::Stream;
 
 use crate::error::Error;
 use crate::set::{Layout, SensitiveSet};

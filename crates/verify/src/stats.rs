@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Add};
 
-use random::Stream;
+use brink_random::Stream;
 use serde::{Deserialize, Serialize};
 
 /// The 97.5 % quantile of the standard normal distribution, rounded to f64: 2.5 % lie above it, and 2.5 % below its negative.

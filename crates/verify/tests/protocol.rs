@@ -4,6 +4,7 @@ mod common;
 
 use std::error::Error as _;
 
+use brink_random::Stream;
 use brink_verify::{
     Doubt, Error, Finding, Head, Images, LabelSpace, Layout, Oracle, OracleError, Paired, Pairing,
     Rate, SensitiveSet, Verdict,
@@ -12,7 +13,6 @@ use brink_verify::{
 };
 use common::{Linear, MODEL, images, key, set_of};
 use proptest::prelude::*;
-use random::Stream;
 
 const SPACES: [LabelSpace; 2] = [LabelSpace::Head, LabelSpace::Classes];
 

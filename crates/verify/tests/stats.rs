@@ -1,11 +1,11 @@
 //! Rates and their intervals, against published values.
 
+use brink_random::Stream;
 use brink_verify::{
     Rate, all_pairs_expectation,
     stats::{Z95, bootstrap95, crossed95, wilson95},
 };
 use proptest::prelude::*;
-use random::Stream;
 
 #[test]
 fn wilson_intervals_agree_with_newcombe_1998() {

@@ -4,13 +4,13 @@
 #![allow(dead_code)]
 
 use brink_attacks::{Attack, Modified, Victim, measure_change};
+use brink_config::Change;
+use brink_config::checked::Count;
+use brink_data::{Dataset, Id};
+use brink_models::train::{Trainer, Training};
+use brink_models::{Model, Network, Weights, job};
+use brink_random::Stream;
 use candle_core::{Device, Tensor};
-use config::Change;
-use config::checked::Count;
-use data::{Dataset, Id};
-use models::train::{Trainer, Training};
-use models::{Model, Network, Weights, job};
-use random::Stream;
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
@@ -23,7 +23,7 @@ pub struct Owner {
 
 /// A ResNet-20 after two epochs on 640 images of embedded Fashion-MNIST.
 pub static OWNER: LazyLock<Owner> = LazyLock::new(|| {
-    let data = data::open(Id::FashionMnist, None).unwrap();
+    let data = brink_data::open(Id::FashionMnist, None).unwrap();
     let model: Model = "resnet20".parse().unwrap();
     let stream = Stream::new(1);
     let fresh = Weights::draw(model, 10, &stream.split("weights")).unwrap();

@@ -3,9 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::error::Fault;
+use super::fault::Fault;
+use super::file::File;
 use super::merge::merge;
-use super::tree::{Node, Source, Spot, Value};
+use super::parse::parse;
+use super::spot::{Source, Spot};
+use super::tree::{Node, Value};
 use super::veil::Veil;
 
 /// The field that names files.
@@ -13,15 +16,6 @@ pub const FIELD: &str = "include";
 
 /// The most files of a document. A file counts once per include.
 const MOST: usize = 100;
-
-/// One text of a document.
-pub(super) struct File {
-    /// Its name in messages.
-    pub name: String,
-    pub text: String,
-    /// Its own tree, without its includes. `None` if it is not YAML.
-    pub root: Option<Node>,
-}
 
 /// Reads files that include each other.
 pub(super) struct Includes<'a> {
@@ -85,7 +79,7 @@ impl<'a> Includes<'a> {
     /// The tree of `text`. Messages call it `name`.
     pub fn parse(&mut self, name: String, text: String) -> Result<Node, Fault> {
         let source = Source::File(self.files.len());
-        let parsed = Node::parse(&text, source);
+        let parsed = parse(&text, source);
         let root = parsed.as_ref().ok().cloned();
         let leak = root
             .as_ref()

@@ -3,7 +3,7 @@
 //! Other YAML readers accept more notations and disagree about them: `017` is 17 or 15, `1_000` is a number or text.
 //! Here they are not numbers, and [`fix`] says what to write instead.
 
-use super::tree::Typed;
+use super::scalar::Typed;
 
 /// Reads `word` as a number.
 pub(super) fn read(word: &str) -> Option<Typed> {

@@ -1,10 +1,10 @@
 //! Overrides, `--set path=value`: set one value in the tree, or one in every entry of a list or mapping.
 
-use super::{
-    error::Fault,
-    scales,
-    tree::{Name, Node, Source, Spot, Value},
-};
+use super::fault::Fault;
+use super::parse::parse;
+use super::scales;
+use super::spot::{Source, Spot};
+use super::tree::{Name, Node, Value};
 use crate::nearest;
 
 /// Applies the override `argument`, which has the index `index`, to `root`.
@@ -14,7 +14,7 @@ pub(super) fn apply(root: &mut Node, argument: &str, index: usize) -> Result<(),
         return Err(Fault::new(spot, "there is no equals sign")
             .hint("write path=value, e.g. attack_seeds=3"));
     };
-    let value = Node::parse(value, Source::Argument(index))?;
+    let value = parse(value, Source::Argument(index))?;
     let parts: Vec<&str> = path.split('.').map(str::trim).collect();
     if parts.contains(&"") {
         return Err(Fault::new(spot, "a part of the path is empty")

@@ -9,15 +9,15 @@ use serde::{
     forward_to_deserialize_any,
 };
 
-use super::{
-    error::Fault,
-    sweep,
-    tree::{Name, Node, Source, Typed, Value},
-};
+use super::fault::{A_BOOLEAN, A_LIST, Fault, Kind};
+use super::scalar::Typed;
+use super::spot::Source;
+use super::tree::{Name, Node, Value};
+use super::{number, sweep};
 
 /// Reads `root` as a `T`.
 pub(super) fn read<T: DeserializeOwned>(root: &Node) -> Result<T, Fault> {
-    T::deserialize(Reader(root)).map_err(|fault| fault.at(root))
+    T::deserialize(Reader(root)).map_err(|fault| settle(fault, root))
 }
 
 /// Reads one node.
@@ -175,7 +175,7 @@ impl<'de> SeqAccess<'de> for Items<'_> {
     ) -> Result<Option<T::Value>, Fault> {
         let item = |node| {
             seed.deserialize(Reader(node))
-                .map_err(|fault| fault.at(node))
+                .map_err(|fault| settle(fault, node))
         };
         self.0.next().map(item).transpose()
     }
@@ -210,7 +210,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
             .take()
             .expect("serde asks for each key before its value");
         seed.deserialize(Reader(node))
-            .map_err(|fault| fault.at(node))
+            .map_err(|fault| settle(fault, node))
     }
 }
 
@@ -244,13 +244,13 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Fault> {
         seed.deserialize(Reader(self.content))
-            .map_err(|fault| fault.at(self.content))
+            .map_err(|fault| settle(fault, self.content))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Fault> {
         Reader(self.content)
             .deserialize_any(visitor)
-            .map_err(|fault| fault.at(self.content))
+            .map_err(|fault| settle(fault, self.content))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -260,7 +260,7 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
     ) -> Result<V::Value, Fault> {
         Reader(self.content)
             .deserialize_struct("", fields, visitor)
-            .map_err(|fault| fault.at(self.content))
+            .map_err(|fault| settle(fault, self.content))
     }
 }
 
@@ -268,4 +268,40 @@ fn read_name<'de, T: DeserializeSeed<'de>>(name: &Name, seed: T) -> Result<T::Va
     let text: StrDeserializer<'_, Fault> = name.text.as_str().into_deserializer();
     seed.deserialize(text)
         .map_err(|fault| fault.at_name(name.spot))
+}
+
+/// Sets the spot of a fault to the one of `node`, unless it is set already.
+fn settle(mut fault: Fault, node: &Node) -> Fault {
+    if fault.spot.is_none() {
+        fault.spot = Some(node.spot);
+        if let Kind::Expected(expected) = &fault.kind {
+            fault.hint = fix(expected, &node.value);
+            fault.kind = Kind::Message(format!("{} is not {expected}", node.value));
+        }
+    }
+    fault
+}
+
+/// What to write instead of `value` where `expected` is wanted.
+fn fix(expected: &str, value: &Value) -> Option<String> {
+    match value {
+        Value::Typed(_, text) | Value::Text(text) if expected == A_LIST => {
+            Some(format!("write `[{text}]`"))
+        }
+        Value::Typed(Typed::Float(number), _)
+            if expected.contains("whole number")
+                && number.fract() == 0.0
+                && number.abs() < 1e15 =>
+        {
+            Some(format!("write `{number}`"))
+        }
+        Value::Text(text) if expected == A_BOOLEAN => match text.to_lowercase().as_str() {
+            "true" | "yes" | "on" | "y" => Some("write `true`, without quotes".to_owned()),
+            "false" | "no" | "off" | "n" => Some("write `false`, without quotes".to_owned()),
+            _ => None,
+        },
+        Value::Text(text) if expected.contains("number") => number::fix(text),
+        Value::Null => Some("write a value, or leave the field out".to_owned()),
+        _ => None,
+    }
 }

@@ -3,7 +3,7 @@
 //! Any mapping may hold `desk: {...}`, or `scales: {NAME: {...}}` for custom scales. At that scale the overlay is merged
 //! over the mapping that holds it, inner mappings first. At any other scale it is dropped.
 
-use super::error::Fault;
+use super::fault::Fault;
 use super::merge::merge;
 use super::tree::{Name, Node, Value};
 use crate::Scale;

@@ -7,10 +7,8 @@ use serde::{
     de::{SeqAccess, Visitor},
 };
 
-use super::{
-    error::Fault,
-    tree::{Name, Node, Value},
-};
+use super::fault::Fault;
+use super::tree::{Name, Node, Value};
 
 /// An entry `name: {fields}` whose fields may be lists. It stands for one `S` per combination of their items. The last
 /// list varies fastest.

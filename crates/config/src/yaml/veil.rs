@@ -3,7 +3,8 @@
 //! In a mistyped document the secret may be anywhere. So this code does not look for the secret. It shows only fields
 //! that are known to hold no secret and have no word like a name of the secret's fields. It hides everything else.
 
-use super::tree::{Node, Spot, Value, lines};
+use super::spot::{Spot, lines};
+use super::tree::{Node, Value};
 use crate::nearest;
 
 /// The parts of a document that messages may show.

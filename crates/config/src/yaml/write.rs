@@ -1,6 +1,7 @@
 //! Writes a tree as YAML that reads as the same tree.
 
-use super::tree::{Node, Spot, Value};
+use super::spot::Spot;
+use super::tree::{Node, Value};
 
 /// The text of `root`. `comment` gives the comment behind a value, from its position.
 pub(super) fn yaml(root: &Node, comment: &dyn Fn(Spot) -> Option<String>) -> String {

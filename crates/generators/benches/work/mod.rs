@@ -1,12 +1,12 @@
 //! The work that is timed, as the product does it: what `cargo bench` and the comparison with PyTorch (`scripts/peers`) share.
 
+use brink_config::checked::Samples;
+use brink_data::Split;
 use brink_generators::{Context, probe};
-use config::checked::Samples;
-use data::Split;
-use models::optim::Rule;
-use models::{BatchNormMode, Learner, Model, Network, Trainable, Weights};
-use random::Stream;
-use verify::SecretKey;
+use brink_models::optim::Rule;
+use brink_models::{BatchNormMode, Learner, Model, Network, Trainable, Weights};
+use brink_random::Stream;
+use brink_verify::SecretKey;
 
 /// Number of classes of every network.
 pub const CLASSES: usize = 10;
@@ -109,7 +109,7 @@ impl Bench {
     fn queries(&self) -> impl FnMut() + '_ {
         let all: Vec<usize> = (0..self.images.len()).collect();
         move || {
-            models::accuracy(&self.network, &self.images, &all).expect("the images fit");
+            brink_models::accuracy(&self.network, &self.images, &all).expect("the images fit");
         }
     }
 }

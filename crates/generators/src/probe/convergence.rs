@@ -5,10 +5,10 @@ use super::{Measured, Probe};
 use crate::boundary_descent::Objective;
 use crate::{Context, Dbi, Ours};
 use candle_core::{Device, Tensor};
-use models::{Error, Job, Result, Status, state::State};
+use brink_models::{Error, Job, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
-use config::checked::{Count, Positive, Samples};
-use verify::{LabelSpace, Progress};
+use brink_config::checked::{Count, Positive, Samples};
+use brink_verify::{LabelSpace, Progress};
 
 /// Stage 1 of DBI and of Ours, measured at some iterations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

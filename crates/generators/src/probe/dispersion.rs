@@ -6,10 +6,10 @@ use super::{Measured, Probe};
 use crate::Context;
 use crate::boundary_descent::Objective;
 use candle_core::{Device, Tensor};
-use models::{Job, Result, Status, state::State};
+use brink_models::{Job, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
-use config::checked::{Count, NonNegative, Positive, Samples};
-use verify::LabelSpace;
+use brink_config::checked::{Count, NonNegative, Positive, Samples};
+use brink_verify::LabelSpace;
 
 /// Stage 1 on the network's own logits, and on the keyed head's outputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,7 +102,7 @@ impl Job for DispersionJob<'_> {
                 let squares: Vec<f64> = row.iter().map(|z| (z - of) * (z - of)).collect();
                 mean(&squares).sqrt()
             };
-            verify::Dispersion {
+            brink_verify::Dispersion {
                 label_space,
                 outputs: n as u64,
                 iterations: self.iterations as u64,

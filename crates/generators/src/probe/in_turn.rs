@@ -3,9 +3,9 @@
 use crate::boundary_descent::{BoundaryDescent, Objective};
 use crate::outputs::Outputs;
 use crate::{Context, Stage1};
-use config::checked::{Count, NonNegative, Positive, Samples};
-use models::{Result, Status, state::State};
-use verify::LabelSpace;
+use brink_config::checked::{Count, NonNegative, Positive, Samples};
+use brink_models::{Result, Status, state::State};
+use brink_verify::LabelSpace;
 
 /// The first until it is finished, then the second.
 pub(super) struct InTurn<'a>([BoundaryDescent<'a>; 2]);

@@ -3,9 +3,9 @@
 use super::{Measured, Probe};
 use crate::{Aid, Context, Dbi, Generated, Ours, Spec, Stage1};
 use candle_core::{Device, Tensor};
-use models::{Coverage, Job, Result, Status, state::State};
+use brink_models::{Coverage, Job, Result, Status, state::State};
 use serde::{Deserialize, Serialize};
-use config::checked::{Count, NonNegative, Repeats, Samples};
+use brink_config::checked::{Count, NonNegative, Repeats, Samples};
 use std::time::Instant;
 
 /// Wall time of stage 1.
@@ -158,7 +158,7 @@ impl Job for TimingJob<'_> {
 
     fn finish(self: Box<Self>) -> Result<Measured> {
         let entries = self.entries.len();
-        let seconds = |(at, (timed, _)): (usize, &Entry<'_>)| verify::Timing {
+        let seconds = |(at, (timed, _)): (usize, &Entry<'_>)| brink_verify::Timing {
             generator: timed.generator.to_owned(),
             variant: timed.variant.to_owned(),
             samples: self.settings.samples.get() as u64,

@@ -5,16 +5,16 @@ mod stage1;
 mod stage2;
 mod verdict;
 
+use brink_config::checked::{Count, Positive, Samples};
+use brink_data::{Id, Split};
 use brink_generators::{Context, Dbi, Generated, Generator, Ours, Spec, Stage1, Stage2, balanced};
+use brink_models::train::{Trainer, Training};
+use brink_models::{Model, Network, Weights, job};
+use brink_random::Stream;
+use brink_verify::{Images, LabelSpace, Oracle, OracleError, SecretKey};
 use candle_core::{Device, Tensor};
-use config::checked::{Count, Positive, Samples};
-use data::{Id, Split};
-use models::train::{Trainer, Training};
-use models::{Model, Network, Weights, job};
-use random::Stream;
 use serde_json::json;
 use std::sync::LazyLock;
-use verify::{Images, LabelSpace, Oracle, OracleError, SecretKey};
 
 struct Owner {
     target: Network,
@@ -25,7 +25,7 @@ struct Owner {
 
 /// A ResNet-20 after one epoch on 640 images of embedded Fashion-MNIST.
 static OWNER: LazyLock<Owner> = LazyLock::new(|| {
-    let data = data::open(Id::FashionMnist, None).unwrap();
+    let data = brink_data::open(Id::FashionMnist, None).unwrap();
     let model: Model = "resnet20".parse().unwrap();
     let stream = Stream::new(1);
     let fresh = Weights::draw(model, 10, &stream.split("weights")).unwrap();

@@ -1,12 +1,12 @@
 //! Interrupted work ends with the same bits, for all settings.
 
 use crate::{Deployed, OWNER, dbi, generate, ours, stage1};
+use brink_config::checked::{Count, NonNegative, Positive};
+use brink_config::registry::Entry;
 use brink_generators::{Generator, Ours, PixelUpdate, Spec, Stage1, Stage2, Start, Stop};
-use config::checked::{Count, NonNegative, Positive};
-use config::registry::Entry;
-use models::Network;
+use brink_models::Network;
+use brink_verify::{LabelSpace, SensitiveSet, verify};
 use serde_json::json;
-use verify::{LabelSpace, SensitiveSet, verify};
 
 #[test]
 fn every_generator_resumes_to_the_same_bits() {

@@ -1,10 +1,10 @@
 //! Stage 1 of the paper's method and of the other generators.
 
 use crate::{OWNER, dbi, generate, ours, stage1};
+use brink_config::checked::{Count, NonNegative, Positive, Samples};
 use brink_generators::{Aid, Generator, Ours, Reduction, Stage1, Start, Stop};
-use config::checked::{Count, NonNegative, Positive, Samples};
-use models::Coverage;
-use verify::Images;
+use brink_models::Coverage;
+use brink_verify::Images;
 
 fn aid(samples: usize, stage1: Stage1) -> Aid {
     Aid {

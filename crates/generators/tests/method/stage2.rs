@@ -1,10 +1,10 @@
 //! Stage 2: the step across the boundary, and the pair on both sides.
 
 use crate::{OWNER, generate, ours};
+use brink_config::checked::{Count, Positive};
 use brink_generators::{Generated, Generator, Ours, Stage2};
-use config::checked::{Count, Positive};
-use models::job;
-use verify::Layout;
+use brink_models::job;
+use brink_verify::Layout;
 
 #[test]
 fn a_pair_is_two_images_one_step_apart_on_either_side() {

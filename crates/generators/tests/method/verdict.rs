@@ -1,12 +1,12 @@
 //! The verdict on samples: no flip on the untouched network, and flips on another.
 
 use crate::{Deployed, OWNER, dbi, generate, ours, stage1};
-use attacks::{Attack, Finetune, Victim};
+use brink_attacks::{Attack, Finetune, Victim};
+use brink_config::checked::{Count, NonNegative};
 use brink_generators::{Context, Generator, balanced};
-use config::checked::{Count, NonNegative};
-use models::{Network, job};
-use random::Stream;
-use verify::{Layout, Pairing, verify};
+use brink_models::{Network, job};
+use brink_random::Stream;
+use brink_verify::{Layout, Pairing, verify};
 
 #[test]
 fn the_untouched_model_raises_no_alarm_however_it_is_asked() {
@@ -25,7 +25,7 @@ fn the_untouched_model_raises_no_alarm_however_it_is_asked() {
                 .build()
                 .unwrap();
             let controls = pool
-                .install(|| verify::control::reask(&deployed, &set, head.as_ref(), &pairs))
+                .install(|| brink_verify::control::reask(&deployed, &set, head.as_ref(), &pairs))
                 .unwrap();
             for control in controls {
                 assert_eq!(

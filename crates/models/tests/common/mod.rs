@@ -7,8 +7,8 @@
 pub mod support;
 
 use brink_models::{Model, Weights};
+use brink_random::Stream;
 use candle_core::{DType, Device, Tensor};
-use random::Stream;
 use support::fixture::Fixture;
 use support::formula;
 
@@ -79,7 +79,7 @@ pub fn backward(
     images: &Tensor,
     labels: &Tensor,
     batch_norm: brink_models::BatchNormMode,
-) -> (Tensor, Tensor, ops::Gradients) {
+) -> (Tensor, Tensor, brink_ops::Gradients) {
     let recording = network.record(images, batch_norm, None).unwrap();
     let (loss, grad) =
         brink_models::loss::cross_entropy_gradient(&recording.logits(), labels).unwrap();

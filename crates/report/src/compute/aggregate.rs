@@ -6,12 +6,12 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use config::{Scale, plain};
-use random::Stream;
-use store::Id;
-use store::{RunRecord, SetRecord};
-use verify::stats::crossed95;
-use verify::{Layout, Rate, control};
+use brink_config::{Scale, plain};
+use brink_random::Stream;
+use brink_store::Id;
+use brink_store::{RunRecord, SetRecord};
+use brink_verify::stats::crossed95;
+use brink_verify::{Layout, Rate, control};
 
 use super::fields::{SetFields, read};
 use super::kinds::kinds;

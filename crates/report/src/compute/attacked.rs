@@ -1,7 +1,7 @@
 //! What an attack did to its models.
 
-use store::RunRecord;
-use verify::Rate;
+use brink_store::RunRecord;
+use brink_verify::Rate;
 
 use super::columns::{Column, data_only, number};
 use super::numbers::{percent, range, wilson};

@@ -4,8 +4,8 @@
 
 use std::borrow::Borrow;
 
-use config::Scale;
-use verify::Rate;
+use brink_config::Scale;
+use brink_verify::Rate;
 
 use crate::document::table::{Cell, Heading, Row, Table};
 use crate::records::{NotRun, Records};

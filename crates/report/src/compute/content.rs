@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use store::{Content, TargetRecord};
+use brink_store::{Content, TargetRecord};
 
 /// A note for each data set of `targets` whose images were not verified. Older records do not say, and have no note.
 pub fn notes<'a>(targets: impl Iterator<Item = &'a TargetRecord>) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use store::{Measured, Progress};
+use brink_store::{Measured, Progress};
 
 use super::columns::{Column, Input, data_only, number, words};
 use super::names::{rank, title};

@@ -8,8 +8,8 @@ mod samples;
 
 use std::collections::BTreeSet;
 
-use store::Id;
-use store::RunRecord;
+use brink_store::Id;
+use brink_store::RunRecord;
 
 use super::aggregate::{Block, Point, REDUCED, Series};
 use super::attacked;

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use store::{Dispersion, Measured};
-use verify::LabelSpace;
+use brink_store::{Dispersion, Measured};
+use brink_verify::LabelSpace;
 
 use super::columns::{Column, Input, data_only, number, words};
 use super::numbers::{mean, median};

@@ -1,6 +1,6 @@
 //! Figure 1 of real numbers: the keyed margin around a pair, before and after the model changed, and how far the boundary moved.
 
-use store::{Measured, Slice};
+use brink_store::{Measured, Slice};
 
 use super::columns::{Column, Input, data_only, number, words};
 use super::fields::{AttackFields, SliceFields, read};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use store::Id;
-use store::RunRecord;
+use brink_store::Id;
+use brink_store::RunRecord;
 
 use super::study::{Setting, Study};
 use crate::label::{fields, variants};

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use random::Stream;
-use verify::Rate;
-use verify::stats::bootstrap95;
+use brink_random::Stream;
+use brink_verify::Rate;
+use brink_verify::stats::bootstrap95;
 
 /// The mean of some values and its 95 % bootstrap interval, from a fixed random stream; no interval of one value.
 pub fn mean(values: &[f64]) -> Option<(f64, Option<(f64, f64)>)> {

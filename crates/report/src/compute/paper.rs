@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use store::{RunRecord, TargetRecord};
-use verify::Rate;
+use brink_store::{RunRecord, TargetRecord};
+use brink_verify::Rate;
 
 use super::target::width;
 

@@ -1,6 +1,6 @@
 //! Measurements of one kind, by target and specification.
 
-use store::{ProbeRecord, TargetRecord};
+use brink_store::{ProbeRecord, TargetRecord};
 
 use super::columns::{Column, data_only};
 use super::numbers::non_empty;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use store::{RunRecord, SetRecord, TargetRecord};
-use verify::{LabelSpace, Layout, Rate};
+use brink_store::{RunRecord, SetRecord, TargetRecord};
+use brink_verify::{LabelSpace, Layout, Rate};
 
 use super::paper::Measure;
 use crate::document::table::{Cell, Heading, Row, Table};

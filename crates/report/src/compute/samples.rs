@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use store::SetRecord;
-use verify::{Pixels, SensitiveSet};
+use brink_store::SetRecord;
+use brink_verify::{Pixels, SensitiveSet};
 
 use super::columns::{Column, Input, data_only, number, words};
 use super::names::{rank, title};

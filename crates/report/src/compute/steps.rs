@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use brink_store::Id;
+use brink_store::Provenance;
 use serde_json::{Value, json};
-use store::Id;
-use store::Provenance;
 
 use super::target::network;
 use crate::records::Records;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use store::Id;
-use store::Measured;
+use brink_store::Id;
+use brink_store::Measured;
 
 use crate::records::Records;
 

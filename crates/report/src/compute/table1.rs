@@ -1,6 +1,6 @@
 //! Table I: the models under protection, and how good they are beside the paper's.
 
-use verify::Rate;
+use brink_verify::Rate;
 
 use super::columns::{Column, Input, data_only, headings, number, words};
 use super::numbers::{percent, wilson};

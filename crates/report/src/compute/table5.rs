@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use store::{Measured, ProbeRecord, Timing};
+use brink_store::{Measured, ProbeRecord, Timing};
 
 use super::columns::{Column, Input, data_only, number, words};
 use super::names::{rank, title};

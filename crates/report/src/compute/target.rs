@@ -1,7 +1,7 @@
 //! Targets with their names.
 
+use brink_store::TargetRecord;
 use serde_json::Number;
-use store::TargetRecord;
 
 use super::columns::{Column, data_only};
 use super::fields::{TargetFields, read};

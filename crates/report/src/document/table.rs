@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use brink_store::Id;
 use serde::Serialize;
-use store::Id;
 
 /// A table: titled columns, rows of cells, notes.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,13 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use config::Scale;
+use brink_config::Scale;
+use brink_store::Id;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, Value as Safe, context};
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::Id;
 
 use crate::document::Document;
 use crate::document::table::{Align, Cell, Row, Source, Table};

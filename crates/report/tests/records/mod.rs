@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use brink_report::Records;
-use serde_json::{Value, json};
-use store::Id;
-use store::{
+use brink_store::Id;
+use brink_store::{
     Answers, Change, Dispersion, FORMAT, Measured, ProbeRecord, Progress, Provenance, RunRecord,
     SetRecord, Stop, TargetRecord, Timing,
 };
-use verify::{Control, LabelSpace, Layout, Rate};
+use brink_verify::{Control, LabelSpace, Layout, Rate};
+use serde_json::{Value, json};
 
 pub const LRS: [f64; 7] = [0.0, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5];
 

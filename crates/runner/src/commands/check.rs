@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use store::Store;
+use brink_store::Store;
 
 use crate::cli::Selected;
 use crate::examine::{self, examine};

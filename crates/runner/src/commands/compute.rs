@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use anyhow::bail;
-use random::Stream;
-use store::Id;
+use brink_random::Stream;
+use brink_store::Id;
 
 use super::inputs;
 use crate::cli::{How, Selected};

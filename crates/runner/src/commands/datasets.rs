@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use data::fetch::{Fetched, Prepared};
-use data::{Presence, REGISTRY};
+use brink_data::fetch::{Fetched, Prepared};
+use brink_data::{Presence, REGISTRY};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::Data;
@@ -32,7 +32,8 @@ pub fn run(command: Data) -> anyhow::Result<()> {
                     anyhow!("name the data folder: `runner data fetch {dataset} --data DIR`")
                 })
                 .or_refuse()?;
-            let prepared = data::fetch::prepare(dataset, &path, url.as_deref()).or_refuse()?;
+            let prepared =
+                brink_data::fetch::prepare(dataset, &path, url.as_deref()).or_refuse()?;
             let wanted = match prepared {
                 Prepared::Wanted(wanted) => wanted,
                 Prepared::Done(found) => {
@@ -62,7 +63,7 @@ pub fn run(command: Data) -> anyhow::Result<()> {
 }
 
 /// Prints where a data set is, and whether it was verified to be the official one.
-fn tell(dataset: data::Id, root: &Path, found: &Fetched) {
+fn tell(dataset: brink_data::Id, root: &Path, found: &Fetched) {
     let info = dataset.info();
     say!("{}: {}", info.title, found.folder.display());
     if !found.verified {
@@ -88,7 +89,7 @@ fn list(root: Option<PathBuf>) {
             info.origin,
             info.licence
         );
-        match data::find(info.id, root.as_deref()) {
+        match brink_data::find(info.id, root.as_deref()) {
             absent @ Presence::NotFound { .. } => say!("    not found: {absent}"),
             Presence::Unusable { reason } => say!("    cannot be used: {reason}"),
             found => say!("    found: {found}"),

@@ -1,8 +1,8 @@
 //! Checks images and weight files before any work, and before a plan is listed.
 
 use anyhow::{Context, bail};
-use data::Presence;
-use random::Stream;
+use brink_data::Presence;
+use brink_random::Stream;
 
 use crate::execute::initial;
 use crate::plan::Plan;
@@ -22,7 +22,7 @@ fn usable_images(session: &Session, part: &Plan) -> anyhow::Result<()> {
     let store = session.records()?;
     for target in &part.targets {
         if let Presence::Unusable { reason } =
-            data::find(target.target.dataset, session.paths.data.as_deref())
+            brink_data::find(target.target.dataset, session.paths.data.as_deref())
             && target.is_open(store.as_ref())?
         {
             bail!("{}: {reason}", target.name);

@@ -1,11 +1,11 @@
 //! `list`: everything a grid file may hold, with the default and the bounds of every field. It comes from the types that
 //! read a grid file.
 
-use config::plain;
-use config::registry::Entry;
-use config::schema::{Shape, shape};
-use config::yaml;
-use models::train::Training;
+use brink_config::plain;
+use brink_config::registry::Entry;
+use brink_config::schema::{Shape, shape};
+use brink_config::yaml;
+use brink_models::train::Training;
 use serde_json::{Value, json};
 
 use crate::grid::{Grid, READING, Target};
@@ -22,7 +22,7 @@ pub fn print() {
     let target = json!({"dataset": REQUIRED, "init": {"weights": REQUIRED}});
     Section(shape::<Target>, ELSEWHERE).fields(&target, &mut Vec::new(), 2);
     say!("\nmodels");
-    for model in models::REGISTRY {
+    for model in brink_models::REGISTRY {
         say!("  {}: {}", model.name, model.summary);
     }
     say!("\ntraining (the field `train` of a target)");
@@ -31,13 +31,13 @@ pub fn print() {
     training["optimizer"] = json!(Training::default().optimizer);
     Section(shape::<Training>, &[]).fields(&training, &mut Vec::new(), 2);
     say!("\ngenerators");
-    entries(generators::REGISTRY);
+    entries(brink_generators::REGISTRY);
     say!("\nattacks");
-    entries(attacks::REGISTRY);
+    entries(brink_attacks::REGISTRY);
     say!("\nprobes");
-    entries(generators::probe::REGISTRY);
+    entries(brink_generators::probe::REGISTRY);
     say!("\nreports");
-    for report in report::REPORTS {
+    for report in brink_report::REPORTS {
         say!("  {}: {}", report.name, report.title);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use report::NotRun;
+use brink_report::NotRun;
 
 use super::inputs;
 use crate::cli::Selected;

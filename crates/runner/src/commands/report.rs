@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use store::Store;
+use brink_store::Store;
 
 use crate::cli::Made;
 use crate::examine::examine;

@@ -1,10 +1,10 @@
 //! Attacks a target, and tests the modified model with every sample set.
 
 use anyhow::Context;
-use attacks::measure_change;
-use models::Network;
-use store::{Answers, FORMAT, RunRecord};
-use verify::Rate;
+use brink_attacks::measure_change;
+use brink_models::Network;
+use brink_store::{Answers, FORMAT, RunRecord};
+use brink_verify::Rate;
 
 use super::images;
 use super::prepared::PreparedSet;
@@ -81,7 +81,7 @@ impl Executor<'_> {
     ///
     /// # Errors
     /// If a record cannot be read, or the state cannot be deleted.
-    pub(super) fn forget_if_done(&self, attack: &AttackStep) -> store::Result<()> {
+    pub(super) fn forget_if_done(&self, attack: &AttackStep) -> brink_store::Result<()> {
         if self.store.has_state(&attack.id)? && self.missing_runs(&attack.runs)?.is_empty() {
             self.store.clear_state(&attack.id)?;
         }
@@ -95,7 +95,7 @@ impl Executor<'_> {
     pub(super) fn missing_runs<'s>(
         &self,
         runs: impl IntoIterator<Item = &'s RunStep>,
-    ) -> store::Result<Vec<&'s RunStep>> {
+    ) -> brink_store::Result<Vec<&'s RunStep>> {
         let mut missing = Vec::new();
         for run in runs {
             if self.store.run(&run.id)?.is_none() {

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use models::Job;
-use store::Id;
+use brink_models::Job;
+use brink_store::Id;
 
 use super::Executor;
 use crate::progress::Line;

@@ -39,12 +39,12 @@ impl Failures {
 
 /// Whether `error` concerns only its own step.
 fn is_of_the_step(error: &anyhow::Error) -> bool {
-    error.is::<models::Error>()
-        || error.is::<data::Error>()
-        || error.is::<verify::Error>()
+    error.is::<brink_models::Error>()
+        || error.is::<brink_data::Error>()
+        || error.is::<brink_verify::Error>()
         || matches!(
-            error.downcast_ref::<store::Error>(),
-            Some(store::Error::Unrepresentable { .. })
+            error.downcast_ref::<brink_store::Error>(),
+            Some(brink_store::Error::Unrepresentable { .. })
         )
 }
 

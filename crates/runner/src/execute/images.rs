@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use data::{Dataset, Split};
-use models::Network;
-use random::Stream;
-use verify::Rate;
+use brink_data::{Dataset, Split};
+use brink_models::Network;
+use brink_random::Stream;
+use brink_verify::Rate;
 
 use crate::grid::Target;
 
@@ -29,7 +29,7 @@ impl Images {
         target: &Target,
         dataset: Rc<Dataset>,
         stream: &Stream,
-    ) -> Result<Self, data::Error> {
+    ) -> Result<Self, brink_data::Error> {
         let (trained, validation) = match &target.train {
             Some(training) => training.choose(&dataset.train, stream)?,
             None => (None, None),
@@ -48,15 +48,15 @@ impl Images {
     }
 
     /// The checksum and counts of the whole data set.
-    pub fn content(&self) -> store::Content {
-        let data::Content {
+    pub fn content(&self) -> brink_store::Content {
+        let brink_data::Content {
             sha256,
             verified,
             images,
             blank,
             repeated,
         } = self.dataset.content.clone();
-        store::Content {
+        brink_store::Content {
             sha256,
             verified,
             images: images as u64,
@@ -90,8 +90,8 @@ impl Images {
 ///
 /// # Errors
 /// If the images do not fit the network, or it gives no finite logits.
-pub fn accuracy(network: &Network, images: &Split) -> models::Result<Rate> {
+pub fn accuracy(network: &Network, images: &Split) -> brink_models::Result<Rate> {
     let all: Vec<usize> = (0..images.len()).collect();
-    let count = models::accuracy(network, images, &all)?;
+    let count = brink_models::accuracy(network, images, &all)?;
     Ok(Rate::new(count.hits as u64, count.of as u64))
 }

@@ -1,12 +1,12 @@
 //! A sample set with everything needed to test a model.
 
-use random::Stream;
-use rayon::ThreadPoolBuilder;
-use store::Id;
-use verify::{
+use brink_random::Stream;
+use brink_store::Id;
+use brink_verify::{
     Control, Error, Head, Images, LabelSpace, Layout, Oracle, OracleError, Paired, Pairing,
     SensitiveSet, Verdict, all_pairs_expectation, control,
 };
+use rayon::ThreadPoolBuilder;
 
 use crate::plan::SetStep;
 
@@ -61,7 +61,7 @@ impl PreparedSet {
         let pairing = Pairing::of(&set, &mut stream.split("pairs"))?;
         let by_class = match head {
             Some(_) => Some(SensitiveSet {
-                labels: verify::labels(untouched, &set.images, LabelSpace::Classes, None)?,
+                labels: brink_verify::labels(untouched, &set.images, LabelSpace::Classes, None)?,
                 label_space: LabelSpace::Classes,
                 key_check: None,
                 ..set.clone()
@@ -96,7 +96,7 @@ impl PreparedSet {
         };
         let pairs = self.pairing.pairs(&self.set)?;
         let judge = |set, head| {
-            let verdict = verify::verify(&answers, set, head)?;
+            let verdict = brink_verify::verify(&answers, set, head)?;
             let paired = verdict.paired(&pairs);
             Ok::<_, Error>(Judged { verdict, paired })
         };

@@ -1,7 +1,7 @@
 //! Runs the probes of a target.
 
 use anyhow::Context;
-use store::{FORMAT, ProbeRecord};
+use brink_store::{FORMAT, ProbeRecord};
 
 use super::target::LoadedTarget;
 use super::{Executor, Failures};

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context;
-use config::checked::Minority;
-use generators::{Context as Setting, Generated};
-use random::Stream;
-use store::{FORMAT, SetRecord};
-use verify::{Control, Layout, Pixels, Rate, SensitiveSet, Stop};
+use brink_config::checked::Minority;
+use brink_generators::{Context as Setting, Generated};
+use brink_random::Stream;
+use brink_store::{FORMAT, SetRecord};
+use brink_verify::{Control, Layout, Pixels, Rate, SensitiveSet, Stop};
 
 use super::prepared::PreparedSet;
 use super::target::LoadedTarget;
@@ -64,7 +64,7 @@ impl Executor<'_> {
         progress: &Progress,
     ) -> anyhow::Result<PreparedSet> {
         let path = self.store.samples(&set.id);
-        let unusable = |problem: String| models::Error::File {
+        let unusable = |problem: String| brink_models::Error::File {
             problem: format!("{problem}; {}", plan::made_again(&path)),
             path: path.clone(),
         };
@@ -162,7 +162,7 @@ impl Executor<'_> {
         let mut name = step.id.to_string();
         if let Some(least) = self.head_balance {
             let setting = self.setting(&name, loaded, self.root.split("head"));
-            name = generators::balanced(&setting, least.get())?;
+            name = brink_generators::balanced(&setting, least.get())?;
         }
         Ok(loaded.head.get_or_init(|| name))
     }
@@ -206,9 +206,9 @@ fn as_announced(
     set: &SetStep,
     model_id: &str,
     classes: usize,
-) -> Result<Generated, models::Error> {
+) -> Result<Generated, brink_models::Error> {
     let what = set.generator.name();
-    let unmade = |problem: String| Err(models::Error::CannotCreate { what, problem });
+    let unmade = |problem: String| Err(brink_models::Error::CannotCreate { what, problem });
     let labels = made.set.label_space.labels(classes);
     let announced = set.generator.generator().layout();
     if made.set.layout != announced {
@@ -260,7 +260,7 @@ fn record(
     loaded: &LoadedTarget,
     made: Generated,
     controls: Vec<Control>,
-    provenance: store::Provenance,
+    provenance: brink_store::Provenance,
 ) -> anyhow::Result<SetRecord> {
     let mut balance = vec![0; made.set.label_space.labels(loaded.network.classes())];
     for label in &made.set.labels {
@@ -295,13 +295,13 @@ fn record(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use verify::{Images, LabelSpace};
+    use brink_verify::{Images, LabelSpace};
 
     /// A custom generator might make these mistakes.
     #[test]
     fn a_set_is_what_its_generator_announces() {
         let step = SetStep {
-            id: store::Id::of(&"a set").unwrap(),
+            id: brink_store::Id::of(&"a set").unwrap(),
             name: "a set".to_owned(),
             generator: serde_json::from_value(serde_json::json!({ "validset": {} })).unwrap(),
             seed: 0,

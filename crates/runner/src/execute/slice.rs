@@ -1,10 +1,10 @@
 //! The margin on a plane through a pair, before and after an attack: the paper's figure 1, computed.
 
 use anyhow::Context;
-use models::Network;
-use random::Stream;
-use store::{FORMAT, Measured, ProbeRecord};
-use verify::{Head, Images, Oracle};
+use brink_models::Network;
+use brink_random::Stream;
+use brink_store::{FORMAT, Measured, ProbeRecord};
+use brink_verify::{Head, Images, Oracle};
 
 use super::Executor;
 use super::prepared::PreparedSet;
@@ -63,7 +63,7 @@ impl Executor<'_> {
             probe: "slice".to_owned(),
             spec: serde_json::to_value(&slice.slice)?,
             seed: self.seed,
-            result: Measured::Slice(store::Slice {
+            result: Measured::Slice(brink_store::Slice {
                 side: plane.side as u64,
                 reach: plane.reach,
                 gap: plane.gap,

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use anyhow::Context;
-use attacks::Victim;
+use brink_attacks::Victim;
+use brink_data::Dataset;
+use brink_models::train::Trainer;
+use brink_models::{Network, Normalize, Weights};
+use brink_random::Stream;
+use brink_store::{FORMAT, TargetRecord};
+use brink_verify::Rate;
 use candle_core::DType;
-use data::Dataset;
-use models::train::Trainer;
-use models::{Network, Normalize, Weights};
-use random::Stream;
-use store::{FORMAT, TargetRecord};
-use verify::Rate;
 
 use super::Executor;
 use super::images::{self, Images};
@@ -91,7 +91,7 @@ impl Executor<'_> {
                  restore the files, or delete this record to make the target again",
                 then.sha256, now.sha256
             );
-            return Err(models::Error::File { path, problem }.into());
+            return Err(brink_models::Error::File { path, problem }.into());
         }
         let path = self.store.weights(&step.id);
         let other = |found: &Sha256| {
@@ -120,7 +120,7 @@ impl Executor<'_> {
         let loaded = self.loaded(step, weights, images)?;
         Ok(LoadedTarget {
             accuracy: record.accuracy,
-            sum: store::target_sum(sum.as_str(), &now.sha256),
+            sum: brink_store::target_sum(sum.as_str(), &now.sha256),
             ..loaded
         })
     }
@@ -277,7 +277,7 @@ pub fn initial(step: &TargetStep, stream: &Stream) -> anyhow::Result<Weights> {
             sum.as_str()
         );
         let path = path.clone();
-        return Err(models::Error::File { path, problem }.into());
+        return Err(brink_models::Error::File { path, problem }.into());
     }
     match target.init.as_ref().and_then(|init| init.head) {
         Some(Head::New) => weights.with_new_head(model, classes, &stream),
@@ -306,19 +306,19 @@ fn stale(path: PathBuf, problem: &str) -> anyhow::Error {
         "the weights of this finished target {problem}; {}",
         plan::made_again(&path)
     );
-    models::Error::File { path, problem }.into()
+    brink_models::Error::File { path, problem }.into()
 }
 
 #[cfg(test)]
 mod tests {
-    use store::Id;
+    use brink_store::Id;
 
     use super::*;
 
     #[test]
     fn a_weight_file_that_has_changed_since_the_plan_is_refused() {
         let text = "{dataset: fashion-mnist, model: resnet20, init: {weights: net.safetensors}}";
-        let target: Target = config::yaml::parse("target", text).unwrap();
+        let target: Target = brink_config::yaml::parse("target", text).unwrap();
         let stream = Stream::new(0);
         let bytes = Weights::draw(target.network(), 10, &stream);
         let bytes = bytes.unwrap().to_bytes().unwrap();

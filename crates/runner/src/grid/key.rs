@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use anyhow::{Context, bail};
-use config::yaml::Veil;
+use brink_config::yaml::Veil;
+use brink_verify::SecretKey;
 use serde::Deserialize;
-use verify::SecretKey;
 
-use super::source::{fields, first_part};
+use super::fields::{fields, first_part};
 use super::text;
 
 /// The environment variable that replaces the key of the grid.

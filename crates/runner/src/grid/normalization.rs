@@ -1,7 +1,7 @@
 //! Input normalisation in grid files.
 
-use config::checked::Positive;
-use models::Normalize;
+use brink_config::checked::Positive;
+use brink_models::Normalize;
 use serde::{Deserialize, Serialize};
 
 /// `(x - mean) / std` per channel, before the first layer.

@@ -6,16 +6,16 @@
 //! A target may have its own `generators`. A list replaces the grid's list. A mapping from names to settings keeps the
 //! grid's list: its settings are merged over the presets, and the entries of the grid over both.
 
-use config::nearest;
-use config::registry::Entry;
-use config::yaml::{Fault, Name, Node, Value, merge};
+use brink_config::nearest;
+use brink_config::registry::Entry;
+use brink_config::yaml::{Fault, Name, Node, Value, merge};
 
 /// The fields that have presets, and the valid names in each. A target may have any name.
 const FIELDS: [(&str, Option<&[Entry]>); 4] = [
     ("targets", None),
-    ("generators", Some(generators::REGISTRY)),
-    ("attacks", Some(attacks::REGISTRY)),
-    ("probes", Some(generators::probe::REGISTRY)),
+    ("generators", Some(brink_generators::REGISTRY)),
+    ("attacks", Some(brink_attacks::REGISTRY)),
+    ("probes", Some(brink_generators::probe::REGISTRY)),
 ];
 
 /// Merges the entries of the grid over the presets of their names. Takes the presets out of the grid.
@@ -158,7 +158,7 @@ fn begin_generators(
     };
     match &own.value {
         Value::Map(settings) => {
-            check_names(settings, generators::REGISTRY)?;
+            check_names(settings, brink_generators::REGISTRY)?;
             let mut list = match grids {
                 Some(grids) => grids.clone(),
                 None => own.with(Value::List(Vec::new())),

@@ -3,48 +3,11 @@
 use std::path::Path;
 
 use anyhow::bail;
-use config::schema::{Shape, shape};
-use config::yaml::{self, Document, Fault, Node, Value};
-use config::{Scale, nearest};
+use brink_config::yaml::{Document, Fault, Node, Value};
+use brink_config::{Scale, nearest};
 
+use super::fields::{SCALE, fields, first_part};
 use super::{Grid, Target, key, presets, targets, text};
-
-/// The field that names the scale of a resolved grid.
-const SCALE: &str = "scale";
-
-/// The fields at the top that control reading, and what each holds. They are not fields of [`Grid`].
-pub const READING: [(&str, &str); 5] = [
-    (
-        yaml::INCLUDE,
-        "files that this one is merged over, relative to its folder: a name or a list of names",
-    ),
-    (
-        "presets",
-        "{targets, generators, attacks, probes}: default settings of all entries of a name",
-    ),
-    (
-        yaml::OVERLAYS[0],
-        "what the scale `desk` changes; may stand in any mapping",
-    ),
-    (
-        yaml::OVERLAYS[1],
-        "{NAME: what the scale NAME changes}; may stand in any mapping",
-    ),
-    (
-        SCALE,
-        "the scale whose settings the file holds; `runner show` writes it",
-    ),
-];
-
-/// All fields at the top of a grid file.
-pub fn fields() -> Vec<&'static str> {
-    let own = match shape::<Grid>(&[]) {
-        Shape::Fields(names) => names,
-        _ => &[],
-    };
-    let reading = READING.map(|(name, _)| name);
-    own.iter().copied().chain(reading).collect()
-}
 
 /// The files and overrides of a grid.
 pub struct Source {
@@ -189,10 +152,4 @@ fn held_scale(root: &mut Node, chosen: Option<Scale>) -> Result<Option<Scale>, F
             .hint("leave --scale out, or choose the grid that this one was made from")),
         _ => Ok(Some(held)),
     }
-}
-
-/// The field at the top of the grid that an override, `path=value`, changes.
-pub fn first_part(change: &str) -> &str {
-    let (path, _) = change.split_once('=').unwrap_or((change, ""));
-    path.split('.').next().unwrap_or_default().trim()
 }

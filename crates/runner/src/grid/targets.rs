@@ -1,6 +1,6 @@
 //! Targets by name.
 
-use config::yaml::{Fault, Node, Value};
+use brink_config::yaml::{Fault, Node, Value};
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -71,7 +71,7 @@ pub fn name(root: &mut Node) -> Result<(), Fault> {
         return Ok(());
     };
     if let Value::List(items) = &targets.value {
-        let mut named: Vec<(config::yaml::Name, Node)> = Vec::new();
+        let mut named: Vec<(brink_config::yaml::Name, Node)> = Vec::new();
         for item in items {
             let taken = |name: &str| named.iter().any(|(own, _)| own.text == name);
             let (name, target) = match &item.value {

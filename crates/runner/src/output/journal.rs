@@ -20,7 +20,7 @@ impl Findings<'_> {
         let mut text = serde_json::to_vec_pretty(&self.journal(clock))?;
         text.push(b'\n');
         let path = self.session.folder().join("run.json");
-        store::write_atomically(&path, &text)?;
+        brink_store::write_atomically(&path, &text)?;
         Ok(path)
     }
 
@@ -39,7 +39,7 @@ impl Findings<'_> {
             "grid": session.paths.config,
             "scale": session.scale,
             "command": clock.provenance(&session.device),
-            "instruction_set": ops::kernel::Isa::current().to_string(),
+            "instruction_set": brink_ops::kernel::Isa::current().to_string(),
             "peak_memory_bytes": provenance::peak_memory(),
             "false_alarms": self.false_alarms(),
             "config": session.grid,

@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use report::html;
+use brink_report::html;
 use serde_json::{Value, json};
 
 use crate::plan::Step;

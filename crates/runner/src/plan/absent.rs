@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use data::Presence;
-use report::NotRun;
-use store::Store;
+use brink_data::Presence;
+use brink_report::NotRun;
+use brink_store::Store;
 
 use super::TargetStep;
 use crate::grid::{Init, Sha256, Target};
@@ -94,7 +94,7 @@ pub fn missing_input(step: &TargetStep, paths: &Paths, store: Option<&Store>) ->
     {
         return Some(paths.without_weights(step, init));
     }
-    match data::find(target.dataset, paths.data.as_deref()) {
+    match brink_data::find(target.dataset, paths.data.as_deref()) {
         Presence::NotFound { reason, how_to_get } => {
             Some(paths.without_images(step, reason, how_to_get))
         }

@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context, bail};
+use brink_config::checked::{Minority, Repeats};
+use brink_generators::probe;
+use brink_store::Id;
+use brink_verify::{KeyCheck, Layout, SecretKey};
 use candle_core::Device;
-use config::checked::{Minority, Repeats};
-use generators::probe;
 use serde::Serialize;
-use store::Id;
-use verify::{KeyCheck, Layout, SecretKey};
 
 use super::absent::{self, Paths};
 use super::{AttackStep, Plan, ProbeStep, RunStep, SetStep, SliceStep, TargetStep, WeightFile};
@@ -41,7 +41,7 @@ struct TargetContent<'a> {
 
 #[derive(Serialize)]
 struct SetContent<'a> {
-    generator: &'a generators::Spec,
+    generator: &'a brink_generators::Spec,
     key: KeyCheck,
     #[serde(skip_serializing_if = "Option::is_none")]
     head_balance: Option<Minority>,
@@ -225,14 +225,14 @@ impl Common<'_> {
         &self,
         target: Id,
         name: &str,
-        generators: &[generators::Spec],
+        generators: &[brink_generators::Spec],
         (train, held_out): (usize, usize),
     ) -> anyhow::Result<Vec<(SetStep, String)>> {
         let key = self.key.check(&target.to_string());
         let mut sets = Vec::new();
         for (generator, label) in generators
             .iter()
-            .zip(label::entries(generators, generators::Spec::name))
+            .zip(label::entries(generators, brink_generators::Spec::name))
         {
             let content = SetContent {
                 generator,
@@ -268,7 +268,7 @@ impl Common<'_> {
         let mut steps = Vec::new();
         for (attack, label) in attacks
             .iter()
-            .zip(label::entries(&attacks, attacks::Spec::name))
+            .zip(label::entries(&attacks, brink_attacks::Spec::name))
         {
             let seeds = match attack.attack().is_random(train) {
                 true => self.grid.attack_seeds.get() as u64,

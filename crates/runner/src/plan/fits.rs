@@ -1,8 +1,8 @@
 //! Checks that a grid fits its data sets, before any work.
 
 use anyhow::{Context, bail};
-use config::checked::Count;
-use config::plain;
+use brink_config::checked::Count;
+use brink_config::plain;
 
 use crate::grid::{Grid, Target};
 

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use config::checked::Repeats;
-use config::leaves;
-use report::label::{self, Leaves, PATTERN, modes};
+use brink_config::checked::Repeats;
+use brink_config::leaves;
+use brink_report::label::{self, Leaves, PATTERN, modes};
 use serde::Serialize;
 use serde_json::Value;
 

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use anyhow::bail;
+use brink_store::Id;
 use glob::Pattern;
-use store::Id;
 
 use super::Plan;
 

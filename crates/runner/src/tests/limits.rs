@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use config::registry::Entry;
-use config::schema::{Shape, shape};
-use generators::probe;
-use models::train::Training;
+use brink_config::registry::Entry;
+use brink_config::schema::{Shape, shape};
+use brink_generators::probe;
+use brink_models::train::Training;
 
 use super::{GRID, plan};
 use crate::grid::{Grid, Target};
@@ -71,8 +71,8 @@ fn fields() -> Vec<Field> {
         &mut found,
     );
     let registries: [(&str, &[Entry]); 3] = [
-        ("generators", generators::REGISTRY),
-        ("attacks", attacks::REGISTRY),
+        ("generators", brink_generators::REGISTRY),
+        ("attacks", brink_attacks::REGISTRY),
         ("probes", probe::REGISTRY),
     ];
     for (list, registry) in registries {

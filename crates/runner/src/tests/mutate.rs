@@ -1,6 +1,6 @@
 //! Makes damaged grids and overrides, with likely and unlikely mistakes.
 
-use random::Stream;
+use brink_random::Stream;
 
 /// A damaged grid, and overrides for it.
 pub struct Mutant {

@@ -10,9 +10,9 @@ use brink_store::{
     Change, Content, FORMAT, Measured, ProbeRecord, Provenance, RunRecord, SetRecord, Stop,
     TargetRecord, Timing, now,
 };
+use brink_verify::{Control, Difference, LabelSpace, Layout, Pixels, Rate};
 use serde_json::json;
 use tempfile::TempDir;
-use verify::{Control, Difference, LabelSpace, Layout, Pixels, Rate};
 
 pub fn id(label: &str) -> Id {
     Id::of(&label).expect("text has an id")

@@ -1,9 +1,9 @@
 //! A key, a set and models simple enough to foresee every answer.
 
+use brink_random::Stream;
 use brink_verify::{
     Images, LabelSpace, Layout, Oracle, OracleError, SecretKey, SensitiveSet, labels,
 };
-use random::Stream;
 
 pub const MODEL: &str = "resnet18";
 

@@ -1,6 +1,6 @@
 //! The columns of detection tables, for people and for data files.
 
-use verify::Rate;
+use brink_verify::Rate;
 
 use super::super::aggregate::{Point, Series, is_balance};
 use super::super::attacked::{self, Attacked};

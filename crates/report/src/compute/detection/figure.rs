@@ -1,6 +1,6 @@
 //! The figure of detection rates: one panel a block, one curve a generator.
 
-use verify::Rate;
+use brink_verify::Rate;
 
 use super::super::aggregate::{Block, REDUCED, Series};
 use super::super::names::{COMPARED, main_measure, rank};

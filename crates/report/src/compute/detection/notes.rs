@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use store::Id;
-use store::SetRecord;
-use verify::{Rate, control};
+use brink_store::Id;
+use brink_store::SetRecord;
+use brink_verify::{Rate, control};
 
 use super::super::aggregate::{Block, REDUCED};
 use super::super::names::{rank, title};

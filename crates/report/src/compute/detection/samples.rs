@@ -1,7 +1,7 @@
 //! The columns of sample sets, for people and for data files.
 
-use store::{SetRecord, Stop};
-use verify::Rate;
+use brink_store::{SetRecord, Stop};
+use brink_verify::Rate;
 
 use super::super::aggregate::Series;
 use super::super::columns::{Column, data_only, number};

@@ -1,6 +1,6 @@
 //! A contact sheet: what samples look like, and for pairs how the two members differ.
 
-use verify::{Images, Layout};
+use brink_verify::{Images, Layout};
 
 /// Pictures of samples in a grid.
 #[derive(Clone, Debug, PartialEq)]
