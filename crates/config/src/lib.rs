@@ -2,7 +2,7 @@
 //!
 //! * [`yaml`] reads YAML so that every mistake has its place: includes, overlays of a [`Scale`], overrides.
 //! * [`checked`] has numbers that hold what they promise, [`nearest()`] the name that was meant.
-//! * [`registry`] lists what a grid can name, [`schema`] says what each of its fields may hold.
+//! * [`mod@registry`] lists what a grid can name, [`schema`] says what each of its fields may hold.
 //! * [`leaves()`] and [`plain`] write settings as people do.
 //! * [`Change`] is what an attack did to weights: attacks measure it, records keep it.
 

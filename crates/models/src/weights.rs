@@ -84,7 +84,7 @@ impl Weights {
     /// Reads a weight file: safetensors, or a file of any version of `torch.save`. The file's extension does not matter.
     ///
     /// The file holds a state dict, or a training checkpoint with one. The prefix of a wrapper (`module.`) and counters
-    /// `num_batches_tracked` are dropped. [`checkpoint`] lists what is refused.
+    /// `num_batches_tracked` are dropped. [`brink_checkpoint`] lists what is refused.
     ///
     /// # Errors
     /// If the file is missing, damaged, ambiguous or in another format; if a value is not a finite float; if a variance is negative.
