@@ -26,6 +26,8 @@ pub struct Records {
     pub samples: BTreeMap<Id, SensitiveSet>,
     /// The titles of networks by their names in records. A network without a title goes by its name.
     pub networks: BTreeMap<String, &'static str>,
+    /// The titles of generators by their names in records. A generator without a title goes by its name.
+    pub generators: BTreeMap<&'static str, &'static str>,
 }
 
 /// A run that has not been computed.

@@ -5,7 +5,7 @@ mod records;
 use brink_config::Scale;
 use brink_report::{Cell, Document, Markup, NotRun, Records, Report};
 use brink_store::TargetRecord;
-use records::{asked, cifar, everything, fashion, grid};
+use records::{asked, cifar, everything, fashion, generators, grid};
 use serde_json::json;
 
 fn build(records: &Records) -> Document {
@@ -51,7 +51,11 @@ fn one_target_in_csv() {
 
 #[test]
 fn no_target_yet() {
-    let document = build(&Records::default());
+    let nothing = Records {
+        generators: generators(),
+        ..Records::default()
+    };
+    let document = build(&nothing);
     insta::assert_snapshot!(document.tables[0].render(Markup::Terminal));
     // A target without runs says nothing about a detection rate.
     let targets = vec![fashion()];

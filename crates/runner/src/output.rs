@@ -32,7 +32,11 @@ impl<'a> Findings<'a> {
     /// # Errors
     /// If a record cannot be read.
     pub fn read(session: &'a Session, store: &Store) -> anyhow::Result<Self> {
-        let mut records = Records::default();
+        let titles = brink_generators::REGISTRY.iter();
+        let mut records = Records {
+            generators: titles.map(|entry| (entry.name, entry.title)).collect(),
+            ..Records::default()
+        };
         let looked_at = session.grid.reports.contains(&Report::Samples);
         for step in &session.plan.targets {
             records.targets.extend(store.target(&step.id)?);

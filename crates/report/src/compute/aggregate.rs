@@ -48,6 +48,8 @@ pub struct Series<'a> {
     pub generator: &'a str,
     /// What distinguishes these samples from others of the same generator; mostly empty.
     pub variant: String,
+    /// The title of both.
+    pub title: String,
     /// The sample sets that were used.
     pub sets: Vec<&'a SetRecord>,
     /// In the order of the settings.
@@ -84,7 +86,7 @@ impl<'a> Block<'a> {
                 blocks.push(Self {
                     target: target.clone(),
                     attack_variant: attack_variant.clone(),
-                    series: Series::all(done.chain(unchanged).collect(), &sets),
+                    series: Series::all(records, done.chain(unchanged).collect(), &sets),
                     open: open.map(|planned| planned.setting.clone()).collect(),
                 });
             }
@@ -198,7 +200,7 @@ impl<'a> Block<'a> {
                 ))
             });
             for part in samples.chain(approach).collect::<BTreeSet<_>>() {
-                parts.entry(part).or_default().push(series.title());
+                parts.entry(part).or_default().push(series.title.clone());
             }
         }
         let parts = parts.iter();
@@ -216,7 +218,11 @@ impl<'a> Block<'a> {
 }
 
 impl<'a> Series<'a> {
-    fn all(runs: Vec<Placed<'a>>, sets: &BTreeMap<Id, &'a SetRecord>) -> Vec<Self> {
+    fn all(
+        records: &Records,
+        runs: Vec<Placed<'a>>,
+        sets: &BTreeMap<Id, &'a SetRecord>,
+    ) -> Vec<Self> {
         let mut by_generator: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (setting, run) in runs {
             let generator = run.generator.as_str();
@@ -238,6 +244,7 @@ impl<'a> Series<'a> {
                     .collect();
                 all.push(Self {
                     generator,
+                    title: title(records, generator, &variant),
                     variant,
                     sets: used.into_values().collect(),
                     points: Point::all(runs),
@@ -245,11 +252,6 @@ impl<'a> Series<'a> {
             }
         }
         all
-    }
-
-    /// The series' name.
-    pub fn title(&self) -> String {
-        title(self.generator, &self.variant)
     }
 
     /// The point of one setting.

@@ -84,7 +84,7 @@ fn by_samples<'a>(
     for block in blocks {
         let lines = block.series.iter().map(|series| {
             let row = Row { block, series };
-            (Cell::text(series.title()), cells(&columns, &row))
+            (Cell::text(&series.title), cells(&columns, &row))
         });
         let mut name = block.lines();
         name.push(format!("top-1 {:.1} %", percent(block.target.record.accuracy)));

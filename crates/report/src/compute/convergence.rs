@@ -18,6 +18,7 @@ pub const SUBJECT: Subject = Subject::Probe(Probe::Convergence);
 struct Course<'a> {
     group: &'a ProbeGroup<'a>,
     generator: &'a str,
+    title: String,
     points: Vec<&'a Progress>,
 }
 
@@ -38,7 +39,7 @@ struct Point<'a> {
 /// The convergence of stage 1.
 pub fn build(input: &Input) -> Document {
     let groups = ProbeGroup::all(input.records, Probe::Convergence, &[]);
-    let groups: Vec<_> = groups.iter().map(|group| (group, courses(group))).collect();
+    let groups: Vec<_> = groups.iter().map(|group| (group, courses(input, group))).collect();
     let courses = || groups.iter().flat_map(|(_, courses)| courses);
     let whole = groups.iter().flat_map(|(_, courses)| {
         courses.iter().enumerate().filter_map(|(nth, course)| {
@@ -88,7 +89,7 @@ pub fn build(input: &Input) -> Document {
     }
 }
 
-fn courses<'a>(group: &'a ProbeGroup<'a>) -> Vec<Course<'a>> {
+fn courses<'a>(input: &Input, group: &'a ProbeGroup<'a>) -> Vec<Course<'a>> {
     let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for probe in &group.probes {
         let Measured::Convergence(progress) = &probe.result else {
@@ -104,6 +105,7 @@ fn courses<'a>(group: &'a ProbeGroup<'a>) -> Vec<Course<'a>> {
     all.map(|((_, generator), points)| Course {
         group,
         generator,
+        title: title(input.records, generator, ""),
         points,
     })
     .collect()
@@ -113,7 +115,7 @@ impl Course<'_> {
     fn line(&self, value: fn(&Progress) -> f64) -> Line {
         let points = self.points.iter().filter(|point| point.iteration > 0);
         Line {
-            name: title(self.generator, ""),
+            name: self.title.clone(),
             look: rank(self.generator),
             points: points
                 .map(|point| (point.iteration as f64, value(point)))
@@ -133,10 +135,11 @@ fn columns<'a>() -> Vec<Column<'a, Whole<'a>>> {
         move |whole: &Whole| {
             let Course {
                 group,
-                generator,
+                title,
                 points,
+                ..
             } = whole.course;
-            let source = group.source(&format!("{}, {name}", title(generator, "")));
+            let source = group.source(&format!("{title}, {name}"));
             Cell::Scientific(value(whole.ends[nth]))
                 .resting_on(source.fact("iterations recorded", points.len().to_string()))
         }
@@ -152,7 +155,7 @@ fn columns<'a>() -> Vec<Column<'a, Whole<'a>>> {
             whole.first(whole.course.group.network())
         }),
         words("samples", |whole: &Whole| {
-            Cell::text(title(whole.course.generator, ""))
+            Cell::text(&whole.course.title)
         }),
         number("", "iterations", |whole: &Whole| {
             Cell::Count(whole.ends[1].iteration)

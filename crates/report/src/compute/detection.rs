@@ -168,8 +168,14 @@ impl<'a> Findings<'a> {
         found
     }
 
+    /// The title of some samples.
+    fn name(&self, (generator, variant): Samples) -> String {
+        title(self.input.records, generator, variant)
+    }
+
     /// A column of answers for each kind of samples, and for each of the rates that the paper's layout shows of it.
     fn each<'b>(
+        &self,
         samples: &[Samples<'b>],
         column: impl Fn(&str, Measure) -> Column<'b, Answers<'b>>,
     ) -> Vec<Column<'b, Line<'b>>> {
@@ -178,7 +184,7 @@ impl<'a> Findings<'a> {
             measures.map(move |&measure| (samples, measure))
         });
         all.map(|(samples, measure)| {
-            let column = column(&name(samples), measure);
+            let column = column(&self.name(samples), measure);
             column.of(move |line: &Line<'b>| line.answers(samples, measure))
         })
         .collect()
@@ -303,7 +309,7 @@ impl<'a> Findings<'a> {
 
     /// Counts and intervals of every rate.
     fn counts<'b>(&'b self, samples: &[Samples<'b>]) -> Table {
-        let columns = Self::each(samples, |group, measure| {
+        let columns = self.each(samples, |group, measure| {
             columns::rate(group, measure.name())
         });
         let notes = vec![
@@ -321,7 +327,7 @@ impl<'a> Findings<'a> {
             seeds().of(points),
             sets().of(points),
         ];
-        let means = Self::each(samples, |group, measure| {
+        let means = self.each(samples, |group, measure| {
             columns::mean(group, measure.name())
         });
         columns.extend(means);
@@ -344,7 +350,7 @@ impl<'a> Findings<'a> {
             points.any(|point| columns::by_classes(point).is_some())
         });
         let columns = judged.map(|&samples| {
-            let column = columns::classes(&name(samples));
+            let column = columns::classes(&self.name(samples));
             column.of(move |line: &Line<'b>| line.answers(samples, Measure::Pair))
         });
         let columns: Vec<_> = columns.collect();
@@ -395,7 +401,7 @@ impl<'a> Findings<'a> {
         let mut rows = Vec::new();
         for block in &self.blocks {
             let lines = block.series.iter();
-            let lines = lines.map(|series| (Cell::text(series.title()), cells(&columns, series)));
+            let lines = lines.map(|series| (Cell::text(&series.title), cells(&columns, series)));
             push(&mut rows, block.lines(), lines.collect());
         }
         let mut head = vec![Heading::left("data set"), Heading::left("samples")];
@@ -468,9 +474,4 @@ pub fn push(rows: &mut Vec<Row>, mut name: Vec<String>, lines: Vec<Labelled>) {
             cells,
         });
     }
-}
-
-/// The name of some samples.
-fn name((generator, variant): Samples) -> String {
-    title(generator, variant)
 }

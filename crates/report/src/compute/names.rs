@@ -1,11 +1,11 @@
-//! The generators that the paper compares, and how tables name and show generators.
+//! The generators that the paper compares, and how tables show generators.
 
 use super::paper::Measure;
+use crate::records::Records;
 
-/// A generator in tables.
+/// A generator in the paper's layout.
 struct Generator {
     name: &'static str,
-    title: &'static str,
     /// The rates that the paper's layout shows, the more telling one last.
     measures: &'static [Measure],
 }
@@ -16,32 +16,26 @@ const BOTH: &[Measure] = &[Measure::Single, Measure::Pair];
 const GENERATORS: [Generator; 6] = [
     Generator {
         name: "validset",
-        title: "Validset",
         measures: &[Measure::Single],
     },
     Generator {
         name: "dbi",
-        title: "DBI",
         measures: BOTH,
     },
     Generator {
         name: "aid",
-        title: "AID",
         measures: BOTH,
     },
     Generator {
         name: "ours",
-        title: "Ours",
         measures: BOTH,
     },
     Generator {
         name: "aid-original",
-        title: "AID original",
         measures: BOTH,
     },
     Generator {
         name: "dbi-original",
-        title: "DBI original",
         measures: BOTH,
     },
 ];
@@ -76,9 +70,10 @@ pub fn main_measure(generator: &str) -> Measure {
     last.copied().unwrap_or(Measure::Single)
 }
 
-/// The title of a generator, or of one of its variants. A generator that is not known goes by its name.
-pub fn title(generator: &str, variant: &str) -> String {
-    let title = find(generator).map_or(generator, |known| known.title);
+/// The title of a generator, or of one of its variants. A generator without a title goes by its name.
+pub fn title(records: &Records, generator: &str, variant: &str) -> String {
+    let title = records.generators.get(generator).copied();
+    let title = title.unwrap_or(generator);
     match variant {
         "" => title.to_owned(),
         variant => format!("{title} ({variant})"),

@@ -24,6 +24,8 @@ struct Seen<'a> {
     target: Target<'a>,
     /// What distinguishes the samples from others of the same generator; mostly empty.
     variant: String,
+    /// The title of the generator and its variant.
+    title: String,
     record: &'a SetRecord,
     pixels: Pixels,
     /// The images, if they are here.
@@ -74,6 +76,7 @@ fn seen<'a>(input: &Input<'a>) -> (Vec<Seen<'a>>, usize) {
                 all.push(Seen {
                     target: target.clone(),
                     variant: variant.clone(),
+                    title: title(records, &record.generator, &variant),
                     record,
                     pixels,
                     set,
@@ -85,10 +88,6 @@ fn seen<'a>(input: &Input<'a>) -> (Vec<Seen<'a>>, usize) {
 }
 
 impl Seen<'_> {
-    fn generator(&self) -> String {
-        title(&self.record.generator, &self.variant)
-    }
-
     fn number(&self, value: f64, decimals: usize) -> Cell {
         Cell::number(value, decimals).resting_on(self.source())
     }
@@ -98,7 +97,7 @@ impl Seen<'_> {
             &self.target.record.dataset_title,
             self.target.network_and_variant(),
         );
-        let what = format!("{dataset}, {network}: {}", self.generator());
+        let what = format!("{dataset}, {network}: {}", self.title);
         Source::new(what, [self.record.id, self.target.record.id])
     }
 
@@ -108,7 +107,7 @@ impl Seen<'_> {
             &self.target.record.dataset_title,
             self.target.network_and_variant(),
         );
-        let title = input.title(format!("{dataset}, {network}, {}", self.generator()));
+        let title = input.title(format!("{dataset}, {network}, {}", self.title));
         let mut name = format!("{}-{}", self.target.stem(), self.record.generator);
         if !self.target.variant.is_empty() || !self.variant.is_empty() {
             name += &format!("-{}", self.record.id);
@@ -127,7 +126,7 @@ fn columns<'a>() -> Vec<Column<'a, Seen<'a>>> {
             Cell::text(it.target.network_and_variant())
         }),
         Target::column().of(|it: &Seen<'a>| Some(it.target.clone())),
-        words("samples", |it: &Seen| Cell::text(it.generator()))
+        words("samples", |it: &Seen| Cell::text(&it.title))
             .text("generator", |it| &it.record.generator)
             .text("generator_variant", |it| &it.variant),
         data_only().data("set", "", |it: &Seen| {

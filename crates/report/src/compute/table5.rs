@@ -109,8 +109,8 @@ fn timings(probe: &ProbeRecord) -> &[Timing] {
 }
 
 /// The title of a generator, or of one of its variants.
-fn name((generator, variant): Kind) -> String {
-    title(generator, variant)
+fn name(input: &Input, (generator, variant): Kind) -> String {
+    title(input.records, generator, variant)
 }
 
 /// Whether the paper prints the times of a generator.
@@ -190,9 +190,9 @@ fn seconds(input: &Input, lines: &[Line], kinds: &[Kind]) -> Table {
         }),
         number("", "samples", |line: &Line| Cell::Count(line.samples)),
     ];
-    columns.extend(kinds.iter().map(|&kind| seconds_of(kind)));
+    columns.extend(kinds.iter().map(|&kind| seconds_of(input, kind)));
     let others = kinds.iter().filter(|kind| **kind != BASE);
-    columns.extend(others.map(|&kind| ratio_of(kind)));
+    columns.extend(others.map(|&kind| ratio_of(input, kind)));
     let mut notes = input.notes(
         lines.is_empty(),
         "Medians over repetitions, the generators taking turns; a ratio is that of times of the same turn. The paper's \
@@ -214,8 +214,8 @@ fn seconds(input: &Input, lines: &[Line], kinds: &[Kind]) -> Table {
 }
 
 /// The seconds of a generator, and the paper's if it prints them.
-fn seconds_of<'a>(kind: Kind<'a>) -> Column<'a, Line<'a>> {
-    let group = name(kind);
+fn seconds_of<'a>(input: &Input, kind: Kind<'a>) -> Column<'a, Line<'a>> {
+    let group = name(input, kind);
     let what = format!("seconds per 1,000 iterations of {group}");
     number(&group, "s", move |line: &Line| {
         line.median(&line.seconds(kind), 2, &what, "s")
@@ -226,9 +226,10 @@ fn seconds_of<'a>(kind: Kind<'a>) -> Column<'a, Line<'a>> {
 }
 
 /// The ratio of a generator to the base, and the paper's if it prints it.
-fn ratio_of<'a>(kind: Kind<'a>) -> Column<'a, Line<'a>> {
-    let group = format!("{}/{}", name(kind), name(BASE));
-    let what = format!("{} times {}", name(kind), name(BASE));
+fn ratio_of<'a>(input: &Input, kind: Kind<'a>) -> Column<'a, Line<'a>> {
+    let (own, base) = (name(input, kind), name(input, BASE));
+    let group = format!("{own}/{base}");
+    let what = format!("{own} times {base}");
     number(&group, "ratio", move |line: &Line| {
         line.median(&line.ratios(kind), 3, &what, "ratios")
     })
@@ -269,7 +270,7 @@ fn spread(input: &Input, lines: &[Line], kinds: &[Kind]) -> Table {
     });
     let rows: Vec<_> = rows.collect();
     let notes = vec!["95 %: percentile bootstrap of the mean over repetitions.".to_owned()];
-    let columns = spread_columns();
+    let columns = spread_columns(input);
     let title = "Table V, spread over repetitions";
     input.table(title, 4, &columns, &rows, |nth| rows[nth].first, notes)
 }
@@ -285,7 +286,7 @@ impl Spread<'_> {
     }
 }
 
-fn spread_columns<'a>() -> Vec<Column<'a, Spread<'a>>> {
+fn spread_columns<'a>(input: &'a Input) -> Vec<Column<'a, Spread<'a>>> {
     let interval = |mean: Option<(f64, Option<(f64, f64)>)>, decimals: usize| {
         Cell::maybe(mean.and_then(|(_, interval)| interval), |(low, high)| {
             Cell::text(format!("{low:.decimals$} to {high:.decimals$}"))
@@ -307,7 +308,7 @@ fn spread_columns<'a>() -> Vec<Column<'a, Spread<'a>>> {
         number("", "samples", |row: &Spread| {
             row.first(Cell::Count(row.line.samples))
         }),
-        words("generator", |row: &Spread| Cell::text(name(row.kind))),
+        words("generator", |row: &Spread| Cell::text(name(input, row.kind))),
         number("", "repetitions", |row: &Spread| {
             Cell::Count(row.seconds.len() as u64)
         }),

@@ -150,11 +150,25 @@ pub fn networks() -> BTreeMap<String, &'static str> {
     titles.map(|title| (title.to_lowercase(), title)).into()
 }
 
+/// The titles that the registry of generators has.
+pub fn generators() -> BTreeMap<&'static str, &'static str> {
+    [
+        ("validset", "Validset"),
+        ("dbi", "DBI"),
+        ("aid", "AID"),
+        ("ours", "Ours"),
+        ("aid-original", "AID original"),
+        ("dbi-original", "DBI original"),
+    ]
+    .into()
+}
+
 /// All four generators on these targets.
 pub fn grid(targets: &[TargetRecord]) -> Records {
     let mut records = Records {
         targets: targets.to_vec(),
         networks: networks(),
+        generators: generators(),
         ..Records::default()
     };
     let rates: BTreeMap<_, [[u64; 3]; 7]> = BTreeMap::from([

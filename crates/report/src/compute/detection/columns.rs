@@ -10,7 +10,7 @@ use super::super::numbers::{between, estimate, percent, range};
 use super::super::paper::Measure;
 use super::super::subject::IDENTITY;
 use super::super::target::Target;
-use super::{Answers, Findings, Line, Samples, name, samples};
+use super::{Answers, Findings, Line, Samples, samples};
 use crate::document::table::{Cell, Source};
 
 /// What counts with an interval are.
@@ -46,7 +46,7 @@ impl<'a> Findings<'a> {
     pub fn rate_columns<'b>(&'b self, samples: &[Samples<'b>]) -> Vec<Column<'b, Line<'b>>> {
         let columns = samples.iter().flat_map(|&samples| {
             measures(samples.0).iter().map(move |&measure| {
-                let group = name(samples);
+                let group = self.name(samples);
                 number(&group, measure.name(), |it: &Answers| self.rate_cell(it))
                     .of(move |line: &Line<'b>| line.answers(samples, measure))
                     .paper_if(self.paper.prints(samples.0, measure), &group, move |line| {
@@ -139,7 +139,7 @@ impl<'a> Findings<'a> {
     }
 
     fn what(&self, answers: &Answers, label: &str) -> String {
-        let (target, samples) = (answers.block.title(), answers.series.title());
+        let (target, samples) = (answers.block.title(), &answers.series.title);
         let measure = answers.measure.name();
         match (label, self.study.attack) {
             ("untouched" | "unchanged", _) | (_, None) => {

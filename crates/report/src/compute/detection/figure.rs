@@ -92,8 +92,8 @@ fn dot(rate: Rate, (low, high): (f64, f64), hollow: bool) -> Option<Dot> {
 
 fn curve(series: &Series, measure: Measure, look: usize) -> Curve {
     let name = match measure {
-        Measure::Single => format!("{} (single)", series.title()),
-        Measure::Pair => series.title(),
+        Measure::Single => format!("{} (single)", series.title),
+        Measure::Pair => series.title.clone(),
     };
     // Left of the break are false alarms only.
     let points = series.points.iter().filter(|point| !point.moves_at_zero());

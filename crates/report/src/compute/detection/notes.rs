@@ -11,7 +11,7 @@ use super::super::names::{rank, title};
 use super::super::paper::{Comparability, Setting as Printed};
 use super::super::study::Setting;
 use super::columns::MARK;
-use super::{Findings, Samples, name};
+use super::{Findings, Samples};
 use crate::document::table::Row;
 use crate::label::{fields, variants};
 
@@ -50,7 +50,7 @@ impl Findings<'_> {
             let mut blocks = blocks.iter();
             !blocks.any(|block| block.series(generator, variant).is_some())
         });
-        let missing: Vec<_> = missing.map(|samples| name(*samples)).collect();
+        let missing: Vec<_> = missing.map(|samples| self.name(*samples)).collect();
         notes.extend(
             (!missing.is_empty()).then(|| format!("No results of: {}.", missing.join(", "))),
         );
@@ -70,7 +70,12 @@ impl Findings<'_> {
         let series = self.blocks.iter().flat_map(|block| &block.series);
         let paired: BTreeSet<_> = series
             .filter(|series| series.are_pairs())
-            .map(|series| (rank(series.generator), title(series.generator, "")))
+            .map(|series| {
+                (
+                    rank(series.generator),
+                    title(self.input.records, series.generator, ""),
+                )
+            })
             .collect();
         let paired: Vec<_> = paired.into_iter().map(|(_, title)| title).collect();
         let pairs = match &paired[..] {
@@ -170,7 +175,7 @@ fn unlike(blocks: &[Block]) -> Vec<String> {
     let mut columns: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
     for block in blocks {
         for series in &block.series {
-            let column = (rank(series.generator), series.title());
+            let column = (rank(series.generator), series.title.clone());
             let set = series.sets.first().copied();
             columns
                 .entry(column)
