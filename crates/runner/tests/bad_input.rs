@@ -166,6 +166,7 @@ fn a_bad_overlay() {
         "scales: {paper: {seed: 1}}",
         "scales: {Tiny: {seed: 1}}",
         "scales: [tiny]",
+        "desk: {seed: 1}\nscales: {desk: {seed: 2}}",
     ];
     for overlay in overlays {
         insta::assert_snapshot!(refused(&format!("{GRID}{overlay}\n"), &[]));

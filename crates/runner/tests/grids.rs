@@ -70,6 +70,18 @@ fn a_grid_in_parts_has_the_steps_of_one_in_a_piece() {
     );
 }
 
+/// As in the lists of generators and attacks.
+#[test]
+fn a_list_of_targets_may_give_names() {
+    let place = divided();
+    let list =
+        "targets=[small: {test_images: 60}, other: {dataset: fashion-mnist, model: resnet20}]";
+    let shown = place.succeed(&["show", "grid.yaml", "--set", list]);
+    for said in ["  small:\n", "    test_images: 60\n", "  other:\n"] {
+        assert!(shown.stdout.contains(said), "{}", shown.stdout);
+    }
+}
+
 #[test]
 fn what_is_shown_has_the_same_steps_and_keeps_its_scale() {
     let place = divided();

@@ -32,6 +32,12 @@ pub(super) fn resolve(node: &mut Node, scale: Scale, names: &mut Vec<String>) ->
     for (_, value) in entries.iter_mut() {
         resolve(value, scale, names)?;
     }
+    for (nth, (name, _)) in overlays.iter().enumerate() {
+        if overlays[..nth].iter().any(|(own, _)| own.text == name.text) {
+            let problem = format!("`{}` has two overlays here", name.text);
+            return Err(Fault::new(name.spot, problem).hint("make them one"));
+        }
+    }
     for (name, overlay) in overlays {
         check(&name, &overlay)?;
         if scale.name() == name.text {

@@ -113,7 +113,7 @@ fn resolve_presets(
     if let Some(change) = document.without_effect().get(lost) {
         let change = key::veil().argument(change);
         bail!(
-            "{name}: --set {change}: this has no effect, because entries or targets have their own settings; change those"
+            "{name}: --set {change}: this has no effect: no entry of the grid reads it, or each has a setting of its own there; `runner show` tells"
         );
     }
     Ok(())

@@ -61,8 +61,8 @@ impl<'de> Visitor<'de> for ByName {
     }
 }
 
-/// Turns a list of targets into a mapping from names to targets. An item is the name of a preset, or a target. A target
-/// is named after its data set and model, with a number if that name is taken.
+/// Turns a list of targets into a mapping from names to targets. An item is the name of a preset,
+/// `NAME: {...}`, or a target. A target is named after its data set and model, with a number if that name is taken.
 ///
 /// # Errors
 /// If the list is empty, or a name is invalid or in the list twice.
@@ -74,13 +74,13 @@ pub fn name(root: &mut Node) -> Result<(), Fault> {
         let mut named: Vec<(brink_config::yaml::Name, Node)> = Vec::new();
         for item in items {
             let taken = |name: &str| named.iter().any(|(own, _)| own.text == name);
-            let (name, target) = match &item.value {
-                Value::Text(name) if taken(name) => {
+            let (name, target) = match own_name(item) {
+                Some((name, _)) if taken(name) => {
                     let problem = format!("`{name}` is in the list twice");
                     return Err(item.fault(problem).hint("delete one"));
                 }
-                Value::Text(name) => (name.clone(), item.with(Value::Null)),
-                _ => (free(&made(item), taken), item.clone()),
+                Some((name, target)) => (name.to_owned(), target),
+                None => (free(&made(item), taken), item.clone()),
             };
             named.push((item.name(name), target));
         }
@@ -101,6 +101,20 @@ pub fn name(root: &mut Node) -> Result<(), Fault> {
             .fault(format!("`{}` cannot name a target", name.text))
             .hint("use lower-case letters, digits, `-` and `_`, e.g. cifar10-resnet18")),
         None => Ok(()),
+    }
+}
+
+/// The name and the settings of an item `NAME` or `NAME: {...}`; a target without a name has neither.
+fn own_name(item: &Node) -> Option<(&str, Node)> {
+    match &item.value {
+        Value::Text(name) => Some((name, item.with(Value::Null))),
+        Value::Map(entries) => match &entries[..] {
+            [(name, target)] if matches!(target.value, Value::Map(_) | Value::Null) => {
+                Some((&name.text, target.clone()))
+            }
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::plan::Step;
 use crate::session::Session;
 
 /// The fix in messages.
-const FIX: &str = "choose another --out, or write over it with --force";
+const FIX: &str = "name other tables, e.g. by --set name=other, or write over them with --force";
 
 /// Whether a step will have its record.
 pub type Kept<'a> = &'a dyn Fn(Step) -> anyhow::Result<bool>;
