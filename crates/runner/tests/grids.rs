@@ -153,9 +153,13 @@ fn the_nearest_setting_wins() {
     assert_eq!(with(&[]), "iterations: 12");
     assert_eq!(with(&[target]), "iterations: 11");
     assert_eq!(with(&[entry]), "iterations: 13");
-    assert_eq!(with(&[target, entry]), "iterations: 13");
-    let lost = place.run(&["show", "grid.yaml", "--set", preset]);
-    assert_eq!(lost.code, Some(2), "{}", lost.stdout);
+    // What a nearer setting covers would have no effect.
+    for changes in [&[preset][..], &[target, entry]] {
+        let sets = changes.iter().flat_map(|change| ["--set", *change]);
+        let all: Vec<&str> = ["show", "grid.yaml"].into_iter().chain(sets).collect();
+        let lost = place.run(&all);
+        assert_eq!(lost.code, Some(2), "{}", lost.stdout);
+    }
 }
 
 #[test]
