@@ -4,11 +4,11 @@
 use crate::trigger::Trigger;
 use crate::tuning::{Tuning, steps};
 use crate::{Attack, BatchNorm, Modified, Optimizer, Victim};
+use brink_config::checked::{Count, Epochs, NonNegative};
 use brink_data::{Batches, Split};
 use brink_models::{Count as Hits, Error, Job, Network, Result, Status, accuracy};
-use serde::{Deserialize, Serialize};
 use brink_random::Stream;
-use brink_config::checked::{Count, Epochs, NonNegative};
+use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
 
 /// Training of a trigger into a model.

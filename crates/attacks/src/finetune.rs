@@ -6,11 +6,11 @@
 
 use crate::tuning::{Tuning, steps};
 use crate::{Attack, BatchNorm, Modified, Optimizer, Victim};
+use brink_config::checked::{Count, Epochs, NonNegative};
 use brink_data::Batches;
 use brink_models::{Job, Result, Status};
-use serde::{Deserialize, Serialize};
 use brink_random::Stream;
-use brink_config::checked::{Count, Epochs, NonNegative};
+use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
 
 /// Fine-tuning on the training images.

@@ -2,8 +2,8 @@
 
 use crate::{Attack, Modified, Victim};
 use brink_models::{Job, Result, once};
-use serde::{Deserialize, Serialize};
 use brink_random::Stream;
+use serde::{Deserialize, Serialize};
 
 /// The unmodified model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

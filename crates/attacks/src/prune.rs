@@ -3,10 +3,10 @@
 
 use crate::layers::{layers, map_layers, values};
 use crate::{Attack, Modified, Victim};
-use brink_models::{Job, Result, Weights, once};
-use serde::{Deserialize, Serialize};
-use brink_random::Stream;
 use brink_config::checked::UnitInterval;
+use brink_models::{Job, Result, Weights, once};
+use brink_random::Stream;
+use serde::{Deserialize, Serialize};
 
 /// Pruning of the weights of convolutions and linear layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,10 +3,10 @@
 
 use crate::layers::map_layers;
 use crate::{Attack, Modified, Victim};
-use brink_models::{Activations, Job, Levels, Range, Result, calibrate, once};
-use serde::{Deserialize, Serialize};
-use brink_random::Stream;
 use brink_config::checked::{Bits, Count};
+use brink_models::{Activations, Job, Levels, Range, Result, calibrate, once};
+use brink_random::Stream;
+use serde::{Deserialize, Serialize};
 
 /// Quantisation of convolutions and linear layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,10 +4,10 @@
 use crate::descent::{Descent, Rule};
 use crate::require::require_pairs;
 use crate::{Context, Generated, Generator};
-use candle_core::{DType, Device, Tensor};
-use brink_models::{Coverage, Job, Network, Result, state::State};
-use serde::{Deserialize, Serialize};
 use brink_config::checked::{Count, NonNegative, Positive, Samples};
+use brink_models::{Coverage, Job, Network, Result, state::State};
+use candle_core::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
 
 /// AID's own edge points.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

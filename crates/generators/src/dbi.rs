@@ -6,10 +6,10 @@ use crate::require::require_pairs;
 use crate::stage1::Stage1;
 use crate::stage1_job::Stage1Job;
 use crate::{Context, Generated, Generator};
-use brink_models::{Job, Result};
-use serde::{Deserialize, Serialize};
 use brink_config::checked::{NonNegative, Samples};
+use brink_models::{Job, Result};
 use brink_verify::LabelSpace;
+use serde::{Deserialize, Serialize};
 
 /// Decision-boundary images, as released with the paper.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,10 +5,10 @@ use crate::descent::{Descent, Rule};
 use crate::require::{require_images, require_pairs};
 use crate::variance::variance;
 use crate::{Context, Generated, Generator};
-use candle_core::{Tensor, Var};
-use brink_models::{Job, Network, Result};
-use serde::{Deserialize, Serialize};
 use brink_config::checked::{Count, Positive, Samples};
+use brink_models::{Job, Network, Result};
+use candle_core::{Tensor, Var};
+use serde::{Deserialize, Serialize};
 
 /// DBI's own decision-boundary images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -6,11 +6,11 @@ use crate::outputs::Outputs;
 use crate::pixels::images;
 use crate::stage1::Stage1;
 use crate::{Context, Generated, Generator};
-use candle_core::Tensor;
-use brink_models::{Error, Job, Result, Status, state::State};
-use serde::{Deserialize, Serialize};
 use brink_config::checked::{NonNegative, Positive, Samples};
+use brink_models::{Error, Job, Result, Status, state::State};
 use brink_verify::{KeyCheck, LabelSpace, Layout, SensitiveSet};
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
 
 /// The paper's method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -154,9 +154,7 @@ impl Job for Pairs<'_> {
 
     fn save(&self) -> Result<Vec<u8>> {
         match self.stage.as_ref().ok_or_else(gone)? {
-            Stage::Descent(descent) => descent
-                .save(State::default().number("stage", 1))
-                .to_bytes(),
+            Stage::Descent(descent) => descent.save(State::default().number("stage", 1)).to_bytes(),
             Stage::Crossing(crossing) => {
                 let start = &crossing.start;
                 let state = State::default()

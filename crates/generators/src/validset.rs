@@ -2,11 +2,11 @@
 
 use crate::require::{require_images, require_pairs};
 use crate::{Context, Generated, Generator};
-use candle_core::{Device, Tensor};
-use brink_models::{Job, Result, once};
-use serde::{Deserialize, Serialize};
 use brink_config::checked::Samples;
+use brink_models::{Job, Result, once};
 use brink_verify::LabelSpace;
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 
 /// Random held-out images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

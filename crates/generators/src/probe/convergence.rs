@@ -4,11 +4,11 @@ use super::in_turn::InTurn;
 use super::{Measured, Probe};
 use crate::boundary_descent::Objective;
 use crate::{Context, Dbi, Ours};
-use candle_core::{Device, Tensor};
-use brink_models::{Error, Job, Result, Status, state::State};
-use serde::{Deserialize, Serialize};
 use brink_config::checked::{Count, Positive, Samples};
+use brink_models::{Error, Job, Result, Status, state::State};
 use brink_verify::{LabelSpace, Progress};
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 
 /// Stage 1 of DBI and of Ours, measured at some iterations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,7 +97,13 @@ impl Job for ConvergenceJob<'_> {
             let generator = GENERATORS.iter().position(|name| *name == point.generator);
             let iteration = point.iteration as f64;
             let generator = generator.unwrap_or_default() as f64;
-            [generator, iteration, point.margin, point.outputs, point.loss]
+            [
+                generator,
+                iteration,
+                point.margin,
+                point.outputs,
+                point.loss,
+            ]
         };
         let points: Vec<f64> = self.points.iter().flat_map(numbers).collect();
         let points = Tensor::from_vec(points, (self.points.len(), 5), &Device::Cpu)?;

@@ -5,11 +5,11 @@ use super::in_turn::InTurn;
 use super::{Measured, Probe};
 use crate::Context;
 use crate::boundary_descent::Objective;
-use candle_core::{Device, Tensor};
-use brink_models::{Job, Result, Status, state::State};
-use serde::{Deserialize, Serialize};
 use brink_config::checked::{Count, NonNegative, Positive, Samples};
+use brink_models::{Job, Result, Status, state::State};
 use brink_verify::LabelSpace;
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 
 /// Stage 1 on the network's own logits, and on the keyed head's outputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

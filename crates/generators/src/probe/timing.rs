@@ -2,10 +2,10 @@
 
 use super::{Measured, Probe};
 use crate::{Aid, Context, Dbi, Generated, Ours, Spec, Stage1};
-use candle_core::{Device, Tensor};
-use brink_models::{Coverage, Job, Result, Status, state::State};
-use serde::{Deserialize, Serialize};
 use brink_config::checked::{Count, NonNegative, Repeats, Samples};
+use brink_models::{Coverage, Job, Result, Status, state::State};
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
 /// Wall time of stage 1.

@@ -49,7 +49,9 @@ pub fn build(input: &Input) -> Document {
     let mut rates = by_samples(&findings, &what, |answers| findings.rate_cell(answers));
     rates.notes = notes(&findings, &rates);
     let what = ", counts and 95 % intervals in %";
-    let mut counts = by_samples(&findings, what, |answers| detection::counted(answers.rate()));
+    let mut counts = by_samples(&findings, what, |answers| {
+        detection::counted(answers.rate())
+    });
     counts.notes = vec![format!("{COUNTED}.")];
     Document {
         tables: vec![rates, counts, findings.of_samples()],
@@ -72,14 +74,19 @@ fn by_samples<'a>(
         seeds().of(|row: &Row<'a>| row.attacked()),
         sets().of(|row: &Row<'a>| row.attacked()),
     ];
-    columns.extend([None].into_iter().chain(settings.into_iter().map(Some)).map(|setting| {
-        let (group, name) = match setting {
-            None => ("", "untouched".to_owned()),
-            Some(Setting::Unchanged) => ("", "unchanged".to_owned()),
-            Some(setting) => (STUDY.heading, STUDY.label(setting).plain()),
-        };
-        number(group, name, cell).of(move |row: &Row<'a>| row.answers(setting))
-    }));
+    columns.extend(
+        [None]
+            .into_iter()
+            .chain(settings.into_iter().map(Some))
+            .map(|setting| {
+                let (group, name) = match setting {
+                    None => ("", "untouched".to_owned()),
+                    Some(Setting::Unchanged) => ("", "unchanged".to_owned()),
+                    Some(setting) => (STUDY.heading, STUDY.label(setting).plain()),
+                };
+                number(group, name, cell).of(move |row: &Row<'a>| row.answers(setting))
+            }),
+    );
     let mut rows = Vec::new();
     for block in blocks {
         let lines = block.series.iter().map(|series| {
@@ -87,7 +94,10 @@ fn by_samples<'a>(
             (Cell::text(&series.title), cells(&columns, &row))
         });
         let mut name = block.lines();
-        name.push(format!("top-1 {:.1} %", percent(block.target.record.accuracy)));
+        name.push(format!(
+            "top-1 {:.1} %",
+            percent(block.target.record.accuracy)
+        ));
         name.extend(block.extent());
         push(&mut rows, name, lines.collect());
     }

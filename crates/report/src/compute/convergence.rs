@@ -39,7 +39,10 @@ struct Point<'a> {
 /// The convergence of stage 1.
 pub fn build(input: &Input) -> Document {
     let groups = ProbeGroup::all(input.records, Probe::Convergence, &[]);
-    let groups: Vec<_> = groups.iter().map(|group| (group, courses(input, group))).collect();
+    let groups: Vec<_> = groups
+        .iter()
+        .map(|group| (group, courses(input, group)))
+        .collect();
     let courses = || groups.iter().flat_map(|(_, courses)| courses);
     let whole = groups.iter().flat_map(|(_, courses)| {
         courses.iter().enumerate().filter_map(|(nth, course)| {
@@ -154,9 +157,7 @@ fn columns<'a>() -> Vec<Column<'a, Whole<'a>>> {
         words("network", |whole: &Whole| {
             whole.first(whole.course.group.network())
         }),
-        words("samples", |whole: &Whole| {
-            Cell::text(&whole.course.title)
-        }),
+        words("samples", |whole: &Whole| Cell::text(&whole.course.title)),
         number("", "iterations", |whole: &Whole| {
             Cell::Count(whole.ends[1].iteration)
         }),

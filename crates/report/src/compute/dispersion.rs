@@ -184,7 +184,9 @@ fn data<'a>() -> Vec<Column<'a, Sample<'a>>> {
     let mut columns = ProbeGroup::columns(|it: &Sample<'a>| it.line.group);
     columns.push(
         data_only()
-            .count("classes", "count", |it: &Sample| it.line.group.record().classes as u64)
+            .count("classes", "count", |it: &Sample| {
+                it.line.group.record().classes as u64
+            })
             .data("head", "", |it| {
                 Cell::Flag(it.line.space == LabelSpace::Head)
             })

@@ -149,13 +149,15 @@ fn data<'a>() -> Vec<Column<'a, Point<'a>>> {
     let mut columns = ProbeGroup::columns(|it: &Point<'a>| &it.cut.group);
     columns.push(
         data_only()
-            .data("attack", "", |it: &Point| {
-                Cell::text(it.cut.attack())
-            })
+            .data("attack", "", |it: &Point| Cell::text(it.cut.attack()))
             .data("x", "pixel", |it| it.place(it.nth % it.side()))
             .data("y", "pixel", |it| it.place(it.nth / it.side()))
-            .real("before", "margin", |it| f64::from(it.cut.slice.before[it.nth]))
-            .real("after", "margin", |it| f64::from(it.cut.slice.after[it.nth])),
+            .real("before", "margin", |it| {
+                f64::from(it.cut.slice.before[it.nth])
+            })
+            .real("after", "margin", |it| {
+                f64::from(it.cut.slice.after[it.nth])
+            }),
     );
     columns
 }

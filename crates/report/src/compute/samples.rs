@@ -129,15 +129,17 @@ fn columns<'a>() -> Vec<Column<'a, Seen<'a>>> {
         words("samples", |it: &Seen| Cell::text(&it.title))
             .text("generator", |it| &it.record.generator)
             .text("generator_variant", |it| &it.variant),
-        data_only().data("set", "", |it: &Seen| {
-            Cell::text(it.record.id.to_string())
-        }),
-        number("", "number", |it: &Seen| Cell::Count(it.record.made))
-            .count("samples", "count", |it| it.record.made),
-        number("pixels", "mean", |it: &Seen| {
-            it.number(it.pixels.mean, 3)
-        })
-        .real("mean", "pixel", |it| it.pixels.mean),
+        data_only().data("set", "", |it: &Seen| Cell::text(it.record.id.to_string())),
+        number("", "number", |it: &Seen| Cell::Count(it.record.made)).count(
+            "samples",
+            "count",
+            |it| it.record.made,
+        ),
+        number("pixels", "mean", |it: &Seen| it.number(it.pixels.mean, 3)).real(
+            "mean",
+            "pixel",
+            |it| it.pixels.mean,
+        ),
         number("pixels", "deviation", |it: &Seen| {
             it.number(it.pixels.deviation, 3)
         })
@@ -151,9 +153,7 @@ fn columns<'a>() -> Vec<Column<'a, Seen<'a>>> {
             Cell::maybe(it.pixels.pairs, |pairs| Cell::Scientific(pairs.largest))
         }),
         number("of a pair", "pixels that differ, %", |it: &Seen| {
-            Cell::maybe(it.pixels.pairs, |pairs| {
-                it.number(100.0 * pairs.share, 1)
-            })
+            Cell::maybe(it.pixels.pairs, |pairs| it.number(100.0 * pairs.share, 1))
         })
         .data("share_that_differs", "share", |it| {
             Cell::maybe(it.pixels.pairs, |pairs| Cell::Scientific(pairs.share))

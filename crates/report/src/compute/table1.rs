@@ -16,7 +16,9 @@ pub const SUBJECT: Subject = Subject::Models;
 pub fn build(input: &Input) -> Document {
     let targets = Target::all(input.records);
     // Only where a target has it.
-    let validated = targets.iter().any(|target| target.record.validation.is_some());
+    let validated = targets
+        .iter()
+        .any(|target| target.record.validation.is_some());
     let columns = columns(validated);
     let mut table = input.table(
         "Table I: the models",
@@ -48,12 +50,15 @@ fn reference(target: &Target) -> Option<&'static Setting> {
 }
 
 fn columns<'a>(validated: bool) -> Vec<Column<'a, Target<'a>>> {
-    let validation = |value: fn(Rate) -> Cell| {
-        move |target: &Target| target.record.validation.map(value)
-    };
+    let validation =
+        |value: fn(Rate) -> Cell| move |target: &Target| target.record.validation.map(value);
     vec![
-        words("data set", |it: &Target| Cell::text(&it.record.dataset_title)),
-        words("network", |it: &Target| Cell::text(it.network_and_variant())),
+        words("data set", |it: &Target| {
+            Cell::text(&it.record.dataset_title)
+        }),
+        words("network", |it: &Target| {
+            Cell::text(it.network_and_variant())
+        }),
         Target::column(),
         data_only().count("target_seed", "", |it: &Target| it.record.seed),
         number("", "input", |it: &Target| {
@@ -63,10 +68,14 @@ fn columns<'a>(validated: bool) -> Vec<Column<'a, Target<'a>>> {
         .count("channels", "count", |it| it.record.input[0] as u64)
         .count("height", "pixels", |it| it.record.input[1] as u64)
         .count("width", "pixels", |it| it.record.input[2] as u64),
-        number("", "classes", |it: &Target| Cell::Count(it.record.classes as u64))
-            .count("classes", "count", |it| it.record.classes as u64),
-        number("", "parameters (M)", |it: &Target| Cell::number(it.millions(), 2))
-            .count("parameters", "count", |it| it.record.parameters),
+        number("", "classes", |it: &Target| {
+            Cell::Count(it.record.classes as u64)
+        })
+        .count("classes", "count", |it| it.record.classes as u64),
+        number("", "parameters (M)", |it: &Target| {
+            Cell::number(it.millions(), 2)
+        })
+        .count("parameters", "count", |it| it.record.parameters),
         number("training", "images", |it: &Target| match it.record.epochs {
             0.0 => Cell::Missing,
             _ => Cell::Count(it.record.train_images),
@@ -80,7 +89,9 @@ fn columns<'a>(validated: bool) -> Vec<Column<'a, Target<'a>>> {
         number("top-1 %", "ours", |it: &Target| {
             Cell::number(percent(it.record.accuracy), 2).resting_on(accuracy(it))
         })
-        .number("top-1 %", "95 %", |it| Cell::text(wilson(it.record.accuracy)))
+        .number("top-1 %", "95 %", |it| {
+            Cell::text(wilson(it.record.accuracy))
+        })
         .paper("top-1 %", |it| {
             Cell::maybe(reference(it), |setting| Cell::text(setting.top1))
         })
@@ -95,9 +106,21 @@ fn columns<'a>(validated: bool) -> Vec<Column<'a, Target<'a>>> {
             })
         })
         .shown_if(validated)
-        .data_if("validation_hits", "images", validation(|rate| Cell::Count(rate.hits())))
-        .data_if("validation_of", "images", validation(|rate| Cell::Count(rate.of())))
-        .data_if("validation_rate", "share", validation(|rate| Cell::number(rate.value(), 4))),
+        .data_if(
+            "validation_hits",
+            "images",
+            validation(|rate| Cell::Count(rate.hits())),
+        )
+        .data_if(
+            "validation_of",
+            "images",
+            validation(|rate| Cell::Count(rate.of())),
+        )
+        .data_if(
+            "validation_rate",
+            "share",
+            validation(|rate| Cell::number(rate.value(), 4)),
+        ),
     ]
 }
 

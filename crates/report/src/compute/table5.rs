@@ -63,7 +63,10 @@ pub fn build(input: &Input) -> Document {
         .collect();
     let kinds: Vec<Kind> = kinds.into_iter().map(|(_, kind)| kind).collect();
     Document {
-        tables: vec![seconds(input, &lines, &kinds), spread(input, &lines, &kinds)],
+        tables: vec![
+            seconds(input, &lines, &kinds),
+            spread(input, &lines, &kinds),
+        ],
         data: input.data("Table V", &data(), &turns(&lines)),
         figures: Vec::new(),
     }
@@ -122,8 +125,8 @@ impl Line<'_> {
     /// Seconds per 1,000 iterations of each repetition.
     fn seconds(&self, kind: Kind) -> Vec<f64> {
         let timings = self.timings.iter().map(|(_, timing)| timing);
-        let timings = timings
-            .filter(|timing| (timing.generator.as_str(), timing.variant.as_str()) == kind);
+        let timings =
+            timings.filter(|timing| (timing.generator.as_str(), timing.variant.as_str()) == kind);
         timings
             .flat_map(|timing| {
                 let unit = ITERATIONS / timing.iterations as f64;
@@ -169,8 +172,8 @@ impl Line<'_> {
         steps.push(self.group.record().id);
         let list: Vec<_> = values.iter().map(|value| format!("{value:.4}")).collect();
         let title = format!("{}, {} samples: {what}", self.group.title(), self.samples);
-        let source = Source::new(title, steps)
-            .fact(format!("repetitions, {unit}"), list.join(", "));
+        let source =
+            Source::new(title, steps).fact(format!("repetitions, {unit}"), list.join(", "));
         match mean(values) {
             Some((mean, Some((low, high)))) => source.fact(
                 "mean, 95 % bootstrap",
@@ -208,7 +211,10 @@ fn seconds(input: &Input, lines: &[Line], kinds: &[Kind]) -> Table {
         .collect();
     let machines = machines.into_iter();
     notes.extend(machines.map(|machine| format!("Measured on {machine}.")));
-    let title = format!("Table V: seconds per 1,000 iterations of stage 1{}", on(lines));
+    let title = format!(
+        "Table V: seconds per 1,000 iterations of stage 1{}",
+        on(lines)
+    );
     let begins = |nth: usize| nth > 0 && !std::ptr::eq(lines[nth - 1].group, lines[nth].group);
     input.table(title, 4, &columns, lines, begins, notes)
 }
@@ -261,12 +267,14 @@ fn spread(input: &Input, lines: &[Line], kinds: &[Kind]) -> Table {
     let rows = lines.iter().flat_map(|line| {
         let kinds = kinds.iter().map(|&kind| (kind, line.seconds(kind)));
         let measured = kinds.filter(|(_, seconds)| !seconds.is_empty());
-        measured.enumerate().map(move |(nth, (kind, seconds))| Spread {
-            line,
-            kind,
-            first: nth == 0,
-            seconds,
-        })
+        measured
+            .enumerate()
+            .map(move |(nth, (kind, seconds))| Spread {
+                line,
+                kind,
+                first: nth == 0,
+                seconds,
+            })
     });
     let rows: Vec<_> = rows.collect();
     let notes = vec!["95 %: percentile bootstrap of the mean over repetitions.".to_owned()];
@@ -308,7 +316,9 @@ fn spread_columns<'a>(input: &'a Input) -> Vec<Column<'a, Spread<'a>>> {
         number("", "samples", |row: &Spread| {
             row.first(Cell::Count(row.line.samples))
         }),
-        words("generator", |row: &Spread| Cell::text(name(input, row.kind))),
+        words("generator", |row: &Spread| {
+            Cell::text(name(input, row.kind))
+        }),
         number("", "repetitions", |row: &Spread| {
             Cell::Count(row.seconds.len() as u64)
         }),
@@ -323,8 +333,11 @@ fn spread_columns<'a>(input: &'a Input) -> Vec<Column<'a, Spread<'a>>> {
         number(unit, "slowest", |row: &Spread| {
             Cell::number(row.seconds.iter().copied().fold(0.0, f64::max), 2)
         }),
-        number(times, "mean", move |row: &Spread| average(row.ratio(), 3))
-            .number(times, "95 %", move |row| interval(row.ratio(), 3)),
+        number(times, "mean", move |row: &Spread| average(row.ratio(), 3)).number(
+            times,
+            "95 %",
+            move |row| interval(row.ratio(), 3),
+        ),
     ]
 }
 
@@ -332,7 +345,9 @@ fn data<'a>() -> Vec<Column<'a, Turn<'a>>> {
     let mut columns = ProbeGroup::columns(|it: &Turn<'a>| it.line.group);
     columns.push(
         data_only()
-            .count("parameters", "count", |it: &Turn| it.line.group.record().parameters)
+            .count("parameters", "count", |it: &Turn| {
+                it.line.group.record().parameters
+            })
             .data("probe", "", |it| Cell::text(it.probe.id.to_string()))
             .text("device", |it| &it.probe.provenance.device)
             .text("cpu", |it| &it.probe.provenance.cpu)
