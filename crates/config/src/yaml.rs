@@ -209,15 +209,17 @@ impl Document {
     }
 
     /// The overrides that left nothing in the tree.
-    pub fn without_effect(&self) -> Vec<&str> {
+    pub fn without_effect(&self) -> impl Iterator<Item = &str> {
         let mut left = vec![false; self.arguments.len()];
-        self.root.visit(&mut |spot| {
-            if let Source::Argument(index) = spot.source {
+        self.root.visit(&mut |node| {
+            // Mappings merge, so only what is in them says whether something is left.
+            let merged = matches!(&node.value, Value::Map(entries) if !entries.is_empty());
+            if let (Source::Argument(index), false) = (node.spot.source, merged) {
                 left[index] = true;
             }
         });
         let lost = self.arguments.iter().zip(left).filter(|(_, left)| !left);
-        lost.map(|(argument, _)| argument.as_str()).collect()
+        lost.map(|(argument, _)| argument.as_str())
     }
 
     /// The tree as YAML. With `with_origins`, a comment behind each value names its file and line, or its override.

@@ -115,11 +115,11 @@ fn published_checkpoints_fit_or_say_why_not() {
         ),
         (
             "weights/fattorib-resnet20.pth",
-            "`conv1.weight` is missing; there is `bn.bias`",
+            "`conv1.weight` is missing; the weights have `bn.bias`",
         ),
         (
             "weights/cifar_conv_small_pgd.pth",
-            "`conv1.weight` is missing; there is `0.bias`",
+            "`conv1.weight` is missing; the weights have `0.bias`",
         ),
         (
             "weights/quantized-demo/checkpoint.pth.tar",

@@ -45,59 +45,62 @@ fn a_wrong_type() {
 
 #[test]
 fn a_value_out_of_range() {
-    insta::assert_snapshot!(changed("1e-3]", "-1e-3]"));
-    insta::assert_snapshot!(changed("1e-3]", "inf]"));
+    let mut all = String::new();
+    all += &changed("1e-3]", "-1e-3]");
+    all += &changed("1e-3]", "inf]");
     let long = format!("name: {}", "m".repeat(101));
-    insta::assert_snapshot!(changed("name: mini", &long));
+    all += &changed("name: mini", &long);
     let bits = "attacks=[quantize: {bits: 2.5}]";
-    insta::assert_snapshot!(refused(GRID, &["--set", bits]));
-    insta::assert_snapshot!(changed("alpha: 0.01", "alpha: 0"));
-    insta::assert_snapshot!(refused(GRID, &["--set", "head_balance=0.6"]));
+    all += &refused(GRID, &["--set", bits]);
+    all += &changed("alpha: 0.01", "alpha: 0");
+    all += &refused(GRID, &["--set", "head_balance=0.6"]);
     // An even side has no middle row, but the pair lies there.
     let slice = "slice={side: 40, attack: identity}";
-    insta::assert_snapshot!(refused(GRID, &["--set", slice]));
+    all += &refused(GRID, &["--set", slice]);
     // The square of this side overflows 64 bits.
     let slice = "slice={side: 4294967297, attack: identity}";
-    insta::assert_snapshot!(refused(GRID, &["--set", slice]));
-    insta::assert_snapshot!(changed("attack_seeds: 2", "attack_seeds: 0"));
-    insta::assert_snapshot!(changed("attack_seeds: 2", "attack_seeds: 1001"));
+    all += &refused(GRID, &["--set", slice]);
+    all += &changed("attack_seeds: 2", "attack_seeds: 0");
+    all += &changed("attack_seeds: 2", "attack_seeds: 1001");
     for many in [
         "generators.ours.samples=1000000000000",
         "probes=[timing: {samples: [20, 1000000000000]}]",
     ] {
-        insta::assert_snapshot!(refused(GRID, &["--set", many]));
+        all += &refused(GRID, &["--set", many]);
     }
+    insta::assert_snapshot!(all);
 }
 
 #[test]
 fn more_than_a_data_set_has() {
-    insta::assert_snapshot!(changed("test_images: 100", "test_images: 200000"));
-    insta::assert_snapshot!(changed("images: 300", "images: 64000"));
-    insta::assert_snapshot!(changed("images: 300", "images: 9000, validation: 0.2"));
-    insta::assert_snapshot!(changed("images: 300", "validation: 0.0004"));
-    insta::assert_snapshot!(changed(
-        "validset: {samples: 6}",
-        "validset: {samples: 5000}"
-    ));
-    insta::assert_snapshot!(changed(
+    let mut all = String::new();
+    all += &changed("test_images: 100", "test_images: 200000");
+    all += &changed("images: 300", "images: 64000");
+    all += &changed("images: 300", "images: 9000, validation: 0.2");
+    all += &changed("images: 300", "validation: 0.0004");
+    all += &changed("validset: {samples: 6}", "validset: {samples: 5000}");
+    all += &changed(
         "dbi: {samples: 6, stage1: {",
-        "dbi: {samples: 5000, stage1: {start: natural, "
-    ));
-    insta::assert_snapshot!(changed("dbi: {samples: 6", "dbi: {samples: 1"));
-    insta::assert_snapshot!(changed("epochs: 1", "epochs: 1, augment: {crop: 32}"));
+        "dbi: {samples: 5000, stage1: {start: natural, ",
+    );
+    all += &changed("dbi: {samples: 6", "dbi: {samples: 1");
+    all += &changed("epochs: 1", "epochs: 1, augment: {crop: 32}");
     let backdoors = ["{target: 10}", "{trigger: {size: 33}}"];
     for backdoor in backdoors.map(|backdoor| format!("attacks=[backdoor: {backdoor}]")) {
-        insta::assert_snapshot!(refused(GRID, &["--set", &backdoor]));
+        all += &refused(GRID, &["--set", &backdoor]);
     }
-    insta::assert_snapshot!(refused(GRID, &["--set", "sample_sets=100000000"]));
+    all += &refused(GRID, &["--set", "sample_sets=100000000"]);
+    insta::assert_snapshot!(all);
 }
 
 #[test]
 fn weights_that_are_not_there() {
+    let mut all = String::new();
     for weights in ["net.safetensors", "/nowhere/net.safetensors", "/"] {
         let init = format!("targets.fashion-mnist-resnet20.init={{weights: {weights}}}");
-        insta::assert_snapshot!(refused(GRID, &["--set", &init]));
+        all += &refused(GRID, &["--set", &init]);
     }
+    insta::assert_snapshot!(all);
 }
 
 #[test]
@@ -117,8 +120,10 @@ fn an_unknown_generator() {
 
 #[test]
 fn an_empty_grid() {
-    insta::assert_snapshot!(refused("", &[]));
-    insta::assert_snapshot!(refused(GRID, &["--set", "targets=[]"]));
+    let mut all = String::new();
+    all += &refused("", &[]);
+    all += &refused(GRID, &["--set", "targets=[]"]);
+    insta::assert_snapshot!(all);
 }
 
 #[test]
@@ -128,9 +133,11 @@ fn an_entry_twice() {
 
 #[test]
 fn a_report_twice() {
-    insta::assert_snapshot!(changed("[table3]", "[table3, table1, table3]"));
+    let mut all = String::new();
+    all += &changed("[table3]", "[table3, table1, table3]");
     let twice = "reports=[table3, table3]";
-    insta::assert_snapshot!(refused(GRID, &["--set", twice]));
+    all += &refused(GRID, &["--set", twice]);
+    insta::assert_snapshot!(all);
 }
 
 #[test]
@@ -140,12 +147,11 @@ fn a_name_that_is_no_folder() {
 
 #[test]
 fn a_bad_override() {
-    insta::assert_snapshot!(refused(
-        GRID,
-        &["--set", "generators.ours.stage1.iterations=0"]
-    ));
-    insta::assert_snapshot!(refused(GRID, &["--set", "attacks.finetune.lr=[1e-5, -5]"]));
-    insta::assert_snapshot!(refused(GRID, &["--set", "generators.our.samples=3"]));
+    let mut all = String::new();
+    all += &refused(GRID, &["--set", "generators.ours.stage1.iterations=0"]);
+    all += &refused(GRID, &["--set", "attacks.finetune.lr=[1e-5, -5]"]);
+    all += &refused(GRID, &["--set", "generators.our.samples=3"]);
+    insta::assert_snapshot!(all);
 }
 
 #[test]
@@ -158,6 +164,7 @@ fn an_override_of_generators_that_no_target_takes() {
 
 #[test]
 fn a_bad_overlay() {
+    let mut all = String::new();
     let overlays = [
         "desk: {seeds: 1}",
         "desk: {generators: [ours: {samplez: 3}]}",
@@ -169,54 +176,57 @@ fn a_bad_overlay() {
         "desk: {seed: 1}\nscales: {desk: {seed: 2}}",
     ];
     for overlay in overlays {
-        insta::assert_snapshot!(refused(&format!("{GRID}{overlay}\n"), &[]));
+        all += &refused(&format!("{GRID}{overlay}\n"), &[]);
     }
+    insta::assert_snapshot!(all);
 }
 
 #[test]
 fn a_scale_that_the_grid_does_not_have() {
+    let mut all = String::new();
     let grid = format!("{GRID}scales: {{tiny: {{attack_seeds: 1}}}}\n");
-    insta::assert_snapshot!(refused(&grid, &["--scale", "tinny"]));
-    insta::assert_snapshot!(refused(&grid, &["--scale", "Tiny"]));
-    insta::assert_snapshot!(refused(
-        &format!("scale: desk\n{GRID}"),
-        &["--scale", "paper"]
-    ));
+    all += &refused(&grid, &["--scale", "tinny"]);
+    all += &refused(&grid, &["--scale", "Tiny"]);
+    all += &refused(&format!("scale: desk\n{GRID}"), &["--scale", "paper"]);
+    insta::assert_snapshot!(all);
 }
 
 /// Overlays are merged before overrides apply, so these overrides would have no effect.
 #[test]
 fn a_change_of_an_overlay() {
+    let mut all = String::new();
     for change in ["desk={}", "desk.seed=1", "scales.tiny.seed=1"] {
-        insta::assert_snapshot!(refused(GRID, &["--set", change]));
+        all += &refused(GRID, &["--set", change]);
     }
+    insta::assert_snapshot!(all);
 }
 
 #[test]
 fn a_preset_for_nothing() {
+    let mut all = String::new();
     for presets in [
         "presets: {generator: {ours: {samples: 3}}}",
         "presets: {generators: {our: {samples: 3}}}",
         "presets: [ours]",
     ] {
-        insta::assert_snapshot!(refused(&format!("{GRID}{presets}\n"), &[]));
+        all += &refused(&format!("{GRID}{presets}\n"), &[]);
     }
+    insta::assert_snapshot!(all);
 }
 
 #[test]
 fn a_target_that_is_neither_described_nor_a_preset() {
+    let mut all = String::new();
     let presets = "presets: {targets: {small: {dataset: fashion-mnist, model: resnet20}}}\n";
     for targets in [
         "targets=[smal]",
         "targets={other: {width: 0.5}}",
         "targets=[small, small]",
     ] {
-        insta::assert_snapshot!(refused(&format!("{presets}{GRID}"), &["--set", targets]));
+        all += &refused(&format!("{presets}{GRID}"), &["--set", targets]);
     }
-    insta::assert_snapshot!(refused(
-        GRID,
-        &["--set", "targets.fashion-mnist-resnet2.width=0.5"]
-    ));
+    all += &refused(GRID, &["--set", "targets.fashion-mnist-resnet2.width=0.5"]);
+    insta::assert_snapshot!(all);
 }
 
 #[test]
@@ -237,13 +247,22 @@ fn a_grid_may_get_its_key_from_the_command_line_at_any_scale() {
 
 #[test]
 fn a_pattern_that_matches_nothing() {
-    insta::assert_snapshot!(refused(GRID, &["--only", "cifar10-*"]));
+    let mut all = String::new();
+    for pattern in [
+        "cifar10-*",
+        "fashion-mnist-resnet2",
+        "fashion-mnist-resnet20/ours/finetune/lr=1e-3",
+    ] {
+        all += &refused(GRID, &["--only", pattern]);
+    }
+    insta::assert_snapshot!(all);
 }
 
 /// An invalid key. The message does not show it.
 #[test]
 fn a_key_that_is_none() {
-    insta::assert_snapshot!(changed("passphrase: test", "hex: zz"));
+    let mut all = String::new();
+    all += &changed("passphrase: test", "hex: zz");
     for change in [
         "key.hex=00112233445566778899aabbccddeeff",
         "key='lantern'",
@@ -251,8 +270,9 @@ fn a_key_that_is_none() {
     ] {
         let message = refused(GRID, &["--set", change]);
         assert!(!message.contains("0011") && !message.contains("lantern"));
-        insta::assert_snapshot!(message);
+        all += &message;
     }
+    insta::assert_snapshot!(all);
 }
 
 #[test]
@@ -393,10 +413,12 @@ fn a_name_that_windows_keeps_for_a_device() {
 
 #[test]
 fn weights_that_are_no_path() {
+    let mut all = String::new();
     for weights in ["[]", "~", "''"] {
         let init = format!("targets.fashion-mnist-resnet20.init={{weights: {weights}}}");
-        insta::assert_snapshot!(refused(GRID, &["--set", &init]));
+        all += &refused(GRID, &["--set", &init]);
     }
+    insta::assert_snapshot!(all);
 }
 
 #[test]
@@ -444,16 +466,19 @@ fn weights_that_cannot_be_read_are_refused_by_every_command() {
 
 #[test]
 fn numbers_that_others_read_otherwise() {
+    let mut all = String::new();
     for number in ["1e-400", "017", "0x1F", "1_000", ".inf", "yes", "abc"] {
-        insta::assert_snapshot!(changed("1e-3]", &format!("{number}]")));
+        all += &changed("1e-3]", &format!("{number}]"));
         let change = format!("attacks.finetune.lr={number}");
-        insta::assert_snapshot!(refused(GRID, &["--set", &change]));
+        all += &refused(GRID, &["--set", &change]);
     }
+    insta::assert_snapshot!(all);
 }
 
 /// The message masks the secret.
 #[test]
 fn a_mistyped_key() {
+    let mut all = String::new();
     for key in [
         "{passhprase: lantern}",
         "lantern",
@@ -461,15 +486,16 @@ fn a_mistyped_key() {
         "{passphrase: lantern: x}",
         "{passphrase: lantern",
     ] {
-        insta::assert_snapshot!(changed("{passphrase: test}", key));
+        all += &changed("{passphrase: test}", key);
     }
     for change in [
         "keys.passphrase=lantern",
         "key.passphras=lantern",
         "lantern",
     ] {
-        insta::assert_snapshot!(refused(GRID, &["--set", change]));
+        all += &refused(GRID, &["--set", change]);
     }
+    insta::assert_snapshot!(all);
 }
 
 #[test]

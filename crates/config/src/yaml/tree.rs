@@ -106,9 +106,9 @@ impl Node {
         Some(entries.remove(at).1)
     }
 
-    /// Calls `see` with the position of this value and of every value inside it.
-    pub(super) fn visit(&self, see: &mut impl FnMut(Spot)) {
-        see(self.spot);
+    /// Calls `see` with this value and every value inside it.
+    pub(super) fn visit(&self, see: &mut impl FnMut(&Self)) {
+        see(self);
         match &self.value {
             Value::List(items) => items.iter().for_each(|item| item.visit(see)),
             Value::Map(entries) => entries.iter().for_each(|(_, value)| value.visit(see)),

@@ -57,11 +57,9 @@ pub fn every_target_has_a_list(root: &mut Node) -> bool {
         let own = target.entry("generators");
         own.is_some_and(|own| matches!(own.value, Value::List(_)))
     };
-    let mut targets = root
-        .entry_mut("targets")
-        .map_or(&mut [][..], entries_mut)
-        .iter();
-    targets.all(|(_, target)| has_list(target))
+    let targets = root.entry_mut("targets").map(entries_mut);
+    let targets = targets.unwrap_or_default();
+    !targets.is_empty() && targets.iter().all(|(_, target)| has_list(target))
 }
 
 /// Refuses presets for unknown fields or entries, because they would have no effect.

@@ -108,9 +108,10 @@ fn resolve_presets(
             "{name}: --set {change}: this has no effect, because every target has its own `generators`; change `targets.*.generators`"
         );
     }
-    let lost = document.without_effect().len();
+    let replaced: Vec<String> = document.without_effect().map(str::to_owned).collect();
     document.change(presets::expand)?;
-    if let Some(change) = document.without_effect().get(lost) {
+    let mut lost = document.without_effect();
+    if let Some(change) = lost.find(|change| !replaced.iter().any(|own| own == change)) {
         let change = key::veil().argument(change);
         bail!(
             "{name}: --set {change}: this has no effect: no entry of the grid reads it, or each has a setting of its own there; `runner show` tells"

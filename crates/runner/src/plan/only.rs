@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use anyhow::bail;
+use brink_config::nearest;
 use brink_store::Id;
 use glob::Pattern;
 
@@ -43,15 +44,25 @@ impl Plan {
                 || whole(&target.name)
         });
         if part.targets.is_empty() {
-            let names: Vec<&str> = self.steps().map(|step| step.name).collect();
-            match names.last() {
-                Some(last) => bail!(
-                    "no step matches; there are {} steps, the last is {last}",
-                    names.len()
-                ),
-                None => bail!("no step matches: the grid has no steps"),
-            }
+            bail!("no step matches; {}", self.hint(pattern.as_str()));
         }
         Ok(part)
+    }
+
+    /// What to write instead of a pattern that matches no step.
+    fn hint(&self, pattern: &str) -> String {
+        let names: Vec<&str> = self.steps().map(|step| step.name).collect();
+        let inside = |name: &&str| name.starts_with(&format!("{pattern}/"));
+        if names.iter().any(inside) {
+            return format!("write `{pattern}/*` for the steps inside");
+        }
+        match (nearest(pattern, names.iter().copied()), names.last()) {
+            (Some(name), _) => format!("did you mean `{name}`?"),
+            (None, Some(last)) => format!(
+                "`runner plan` lists all {}, the last is {last}",
+                names.len()
+            ),
+            (None, None) => "the grid has no steps".to_owned(),
+        }
     }
 }
