@@ -55,13 +55,33 @@ impl fmt::Display for LabelSpace {
 /// [`LabelSpace::Head`] needs `head`; [`LabelSpace::Classes`] ignores it.
 ///
 /// # Errors
-/// If the head is missing or has another number of classes, if the oracle fails or returns another number of logits, or if a logit is NaN.
+/// As [`outputs`], or if a logit is NaN.
 pub fn labels(
     oracle: &(impl Oracle + ?Sized),
     images: &Images,
     space: LabelSpace,
     head: Option<&Head>,
 ) -> Result<Vec<u32>, Error> {
+    let outputs = outputs(oracle, images, space, head)?;
+    let decided = outputs.iter().enumerate().map(|(image, outputs)| {
+        let (label, _) = decide(outputs).map_err(|logit| Error::Nan { image, logit })?;
+        Ok(label)
+    });
+    decided.collect()
+}
+
+/// The outputs of every image that give its label: the keyed head's two, or the model's own N logits.
+///
+/// [`LabelSpace::Head`] needs `head`; [`LabelSpace::Classes`] ignores it.
+///
+/// # Errors
+/// If the head is missing or has another number of classes, or if the oracle fails or returns another number of logits.
+pub fn outputs(
+    oracle: &(impl Oracle + ?Sized),
+    images: &Images,
+    space: LabelSpace,
+    head: Option<&Head>,
+) -> Result<Vec<Vec<f32>>, Error> {
     let classes = oracle.classes();
     let head = match (space, head) {
         (LabelSpace::Classes, _) => None,
@@ -82,18 +102,24 @@ pub fn labels(
             got: logits.len(),
         });
     }
-    logits
-        .chunks_exact(classes)
-        .enumerate()
-        .map(|(image, logits)| {
-            let decided = match head {
-                Some(head) => decide(&head.logits(logits)),
-                None => decide(logits),
-            };
-            let (label, _) = decided.map_err(|logit| Error::Nan { image, logit })?;
-            Ok(label)
+    let logits = logits.chunks_exact(classes);
+    Ok(logits
+        .map(|logits| match head {
+            Some(head) => head.logits(logits).to_vec(),
+            None => logits.to_vec(),
         })
-        .collect()
+        .collect())
+}
+
+/// The signed margin of `label`: its output minus the largest other one. It is negative if another label is given.
+///
+/// # Panics
+/// If there is no output `label`.
+pub fn margin(outputs: &[f32], label: u32) -> f32 {
+    let own = outputs[label as usize];
+    let others = outputs.iter().enumerate();
+    let others = others.filter(|(i, _)| *i != label as usize);
+    own - others.map(|(_, output)| *output).fold(f32::MIN, f32::max)
 }
 
 /// The label of some outputs: the position of the largest, the lowest of equal ones. And the margin: the largest output minus the next. For a
