@@ -105,19 +105,74 @@ fn spacing(width: f32, steps: i32) -> f32 {
     (width / steps as f32).max(f32::MIN_POSITIVE)
 }
 
-/// The levels of all layers' outputs, in the order of the forward pass.
+/// Rounds each value to the nearest number with `bits` bits after the leading one, and a value halfway between two to the even one.
+///
+/// bfloat16 has 7 such bits, the TF32 of tensor cores 10, f32 itself 23. Magnitudes that round beyond the largest number become infinite.
+///
+/// # Panics
+/// If `bits` is 0 or above 23.
+pub fn round_mantissa(values: &mut [f32], bits: u32) {
+    assert!(
+        (1..=23).contains(&bits),
+        "{bits} bits after the leading one"
+    );
+    let cut = 23 - bits;
+    if cut == 0 {
+        return;
+    }
+    let half = (1u32 << (cut - 1)) - 1;
+    for value in values.iter_mut().filter(|value| value.is_finite()) {
+        let word = value.to_bits();
+        let even = (word >> cut) & 1;
+        *value = f32::from_bits((word + half + even) >> cut << cut);
+    }
+}
+
+/// How the output of a layer is rounded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Rounding {
+    /// To levels of its own.
+    Levels(Levels),
+    /// To this many bits after the leading one.
+    Mantissa(u32),
+}
+
+impl Rounding {
+    pub fn round(&self, values: &mut [f32]) {
+        match self {
+            Self::Levels(levels) => levels.round(values),
+            Self::Mantissa(bits) => round_mantissa(values, *bits),
+        }
+    }
+}
+
+/// How all layers' outputs are rounded, in the order of the forward pass.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Activations(Vec<Levels>);
+pub struct Activations(Vec<Rounding>);
 
 impl Activations {
     /// [Affine](Levels::affine) levels for outputs of these ranges.
     pub fn affine(bits: Bits, ranges: &[Range]) -> Self {
         let levels = ranges.iter().map(|&range| Levels::affine(bits, range));
-        Self(levels.collect())
+        Self(levels.map(Rounding::Levels).collect())
     }
 
-    /// The levels, one entry per layer.
-    pub fn levels(&self) -> &[Levels] {
+    /// `layers` outputs with `bits` bits after the leading one.
+    pub fn mantissa(bits: u32, layers: usize) -> Self {
+        Self(vec![Rounding::Mantissa(bits); layers])
+    }
+
+    /// The levels of each layer that is rounded to levels.
+    pub fn levels(&self) -> Vec<Levels> {
+        let levels = self.0.iter().filter_map(|rounding| match rounding {
+            Rounding::Levels(levels) => Some(*levels),
+            Rounding::Mantissa(_) => None,
+        });
+        levels.collect()
+    }
+
+    /// One entry per layer.
+    pub(crate) fn layers(&self) -> &[Rounding] {
         &self.0
     }
 }

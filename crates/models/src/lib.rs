@@ -5,16 +5,18 @@
 //! give the same bits. Images are channels-first, `(n, 3, h, w)` in `[0, 1]`; maps inside a network are channels-last.
 //!
 //! The files build on each other in this order: `slot` and `levels`; `pass`; `conv_bn` and `layer`; `builder`; one file per architecture;
-//! `registry`; `weights`; `network`; `trainable`; then what trains, evaluates and calibrates a network.
+//! `registry`; `weights` and `fold`; `network`; `trainable`; then what trains, evaluates and calibrates a network.
 
 mod builder;
 mod calibrate;
 mod cifar_resnet;
+mod classifier;
 mod conv_bn;
 mod coverage;
 mod error;
 mod evaluate;
 mod fit;
+mod fold;
 pub mod job;
 mod layer;
 mod learner;
@@ -36,12 +38,14 @@ mod vgg;
 mod weights;
 
 pub use calibrate::calibrate;
+pub use classifier::Classifier;
 pub use coverage::Coverage;
 pub use error::{Error, Result};
 pub use evaluate::{Count, accuracy, top1};
+pub use fold::fold_batch_norm;
 pub use job::{Job, Status, once};
 pub use learner::Learner;
-pub use levels::{Activations, Levels, Range};
+pub use levels::{Activations, Levels, Range, round_mantissa};
 pub use network::Network;
 pub use normalize::Normalize;
 pub use pass::BatchNormMode;

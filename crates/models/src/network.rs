@@ -85,8 +85,8 @@ impl Network {
     /// If the number of `activations` is not the number of layers.
     #[must_use]
     pub fn with_activations(self, activations: Activations) -> Self {
-        let levels = activations.levels().len();
-        assert_eq!(levels, self.layers, "levels do not match layers");
+        let given = activations.layers().len();
+        assert_eq!(given, self.layers, "activations do not match layers");
         Self {
             activations: Some(activations),
             ..self
@@ -108,6 +108,11 @@ impl Network {
     /// The architecture.
     pub fn model(&self) -> Model {
         self.model
+    }
+
+    /// The number of layers with weights: convolutions and linear layers.
+    pub fn layers(&self) -> usize {
+        self.layers
     }
 
     /// Number of classes.
@@ -188,7 +193,7 @@ impl Network {
     fn pass<'a>(&'a self, tape: &'a mut Tape) -> Pass<'a> {
         let mut pass = Pass::new(tape, BatchNormMode::Eval);
         if let Some(activations) = &self.activations {
-            pass.outputs = Outputs::Rounded(activations.levels().iter());
+            pass.outputs = Outputs::Rounded(activations.layers().iter());
         }
         pass
     }

@@ -1,7 +1,7 @@
 //! One forward pass: the state that the layers of a network share.
 
 use crate::error::Result;
-use crate::levels::{Levels, Range};
+use crate::levels::{Range, Rounding};
 use brink_ops::{Reduction, Tape};
 use brink_random::Stream;
 use candle_core::{DType, Device, Tensor};
@@ -87,8 +87,8 @@ impl<'a> Pass<'a> {
 pub(crate) enum Outputs<'a> {
     /// It is passed on.
     Plain,
-    /// It is rounded to the layer's own levels.
-    Rounded(slice::Iter<'a, Levels>),
+    /// It is rounded, each layer's in its own way.
+    Rounded(slice::Iter<'a, Rounding>),
     /// It is passed on, and its range is recorded.
     Measured(&'a mut Vec<Range>),
 }
@@ -99,9 +99,9 @@ impl Outputs<'_> {
         Ok(match self {
             Self::Plain => y,
             Self::Rounded(layers) => {
-                let levels = layers.next().expect("there are levels for every layer");
+                let rounding = layers.next().expect("every layer has its rounding");
                 let mut values = values(&y)?;
-                levels.round(&mut values);
+                rounding.round(&mut values);
                 Tensor::from_vec(values, y.shape(), y.device())?.to_dtype(y.dtype())?
             }
             Self::Measured(ranges) => {

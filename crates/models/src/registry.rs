@@ -123,6 +123,15 @@ impl Model {
         Ok(names.split_off(names.len() - 2))
     }
 
+    /// The names of its parameters and buffers, in the order of the forward pass.
+    ///
+    /// # Errors
+    /// If the network cannot have that many classes.
+    pub fn parameters(self, classes: usize) -> Result<Vec<String>> {
+        let slots = self.slots(classes)?.into_iter();
+        Ok(slots.map(|slot| slot.name).collect())
+    }
+
     /// Its tensors, in the order of the forward pass.
     pub(crate) fn slots(self, classes: usize) -> Result<Vec<Slot>> {
         let mut builder = self.builder(Source::Declared);

@@ -200,7 +200,7 @@ fn a_rounding_has_no_gradient() {
 }
 
 #[test]
-#[should_panic(expected = "levels do not match layers")]
+#[should_panic(expected = "activations do not match layers")]
 fn levels_are_those_of_as_many_layers() {
     let ranges = [Range {
         low: 0.0,
