@@ -10,6 +10,8 @@ mod trigger;
 mod tuning;
 
 pub use change::measure_change;
+pub use execution::{Arithmetic, Transport};
+pub use nudge::{Layer, Part};
 pub use prune::{Criterion, Scope};
 pub use quantize::{Granularity, Scheme, What};
 pub use trigger::{Pattern, Place, Trigger};
@@ -55,14 +57,19 @@ pub struct Modified {
     pub steps: usize,
     /// Whether the attacker's goal was reached; `None` if the attack has no goal.
     pub reached: Option<bool>,
+    /// How the same weights are executed otherwise; `None` for everything that is not benign.
+    pub execution: Option<Execution>,
 }
 
 impl Modified {
-    /// The modified network of `victim`.
+    /// The modified network of `victim`, with the arithmetic of its execution.
     ///
     /// # Errors
     /// If the weights do not fit the victim's model.
     pub fn network(&self, victim: &Victim<'_>) -> Result<Network> {
+        if let Some(execution) = &self.execution {
+            return execution.arithmetic.network(victim);
+        }
         let network = victim.with(&self.weights)?;
         Ok(match &self.activations {
             Some(activations) => network.with_activations(activations.clone()),
@@ -79,6 +86,7 @@ impl From<Weights> for Modified {
             activations: None,
             steps: 0,
             reached: None,
+            execution: None,
         }
     }
 }
@@ -132,4 +140,6 @@ brink_config::registry! {
     "backdoor" backdoor::Backdoor, "Backdoor", "trains a few images with a trigger together with clean ones until all have the attacker's label";
     "prune" prune::Prune, "Pruning", "sets single weights of convolutions and linear layers to 0, the smallest magnitudes first";
     "quantize" quantize::Quantize, "Quantisation", "rounds weights, and optionally activations, to the few levels of small integers";
+    "nudge" nudge::Nudge, "Local change", "changes one weight, filter, bias or layer by a share of its size, or by one unit in the last place";
+    "execution" execution::Execution, "Another execution", "the same weights in another arithmetic, transport or engine; a detection is a false alarm";
 }

@@ -59,6 +59,7 @@ fn it_ends_when_all_triggers_are_known_and_works_on_other_images() {
         activations,
         steps,
         reached,
+        execution: _,
     } = modified(&attack, few());
     assert_eq!((reached, activations), (Some(true), None));
     assert!(steps < 100 && steps % 2 == 0);
