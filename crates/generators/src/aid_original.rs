@@ -1,12 +1,13 @@
 //! AID as in its authors' code (Aramoon et al., DAC 2021): edge points with equal logits and few negative units. It starts from uniform
 //! noise, descends at three learning rates and keeps the best point. The labels are the network's classes.
 
+use crate::best::Best;
 use crate::descent::{Descent, Rule};
 use crate::require::require_pairs;
 use crate::{Context, Generated, Generator};
 use brink_config::checked::{Count, NonNegative, Positive, Samples};
 use brink_models::{Coverage, Job, Network, Result, state::State};
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// AID's own edge points.
@@ -48,9 +49,7 @@ impl Generator for AidOriginal {
         let pixels: Vec<f32> = (0..size).map(|_| noise.uniform()).collect();
         let rule = Edge {
             settings: self.clone(),
-            best: vec![f64::INFINITY; samples],
-            // A restored state is moved to the device of these zeros.
-            points: Tensor::zeros((samples, c, h, w), DType::F32, context.target.device())?,
+            best: Best::new(samples, [c, h, w], context.target.device())?,
         };
         Ok(Box::new(Descent::new(
             context,
@@ -72,10 +71,7 @@ impl AidOriginal {
 
 struct Edge {
     settings: AidOriginal,
-    /// The smallest loss of each sample so far.
-    best: Vec<f64>,
-    /// Each sample at its smallest loss.
-    points: Tensor,
+    best: Best,
 }
 
 impl Rule for Edge {
@@ -90,7 +86,7 @@ impl Rule for Edge {
             losses.push(loss + weight * covered);
             grad.extend(slopes);
         }
-        self.keep(x, &losses)?;
+        self.best.keep(x, &losses)?;
         let shape = recording.logits().shape().clone();
         let grad = Tensor::from_vec(grad, shape, &Device::Cpu)?.to_device(x.device())?;
         let grad = recording.input_gradient(grad, weight)?;
@@ -100,37 +96,15 @@ impl Rule for Edge {
     }
 
     fn kept(&self, _: &Tensor) -> Result<Tensor> {
-        Ok(self.points.clone())
+        Ok(self.best.points().clone())
     }
 
     fn save(&self, state: State) -> Result<State> {
-        let best = Tensor::new(self.best.as_slice(), &Device::Cpu)?;
-        Ok(state.tensor("best", &best).tensor("points", &self.points))
+        self.best.save(state)
     }
 
     fn restore(&mut self, state: &State) -> Result<()> {
-        self.best = state.take("best")?.to_vec1()?;
-        self.points = state.take("points")?.to_device(self.points.device())?;
-        Ok(())
-    }
-}
-
-impl Edge {
-    /// Keeps the samples that improved.
-    fn keep(&mut self, x: &Tensor, losses: &[f64]) -> Result<()> {
-        let better: Vec<bool> = losses.iter().zip(&self.best).map(|(a, b)| a < b).collect();
-        if better.iter().all(|better| *better) {
-            self.points = x.clone();
-        } else if better.iter().any(|better| *better) {
-            let flags: Vec<u8> = better.iter().map(|better| u8::from(*better)).collect();
-            let chosen = Tensor::from_vec(flags, (better.len(), 1, 1, 1), x.device())?
-                .broadcast_as(x.shape())?;
-            self.points = chosen.where_cond(x, &self.points)?;
-        }
-        for (best, &loss) in self.best.iter_mut().zip(losses) {
-            *best = best.min(loss);
-        }
-        Ok(())
+        self.best.restore(state)
     }
 }
 
@@ -149,29 +123,6 @@ fn spread(logits: &[f32]) -> (f64, Vec<f32>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_sample_is_kept_where_it_was_best() {
-        let images = |value: f32| Tensor::full(value, (2, 1, 1, 1), &Device::Cpu).unwrap();
-        let mut edge = Edge {
-            settings: AidOriginal::default(),
-            best: vec![f64::INFINITY; 2],
-            points: images(0.0),
-        };
-        for (x, losses, kept) in [
-            (0.1, [3.0, 3.0], [0.1, 0.1]),
-            (0.2, [1.0, 4.0], [0.2, 0.1]),
-            (0.3, [2.0, 2.0], [0.2, 0.3]),
-            (0.4, [5.0, 5.0], [0.2, 0.3]),
-        ] {
-            edge.keep(&images(x), &losses).unwrap();
-            let points = edge.kept(&images(x)).unwrap();
-            assert_eq!(
-                points.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
-                kept
-            );
-        }
-    }
 
     #[test]
     fn the_learning_rate_is_halved_twice() {

@@ -4,6 +4,9 @@
 //! type that implements [`Generator`] and add its line to the registry below.
 
 mod balance;
+mod ball;
+mod best;
+mod black_box;
 mod boundary_descent;
 mod crossing;
 mod descent;
@@ -18,6 +21,8 @@ mod start;
 mod variance;
 
 pub use balance::balanced;
+pub use black_box::BlackBox;
+pub use bracketed::PixelValues;
 pub use brink_verify::Stop;
 pub use crossing::Stage2;
 pub use dbi_original::TrainingImages;
@@ -27,7 +32,7 @@ pub use stage1::{Reduction, Stage1};
 pub use start::Start;
 
 use brink_data::Split;
-use brink_models::{Job, Network, Result};
+use brink_models::{Job, Network, Normalize, Result, Weights};
 use brink_random::Stream;
 use brink_verify::{LabelSpace, Layout, SecretKey, SensitiveSet};
 use candle_core::Tensor;
@@ -37,6 +42,10 @@ use candle_core::Tensor;
 pub struct Context<'a> {
     /// The model to protect, frozen.
     pub target: &'a Network,
+    /// Its weights.
+    pub weights: &'a Weights,
+    /// Its input normalisation.
+    pub normalize: Option<Normalize>,
     /// Its name in the sensitive set. The head follows from this name and the key.
     pub model_id: &'a str,
     /// The owner's secret.
@@ -95,6 +104,8 @@ pub struct Generated {
     pub stop: Stop,
     /// |margin| of each sample at the end of stage 1, in the label space of the set.
     pub margins: Vec<f32>,
+    /// Images that the target was asked, if the generator only asks.
+    pub queries: Option<u64>,
 }
 
 impl Generated {
@@ -135,6 +146,7 @@ impl Generated {
             iterations_used: 0,
             stop: Stop::None,
             margins: judged.iter().map(|(_, margin)| margin.abs()).collect(),
+            queries: None,
         })
     }
 }
@@ -147,4 +159,7 @@ brink_config::registry! {
     "aid-original" aid_original::AidOriginal, "AID original", "AID's edge points as in its authors' code: equal logits, few negative units, no key";
     "dbi-original" dbi_original::DbiOriginal, "DBI original", "decision-boundary images as in DBI's own paper: training images moved by sign steps to equal probabilities, no key";
     "ours" ours::Ours, "Ours", "the paper's method: noise moved to the keyed head's boundary, then pairs on either side of it";
+    "sensitive-samples" sensitive_samples::SensitiveSamples, "Sensitive samples", "natural images moved to where the outputs depend most on the last layer's weights (CVPR 2019), no key";
+    "ibsf" ibsf::Ibsf, "IBSF", "training images moved to where several classes are about equally likely (ICML 2024), no key";
+    "bracketed" bracketed::Bracketed, "Bracketed", "pairs of images bisected to the boundary, from answers alone: no gradient, no key";
 }

@@ -230,6 +230,7 @@ impl Job for Pairs<'_> {
             iterations_used: used,
             stop,
             margins,
+            queries: None,
         })
     }
 }

@@ -71,17 +71,18 @@ impl Oracle for Deployed {
 #[test]
 fn a_generator_of_ones_own() {
     let model: Model = "resnet20".parse().unwrap();
-    let network = |seed| {
-        let weights = Weights::draw(model, 10, &Stream::new(seed)).unwrap();
-        Network::frozen(model, 10, &weights, None).unwrap()
-    };
+    let weights = |seed| Weights::draw(model, 10, &Stream::new(seed)).unwrap();
+    let network = |seed| Network::frozen(model, 10, &weights(seed), None).unwrap();
     let (target, other) = (network(1), network(2));
+    let own = weights(1);
     let held_out = brink_data::open(brink_data::Id::FashionMnist, None)
         .unwrap()
         .test;
     let key = SecretKey::from_passphrase(b"a secret of the test").unwrap();
     let context = Context {
         target: &target,
+        weights: &own,
+        normalize: None,
         model_id: "mine",
         key: &key,
         train: &held_out,

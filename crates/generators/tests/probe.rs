@@ -11,6 +11,7 @@ use candle_core::{Device, Tensor};
 
 struct Owner {
     target: Network,
+    weights: Weights,
     images: Split,
     key: SecretKey,
 }
@@ -23,6 +24,7 @@ impl Owner {
         let pixels = (0..12 * 3 * 8 * 8).map(|_| random.next_u32() as u8);
         Self {
             target: Network::frozen(model, 10, &weights, None).unwrap(),
+            weights,
             images: Split::new(
                 [3, 8, 8],
                 pixels.collect(),
@@ -35,6 +37,8 @@ impl Owner {
     fn context(&self) -> Context<'_> {
         Context {
             target: &self.target,
+            weights: &self.weights,
+            normalize: None,
             model_id: "target",
             key: &self.key,
             train: &self.images,

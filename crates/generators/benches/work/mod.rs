@@ -75,6 +75,8 @@ impl Bench {
         let key = SecretKey::from_passphrase(b"a key for benchmarks").expect("long enough");
         let context = Context {
             target: &self.network,
+            weights: &self.weights,
+            normalize: None,
             model_id: "bench",
             key: &key,
             train: &self.images,

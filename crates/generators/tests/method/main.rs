@@ -1,5 +1,6 @@
 //! The paper's method and the other generators on a small trained network: properties that hold for any numbers.
 
+mod bracketed;
 mod resume;
 mod stage1;
 mod stage2;
@@ -48,6 +49,8 @@ impl Owner {
     fn context(&self, seed: u64) -> Context<'_> {
         Context {
             target: &self.target,
+            weights: &self.weights,
+            normalize: None,
             model_id: "target",
             key: &self.key,
             train: &self.held_out,

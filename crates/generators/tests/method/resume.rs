@@ -83,8 +83,8 @@ fn resumes_to_the_same_bits(generator: &dyn Generator, name: &str) -> SensitiveS
     assert!(whole.set == parts.set, "{name}: other samples");
     assert_eq!(whole.margins, parts.margins, "{name}");
     assert_eq!(
-        (whole.stop, whole.iterations_used),
-        (parts.stop, parts.iterations_used),
+        (whole.stop, whole.iterations_used, whole.queries),
+        (parts.stop, parts.iterations_used, parts.queries),
         "{name}"
     );
     whole.set
@@ -130,4 +130,22 @@ fn choices() -> [(&'static str, Ours); 6] {
             },
         ),
     ]
+}
+
+#[test]
+fn bracketed_pairs_of_every_kind_resume_to_the_same_bits() {
+    for fields in [
+        json!({"margin": 1e-3}),
+        json!({"width": 1e-3}),
+        json!({"pixels": "uint8", "margin": 1e-3}),
+    ] {
+        let mut spec = json!({"bracketed": {"samples": 4}});
+        spec["bracketed"]
+            .as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        let name = spec.to_string();
+        let spec: Spec = serde_json::from_value(spec).unwrap();
+        resumes_to_the_same_bits(spec.generator(), &name);
+    }
 }

@@ -1,0 +1,182 @@
+//! IBSF (ICML 2024): training images moved to where several classes are about equally likely. The rule is that of its authors' code; the
+//! labels are the network's classes, and there is no key.
+
+use crate::ball::project;
+use crate::best::Best;
+use crate::descent::{Descent, Rule};
+use crate::pixel_optimizer::{PixelOptimizer, PixelUpdate};
+use crate::require::{require_images, require_pairs};
+use crate::{Context, Generated, Generator};
+use brink_config::checked::{Count, Positive, Samples};
+use brink_models::{Job, Network, Result, state::State};
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// Points where several classes meet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ibsf {
+    /// Number of samples.
+    pub samples: Samples,
+    /// The number of most likely classes whose entropy grows, at most all of the network's.
+    pub classes: Count,
+    /// The largest L2 distance from the training image, for pixels in [0, 1].
+    pub radius: Positive,
+    /// Adam's step size.
+    pub lr: Positive,
+    /// Iterations.
+    pub iterations: Count,
+}
+
+impl Default for Ibsf {
+    fn default() -> Self {
+        Self {
+            samples: Samples::literal(150),
+            classes: Count::literal(2),
+            radius: Positive::literal(1.0),
+            lr: Positive::literal(1.0),
+            iterations: Count::literal(5000),
+        }
+    }
+}
+
+impl Generator for Ibsf {
+    fn fits(&self, train: usize, _: usize) -> Result<()> {
+        require_pairs("ibsf", self.samples.get())?;
+        require_images("ibsf", self.samples.get(), train, "training")
+    }
+
+    fn is_random(&self, train: usize, _: usize) -> bool {
+        self.samples.get() < train
+    }
+
+    fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
+        let (samples, have) = (self.samples.get(), context.train.len());
+        self.fits(have, context.held_out.len())?;
+        let chosen = context.stream.split("train").choose(have, samples);
+        let pixels = context.train.images(&chosen);
+        let [c, h, w] = context.train.shape();
+        let device = context.target.device();
+        let center = Tensor::from_slice(&pixels, (samples, c, h, w), &Device::Cpu)?;
+        let rule = Meeting {
+            settings: self.clone(),
+            center: center.to_device(device)?,
+            optimizer: PixelOptimizer::new(PixelUpdate::Adam),
+            best: Best::new(samples, [c, h, w], device)?,
+        };
+        Ok(Box::new(Descent::new(
+            context,
+            "ibsf",
+            rule,
+            (samples, pixels),
+            self.iterations.get(),
+        )?))
+    }
+}
+
+struct Meeting {
+    settings: Ibsf,
+    /// The training images.
+    center: Tensor,
+    optimizer: PixelOptimizer,
+    best: Best,
+}
+
+impl Rule for Meeting {
+    fn step(&mut self, target: &Network, x: &Tensor, iteration: usize) -> Result<(Tensor, f32)> {
+        let recording = target.record(x, None)?;
+        let logits: Vec<Vec<f32>> = recording.logits().to_device(&Device::Cpu)?.to_vec2()?;
+        let (mut losses, mut grad) = (Vec::with_capacity(logits.len()), Vec::new());
+        for row in &logits {
+            let (entropy, slopes) = entropy(row, self.settings.classes.get());
+            losses.push(-entropy);
+            grad.extend(slopes.iter().map(|slope| -slope as f32));
+        }
+        self.best.keep(x, &losses)?;
+        let shape = recording.logits().shape().clone();
+        let grad = Tensor::from_vec(grad, shape, &Device::Cpu)?.to_device(x.device())?;
+        let grad = recording.input_gradient(grad, 0.0)?;
+        let direction = self.optimizer.direction(grad, iteration + 1)?;
+        let next = (x - (direction * self.settings.lr.get())?)?;
+        let next = project(&next, &self.center, self.settings.radius.get())?;
+        let mean = losses.iter().sum::<f64>() / losses.len() as f64;
+        Ok((next, mean as f32))
+    }
+
+    fn kept(&self, _: &Tensor) -> Result<Tensor> {
+        Ok(self.best.points().clone())
+    }
+
+    fn save(&self, state: State) -> Result<State> {
+        self.best.save(self.optimizer.save(state))
+    }
+
+    fn restore(&mut self, state: &State) -> Result<()> {
+        self.optimizer.restore(state, self.center.device())?;
+        self.best.restore(state)
+    }
+}
+
+/// The part of the `top` most likely classes in the entropy of the softmax, `-sum p log p`, and its gradient by the logits.
+fn entropy(logits: &[f32], top: usize) -> (f64, Vec<f64>) {
+    let p = softmax(logits);
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|&a, &b| p[b].total_cmp(&p[a]));
+    let mut slope_by_p = vec![0.0; p.len()];
+    let mut entropy = 0.0;
+    for &i in order.iter().take(top) {
+        // A probability that underflows adds nothing.
+        let log = p[i].max(f64::MIN_POSITIVE).ln();
+        entropy -= p[i] * log;
+        slope_by_p[i] = -log - 1.0;
+    }
+    (entropy, through_softmax(&p, &slope_by_p))
+}
+
+/// The probabilities of some logits.
+pub(crate) fn softmax(logits: &[f32]) -> Vec<f64> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = logits
+        .iter()
+        .map(|z| (f64::from(*z) - f64::from(largest)).exp())
+        .collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|power| power / sum).collect()
+}
+
+/// The gradient by the logits, from the gradient by the probabilities `p`.
+pub(crate) fn through_softmax(p: &[f64], by_p: &[f64]) -> Vec<f64> {
+    let mean: f64 = p.iter().zip(by_p).map(|(p, slope)| p * slope).sum();
+    let pairs = p.iter().zip(by_p);
+    pairs.map(|(p, slope)| p * (slope - mean)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_entropy_is_largest_where_the_classes_meet() {
+        let (two, _) = entropy(&[3.0, 3.0, -40.0], 2);
+        assert!((two - 2f64.ln()).abs() < 1e-12, "{two}");
+        let (apart, _) = entropy(&[3.0, 2.0, -40.0], 2);
+        assert!(apart < two);
+    }
+
+    #[test]
+    fn the_gradient_is_the_slope() {
+        let logits = [0.5f32, -1.25, 2.0, 1.5];
+        for top in [2, 4] {
+            let (_, slopes) = entropy(&logits, top);
+            for (i, slope) in slopes.iter().enumerate() {
+                let moved = |by: f32| {
+                    let mut logits = logits;
+                    logits[i] += by;
+                    entropy(&logits, top).0
+                };
+                let numeric = (moved(1.0 / 512.0) - moved(-1.0 / 512.0)) * 256.0;
+                assert!((numeric - slope).abs() < 1e-5, "{i}: {numeric} {slope}");
+            }
+        }
+    }
+}

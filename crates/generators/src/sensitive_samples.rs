@@ -1,0 +1,213 @@
+//! Sensitive-Sample Fingerprinting (He, Zhang, Lee, CVPR 2019): natural images moved to where the outputs depend most on the weights of
+//! the last layer. The labels are the network's classes, and there is no key.
+//!
+//! The sensitivity is the squared norm of the Jacobian of the softmax by the weights and biases of the classifier. For features h and
+//! probabilities p it has a closed form, `(|h|^2 + 1) * sum_ij p_i^2 (delta_ij - p_j)^2`, so its gradient needs no second derivative.
+
+use crate::ball::project;
+use crate::best::Best;
+use crate::descent::{Descent, Rule};
+use crate::ibsf::{softmax, through_softmax};
+use crate::pixel_optimizer::{PixelOptimizer, PixelUpdate};
+use crate::require::{require_images, require_pairs};
+use crate::{Context, Generated, Generator};
+use brink_config::checked::{Count, Positive, Samples};
+use brink_models::{Classifier, Job, Network, Result, state::State};
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// Images with a large sensitivity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SensitiveSamples {
+    /// Number of samples.
+    pub samples: Samples,
+    /// The largest root mean square change of a pixel, for pixels in [0, 1]. The default is 10 of 255 levels.
+    pub change: Positive,
+    /// Adam's step size.
+    pub lr: Positive,
+    /// Iterations.
+    pub iterations: Count,
+}
+
+impl Default for SensitiveSamples {
+    fn default() -> Self {
+        Self {
+            samples: Samples::literal(150),
+            change: Positive::literal(10.0 / 255.0),
+            lr: Positive::literal(1e-3),
+            iterations: Count::literal(1000),
+        }
+    }
+}
+
+impl Generator for SensitiveSamples {
+    fn fits(&self, _: usize, held_out: usize) -> Result<()> {
+        require_pairs("sensitive-samples", self.samples.get())?;
+        require_images(
+            "sensitive-samples",
+            self.samples.get(),
+            held_out,
+            "held-out",
+        )
+    }
+
+    fn is_random(&self, _: usize, held_out: usize) -> bool {
+        self.samples.get() < held_out
+    }
+
+    fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
+        let (samples, have) = (self.samples.get(), context.held_out.len());
+        self.fits(context.train.len(), have)?;
+        let chosen = context.stream.split("held-out").choose(have, samples);
+        let pixels = context.held_out.images(&chosen);
+        let [c, h, w] = context.held_out.shape();
+        let device = context.target.device();
+        let center = Tensor::from_slice(&pixels, (samples, c, h, w), &Device::Cpu)?;
+        let rule = Ascent {
+            radius: self.change.get() * ((c * h * w) as f64).sqrt(),
+            lr: self.lr.get(),
+            classifier: Classifier::of(context.target, context.weights, context.normalize)?,
+            center: center.to_device(device)?,
+            optimizer: PixelOptimizer::new(PixelUpdate::Adam),
+            best: Best::new(samples, [c, h, w], device)?,
+        };
+        Ok(Box::new(Descent::new(
+            context,
+            "sensitive-samples",
+            rule,
+            (samples, pixels),
+            self.iterations.get(),
+        )?))
+    }
+}
+
+struct Ascent {
+    /// The largest L2 distance from the natural image.
+    radius: f64,
+    lr: f64,
+    classifier: Classifier,
+    /// The natural images.
+    center: Tensor,
+    optimizer: PixelOptimizer,
+    best: Best,
+}
+
+impl Rule for Ascent {
+    fn step(&mut self, _: &Network, x: &Tensor, iteration: usize) -> Result<(Tensor, f32)> {
+        let recording = self.classifier.features.record(x, None)?;
+        let features: Vec<Vec<f32>> = recording.logits().to_device(&Device::Cpu)?.to_vec2()?;
+        let (mut losses, mut grad) = (Vec::with_capacity(features.len()), Vec::new());
+        for row in &features {
+            let (sensitivity, slopes) = sensitivity(row, &self.classifier);
+            losses.push(-sensitivity);
+            grad.extend(slopes.iter().map(|slope| -slope as f32));
+        }
+        self.best.keep(x, &losses)?;
+        let shape = recording.logits().shape().clone();
+        let grad = Tensor::from_vec(grad, shape, &Device::Cpu)?.to_device(x.device())?;
+        let grad = recording.input_gradient(grad, 0.0)?;
+        let direction = self.optimizer.direction(grad, iteration + 1)?;
+        let next = (x - (direction * self.lr)?)?;
+        let next = project(&next, &self.center, self.radius)?;
+        let mean = losses.iter().sum::<f64>() / losses.len() as f64;
+        Ok((next, mean as f32))
+    }
+
+    fn kept(&self, _: &Tensor) -> Result<Tensor> {
+        Ok(self.best.points().clone())
+    }
+
+    fn save(&self, state: State) -> Result<State> {
+        self.best.save(self.optimizer.save(state))
+    }
+
+    fn restore(&mut self, state: &State) -> Result<()> {
+        self.optimizer.restore(state, self.center.device())?;
+        self.best.restore(state)
+    }
+}
+
+/// The sensitivity of an image with `features`, and its gradient by them.
+fn sensitivity(features: &[f32], classifier: &Classifier) -> (f64, Vec<f64>) {
+    let p = softmax(&classifier.logits(features));
+    let size: f64 = features.iter().map(|h| f64::from(*h).powi(2)).sum::<f64>() + 1.0;
+    let power = |n: i32| p.iter().map(|p| p.powi(n)).sum::<f64>();
+    let squares = power(2);
+    // sum_ij p_i^2 (delta_ij - p_j)^2, with the sum over j done.
+    let spread = squares - 2.0 * power(3) + squares * squares;
+    let by_p: Vec<f64> = p
+        .iter()
+        .map(|p| size * (2.0 * p - 6.0 * p * p + 4.0 * squares * p))
+        .collect();
+    let by_logits = through_softmax(&p, &by_p);
+    let mut slopes: Vec<f64> = features
+        .iter()
+        .map(|h| 2.0 * f64::from(*h) * spread)
+        .collect();
+    for (row, slope) in classifier.rows().zip(by_logits) {
+        for (total, weight) in slopes.iter_mut().zip(row) {
+            *total += slope * f64::from(*weight);
+        }
+    }
+    (size * spread, slopes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use brink_models::{Model, Weights};
+    use brink_random::Stream;
+
+    /// The classifier of a ResNet-20 with fresh weights.
+    fn classifier() -> Classifier {
+        let model: Model = "resnet20".parse().unwrap();
+        let weights = Weights::draw(model, 10, &Stream::new(1)).unwrap();
+        let network = Network::frozen(model, 10, &weights, None).unwrap();
+        Classifier::of(&network, &weights, None).unwrap()
+    }
+
+    fn features() -> Vec<f32> {
+        let mut stream = Stream::new(2);
+        (0..64).map(|_| stream.normal().abs()).collect()
+    }
+
+    /// The definition: the squared norm of the Jacobian of the softmax by each weight and bias, by finite differences.
+    #[test]
+    fn the_closed_form_is_the_norm_of_the_jacobian() {
+        let (classifier, h) = (classifier(), features());
+        let p = softmax(&classifier.logits(&h));
+        let (found, _) = sensitivity(&h, &classifier);
+        let mut norm = 0.0;
+        for i in 0..10 {
+            for j in 0..10 {
+                let derivative = p[i] * (f64::from(u8::from(i == j)) - p[j]);
+                // By the weights of row j the logit j has the slopes h, by its bias the slope 1.
+                let slopes = h.iter().map(|h| f64::from(*h)).chain([1.0]);
+                norm += slopes
+                    .map(|slope| (derivative * slope).powi(2))
+                    .sum::<f64>();
+            }
+        }
+        assert!((found / norm - 1.0).abs() < 1e-9, "{found} {norm}");
+    }
+
+    #[test]
+    fn the_gradient_is_the_slope() {
+        let (classifier, h) = (classifier(), features());
+        let (_, slopes) = sensitivity(&h, &classifier);
+        for i in [0, 7, 63] {
+            let moved = |by: f32| {
+                let mut h = h.clone();
+                h[i] += by;
+                sensitivity(&h, &classifier).0
+            };
+            let numeric = (moved(1.0 / 64.0) - moved(-1.0 / 64.0)) * 32.0;
+            let slope = slopes[i];
+            assert!(
+                (numeric - slope).abs() < 1e-3 * slope.abs().max(1e-2),
+                "{numeric} {slope}"
+            );
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Bracketed pairs: where they lie, and how far their members are apart.
+
+use crate::{Deployed, OWNER, generate};
+use brink_attacks::{Arithmetic, Victim};
+use brink_config::checked::{NonNegative, Positive, Samples};
+use brink_generators::{BlackBox, Bracketed, Generator, PixelValues, Start};
+use brink_models::Network;
+use brink_verify::{Finding, LabelSpace, SensitiveSet, margin, outputs, verify};
+use serde_json::json;
+
+fn bracketed() -> Bracketed {
+    Bracketed {
+        samples: Samples::literal(6),
+        ..Bracketed::default()
+    }
+}
+
+fn eight_bit(margin: f64) -> Bracketed {
+    Bracketed {
+        pixels: PixelValues::Uint8,
+        margin: NonNegative::new(margin).unwrap(),
+        ..bracketed()
+    }
+}
+
+/// The margins of all images by their reference labels.
+fn margins(set: &SensitiveSet, network: &Network) -> Vec<f32> {
+    let head = set.head(&OWNER.key).unwrap();
+    let outputs = outputs(
+        &BlackBox(network),
+        &set.images,
+        set.label_space,
+        head.as_ref(),
+    );
+    let outputs = outputs.unwrap();
+    let labelled = outputs.iter().zip(&set.labels);
+    labelled
+        .map(|(outputs, label)| margin(outputs, *label))
+        .collect()
+}
+
+/// The pixels in which the members of a pair differ.
+fn differences(set: &SensitiveSet, pair: usize) -> Vec<(f32, f32)> {
+    let [a, b] = [0, 1].map(|side| set.images.image(2 * pair + side));
+    let both = a.iter().copied().zip(b.iter().copied());
+    both.filter(|(a, b)| a != b).collect()
+}
+
+#[test]
+fn the_untouched_model_gives_both_labels_of_every_pair() {
+    let target = || Network::frozen(OWNER.target.model(), 10, &OWNER.weights, None).unwrap();
+    for label_space in [LabelSpace::Classes, LabelSpace::Head] {
+        for start in [Start::Natural, Start::Uniform] {
+            if (label_space, start) == (LabelSpace::Classes, Start::Uniform) {
+                continue; // The small network gives noise one class.
+            }
+            let set = generate(&Bracketed {
+                label_space,
+                start,
+                ..bracketed()
+            })
+            .set;
+            assert!(set.labels.chunks(2).all(|pair| pair[0] != pair[1]));
+            let head = set.head(&OWNER.key).unwrap();
+            let verdict = verify(&Deployed(target()), &set, head.as_ref()).unwrap();
+            assert_eq!(verdict.finding, Finding::Intact);
+        }
+    }
+}
+
+#[test]
+fn the_closest_pairs_differ_in_one_pixel_by_one_unit_in_the_last_place() {
+    let made = generate(&bracketed());
+    assert_eq!((made.asked, made.uncrossed), (6, 0));
+    for pair in 0..6 {
+        let differ = differences(&made.set, pair);
+        assert_eq!(differ.len(), 1);
+        let (a, b) = differ[0];
+        assert_eq!(a.to_bits().abs_diff(b.to_bits()), 1);
+    }
+    let asked = made.queries.unwrap();
+    assert!((24 + 6 * 20..24 + 6 * 80).contains(&asked), "{asked}");
+}
+
+#[test]
+fn members_lie_at_the_margin_that_is_asked_for() {
+    let least = 1e-3;
+    let set = generate(&Bracketed {
+        margin: NonNegative::literal(least),
+        ..bracketed()
+    })
+    .set;
+    let margins = margins(&set, &OWNER.target);
+    let within = |margin: &f32| (1e-3..=1.06e-3).contains(margin);
+    assert!(margins.iter().all(within), "{margins:?}");
+}
+
+/// What the margin is for: an execution whose noise is below it changes no label.
+#[test]
+fn an_arithmetic_with_less_noise_than_the_margin_raises_no_alarm() {
+    let set = generate(&Bracketed {
+        margin: NonNegative::literal(1e-4),
+        ..bracketed()
+    })
+    .set;
+    let victim = Victim {
+        model: OWNER.target.model(),
+        classes: 10,
+        weights: &OWNER.weights,
+        normalize: None,
+        train: &OWNER.held_out,
+    };
+    for arithmetic in [Arithmetic::Float64, Arithmetic::Folded] {
+        let other = arithmetic.network(&victim).unwrap();
+        let pairs = margins(&set, &OWNER.target);
+        let pairs = pairs.into_iter().zip(margins(&set, &other));
+        let noise = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(noise > 0.0 && noise < 1e-4, "{arithmetic:?}: {noise}");
+        let verdict = verify(&BlackBox(&other), &set, None).unwrap();
+        assert_eq!(verdict.finding, Finding::Intact, "{arithmetic:?}");
+    }
+}
+
+#[test]
+fn eight_bit_pairs_differ_by_one_level_and_survive_a_png() {
+    let set = generate(&eight_bit(0.0)).set;
+    for pair in 0..set.samples() {
+        let differ = differences(&set, pair);
+        assert_eq!(differ.len(), 1);
+        let levels = [differ[0].0, differ[0].1].map(|x| (x * 255.0).round() as i32);
+        assert_eq!((levels[0] - levels[1]).abs(), 1);
+    }
+    let whole = |x: &f32| *x == (x * 255.0).round() / 255.0;
+    assert!(set.images.data().iter().all(whole));
+}
+
+#[test]
+fn eight_bit_members_are_brought_to_a_margin_by_few_pixels() {
+    let made = generate(&eight_bit(1e-3));
+    assert!(made.set.samples() >= 4, "{} of 6 pairs", made.set.samples());
+    let margins = margins(&made.set, &OWNER.target);
+    let largest = margins.iter().copied().fold(0.0, f32::max);
+    assert!(margins.iter().all(|&margin| margin >= 1e-3), "{margins:?}");
+    assert!(largest < 3e-3, "{margins:?}");
+    let whole = |x: &f32| *x == (x * 255.0).round() / 255.0;
+    assert!(made.set.images.data().iter().all(whole));
+    let pairs = 0..made.set.samples();
+    assert!(
+        pairs
+            .into_iter()
+            .all(|pair| differences(&made.set, pair).len() < 40)
+    );
+}
+
+#[test]
+fn labels_alone_give_pairs_of_a_width() {
+    let set = generate(&Bracketed {
+        width: Some(Positive::literal(1e-3)),
+        ..bracketed()
+    })
+    .set;
+    for pair in 0..set.samples() {
+        let differ = differences(&set, pair).into_iter();
+        let widest = differ.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!((0.5e-3..1.1e-3).contains(&widest), "{widest}");
+    }
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_refused() {
+    let refused = |fields| {
+        let settings: Bracketed = serde_json::from_value(fields).unwrap();
+        settings.fits(100, 100).unwrap_err().to_string()
+    };
+    let both = refused(json!({"margin": 1e-5, "width": 1e-5}));
+    assert!(both.contains("leave one out"), "{both}");
+    let levels = refused(json!({"pixels": "uint8", "width": 1e-2}));
+    assert!(levels.contains("leave out `width`"), "{levels}");
+    let few = Bracketed::default().fits(100, 1).unwrap_err().to_string();
+    assert!(few.contains("start: uniform"), "{few}");
+}
