@@ -2,11 +2,13 @@
 //! probes and its slice, in this order.
 
 mod attack;
+mod deployed;
 mod drive;
 mod failures;
 mod images;
 mod prepared;
 mod probe;
+mod program;
 mod sets;
 mod slice;
 mod target;

@@ -26,7 +26,6 @@ mod examine;
 mod execute;
 mod exit;
 mod grid;
-mod oracle;
 mod output;
 mod plan;
 mod progress;

@@ -144,9 +144,9 @@ impl SetRecord {
 }
 
 impl RunRecord {
-    /// Whether the run is a control: no weight changed.
+    /// Whether the run is a control: neither a weight nor the execution changed.
     pub fn is_control(&self) -> bool {
-        self.change.changed == 0
+        self.change.changed == 0 && self.noise.is_none()
     }
 
     fn answers(&self) -> Answers {
@@ -177,6 +177,22 @@ impl RunRecord {
         );
         if let Some(share) = self.all_pairs {
             ensure!((0.0..=1.0).contains(&share), "all_pairs is {share}");
+        }
+        if let Some(noise) = &self.noise {
+            let changed = self.change.changed;
+            ensure!(changed == 0, "another execution changed {changed} weights");
+            ensure!(
+                noise.images == self.single.of(),
+                "noise is of {} images, there are {}",
+                noise.images,
+                self.single.of()
+            );
+            let ordered = 0.0 <= noise.median && noise.median <= noise.largest;
+            ensure!(
+                // Of equal changes, rounding may bring the root mean square above the largest.
+                ordered && (0.0..=noise.largest * (1.0 + 1e-9)).contains(&noise.rms),
+                "noise: {noise:?} contradicts itself"
+            );
         }
         asked("accuracy_before", self.accuracy_before)?;
         same_of(

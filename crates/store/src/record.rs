@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::Id;
 use crate::checksum;
 use brink_config::Change;
-use brink_verify::{Control, LabelSpace, Layout, Measured, Pixels, Rate, Stop};
+use brink_verify::{Control, LabelSpace, Layout, Measured, Noise, Pixels, Rate, Stop};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -143,6 +143,9 @@ pub struct SetRecord {
     pub stop: Stop,
     /// |margin| of each sample after stage 1.
     pub margins: Vec<f32>,
+    /// Images that the generator asked the target, if it only asks; absent in records older than this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queries: Option<u64>,
     /// Number of images of each reference label; a pair has two.
     pub label_balance: Vec<u64>,
     /// Statistics of the images; `None` in records older than this field.
@@ -216,6 +219,12 @@ pub struct RunRecord {
     /// The same counts with the network's own classes as labels; `None` if the set's labels are classes already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<Answers>,
+    /// The changes of the margins, if the same weights were executed otherwise; `None` for attacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<Noise>,
+    /// Who answered, if another engine did, e.g. `PyTorch 2.15.0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
     /// Top-1 accuracy before the attack.
     pub accuracy_before: Rate,
     /// Top-1 accuracy after the attack.

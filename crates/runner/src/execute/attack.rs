@@ -2,15 +2,15 @@
 
 use anyhow::Context;
 use brink_attacks::measure_change;
+use brink_generators::BlackBox;
 use brink_models::Network;
 use brink_store::{Answers, FORMAT, RunRecord};
 use brink_verify::Rate;
 
-use super::images;
+use super::deployed::Deployed;
 use super::prepared::PreparedSet;
 use super::target::LoadedTarget;
 use super::{Executor, Failures};
-use crate::oracle::BlackBox;
 use crate::plan::{self, AttackStep, RunStep, TargetStep};
 use crate::progress::Progress;
 use crate::provenance::Clock;
@@ -120,18 +120,19 @@ impl Executor<'_> {
         let job = attack.attack.attack().start(victim, &stream)?;
         let modified = self.drive(&attack.id, &loaded.sum, job, &mut clock, &mut line)?;
         let change = measure_change(&loaded.weights, &modified.weights)?;
-        let network = modified.network(&victim)?;
+        let deployed = Deployed::new(step, &victim, &modified)?;
         line.note("testing");
-        let accuracy = images::accuracy(&network, loaded.images.tested())?;
+        let accuracy = deployed.accuracy(loaded.images.tested())?;
         let success = |network: &Network| {
             let held_out = loaded.images.tested();
             let count = attack.attack.attack().success(network, held_out)?;
             anyhow::Ok(count.map(|count| Rate::new(count.hits as u64, count.of as u64)))
         };
-        let (success_before, success_after) = (success(&loaded.network)?, success(&network)?);
+        let success_before = success(&loaded.network)?;
+        let success_after = success(deployed.network())?;
         let (mut results, mut unanswered) = (Vec::new(), None);
         for (run, prepared) in asked {
-            let (judged, classes) = match prepared.ask(&BlackBox(&network)) {
+            let (judged, classes) = match prepared.ask(&deployed) {
                 Ok(answers) => answers,
                 // The model may still have labels for the next set.
                 Err(error) => {
@@ -141,7 +142,13 @@ impl Executor<'_> {
             };
             let accuracies = [loaded.accuracy, accuracy];
             let flipped = judged.verdict.single;
-            control(&run.name, change.changed, flipped, accuracies)?;
+            let noise = match deployed.is_benign() {
+                false => {
+                    control(&run.name, change.changed, flipped, accuracies)?;
+                    None
+                }
+                true => Some(prepared.noise(&BlackBox(&loaded.network), &deployed)?),
+            };
             results.push(format!(
                 "{} {:.0} %",
                 prepared.generator,
@@ -172,6 +179,8 @@ impl Executor<'_> {
                     both: judged.paired.both,
                     same_label: judged.verdict.same_label(),
                 }),
+                noise,
+                engine: deployed.engine().map(str::to_owned),
                 accuracy_before: loaded.accuracy,
                 accuracy_after: accuracy,
                 target_sha256: Some(loaded.sum.clone()),

@@ -3,8 +3,8 @@
 use brink_random::Stream;
 use brink_store::Id;
 use brink_verify::{
-    Control, Error, Head, Images, LabelSpace, Layout, Oracle, OracleError, Paired, Pairing,
-    SensitiveSet, Verdict, all_pairs_expectation, control,
+    Control, Error, Head, Images, LabelSpace, Layout, Noise, Oracle, OracleError, Paired, Pairing,
+    SensitiveSet, Verdict, all_pairs_expectation, control, margin, outputs,
 };
 use rayon::ThreadPoolBuilder;
 
@@ -102,6 +102,21 @@ impl PreparedSet {
         };
         let by_class = self.by_class.as_ref().map(|set| judge(set, None));
         Ok((judge(&self.set, self.head.as_ref())?, by_class.transpose()?))
+    }
+
+    /// How far `other`, another execution of the `untouched` model, moves the margins of the images.
+    ///
+    /// # Errors
+    /// If one of them gives no logits.
+    pub fn noise(&self, untouched: &impl Oracle, other: &impl Oracle) -> Result<Noise, Error> {
+        let margins = |oracle: &dyn Oracle| {
+            let (space, head) = (self.set.label_space, self.head.as_ref());
+            let outputs = outputs(oracle, &self.set.images, space, head)?;
+            let labelled = outputs.iter().zip(&self.set.labels);
+            let margins = labelled.map(|(outputs, label)| margin(outputs, *label));
+            Ok::<Vec<f32>, Error>(margins.collect())
+        };
+        Ok(Noise::between(&margins(untouched)?, &margins(other)?))
     }
 
     /// Tests the untouched model again, in other batches and orders, and with other numbers of threads. Each flip is a

@@ -14,10 +14,10 @@ use super::target::LoadedTarget;
 use super::{Executor, Failures};
 use crate::examine;
 use crate::grid::Sha256;
-use crate::oracle::BlackBox;
 use crate::plan::{self, SetStep, TargetStep};
 use crate::progress::Progress;
 use crate::provenance::Clock;
+use brink_generators::BlackBox;
 
 impl Executor<'_> {
     /// Makes the missing sets of `step`, and reads the sets that missing runs or a missing slice need. Sets that cannot
@@ -176,6 +176,8 @@ impl Executor<'_> {
     ) -> Setting<'s> {
         Setting {
             target: &loaded.network,
+            weights: &loaded.weights,
+            normalize: loaded.normalize,
             model_id,
             key: self.key,
             train: loaded.images.train(),
@@ -283,6 +285,7 @@ fn record(
         iterations_used: made.iterations_used as u64,
         stop: made.stop,
         margins: made.margins,
+        queries: made.queries,
         label_balance: balance,
         pixels: Some(Pixels::of(&made.set)),
         controls,
@@ -323,6 +326,7 @@ mod tests {
             iterations_used: 0,
             stop: Stop::None,
             margins: Vec::new(),
+            queries: None,
         };
         let refused = |change: fn(&mut SensitiveSet)| {
             let mut made = made.clone();

@@ -10,10 +10,10 @@ use super::Executor;
 use super::prepared::PreparedSet;
 use super::target::LoadedTarget;
 use crate::grid::Slice;
-use crate::oracle::BlackBox;
 use crate::plan::{SliceStep, TargetStep};
 use crate::progress::Progress;
 use crate::provenance::Clock;
+use brink_generators::BlackBox;
 
 impl Executor<'_> {
     /// Computes the slice of `step`, if it has one without a record.

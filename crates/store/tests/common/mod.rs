@@ -74,6 +74,7 @@ pub fn set() -> SetRecord {
         iterations_used: 300,
         stop: Stop::Cap,
         margins: vec![1.5e-6; 30],
+        queries: None,
         label_balance: vec![30, 28],
         pixels: Some(Pixels {
             mean: 0.32,
@@ -121,6 +122,8 @@ pub fn run() -> RunRecord {
         success_before: Some(Rate::new(3, 1_800)),
         success_after: Some(Rate::new(1_700, 1_800)),
         classes: None,
+        noise: None,
+        engine: None,
         accuracy_before: Rate::new(1_712, 2_000),
         accuracy_after: Rate::new(1_712, 2_000),
         target_sha256: target().sum(),
