@@ -80,6 +80,8 @@ reports! {
     "samples" samples::Samples, "Samples";
     "choices" choices::Choices, "Samples made otherwise";
     "attacks" attacks::Attacks, "Detection of all attacks";
+    "verdicts" verdicts::Verdicts, "Verdicts of whole sets";
+    "false-alarms" false_alarms::FalseAlarms, "False alarms in other executions";
 }
 
 impl Report {

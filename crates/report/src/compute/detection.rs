@@ -14,7 +14,7 @@ use brink_store::RunRecord;
 use super::aggregate::{Block, Point, REDUCED, Series};
 use super::attacked;
 use super::columns::{Column, Input, cells, headings};
-use super::names::{compared, measures, title};
+use super::names::{compared, main_measure, measures, title};
 use super::numbers::percent;
 use super::paper::{Comparability, Measure, Paper, Setting as Printed};
 use super::study::{Setting, Study};
@@ -339,6 +339,47 @@ impl<'a> Findings<'a> {
         ];
         let what = ", means over runs and 95 % bootstrap intervals in %";
         self.table(what, false, &columns, notes)
+    }
+
+    /// Pairs that change, and sets that raise an alarm.
+    pub fn alarms(&self, what: &str, notes: Vec<String>) -> Table {
+        self.by_samples(what, true, notes, columns::alarm)
+    }
+
+    /// What a verifier with one whole set says: pairs that changed, sets of which at least one pair did, and the pairs needed.
+    pub fn verdicts(&self, what: &str, notes: Vec<String>) -> Table {
+        self.by_samples(what, true, notes, columns::verdict)
+    }
+
+    /// How far each execution moves the margins of the untouched model.
+    pub fn noise(&self) -> Table {
+        let notes = vec![
+            "Largest change of the margin of an image, over all sets and executions of the row; below it the root mean square is in \
+             the data files. The margin is the output of the reference label minus the largest other output."
+                .to_owned(),
+        ];
+        self.by_samples(", largest change of a margin", false, notes, columns::noise)
+    }
+
+    /// A table with one group of columns for each kind of samples.
+    fn by_samples<'b>(
+        &'b self,
+        what: &str,
+        untouched: bool,
+        notes: Vec<String>,
+        column: impl Fn(&str) -> Column<'b, Answers<'b>>,
+    ) -> Table {
+        let samples = self.samples();
+        let done = samples.into_iter().filter(|(generator, variant)| {
+            let mut blocks = self.blocks.iter();
+            blocks.any(|block| block.series(generator, variant).is_some())
+        });
+        let columns = done.map(|samples| {
+            let measure = main_measure(samples.0);
+            column(&self.name(samples)).of(move |line: &Line<'b>| line.answers(samples, measure))
+        });
+        let columns: Vec<_> = columns.collect();
+        self.table(what, untouched, &columns, notes)
     }
 
     /// The same answers, judged by the network's own classes, if that was recorded.

@@ -24,6 +24,7 @@ const STUDY: Study = Study {
     }),
     heading: "pruned",
     spread: false,
+    verdicts: false,
     figure: Some(Axis {
         title: "share of weights pruned",
         percent: true,

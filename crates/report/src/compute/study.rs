@@ -22,6 +22,8 @@ pub struct Study {
     pub heading: &'static str,
     /// Whether settings that differ in another field are rows too, rather than blocks of their own.
     pub spread: bool,
+    /// Whether its data files count whole sets, too.
+    pub verdicts: bool,
     /// The axis of its figure, if it has one.
     pub figure: Option<Axis>,
     /// The numbers that the paper prints.

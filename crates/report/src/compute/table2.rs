@@ -14,6 +14,7 @@ const STUDY: Study = Study {
     variable: None,
     heading: "attack",
     spread: true,
+    verdicts: false,
     figure: None,
     paper: Paper::table2,
 };

@@ -23,6 +23,7 @@ pub const STUDY: Study = Study {
     }),
     heading: "lr",
     spread: false,
+    verdicts: false,
     figure: Some(Axis {
         title: "learning rate",
         percent: false,

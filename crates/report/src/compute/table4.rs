@@ -22,6 +22,7 @@ const STUDY: Study = Study {
     }),
     heading: "quantised to",
     spread: true,
+    verdicts: false,
     figure: None,
     paper: Paper::table4,
 };

@@ -90,6 +90,7 @@ pub fn asked(
             Stop::Cap
         },
         margins: vec![1.1e-6, 3.2e-6, 8.0e-6, 1.7e-6],
+        queries: None,
         label_balance: vec![11, 19],
         controls: vec![
             control("batches of 1"),
@@ -130,6 +131,8 @@ pub fn asked(
                 success_before: None,
                 success_after: None,
                 classes: None,
+                noise: None,
+                engine: None,
                 target_sha256: None,
                 samples_sha256: None,
                 accuracy_before: target.accuracy,

@@ -1,6 +1,6 @@
 //! The columns of detection tables, for people and for data files.
 
-use brink_verify::Rate;
+use brink_verify::{Noise, Rate, control};
 
 use super::super::aggregate::{Point, Series, is_balance};
 use super::super::attacked::{self, Attacked};
@@ -33,6 +33,27 @@ impl<'a> Answers<'a> {
             Some(point) => point.rate(self.measure),
             None => self.series.false_alarms(self.measure),
         }
+    }
+
+    /// Whole sets of which at least one pair, or sample, changed: one trial a run, or a set of the untouched model.
+    pub fn alarmed(&self) -> Rate {
+        match self.point {
+            Some(point) => {
+                let runs = point.runs.iter();
+                Rate::count(runs.map(|run| self.measure.of(run).hits() > 0))
+            }
+            None => {
+                let sets = self.series.sets.iter();
+                Rate::count(sets.map(|set| control::alarms(&set.controls)[0].hits() > 0))
+            }
+        }
+    }
+
+    /// The smallest number of pairs, or samples, of a set that detects with 99.9 % probability, if they are drawn at random. `None` if the
+    /// whole set does not, and for the untouched model.
+    fn needed(&self) -> Option<u64> {
+        let rates = self.point?.runs.iter().map(|run| self.measure.of(run));
+        drawn_until(&rates.collect::<Vec<_>>(), 0.001)
     }
 
     /// The attacked models; `None` for the untouched one.
@@ -167,6 +188,7 @@ impl<'a> Findings<'a> {
             runs().of(points),
             pairs(),
         ]);
+        columns.extend(self.study.verdicts.then(alarms));
         let attacked = attacked::columns(&[]).into_iter();
         columns
             .extend(attacked.map(|column| column.of(|answers: &Answers<'b>| answers.attacked())));
@@ -252,6 +274,77 @@ pub fn counted(rate: Rate) -> Cell {
     let (low, high) = rate.wilson95();
     let interval = between(low, high);
     Cell::text(format!("{}/{} {interval}", rate.hits(), rate.of()))
+}
+
+/// Pairs that changed in %, and whole sets of which at least one pair did.
+pub fn alarm<'a>(group: &str) -> Column<'a, Answers<'a>> {
+    number(group, "pairs", |it: &Answers| {
+        Cell::number(percent(it.rate()), 1)
+    })
+    .number(group, "sets", |it: &Answers| {
+        Cell::text(it.alarmed().to_string())
+    })
+}
+
+/// The same, and the pairs that a detection needs.
+pub fn verdict<'a>(group: &str) -> Column<'a, Answers<'a>> {
+    alarm(group).number(group, "needed", |it: &Answers| {
+        Cell::maybe(it.needed(), Cell::Count)
+    })
+}
+
+/// The smallest number of draws without replacement that miss every hit with a probability of at most `miss`, averaged over `rates`.
+fn drawn_until(rates: &[Rate], miss: f64) -> Option<u64> {
+    let most = rates.iter().map(|rate| rate.of()).min()?;
+    let mut missing = vec![1.0; rates.len()];
+    for drawn in 1..=most {
+        for (missing, rate) in missing.iter_mut().zip(rates) {
+            let left = rate.of() - drawn + 1;
+            *missing *= left.saturating_sub(rate.hits()) as f64 / left as f64;
+        }
+        if missing.iter().sum::<f64>() <= miss * rates.len() as f64 {
+            return Some(drawn);
+        }
+    }
+    None
+}
+
+/// Whole sets of which at least one pair, or sample, changed.
+fn alarms<'a>() -> Column<'a, Answers<'a>> {
+    data_only()
+        .count("sets_hits", "sets", |it: &Answers| it.alarmed().hits())
+        .count("sets_of", "sets", |it| it.alarmed().of())
+        .share("sets_low95", |it| it.alarmed().wilson95().0)
+        .share("sets_high95", |it| it.alarmed().wilson95().1)
+        .data_if("needed", "count", |it| {
+            it.point?;
+            Some(Cell::maybe(it.needed(), Cell::Count))
+        })
+        .data_if("noise_rms", "margin", |it| noises(it, |noise| noise.rms))
+        .data_if("noise_largest", "margin", |it| {
+            noises(it, |noise| noise.largest)
+        })
+}
+
+/// The largest of some measure of the changes of margins; missing without another execution.
+fn noises(answers: &Answers, of: fn(&Noise) -> f64) -> Option<Cell> {
+    let runs = &answers.point?.runs;
+    let noises = runs.iter().filter_map(|run| run.noise.as_ref());
+    Some(Cell::maybe(
+        noises.map(of).reduce(f64::max),
+        Cell::Scientific,
+    ))
+}
+
+/// The largest change of a margin, under another execution of the same weights.
+pub fn noise<'a>(group: &str) -> Column<'a, Answers<'a>> {
+    let largest = |it: &Answers| {
+        let noises = it.point?.runs.iter().filter_map(|run| run.noise);
+        noises.map(|noise| noise.largest).reduce(f64::max)
+    };
+    number(group, "largest", move |it: &Answers| {
+        Cell::maybe(largest(it), |size| Cell::text(format!("{size:.1e}")))
+    })
 }
 
 /// The mean over runs with its interval.
@@ -378,4 +471,22 @@ pub fn classes<'a>(group: &str) -> Column<'a, Answers<'a>> {
             let by = of(it).filter(|_| it.measure == Measure::Pair)?;
             Some(Cell::Count(by.both.hits()))
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_until_a_hit_is_nearly_certain() {
+        let all = Rate::new(150, 150);
+        assert_eq!(drawn_until(&[all], 0.001), Some(1));
+        // 2 of 4: the first two draws both miss with a probability of 2/4 * 1/3.
+        let half = Rate::new(2, 4);
+        assert_eq!(drawn_until(&[half], 0.17), Some(2));
+        assert_eq!(drawn_until(&[half], 0.16), Some(3));
+        // One run in a thousand may never hit; one in two may not.
+        assert_eq!(drawn_until(&[all, Rate::new(0, 150)], 0.001), None);
+        assert_eq!(drawn_until(&[], 0.001), None);
+    }
 }
