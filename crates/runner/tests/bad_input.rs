@@ -25,7 +25,10 @@ fn changed(what: &str, into: &str) -> String {
 
 #[test]
 fn an_unknown_key() {
-    insta::assert_snapshot!(changed("attack_seeds", "atack_seeds"));
+    let mut all = String::new();
+    all += &changed("attack_seeds", "atack_seeds");
+    all += &changed("attack_seeds", "slim: {width: 0.5}\nattack_seeds");
+    insta::assert_snapshot!(all);
 }
 
 #[test]
@@ -151,6 +154,7 @@ fn a_bad_override() {
     all += &refused(GRID, &["--set", "generators.ours.stage1.iterations=0"]);
     all += &refused(GRID, &["--set", "attacks.finetune.lr=[1e-5, -5]"]);
     all += &refused(GRID, &["--set", "generators.our.samples=3"]);
+    all += &refused(GRID, &["--set", "slim.width=0.5"]);
     insta::assert_snapshot!(all);
 }
 
