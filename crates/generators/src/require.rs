@@ -15,8 +15,9 @@ pub(crate) fn require_images(
     if requested <= available {
         return Ok(());
     }
-    Err(Error::CannotCreate {
+    Err(Error::DoesNotFit {
         what: generator,
+        field: "samples",
         problem: format!(
             "{requested} images requested, but there are {available} {kind} images; lower `samples`"
         ),
@@ -31,8 +32,9 @@ pub fn require_pairs(generator: &'static str, samples: usize) -> Result<()> {
     if samples >= 2 {
         return Ok(());
     }
-    Err(Error::CannotCreate {
+    Err(Error::DoesNotFit {
         what: generator,
+        field: "samples",
         problem: "a single sample cannot form a pair; raise `samples` to 2".to_owned(),
     })
 }

@@ -64,6 +64,16 @@ pub enum Error {
         /// What is wrong and, if possible, what to do.
         problem: String,
     },
+    /// A setting of a generator or an attack does not fit the data set.
+    #[error("{what}: {problem}")]
+    DoesNotFit {
+        /// The generator or attack.
+        what: &'static str,
+        /// The path of its field, e.g. `trigger.size`.
+        field: &'static str,
+        /// What is wrong and what to do.
+        problem: String,
+    },
     /// A saved state belongs to another job.
     #[error("the saved state does not fit: {0}; delete it to start this step again")]
     State(String),

@@ -93,6 +93,8 @@ fn more_than_a_data_set_has() {
         all += &refused(GRID, &["--set", &backdoor]);
     }
     all += &refused(GRID, &["--set", "sample_sets=100000000"]);
+    let change = "targets.fashion-mnist-resnet20.test_images=99999";
+    all += &refused(GRID, &["--set", change]);
     insta::assert_snapshot!(all);
 }
 

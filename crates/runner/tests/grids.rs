@@ -212,6 +212,41 @@ fn includes_that_are_refused() {
 }
 
 /// Messages hide the secret of an included file.
+/// The error shows the line of the field, also in an included file.
+#[test]
+fn values_that_do_not_fit_the_data_set_are_shown_where_they_stand() {
+    let place = divided();
+    let refused = |file: &str, what: &str, into: &str| {
+        let place = place.copy();
+        let path = place.path().join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(what));
+        fs::write(path, text.replace(what, into)).unwrap();
+        let answer = place.run(&["plan", "grid.yaml"]);
+        assert_eq!(answer.code, Some(2), "{what}: {}", answer.stderr);
+        answer.stderr
+    };
+    let mut all = String::new();
+    let (target, settings) = ("parts/target.yaml", "parts/settings.yaml");
+    all += &refused(
+        target,
+        "desk: {test_images: 100}",
+        "desk: {test_images: 99999}",
+    );
+    all += &refused(target, "images: 300", "images: 99999");
+    all += &refused(
+        settings,
+        "validset: {samples: 6}",
+        "validset: {samples: 9999}",
+    );
+    all += &refused("grid.yaml", "validset, dbi", "validset, dbi: {samples: 1}");
+    let attacks = "[backdoor: {poisoned: [50, 9999]}, ";
+    all += &refused("grid.yaml", "attacks: [", &format!("attacks: {attacks}"));
+    let twice = "small, other: {dataset: fashion-mnist, model: resnet20, train: {epochs: 1, images: 300, batch: 50}, test_images: 100}";
+    all += &refused("grid.yaml", "[small]", &format!("[{twice}]"));
+    insta::assert_snapshot!(all);
+}
+
 #[test]
 fn a_key_that_is_mistyped_in_an_included_file_is_not_shown() {
     let place = divided();

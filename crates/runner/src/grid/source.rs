@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::bail;
-use brink_config::yaml::{Document, Fault, Node, Value};
+use brink_config::yaml::{Document, Error, Fault, Node, Value};
 use brink_config::{Scale, nearest};
 
 use super::fields::{SCALE, fields, first_part};
@@ -27,9 +27,9 @@ impl Source {
         self.scale
     }
 
-    /// The file and line of the value at `path`. `None` if an override set it, or there is no such value.
-    pub fn line(&self, path: &str) -> Option<(&str, usize)> {
-        self.document.line(path)
+    /// An error at the value at `path`, or at the closest value around it.
+    pub fn error(&self, path: &str, message: String) -> Error {
+        self.document.error(path, message)
     }
 
     /// The resolved grid as one YAML file.
