@@ -248,6 +248,27 @@ fn values_that_do_not_fit_the_data_set_are_shown_where_they_stand() {
 }
 
 #[test]
+fn generators_of_the_grid_that_no_target_takes_have_no_effect() {
+    let place = divided();
+    let shown = place.succeed(&["show", "grid.yaml"]).stdout;
+    // The target has the whole list, with its own settings.
+    assert!(!shown.contains("\ngenerators:"), "{shown}");
+    assert!(shown.contains("    generators:\n"), "{shown}");
+    let preset = "presets.generators.ours.stage1.iterations=9";
+    let answer = place.run(&["plan", "grid.yaml", "--set", preset]);
+    assert_eq!(answer.code, Some(2), "{}", answer.stderr);
+    let said = "this has no effect: no entry of the grid reads it";
+    assert!(answer.stderr.contains(said), "{}", answer.stderr);
+    // The target has no such setting of its own.
+    for change in [
+        "presets.generators.ours.samples=9",
+        "generators.ours.stage1.iterations=9",
+    ] {
+        place.succeed(&["plan", "grid.yaml", "--set", change]);
+    }
+}
+
+#[test]
 fn a_key_that_is_mistyped_in_an_included_file_is_not_shown() {
     let place = divided();
     let write = |name: &str, text: &str| fs::write(place.path().join(name), text).unwrap();
