@@ -321,6 +321,26 @@ fn no_grid_file() {
 }
 
 #[test]
+fn a_mistyped_command_line() {
+    let place = Place::new(GRID);
+    let mut all = String::new();
+    for arguments in [
+        &["pln", "grid.yaml"][..],
+        &["tabel"],
+        &["table", "grid.yaml", "--only", "x"],
+        &["grid.yaml", "--origins"],
+        &["status", "grid.yaml", "--dry-run"],
+        &["grid.yaml", "--onyl", "x"],
+    ] {
+        let answer = place.run(arguments);
+        assert_eq!(answer.code, Some(2), "{arguments:?}");
+        assert_eq!(answer.stdout, "");
+        all += &answer.stderr;
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
 fn a_results_folder_that_cannot_be_written() {
     let place = Place::new(GRID);
     fs::write(place.path().join("file"), "").unwrap();
