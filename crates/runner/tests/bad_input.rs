@@ -157,6 +157,8 @@ fn a_bad_override() {
     all += &refused(GRID, &["--set", "attacks.finetune.lr=[1e-5, -5]"]);
     all += &refused(GRID, &["--set", "generators.our.samples=3"]);
     all += &refused(GRID, &["--set", "slim.width=0.5"]);
+    all += &refused(GRID, &["--set", "attacks.0.lr=1e-3"]);
+    all += &refused(GRID, &["--set", "attacks.0.identity={}"]);
     insta::assert_snapshot!(all);
 }
 
