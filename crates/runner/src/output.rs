@@ -46,6 +46,7 @@ impl<'a> Findings<'a> {
                 .insert(network.name.to_owned(), network.title);
             let classes = step.target.dataset.info().classes;
             for set in &step.sets {
+                records.asked.insert(set.generator.name());
                 let Some(record) = store.set(&set.id)? else {
                     continue;
                 };
