@@ -94,14 +94,7 @@ impl Attack for Backdoor {
     }
 
     fn fits(&self, train: usize, shape: [usize; 3], classes: usize) -> Result<()> {
-        let refuse = |field, problem| {
-            let what = "backdoor";
-            Err(Error::DoesNotFit {
-                what,
-                field,
-                problem,
-            })
-        };
+        let refuse = |field, problem| Err(Error::DoesNotFit { field, problem });
         let (target, poisoned) = (self.target, self.poisoned);
         if usize::from(target) >= classes {
             let last = classes - 1;

@@ -69,7 +69,6 @@ impl Trigger {
         let size = self.size.get();
         if size > h.min(w) {
             return Err(Error::DoesNotFit {
-                what: "backdoor",
                 field: "trigger.size",
                 problem: format!(
                     "a trigger of {size}x{size} pixels does not fit images of {h}x{w}; make it smaller"

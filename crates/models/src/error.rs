@@ -57,19 +57,15 @@ pub enum Error {
     )]
     SingleValue,
     /// A sample set, a keyed head, an attacked model or a trigger cannot be created as requested, or is unusable.
-    #[error("{what}: {problem}")]
-    CannotCreate {
-        /// The thing, or the generator or attack that should create it.
-        what: &'static str,
-        /// What is wrong and, if possible, what to do.
-        problem: String,
-    },
+    ///
+    /// The text says what is wrong and, if possible, what to do. It does not name the generator or attack, because the
+    /// name of the step does.
+    #[error("{0}")]
+    CannotCreate(String),
     /// A setting of a generator or an attack does not fit the data set.
-    #[error("{what}: {problem}")]
+    #[error("{problem}")]
     DoesNotFit {
-        /// The generator or attack.
-        what: &'static str,
-        /// The path of its field, e.g. `trigger.size`.
+        /// The path of the field, e.g. `trigger.size`.
         field: &'static str,
         /// What is wrong and what to do.
         problem: String,
