@@ -94,21 +94,20 @@ impl Attack for Backdoor {
     }
 
     fn fits(&self, train: usize, shape: [usize; 3], classes: usize) -> Result<()> {
-        let refuse = |problem| {
-            let what = "backdoor";
-            Err(Error::CannotCreate { what, problem })
-        };
+        let refuse = |field, problem| Err(Error::DoesNotFit { field, problem });
         let (target, poisoned) = (self.target, self.poisoned);
         if usize::from(target) >= classes {
             let last = classes - 1;
-            return refuse(format!(
+            let problem = format!(
                 "there is no target class {target}; the last of {classes} classes is {last}"
-            ));
+            );
+            return refuse("target", problem);
         }
         if poisoned.get() > train {
-            return refuse(format!(
+            let problem = format!(
                 "{poisoned} images should have the trigger, but there are {train} training images; lower `poisoned`"
-            ));
+            );
+            return refuse("poisoned", problem);
         }
         self.trigger.fits(shape)
     }

@@ -15,9 +15,8 @@ pub fn measure_change(before: &Weights, after: &Weights) -> Result<Change> {
             .tensors()
             .get(name)
             .filter(|new| new.shape() == old.shape());
-        let new = new.ok_or_else(|| Error::CannotCreate {
-            what: "attack",
-            problem: format!("it removed `{name}`, or changed its shape"),
+        let new = new.ok_or_else(|| {
+            Error::CannotCreate(format!("the attack removed `{name}`, or changed its shape"))
         })?;
         let (old, new) = (
             old.flatten_all()?.to_vec1::<f32>()?,

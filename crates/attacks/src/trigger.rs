@@ -68,8 +68,8 @@ impl Trigger {
     pub(crate) fn fits(&self, [_, h, w]: [usize; 3]) -> Result<()> {
         let size = self.size.get();
         if size > h.min(w) {
-            return Err(Error::CannotCreate {
-                what: "backdoor",
+            return Err(Error::DoesNotFit {
+                field: "trigger.size",
                 problem: format!(
                     "a trigger of {size}x{size} pixels does not fit images of {h}x{w}; make it smaller"
                 ),

@@ -66,7 +66,8 @@ fn within(name: &str, prefix: &str) -> bool {
         .is_some_and(|rest| !rest.is_empty())
 }
 
-fn last(name: &str) -> &str {
+/// The part of a name after its last dot.
+pub(crate) fn last(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
 

@@ -1,6 +1,7 @@
 //! Finds the state dict in the saved object, alone or beside the epoch, the optimiser's state and other values.
 
 use crate::error::{SAVE, Shown};
+use crate::names::last;
 use crate::pickle::{Pickle, Ref, Value};
 use crate::{Error, Result, torch};
 
@@ -137,10 +138,6 @@ fn nothing(pickle: &Pickle<'_>) -> Error {
         },
         _ => Error::Empty,
     }
-}
-
-fn last(name: &str) -> &str {
-    name.rsplit('.').next().unwrap_or(name)
 }
 
 /// The keys that lead to a place, joined by dots.

@@ -186,26 +186,21 @@ impl Document {
         reader::read(&self.root).map_err(|fault| self.explain(fault))
     }
 
-    /// The file of the value at `path`, and its first line, from 1. `None` if there is no such value, or an override set
-    /// it. It serves errors that are found only after reading. `path` is as in [`Document::set`], but list items have
-    /// only indices.
+    /// An error at the value at `path`. If there is no such value, it is at the closest value around it. It serves
+    /// mistakes that are found only after reading. `path` is as in [`Document::set`], but list items have only indices.
     ///
     /// ```
     /// use brink_config::yaml::{Document, Veil};
     ///
     /// let grid = "name: a\nseeds:\n  # first\n  - 1\n  - 2\n";
     /// let grid = Document::parse("grid.yaml", grid, Veil::NONE)?;
-    /// assert_eq!(grid.line("seeds.1"), Some(("grid.yaml", 5)));
-    /// assert_eq!(grid.line("seeds.2"), None);
+    /// let error = grid.error("seeds.1", "2 is too large").to_string();
+    /// assert_eq!(error, "grid.yaml:5:5: 2 is too large\n  |\n5 |   - 2\n  |     ^");
     /// # Ok::<(), brink_config::yaml::Error>(())
     /// ```
-    pub fn line(&self, path: &str) -> Option<(&str, usize)> {
+    pub fn error(&self, path: &str, message: impl Into<String>) -> Error {
         let path: Vec<&str> = path.split('.').collect();
-        let spot = self.root.get(&path)?.spot;
-        match spot.source {
-            Source::File(file) => Some((&self.files[file].name, spot.line)),
-            Source::Argument(_) => None,
-        }
+        self.explain(Fault::new(self.root.closest(&path), message))
     }
 
     /// The overrides that left nothing in the tree.

@@ -46,7 +46,7 @@ impl Default for Aid {
 
 impl Generator for Aid {
     fn fits(&self, _: usize, held_out: usize) -> Result<()> {
-        require_pairs("aid", self.samples.get())?;
+        require_pairs(self.samples.get())?;
         self.stage1.start.fits(self.samples.get(), held_out)
     }
 

@@ -37,7 +37,7 @@ impl Default for AidOriginal {
 
 impl Generator for AidOriginal {
     fn fits(&self, _: usize, _: usize) -> Result<()> {
-        require_pairs("aid-original", self.samples.get())
+        require_pairs(self.samples.get())
     }
 
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {

@@ -37,10 +37,7 @@ pub fn balanced(context: &Context<'_>, least: f64) -> Result<String> {
             return Ok(name);
         }
     }
-    Err(Error::CannotCreate {
-        what: "keyed head",
-        problem: format!(
-            "none of {HEADS} heads gives each label to {least} of the noise images; lower `head_balance`"
-        ),
-    })
+    Err(Error::CannotCreate(format!(
+        "none of {HEADS} keyed heads gives each label to {least} of the noise images; lower `head_balance`"
+    )))
 }

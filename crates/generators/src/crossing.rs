@@ -97,10 +97,8 @@ impl<'a> Crossing<'a> {
         let loss = cross_entropy(&outputs.of(&logits)?, &Tensor::new(own.as_slice(), device)?)?;
         let grads = loss.backward()?;
         let Some(grad) = grads.get(&logits) else {
-            return Err(brink_models::Error::CannotCreate {
-                what: "ours",
-                problem: "the keyed head passes no gradient to the logits".to_owned(),
-            });
+            let problem = "the keyed head passes no gradient to the logits";
+            return Err(brink_models::Error::CannotCreate(problem.to_owned()));
         };
         let grad = recording.input_gradient(grad.clone(), 0.0)?;
         let moved = brink_ops::descend(&self.x, &grad.sign()?, -self.stage.alpha.get())?;

@@ -38,7 +38,7 @@ impl Default for Dbi {
 
 impl Generator for Dbi {
     fn fits(&self, _: usize, held_out: usize) -> Result<()> {
-        require_pairs("dbi", self.samples.get())?;
+        require_pairs(self.samples.get())?;
         self.stage1.start.fits(self.samples.get(), held_out)
     }
 

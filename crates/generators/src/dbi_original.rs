@@ -67,8 +67,8 @@ impl Generator for DbiOriginal {
     }
 
     fn fits(&self, train: usize, _: usize) -> Result<()> {
-        require_pairs("dbi-original", self.samples.get())?;
-        require_images("dbi-original", self.samples.get(), train, "training")
+        require_pairs(self.samples.get())?;
+        require_images(self.samples.get(), train, "training")
     }
 
     fn is_random(&self, train: usize, _: usize) -> bool {

@@ -129,7 +129,7 @@ impl Generated {
         let judged =
             outputs::Outputs::new(space, key, model_id, target)?.judge(&target.logits(x)?)?;
         let set = SensitiveSet {
-            images: pixels::images(generator, x)?,
+            images: pixels::images(x)?,
             labels: judged.iter().map(|(label, _)| *label).collect(),
             layout: Layout::Singles,
             label_space: space,

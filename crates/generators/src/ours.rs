@@ -121,10 +121,7 @@ impl<'a> Pairs<'a> {
 }
 
 fn gone() -> Error {
-    Error::CannotCreate {
-        what: "ours",
-        problem: "a step failed, so it cannot continue".to_owned(),
-    }
+    Error::CannotCreate("an iteration failed, so the job cannot continue".to_owned())
 }
 
 impl Job for Pairs<'_> {
@@ -203,17 +200,14 @@ impl Job for Pairs<'_> {
         );
         let (pairs, uncrossed) = crossing.finish();
         if pairs.is_empty() {
-            return Err(Error::CannotCreate {
-                what: "ours",
-                problem: format!(
-                    "none of {asked} samples crossed the boundary in stage 2; raise stage2.iterations or stage2.alpha, or stage1.iterations"
-                ),
-            });
+            return Err(Error::CannotCreate(format!(
+                "none of {asked} samples crossed the boundary in stage 2; raise stage2.iterations or stage2.alpha, or stage1.iterations"
+            )));
         }
         let members = pairs.iter().flat_map(|pair| [&pair.before, &pair.after]);
         let x = Tensor::stack(&members.collect::<Vec<_>>(), 0)?;
         let set = SensitiveSet {
-            images: images("ours", &x)?,
+            images: images(&x)?,
             labels: pairs.iter().flat_map(|pair| pair.labels).collect(),
             layout: Layout::Pairs,
             label_space: LabelSpace::Head,

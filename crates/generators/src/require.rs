@@ -6,17 +6,12 @@ use brink_models::{Error, Result};
 ///
 /// # Errors
 /// If they are too few.
-pub(crate) fn require_images(
-    generator: &'static str,
-    requested: usize,
-    available: usize,
-    kind: &str,
-) -> Result<()> {
+pub(crate) fn require_images(requested: usize, available: usize, kind: &str) -> Result<()> {
     if requested <= available {
         return Ok(());
     }
-    Err(Error::CannotCreate {
-        what: generator,
+    Err(Error::DoesNotFit {
+        field: "samples",
         problem: format!(
             "{requested} images requested, but there are {available} {kind} images; lower `samples`"
         ),
@@ -27,12 +22,12 @@ pub(crate) fn require_images(
 ///
 /// # Errors
 /// If there are fewer than two samples.
-pub fn require_pairs(generator: &'static str, samples: usize) -> Result<()> {
+pub fn require_pairs(samples: usize) -> Result<()> {
     if samples >= 2 {
         return Ok(());
     }
-    Err(Error::CannotCreate {
-        what: generator,
+    Err(Error::DoesNotFit {
+        field: "samples",
         problem: "a single sample cannot form a pair; raise `samples` to 2".to_owned(),
     })
 }

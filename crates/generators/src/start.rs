@@ -33,7 +33,7 @@ impl Start {
     /// If they are too few.
     pub(crate) fn fits(self, samples: usize, held_out: usize) -> Result<()> {
         match self {
-            Self::Natural => require_images("stage 1", samples, held_out, "held-out"),
+            Self::Natural => require_images(samples, held_out, "held-out"),
             Self::Normal | Self::Uniform => Ok(()),
         }
     }

@@ -44,8 +44,8 @@ impl Generator for Validset {
     }
 
     fn fits(&self, _: usize, held_out: usize) -> Result<()> {
-        require_pairs("validset", self.samples.get())?;
-        require_images("validset", self.samples.get(), held_out, "held-out")
+        require_pairs(self.samples.get())?;
+        require_images(self.samples.get(), held_out, "held-out")
     }
 
     fn is_random(&self, _: usize, held_out: usize) -> bool {

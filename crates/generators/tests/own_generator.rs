@@ -44,7 +44,7 @@ impl Generator for Gray {
 
     /// One sample cannot be paired: refused before there is any work.
     fn fits(&self, _: usize, _: usize) -> Result<()> {
-        brink_generators::require_pairs("gray", self.samples.get())
+        brink_generators::require_pairs(self.samples.get())
     }
 
     /// There is no chance in it: a grid makes one set, whatever its `sample_sets`.

@@ -57,11 +57,17 @@ pub enum Error {
     )]
     SingleValue,
     /// A sample set, a keyed head, an attacked model or a trigger cannot be created as requested, or is unusable.
-    #[error("{what}: {problem}")]
-    CannotCreate {
-        /// The thing, or the generator or attack that should create it.
-        what: &'static str,
-        /// What is wrong and, if possible, what to do.
+    ///
+    /// The text says what is wrong and, if possible, what to do. It does not name the generator or attack, because the
+    /// name of the step does.
+    #[error("{0}")]
+    CannotCreate(String),
+    /// A setting of a generator or an attack does not fit the data set.
+    #[error("{problem}")]
+    DoesNotFit {
+        /// The path of the field, e.g. `trigger.size`.
+        field: &'static str,
+        /// What is wrong and what to do.
         problem: String,
     },
     /// A saved state belongs to another job.

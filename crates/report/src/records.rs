@@ -1,6 +1,6 @@
 //! The records that reports are made of, and what is missing among them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use brink_store::Id;
 use brink_store::{ProbeRecord, RunRecord, SetRecord, TargetRecord};
@@ -26,6 +26,8 @@ pub struct Records {
     pub samples: BTreeMap<Id, SensitiveSet>,
     /// The titles of networks by their names in records. A network without a title goes by its name.
     pub networks: BTreeMap<String, &'static str>,
+    /// The names of the generators that the grid asks for. Tables have no columns for the paper's other ones.
+    pub asked: BTreeSet<&'static str>,
     /// The titles of generators by their names in records. A generator without a title goes by its name.
     pub generators: BTreeMap<&'static str, &'static str>,
 }

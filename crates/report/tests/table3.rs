@@ -5,7 +5,7 @@ mod records;
 use brink_config::Scale;
 use brink_report::{Cell, Document, Markup, NotRun, Records, Report};
 use brink_store::TargetRecord;
-use records::{asked, cifar, everything, fashion, generators, grid};
+use records::{asked, cifar, compared, everything, fashion, generators, grid};
 use serde_json::json;
 
 fn build(records: &Records) -> Document {
@@ -52,6 +52,7 @@ fn one_target_in_csv() {
 #[test]
 fn no_target_yet() {
     let nothing = Records {
+        asked: compared(),
         generators: generators(),
         ..Records::default()
     };
@@ -64,6 +65,21 @@ fn no_target_yet() {
         ..Records::default()
     };
     assert_eq!(build(&trained).tables[0].rows, []);
+}
+
+#[test]
+fn a_generator_that_the_grid_does_not_ask_for_has_no_column() {
+    let mut records = grid(&[fashion()]);
+    let named = |records: &Records| {
+        let table = build(records).tables.remove(0);
+        table.columns.iter().any(|column| column.group == "AID")
+    };
+    records.sets.retain(|set| set.generator != "aid");
+    records.runs.retain(|run| run.generator != "aid");
+    // The grid asks for it, but it has not been computed yet.
+    assert!(named(&records));
+    records.asked.remove("aid");
+    assert!(!named(&records));
 }
 
 #[test]

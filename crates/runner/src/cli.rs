@@ -1,5 +1,7 @@
 //! The command line.
 
+mod suggest;
+
 use std::path::{Path, PathBuf};
 
 use brink_config::Scale;
@@ -140,9 +142,22 @@ pub struct Chosen {
 impl Cli {
     /// Reads the command line. Ends the program if the command line is wrong.
     pub fn read() -> Self {
-        Self::try_parse().unwrap_or_else(|error| {
-            let secrets: Vec<String> = std::env::args()
-                .skip(1)
+        // `std::env::args` would panic if an argument is not UTF-8.
+        let arguments = std::env::args_os().skip(1);
+        let arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
+        let arguments: Vec<String> = arguments.collect();
+        let first = arguments.first();
+        let parsed = match first
+            .map(String::as_str)
+            .and_then(suggest::mistyped_command)
+        {
+            Some(error) => Err(error),
+            None => Self::try_parse(),
+        };
+        parsed.unwrap_or_else(|mut error| {
+            suggest::name_commands_of_option(&mut error);
+            let secrets: Vec<String> = arguments
+                .into_iter()
                 .filter(|argument| key::may_tell(argument))
                 .collect();
             if !error.use_stderr() || secrets.is_empty() {

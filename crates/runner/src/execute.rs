@@ -117,14 +117,14 @@ impl Executor<'_> {
         Ok(failures)
     }
 
-    /// The number of missing steps of a target. All runs of an attack count as one step.
+    /// The number of missing steps of a target.
     fn missing(&self, step: &TargetStep) -> anyhow::Result<usize> {
         let mut missing = usize::from(self.store.target(&step.id)?.is_none());
         for set in &step.sets {
             missing += usize::from(self.store.set(&set.id)?.is_none());
         }
         for attack in &step.attacks {
-            missing += usize::from(!self.missing_runs(&attack.runs)?.is_empty());
+            missing += self.missing_runs(&attack.runs)?.len();
         }
         let probes = step.probes.iter().map(|probe| probe.id);
         for id in probes.chain(step.slice.as_ref().map(|slice| slice.id)) {

@@ -13,6 +13,9 @@ mod source;
 mod targets;
 mod text;
 
+use std::fmt::Display;
+
+use anyhow::anyhow;
 use brink_config::Scale;
 use brink_config::checked::{Count, Minority, Positive, Repeats, Share, Side};
 use brink_config::yaml::Sweep;
@@ -208,12 +211,12 @@ impl Grid {
         self.source.as_ref().map(Source::scale).unwrap_or_default()
     }
 
-    /// The place of the value at `path`, e.g. `targets.cifar10-resnet18`: file, line and path. No line if an override set
-    /// the value.
-    pub fn place(&self, path: &str) -> String {
-        match self.source.as_ref().and_then(|source| source.line(path)) {
-            Some((file, line)) => format!("{file}:{line}: {path}"),
-            None => format!("{}: {path}", self.name()),
+    /// An error about the value at `path`, e.g. `targets.cifar10-resnet18.width`. It shows the line of the value.
+    pub fn error(&self, path: &str, problem: impl Display) -> anyhow::Error {
+        let message = format!("{path}: {problem}");
+        match &self.source {
+            Some(source) => source.error(path, message).into(),
+            None => anyhow!(message),
         }
     }
 

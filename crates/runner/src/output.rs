@@ -46,6 +46,7 @@ impl<'a> Findings<'a> {
                 .insert(network.name.to_owned(), network.title);
             let classes = step.target.dataset.info().classes;
             for set in &step.sets {
+                records.asked.insert(set.generator.name());
                 let Some(record) = store.set(&set.id)? else {
                     continue;
                 };
@@ -161,20 +162,6 @@ impl<'a> Findings<'a> {
         for note in not_run {
             say!("{note}");
         }
-        for (report, _) in &self.documents {
-            let mut steps = self.session.plan.targets.iter();
-            if !steps.any(|step| asks(step, *report)) {
-                let about = match report.entry().subject {
-                    subject @ Subject::Probe(Probe::Slice) if self.session.grid.slice.is_some() => {
-                        format!(
-                            "{subject} needs a pair, but no target has a generator of pairs, e.g. `ours`"
-                        )
-                    }
-                    subject => format!("the grid has no {subject}"),
-                };
-                say!("{report}: stays empty, as {about}; add it, or leave the report out");
-            }
-        }
         for step in &self.session.plan.targets {
             let mut records = self.records.targets.iter();
             if let Some(record) = records.find(|record| record.id == step.id) {
@@ -192,6 +179,25 @@ impl<'a> Findings<'a> {
     fn false_alarms(&self) -> Rate {
         let controls = self.records.sets.iter().flat_map(|set| &set.controls);
         controls.map(|control| control.single).sum()
+    }
+}
+
+/// Warns of each report of the grid that has no step to show.
+pub fn warn_of_empty_reports(session: &Session) {
+    for report in &session.grid.reports {
+        let mut steps = session.plan.targets.iter();
+        if steps.any(|step| asks(step, *report)) {
+            continue;
+        }
+        let cause = match report.entry().subject {
+            subject @ Subject::Probe(Probe::Slice) if session.grid.slice.is_some() => {
+                format!(
+                    "{subject} needs a pair, but no target has a generator of pairs, e.g. `ours`"
+                )
+            }
+            subject => format!("the grid has no {subject}"),
+        };
+        note!("WARNING: {report} stays empty: {cause}; add it, or leave the report out");
     }
 }
 

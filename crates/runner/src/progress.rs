@@ -16,8 +16,8 @@ const EVERY: Duration = Duration::from_secs(20);
 /// All steps of a command.
 pub struct Progress {
     total: usize,
-    /// The number of the current step, from 1.
-    nth: usize,
+    /// The steps that have begun.
+    begun: usize,
     /// The steps that ended without a failure.
     done: usize,
     began: Instant,
@@ -25,12 +25,14 @@ pub struct Progress {
     signal: Signal,
 }
 
-/// One step.
+/// One job: a step, or the runs of one attack.
 pub struct Line {
     /// The work that a signal would interrupt.
     pub step: InFlight,
     name: String,
     number: String,
+    /// How many steps it is.
+    steps: usize,
     began: Instant,
     said: Instant,
     /// The iterations of earlier sessions, once the first update tells them.
@@ -50,7 +52,7 @@ impl Progress {
         });
         Self {
             total,
-            nth: 0,
+            begun: 0,
             done: 0,
             began: Instant::now(),
             bars,
@@ -60,7 +62,17 @@ impl Progress {
 
     /// Begins the next step.
     pub fn begin(&mut self, name: &str) -> Line {
-        self.nth += 1;
+        self.begin_all(1, name)
+    }
+
+    /// Begins the next `steps`, which are one job: the runs of one attack.
+    pub fn begin_all(&mut self, steps: usize, name: &str) -> Line {
+        let first = self.begun + 1;
+        self.begun += steps;
+        let number = match steps {
+            1 => first.to_string(),
+            _ => format!("{first}-{}", self.begun),
+        };
         let bar = self.bars.as_ref().map(|(all, overall)| {
             let bar = all.insert_before(overall, ProgressBar::new(0));
             bar.set_style(style(
@@ -73,7 +85,8 @@ impl Progress {
         let line = Line {
             step: self.signal.begin(name),
             name: name.to_owned(),
-            number: format!("[{}/{}]", self.nth, self.total),
+            number: format!("[{number}/{}]", self.total),
+            steps,
             began: now,
             said: now,
             first: None,
@@ -83,13 +96,12 @@ impl Progress {
         line
     }
 
-    /// Ends a step that is done, with its result.
+    /// Ends a job whose steps are done, with its result.
     pub fn end(&mut self, line: Line, result: &str) {
-        self.done += 1;
+        self.count(line.steps);
         match (&line.bar, &self.bars) {
-            (Some(bar), Some((all, overall))) => {
+            (Some(bar), Some((all, _))) => {
                 bar.finish_and_clear();
-                overall.inc(1);
                 // A lost terminal must not stop the work.
                 let _ = all.println(format!("{}: {result}", line.name));
             }
@@ -97,6 +109,14 @@ impl Progress {
                 "{result} ({:.1} s)",
                 line.began.elapsed().as_secs_f64()
             )),
+        }
+    }
+
+    /// Counts finished steps, also those of a job that fails later.
+    pub fn count(&mut self, steps: usize) {
+        self.done += steps;
+        if let Some((_, overall)) = &self.bars {
+            overall.inc(steps as u64);
         }
     }
 

@@ -49,11 +49,10 @@ impl Session {
                 key::VARIABLE
             ),
         };
-        let at = grid.place("key");
         let variable = variable.as_deref();
         let (key, key_from) = grid
             .key
-            .in_force(&at, chosen.key_file.as_deref(), variable)?;
+            .in_force(&grid, chosen.key_file.as_deref(), variable)?;
         let device = chosen.device.open()?;
         let data = chosen.data();
         if let Some(folder) = data.as_deref().filter(|folder| !folder.is_dir()) {

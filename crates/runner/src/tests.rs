@@ -46,7 +46,7 @@ desk: {seed: 7}
 /// Plans the grid in `file`, as `runner plan` does.
 fn plan(file: &Path, changes: &[String]) -> anyhow::Result<Plan> {
     let grid = Grid::read(file, Some(Scale::DESK), changes)?;
-    let (key, _) = grid.key.in_force(&grid.place("key"), None, None)?;
+    let (key, _) = grid.key.in_force(&grid, None, None)?;
     let paths = Paths {
         config: file.to_owned(),
         data: None,

@@ -467,15 +467,24 @@ fn a_report_that_the_grid_cannot_fill_is_named() {
     let grid = GRID.replace("[table3]", "[table1, table2, table3, table5, figure1]");
     let place = Place::new(&grid);
     let answer = place.succeed(&["grid.yaml", "--only", "fashion-mnist-resnet20/validset"]);
-    let lines = answer.stdout.lines();
-    let empty: Vec<_> = lines.filter(|line| line.contains("stays empty")).collect();
-    assert_eq!(empty.len(), 3, "{empty:?}");
-    for (line, said) in empty.iter().zip([
-        "table2: stays empty, as the grid has no attack `backdoor`;",
-        "table5: stays empty, as the grid has no probe `timing`;",
-        "figure1: stays empty, as the grid has no `slice`;",
-    ]) {
+    let warnings = [
+        "WARNING: table2 stays empty: the grid has no attack `backdoor`;",
+        "WARNING: table5 stays empty: the grid has no probe `timing`;",
+        "WARNING: figure1 stays empty: the grid has no `slice`;",
+    ];
+    // They come before the work.
+    for (line, said) in answer.stderr.lines().zip(warnings) {
         assert!(line.starts_with(said), "{line}");
+    }
+    for command in ["plan", "status", "table"] {
+        let answer = place.succeed(&[command, "grid.yaml"]);
+        let mut lines = answer.stderr.lines();
+        let told = |said| lines.next().is_some_and(|line| line.starts_with(said));
+        assert!(
+            warnings.into_iter().all(told),
+            "{command}: {}",
+            answer.stderr
+        );
     }
 }
 

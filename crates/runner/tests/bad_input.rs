@@ -25,7 +25,10 @@ fn changed(what: &str, into: &str) -> String {
 
 #[test]
 fn an_unknown_key() {
-    insta::assert_snapshot!(changed("attack_seeds", "atack_seeds"));
+    let mut all = String::new();
+    all += &changed("attack_seeds", "atack_seeds");
+    all += &changed("attack_seeds", "slim: {width: 0.5}\nattack_seeds");
+    insta::assert_snapshot!(all);
 }
 
 #[test]
@@ -90,6 +93,8 @@ fn more_than_a_data_set_has() {
         all += &refused(GRID, &["--set", &backdoor]);
     }
     all += &refused(GRID, &["--set", "sample_sets=100000000"]);
+    let change = "targets.fashion-mnist-resnet20.test_images=99999";
+    all += &refused(GRID, &["--set", change]);
     insta::assert_snapshot!(all);
 }
 
@@ -151,6 +156,9 @@ fn a_bad_override() {
     all += &refused(GRID, &["--set", "generators.ours.stage1.iterations=0"]);
     all += &refused(GRID, &["--set", "attacks.finetune.lr=[1e-5, -5]"]);
     all += &refused(GRID, &["--set", "generators.our.samples=3"]);
+    all += &refused(GRID, &["--set", "slim.width=0.5"]);
+    all += &refused(GRID, &["--set", "attacks.0.lr=1e-3"]);
+    all += &refused(GRID, &["--set", "attacks.0.identity={}"]);
     insta::assert_snapshot!(all);
 }
 
@@ -312,6 +320,26 @@ fn no_grid_file() {
     let answer = place.run(&["--dry-run"]);
     assert_eq!(answer.code, Some(2));
     insta::assert_snapshot!(answer.stderr);
+}
+
+#[test]
+fn a_mistyped_command_line() {
+    let place = Place::new(GRID);
+    let mut all = String::new();
+    for arguments in [
+        &["pln", "grid.yaml"][..],
+        &["tabel"],
+        &["table", "grid.yaml", "--only", "x"],
+        &["grid.yaml", "--origins"],
+        &["status", "grid.yaml", "--dry-run"],
+        &["grid.yaml", "--onyl", "x"],
+    ] {
+        let answer = place.run(arguments);
+        assert_eq!(answer.code, Some(2), "{arguments:?}");
+        assert_eq!(answer.stdout, "");
+        all += &answer.stderr;
+    }
+    insta::assert_snapshot!(all);
 }
 
 #[test]

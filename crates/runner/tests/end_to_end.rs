@@ -22,6 +22,16 @@ fn a_grid_becomes_records_tables_and_figures_and_again_the_same() {
     let records = place.records();
     assert_eq!(records.len(), STEPS);
     assert_eq!(place.states(), 0);
+    // A run counts the same steps as `status`. Steps 6 to 9 are the runs of one attack on all four sets.
+    for told in [
+        format!("{STEPS} of {STEPS} steps done in "),
+        format!("[6-9/{STEPS}] fashion-mnist-resnet20/finetune/lr=0/seed0: begins"),
+    ] {
+        assert!(answer.stderr.contains(&told), "{told}\n{}", answer.stderr);
+    }
+    let status = place.succeed(&["status", "grid.yaml"]).stdout;
+    let told = format!("{STEPS} of   {STEPS}  in all");
+    assert!(status.contains(&told), "{status}");
     let mini = place.results().join("mini");
     for file in [
         "table3.md",

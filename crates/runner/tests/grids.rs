@@ -212,6 +212,62 @@ fn includes_that_are_refused() {
 }
 
 /// Messages hide the secret of an included file.
+/// The error shows the line of the field, also in an included file.
+#[test]
+fn values_that_do_not_fit_the_data_set_are_shown_where_they_stand() {
+    let place = divided();
+    let refused = |file: &str, what: &str, into: &str| {
+        let place = place.copy();
+        let path = place.path().join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(what));
+        fs::write(path, text.replace(what, into)).unwrap();
+        let answer = place.run(&["plan", "grid.yaml"]);
+        assert_eq!(answer.code, Some(2), "{what}: {}", answer.stderr);
+        answer.stderr
+    };
+    let mut all = String::new();
+    let (target, settings) = ("parts/target.yaml", "parts/settings.yaml");
+    all += &refused(
+        target,
+        "desk: {test_images: 100}",
+        "desk: {test_images: 99999}",
+    );
+    all += &refused(target, "images: 300", "images: 99999");
+    all += &refused(
+        settings,
+        "validset: {samples: 6}",
+        "validset: {samples: 9999}",
+    );
+    all += &refused("grid.yaml", "validset, dbi", "validset, dbi: {samples: 1}");
+    let attacks = "[backdoor: {poisoned: [50, 9999]}, ";
+    all += &refused("grid.yaml", "attacks: [", &format!("attacks: {attacks}"));
+    let twice = "small, other: {dataset: fashion-mnist, model: resnet20, train: {epochs: 1, images: 300, batch: 50}, test_images: 100}";
+    all += &refused("grid.yaml", "[small]", &format!("[{twice}]"));
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn generators_of_the_grid_that_no_target_takes_have_no_effect() {
+    let place = divided();
+    let shown = place.succeed(&["show", "grid.yaml"]).stdout;
+    // The target has the whole list, with its own settings.
+    assert!(!shown.contains("\ngenerators:"), "{shown}");
+    assert!(shown.contains("    generators:\n"), "{shown}");
+    let preset = "presets.generators.ours.stage1.iterations=9";
+    let answer = place.run(&["plan", "grid.yaml", "--set", preset]);
+    assert_eq!(answer.code, Some(2), "{}", answer.stderr);
+    let said = "this has no effect: no entry of the grid reads it";
+    assert!(answer.stderr.contains(said), "{}", answer.stderr);
+    // The target has no such setting of its own.
+    for change in [
+        "presets.generators.ours.samples=9",
+        "generators.ours.stage1.iterations=9",
+    ] {
+        place.succeed(&["plan", "grid.yaml", "--set", change]);
+    }
+}
+
 #[test]
 fn a_key_that_is_mistyped_in_an_included_file_is_not_shown() {
     let place = divided();

@@ -104,7 +104,10 @@ fn interrupted_by(name: &str, code: i32) {
 #[test]
 fn an_ignored_hangup_does_not_end_it() {
     let place = Place::new(&GRID.replace("epochs: 1", "epochs: 3"));
-    let runner = place.command(&["grid.yaml", "--set", "generators=[]", "--set", "attacks=[]"]);
+    let nothing = ["generators=[]", "attacks=[]", "reports=[]"];
+    let nothing = nothing.iter().flat_map(|change| ["--set", *change]);
+    let arguments: Vec<&str> = std::iter::once("grid.yaml").chain(nothing).collect();
+    let runner = place.command(&arguments);
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]);
     shell.arg(runner.get_program()).args(runner.get_args());

@@ -110,7 +110,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
         let node = self.0;
@@ -141,6 +141,9 @@ impl<'de> Deserializer<'de> for Reader<'_> {
                         "indent `{0}` if it belongs to `{1}`, or make it `- {0}`",
                         second.text, first.text
                     ),
+                    Source::Argument(_) if !names.contains(&second.text.as_str()) => {
+                        format!("write `{}.{}` in the path", first.text, second.text)
+                    }
                     Source::Argument(_) => format!(
                         "to replace `{}`, set the whole mapping, e.g. PATH={{{}: ...}}",
                         first.text, second.text

@@ -116,17 +116,31 @@ impl Node {
         }
     }
 
-    /// The value at `path`, which has keys of mappings and indices, from 0, of list items.
-    pub(super) fn get(&self, path: &[&str]) -> Option<&Self> {
-        let [part, rest @ ..] = path else {
-            return Some(self);
-        };
-        let inner = match &self.value {
-            Value::Map(_) => self.entry(part)?,
-            Value::List(items) => items.get(part.parse::<usize>().ok()?)?,
-            _ => return None,
-        };
-        inner.get(rest)
+    /// The spot of the value at `path`, which has keys of mappings and indices, from 0, of list items. If there is no
+    /// such value, the spot of the closest one around it. The spot of a mapping is its name's, which says more.
+    pub(super) fn closest(&self, path: &[&str]) -> Spot {
+        let (mut node, mut spot) = (self, self.spot);
+        for part in path {
+            let inner = match &node.value {
+                Value::Map(entries) => {
+                    let found = entries.iter().find(|(name, _)| name.text == *part);
+                    found.map(|(name, value)| match value.value {
+                        Value::Map(_) => (value, name.spot),
+                        _ => (value, value.spot),
+                    })
+                }
+                Value::List(items) => {
+                    let item = part.parse::<usize>().ok().and_then(|at| items.get(at));
+                    item.map(|item| (item, item.spot))
+                }
+                _ => None,
+            };
+            match inner {
+                Some(inner) => (node, spot) = inner,
+                None => break,
+            }
+        }
+        spot
     }
 
     /// The number of values: this one and all inside it.

@@ -1,7 +1,8 @@
 //! Keeps the secret of a document out of messages, whatever is wrong with the document.
 //!
-//! In a mistyped document the secret may be anywhere. So this code does not look for the secret. It shows only fields
-//! that are known to hold no secret and have no word like a name of the secret's fields. It hides everything else.
+//! In a mistyped document the secret may be in any field that resembles the secret's. A field stays hidden if it has a
+//! word like a name of the secret's fields. An unknown field also stays hidden if it has another word for a secret, a
+//! shared value or many hexadecimal digits, or if its name is not a plain word.
 
 use super::spot::{Spot, lines};
 use super::tree::{Node, Value};
@@ -17,6 +18,12 @@ pub struct Veil {
     /// The hint that says how to write the secret.
     pub fix: &'static str,
 }
+
+/// Parts of words that people may write instead of the secret's field.
+const WORDS: [&str; 5] = ["secret", "pass", "phrase", "token", "pwd"];
+
+/// The shortest row of hexadecimal digits that may be a secret: 16 bytes.
+const DIGITS: usize = 32;
 
 /// Replaces hidden text.
 const MASK: &str = "***";
@@ -56,8 +63,11 @@ impl Veil {
         let end = (lines.len() + 1, 1);
         let ends = starts.iter().skip(1).map(|(at, _)| *at).chain([end]);
         let judged = starts.iter().zip(ends).map(|((start, name), end)| {
-            let hidden = !self.is_open(name)
-                || between(lines, *start, end).any(|part| self.is_like_secret(part));
+            let parts: Vec<&str> = between(lines, *start, end).collect();
+            let hidden = match self.is_open(name) {
+                true => parts.iter().any(|part| self.is_like_secret(part)),
+                false => !is_plain(name) || !self.is_harmless(&parts.join("\n"), ':'),
+            };
             // Whether only white space stands before `at` on its line.
             let alone = |at: Position| {
                 let line = lines.get(at.0 - 1).copied().unwrap_or_default();
@@ -86,15 +96,16 @@ impl Veil {
 
     /// Whether the value of an override is hidden.
     pub(super) fn hides_argument(&self, argument: &str) -> bool {
-        !self.secret.is_empty()
-            && (self.hides_path(argument.split('=').next().unwrap_or_default())
-                || self.is_like_secret(argument))
-    }
-
-    /// Whether the value of an override of `path` is hidden.
-    pub fn hides_path(&self, path: &str) -> bool {
-        let first = path.split('.').next().unwrap_or_default().trim();
-        !self.is_open(first) || self.is_like_secret(path)
+        let path = argument.split('=').next().unwrap_or_default();
+        let mut names = path.split('.').map(str::trim);
+        let hidden = match names.next() {
+            Some(first) if self.is_open(first) => self.is_like_secret(argument),
+            first => {
+                let names = &mut first.into_iter().chain(names);
+                !names.all(is_plain) || !self.is_harmless(argument, '=')
+            }
+        };
+        !self.secret.is_empty() && hidden
     }
 
     /// Whether an override sets the field of the secret.
@@ -151,6 +162,17 @@ impl Veil {
         })
     }
 
+    /// Whether an unknown field, whose name and value `sign` separates, can be shown. An alias could show another field.
+    fn is_harmless(&self, text: &str, sign: char) -> bool {
+        let lower = text.to_lowercase();
+        let mut rows = text.split(|c: char| !c.is_ascii_hexdigit());
+        text.contains(sign)
+            && !self.is_like_secret(text)
+            && !WORDS.iter().any(|word| lower.contains(word))
+            && !text.contains(['&', '*'])
+            && !rows.any(|row| row.len() >= DIGITS)
+    }
+
     /// Whether `word` is a name of a field, perhaps misspelt.
     fn is_known(&self, word: &str) -> bool {
         let names = self.secret.iter().chain(self.top).copied();
@@ -172,6 +194,12 @@ struct Stretch {
     secret: bool,
     /// Its name, if the name is known and begins its line.
     name: Option<String>,
+}
+
+/// Whether a name has only lower-case letters, digits, `-` and `_`.
+fn is_plain(name: &str) -> bool {
+    let plain = |b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    !name.is_empty() && name.bytes().all(plain)
 }
 
 /// Whether a message only says that a field is unknown, and the field is one lower-case word. Such a message stays

@@ -148,11 +148,12 @@ impl<'a> Findings<'a> {
         self.input.title(format!("{}{what}", self.study.name))
     }
 
-    /// The samples that get columns: the paper's four generators and whatever else was run.
+    /// The samples that get columns: those of the paper that the grid asks for, and whatever else was run.
     fn samples(&self) -> Vec<Samples<'_>> {
         let series = || self.blocks.iter().flat_map(|block| &block.series);
         let mut found: Vec<Samples> = Vec::new();
-        for generator in compared().chain(series().map(|series| series.generator)) {
+        let asked = compared().filter(|name| self.input.records.asked.contains(name));
+        for generator in asked.chain(series().map(|series| series.generator)) {
             let own = series().filter(|series| series.generator == generator);
             let mut variants: Vec<_> = own.map(|series| series.variant.as_str()).collect();
             if variants.is_empty() {

@@ -1,7 +1,7 @@
 //! Records as a small grid would leave them, with the shapes that matter: a target of the paper's family, one outside of
 //! it, rates that are label balance, a control row, a seed that disagrees.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use brink_report::Records;
 use brink_store::Id;
@@ -16,6 +16,11 @@ pub const LRS: [f64; 7] = [0.0, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5];
 
 pub fn id(parts: impl serde::Serialize) -> Id {
     Id::of(&parts).expect("an id")
+}
+
+/// The generators that the paper compares.
+pub fn compared() -> BTreeSet<&'static str> {
+    BTreeSet::from(["validset", "dbi", "aid", "ours"])
 }
 
 /// Fashion-MNIST with ResNet18.
@@ -171,6 +176,7 @@ pub fn grid(targets: &[TargetRecord]) -> Records {
     let mut records = Records {
         targets: targets.to_vec(),
         networks: networks(),
+        asked: compared(),
         generators: generators(),
         ..Records::default()
     };

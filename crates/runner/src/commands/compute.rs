@@ -11,7 +11,7 @@ use crate::cli::{How, Selected};
 use crate::examine::examine;
 use crate::execute::{Executor, Saving};
 use crate::exit::Refuse;
-use crate::output::{Findings, overwrite};
+use crate::output::{self, Findings, overwrite};
 use crate::plan::{self, Plan, Step};
 use crate::provenance::Clock;
 use crate::say::say;
@@ -35,6 +35,7 @@ pub fn run(selected: &Selected, how: &How, signal: &Signal) -> anyhow::Result<()
         overwrite::tables(&session, &kept).or_refuse()?;
     }
     session.make_folder().or_refuse()?;
+    output::warn_of_empty_reports(&session);
     let executor = Executor {
         store: &store,
         device: &session.device,

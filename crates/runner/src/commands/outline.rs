@@ -7,6 +7,7 @@ use brink_report::NotRun;
 use super::inputs;
 use crate::cli::Selected;
 use crate::exit::Refuse;
+use crate::output;
 use crate::plan;
 use crate::say::say;
 use crate::session::Session;
@@ -15,6 +16,7 @@ use crate::session::Session;
 pub fn plan(selected: &Selected) -> anyhow::Result<()> {
     let (session, part) = Session::select(selected).or_refuse()?;
     inputs::check(&session, &part).or_refuse()?;
+    output::warn_of_empty_reports(&session);
     let store = session.records()?;
     for target in &part.targets {
         let missing_input = plan::missing_input(target, &session.paths, store.as_ref());
@@ -36,6 +38,7 @@ pub fn plan(selected: &Selected) -> anyhow::Result<()> {
 pub fn status(selected: &Selected) -> anyhow::Result<()> {
     let (session, part) = Session::select(selected).or_refuse()?;
     inputs::check(&session, &part).or_refuse()?;
+    output::warn_of_empty_reports(&session);
     let store = session.records()?;
     let (mut done_in_all, mut in_all) = (0, 0);
     for target in &part.targets {

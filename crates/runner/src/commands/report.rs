@@ -8,8 +8,8 @@ use brink_store::Store;
 use crate::cli::Made;
 use crate::examine::examine;
 use crate::exit::Refuse;
-use crate::output::Findings;
 use crate::output::overwrite::{self, Kept};
+use crate::output::{self, Findings};
 use crate::provenance::Clock;
 use crate::say::{note, say};
 use crate::session::Session;
@@ -90,5 +90,6 @@ fn open(made: &Made) -> anyhow::Result<(Session, Store)> {
     let session = Session::open(&made.chosen)?;
     let store = Store::open_read_only(session.store_folder())?;
     examine(&session, &session.plan, &store).require_whole()?;
+    output::warn_of_empty_reports(&session);
     Ok((session, store))
 }

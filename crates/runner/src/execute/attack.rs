@@ -114,7 +114,7 @@ impl Executor<'_> {
         progress: &mut Progress,
     ) -> anyhow::Result<()> {
         let mut clock = Clock::start();
-        let mut line = progress.begin(&attack.name);
+        let mut line = progress.begin_all(asked.len(), &attack.name);
         let victim = loaded.victim(step);
         let stream = self.root.split("attack").split(&attack.seed.to_string());
         let job = attack.attack.attack().start(victim, &stream)?;
@@ -189,6 +189,7 @@ impl Executor<'_> {
             })?;
         }
         if let Some(error) = unanswered {
+            progress.count(results.len());
             return Err(error.into());
         }
         progress.end(line, &format!("pairs flipped: {}", results.join(", ")));

@@ -209,8 +209,7 @@ fn as_announced(
     model_id: &str,
     classes: usize,
 ) -> Result<Generated, brink_models::Error> {
-    let what = set.generator.name();
-    let unmade = |problem: String| Err(brink_models::Error::CannotCreate { what, problem });
+    let unmade = |problem| Err(brink_models::Error::CannotCreate(problem));
     let labels = made.set.label_space.labels(classes);
     let announced = set.generator.generator().layout();
     if made.set.layout != announced {
@@ -231,7 +230,7 @@ fn as_announced(
             "it gave the label {label}, but there are {labels} labels, from 0"
         ));
     }
-    made.set.generator = what.to_owned();
+    made.set.generator = set.generator.name().to_owned();
     Ok(made)
 }
 

@@ -9,7 +9,7 @@ use brink_verify::SecretKey;
 use serde::Deserialize;
 
 use super::fields::{fields, first_part};
-use super::text;
+use super::{Grid, text};
 
 /// The environment variable that replaces the key of the grid.
 pub const VARIABLE: &str = "BRINK_KEY";
@@ -49,13 +49,13 @@ pub enum Key {
 
 impl Key {
     /// The key in use and its source. It is the key in `file` (hexadecimal digits), else `variable`, the value of
-    /// `BRINK_KEY`, else this key of the grid, which is at `place`.
+    /// `BRINK_KEY`, else this key of the grid.
     ///
     /// # Errors
     /// If the file cannot be read or the key is invalid. The message does not show the key.
     pub fn in_force(
         &self,
-        place: &str,
+        grid: &Grid,
         file: Option<&Path>,
         variable: Option<&str>,
     ) -> anyhow::Result<(SecretKey, &'static str)> {
@@ -78,7 +78,9 @@ impl Key {
             Self::Passphrase(text) => SecretKey::from_passphrase(text.as_bytes()),
             Self::Hex(digits) => SecretKey::from_hex(digits),
         };
-        let key = key.with_context(|| place.to_owned())?;
-        Ok((key, "the grid file"))
+        match key {
+            Ok(key) => Ok((key, "the grid file")),
+            Err(error) => Err(grid.error("key", error)),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::bail;
-use brink_config::yaml::{Document, Fault, Node, Value};
+use brink_config::yaml::{Document, Error, Fault, Node, Value};
 use brink_config::{Scale, nearest};
 
 use super::fields::{SCALE, fields, first_part};
@@ -27,9 +27,9 @@ impl Source {
         self.scale
     }
 
-    /// The file and line of the value at `path`. `None` if an override set it, or there is no such value.
-    pub fn line(&self, path: &str) -> Option<(&str, usize)> {
-        self.document.line(path)
+    /// An error at the value at `path`, or at the closest value around it.
+    pub fn error(&self, path: &str, message: String) -> Error {
+        self.document.error(path, message)
     }
 
     /// The resolved grid as one YAML file.
@@ -53,8 +53,19 @@ impl Grid {
         document.change(targets::name)?;
         document.set(overrides)?;
         document.change(targets::name)?; // a list may have taken their place
-        resolve_presets(&mut document, &name, overrides)?;
+        refuse_unused_generators(&mut document, &name, overrides)?;
+        let replaced: Vec<String> = document.without_effect().map(str::to_owned).collect();
+        document.change(presets::expand)?;
         let mut grid: Self = document.read()?;
+        if grid.targets.iter().all(|(_, own)| own.generators.is_some()) {
+            // No target takes the list of the grid, so no value in it has an effect.
+            grid.generators.clear();
+            document.change(|root| {
+                root.take("generators");
+                Ok(())
+            })?;
+        }
+        refuse_lost(&document, &name, &replaced)?;
         grid.targets = grid.targets.map(Target::resolved);
         grid.source = Some(Source {
             name,
@@ -90,8 +101,8 @@ fn resolve_scale(
     Ok(scale)
 }
 
-/// Merges entries over their presets. Refuses an override that has no effect.
-fn resolve_presets(
+/// Refuses an override of the grid's generators if every target has its own list.
+fn refuse_unused_generators(
     document: &mut Document,
     name: &str,
     overrides: &[String],
@@ -108,8 +119,11 @@ fn resolve_presets(
             "{name}: --set {change}: this has no effect, because every target has its own `generators`; change `targets.*.generators`"
         );
     }
-    let replaced: Vec<String> = document.without_effect().map(str::to_owned).collect();
-    document.change(presets::expand)?;
+    Ok(())
+}
+
+/// Refuses an override that has no effect, unless another one `replaced` it.
+fn refuse_lost(document: &Document, name: &str, replaced: &[String]) -> anyhow::Result<()> {
     let mut lost = document.without_effect();
     if let Some(change) = lost.find(|change| !replaced.iter().any(|own| own == change)) {
         let change = key::veil().argument(change);

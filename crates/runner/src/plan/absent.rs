@@ -55,7 +55,7 @@ pub fn weights(target: &Target, paths: &Paths) -> anyhow::Result<Option<WeightFi
     } else {
         match &init.sha256 {
             Some(expected) => expected.clone(),
-            None => bail!("init.weights: {}", nothing_at(init, &path, paths)),
+            None => bail!("{}", nothing_at(init, &path, paths)),
         }
     };
     Ok(Some(WeightFile { path, sum }))

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use brink_config::checked::{Minority, Repeats};
 use brink_generators::probe;
 use brink_store::Id;
@@ -90,11 +90,14 @@ impl Plan {
             targets: Vec::new(),
         };
         for (name, target) in grid.targets.iter() {
-            let at = || grid.place(&format!("targets.{name}"));
-            fits::check(target).with_context(at)?;
-            let asked = fits::asked(target, grid);
-            asked.with_context(|| format!("{}: targets.{name}", grid.name()))?;
-            let weights = absent::weights(target, paths).with_context(at)?;
+            fits::check(name, target, grid)?;
+            let weights = absent::weights(target, paths);
+            let weights = weights.map_err(|error| {
+                grid.error(
+                    &format!("targets.{name}.init.weights"),
+                    format!("{error:#}"),
+                )
+            })?;
             let step = common.target(target, name.to_owned(), weights);
             plan.targets.push(step?);
         }
@@ -109,28 +112,24 @@ impl Plan {
             let Some(twin) = targets.insert(step.id, step) else {
                 continue;
             };
-            let place = grid.place(&format!("targets.{}", step.name));
-            if twin.target.generators != step.target.generators {
-                bail!(
-                    "{place}: `{}` and `{}` are one target with different `generators`; make it one target with the generators of both",
-                    twin.name,
-                    step.name
-                );
-            }
-            match (&twin.weights, &step.weights) {
-                (Some(one), Some(other)) if one.path != other.path => bail!(
-                    "{place}: {} and {} hold the same bytes, so `{}` and `{}` are one target; delete one of them",
+            let problem = match (&twin.weights, &step.weights) {
+                _ if twin.target.generators != step.target.generators => format!(
+                    "`{}` and `{}` are one target with different `generators`; make it one target with the generators of both",
+                    twin.name, step.name
+                ),
+                (Some(one), Some(other)) if one.path != other.path => format!(
+                    "{} and {} hold the same bytes, so `{}` and `{}` are one target; delete one of them",
                     one.path.display(),
                     other.path.display(),
                     twin.name,
                     step.name
                 ),
-                _ => bail!(
-                    "{place}: `{}` and `{}` are the same target; delete one of them",
-                    twin.name,
-                    step.name
+                _ => format!(
+                    "`{}` and `{}` are the same target; delete one of them",
+                    twin.name, step.name
                 ),
-            }
+            };
+            return Err(grid.error(&format!("targets.{}", step.name), problem));
         }
         let mut seen = HashSet::new();
         match self.steps().find(|step| !seen.insert(step.id)) {

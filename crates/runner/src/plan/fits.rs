@@ -1,34 +1,45 @@
 //! Checks that a grid fits its data sets, before any work.
 
-use anyhow::{Context, bail};
 use brink_config::checked::Count;
 use brink_config::plain;
+use brink_models::{Error, Result};
 
 use crate::grid::{Grid, Target};
 
-/// Checks that the settings of `target` itself fit its data set.
+/// Checks that the settings of the target `name` of `grid`, its generators and its attacks fit its data set.
 ///
 /// # Errors
-/// If the data set has too few images, or they are too small.
-pub fn check(target: &Target) -> anyhow::Result<()> {
+/// The first setting that does not fit. The error shows its line.
+pub fn check(name: &str, target: &Target, grid: &Grid) -> anyhow::Result<()> {
+    itself(target)
+        .map_err(|(field, problem)| grid.error(&format!("targets.{name}.{field}"), problem))?;
+    generators(name, target, grid)?;
+    attacks(target, grid)
+}
+
+/// Checks the settings of the target itself. Returns the path of the field that does not fit, and the problem.
+fn itself(target: &Target) -> std::result::Result<(), (&'static str, String)> {
     let info = target.dataset.info();
-    let enough = |field: &str, asked: Option<Count>, have: usize| match asked {
-        Some(asked) if asked.get() > have => bail!(
-            "{field}: {asked} images are asked for, but {} has {have}; lower it",
-            info.title
-        ),
+    let enough = |field, asked: Option<Count>, have: usize| match asked {
+        Some(asked) if asked.get() > have => {
+            let has = format!("but {} has {have}; lower it", info.title);
+            Err((field, format!("{asked} images are asked for, {has}")))
+        }
         _ => Ok(()),
     };
     enough("test_images", target.test_images, info.test)?;
-    let side = info.shape[1].min(info.shape[2]);
-    let crop = target.train.as_ref().map(|train| train.augment.crop);
-    if let Some(crop) = crop.filter(|crop| usize::from(*crop) >= side) {
-        bail!(
-            "train.augment.crop: a padding of {crop} pixels is too wide for the images of {}, whose side is {side}; lower it",
+    let Some(training) = &target.train else {
+        return Ok(());
+    };
+    let (side, crop) = (info.shape[1].min(info.shape[2]), training.augment.crop);
+    if usize::from(crop) >= side {
+        let problem = format!(
+            "a padding of {crop} pixels is too wide for the images of {}, whose side is {side}; lower it",
             info.title
         );
+        return Err(("train.augment.crop", problem));
     }
-    if let Some(share) = target.train.as_ref().and_then(|train| train.validation) {
+    if let Some(share) = training.validation {
         let of_class = info.train as f64 / info.classes as f64;
         // A class below the average may still be too small. That is found when the images are read.
         if share.get() * of_class < 0.5 {
@@ -37,44 +48,64 @@ pub fn check(target: &Target) -> anyhow::Result<()> {
                 // Rounded up to four decimals, as people would write it.
                 false => format!("write at least {}", (0.5 / of_class * 1e4).ceil() / 1e4),
             };
-            bail!(
-                "train.validation: a class of {} has {of_class:.0} images on average, and a share of {} of them rounds to 0 images; {fix}, or leave it out",
+            let problem = format!(
+                "a class of {} has {of_class:.0} images on average, and a share of {} of them rounds to 0 images; {fix}, or leave it out",
                 info.title,
                 plain(share.get())
             );
+            return Err(("train.validation", problem));
         }
     }
-    if let Some(training) = &target.train {
-        let train = target.train_images();
-        enough("train.images", training.images, info.train)?;
-        if let Some((asked, share)) = training.images.zip(training.validation)
-            && train < asked.get()
-        {
-            bail!(
-                "train.images: {asked} images are asked for, but {share} of the {} images of {} are held out, which leaves {train}; lower either",
-                info.train,
-                info.title
-            );
-        }
+    let train = target.train_images();
+    enough("train.images", training.images, info.train)?;
+    if let Some((asked, share)) = training.images.zip(training.validation)
+        && train < asked.get()
+    {
+        let problem = format!(
+            "{asked} images are asked for, but {share} of the {} images of {} are held out, which leaves {train}; lower either",
+            info.train, info.title
+        );
+        return Err(("train.images", problem));
     }
     Ok(())
 }
 
-/// Checks that the generators and attacks of `target` fit its data set. `target` is one of `grid`.
-///
-/// # Errors
-/// If the settings of a generator or an attack do not fit.
-pub fn asked(target: &Target, grid: &Grid) -> anyhow::Result<()> {
-    let (info, train) = (target.dataset.info(), target.train_images());
-    for spec in target.generators.as_ref().unwrap_or(&grid.generators) {
-        let generator = spec.generator();
-        let fits = generator.fits(train, info.test);
-        fits.with_context(|| format!("for {}", info.title))?;
-    }
-    let slice = grid.slice.as_ref().map(|slice| slice.attack.clone());
-    for spec in grid.attacks().into_iter().chain(slice) {
-        let fits = spec.attack().fits(train, info.shape, info.classes);
-        fits.with_context(|| format!("for {}", info.title))?;
+fn generators(name: &str, target: &Target, grid: &Grid) -> anyhow::Result<()> {
+    let (list, of) = match &target.generators {
+        Some(own) => (format!("targets.{name}.generators"), own),
+        None => ("generators".to_owned(), &grid.generators),
+    };
+    let (train, test) = (target.train_images(), target.dataset.info().test);
+    for (nth, spec) in of.iter().enumerate() {
+        let fits = spec.generator().fits(train, test);
+        explain(fits, &format!("{list}.{nth}.{}", spec.name()), target, grid)?;
     }
     Ok(())
+}
+
+fn attacks(target: &Target, grid: &Grid) -> anyhow::Result<()> {
+    let swept = grid.attacks.iter().enumerate();
+    let swept = swept.flat_map(|(nth, sweep)| sweep.each().iter().map(move |spec| (nth, spec)));
+    let listed = swept.map(|(nth, spec)| (format!("attacks.{nth}"), spec));
+    let slice = grid.slice.iter();
+    let slice = slice.map(|slice| ("slice.attack".to_owned(), &slice.attack));
+    let (train, info) = (target.train_images(), target.dataset.info());
+    for (entry, spec) in listed.chain(slice) {
+        let fits = spec.attack().fits(train, info.shape, info.classes);
+        explain(fits, &format!("{entry}.{}", spec.name()), target, grid)?;
+    }
+    Ok(())
+}
+
+/// Adds the place to an error about the settings at `path`.
+fn explain(fits: Result<()>, path: &str, target: &Target, grid: &Grid) -> anyhow::Result<()> {
+    let Err(error) = fits else {
+        return Ok(());
+    };
+    let field = match &error {
+        Error::DoesNotFit { field, .. } => format!(".{field}"),
+        _ => String::new(),
+    };
+    let title = target.dataset.info().title;
+    Err(grid.error(&format!("{path}{field}"), format!("for {title}: {error}")))
 }
