@@ -136,9 +136,10 @@ impl Transport {
             Self::Uint8 => levels(pixels, 255.0),
             Self::Jpeg => {
                 for image in pixels.chunks_mut(shape.iter().product()) {
-                    through_jpeg(image, shape).map_err(|problem| Error::CannotCreate {
-                        what: "execution",
-                        problem: format!("JPEG cannot hold images of shape {shape:?}: {problem}"),
+                    through_jpeg(image, shape).map_err(|problem| {
+                        Error::CannotCreate(format!(
+                            "JPEG cannot hold images of shape {shape:?}: {problem}"
+                        ))
                     })?;
                 }
             }

@@ -134,9 +134,8 @@ impl Nudge {
                 })
             }
         };
-        let (name, tensor) = chosen.ok_or_else(|| Error::CannotCreate {
-            what: "nudge",
-            problem: "the network has no such part; choose another `part`".to_owned(),
+        let (name, tensor) = chosen.ok_or_else(|| {
+            Error::CannotCreate("the network has no such part; choose another `part`".to_owned())
         })?;
         Ok(((*name).clone(), values(tensor)?, tensor.dims()[0]))
     }

@@ -69,17 +69,20 @@ impl Generator for Bracketed {
     }
 
     fn fits(&self, _: usize, held_out: usize) -> Result<()> {
-        let problem = if self.start == Start::Natural && held_out < 2 {
-            format!("{held_out} held-out images cannot form a pair; use `start: uniform`")
+        let (field, problem) = if self.start == Start::Natural && held_out < 2 {
+            let few = format!("{held_out} held-out images cannot form a pair");
+            ("start", few + "; use `start: uniform`")
         } else if self.width.is_some() && self.margin.get() > 0.0 {
-            "`margin` and `width` both place the members; leave one out".to_owned()
+            let both = "`margin` and `width` both place the members; leave one out";
+            ("width", both.to_owned())
         } else if self.width.is_some() && self.pixels == PixelValues::Uint8 {
-            "members with `pixels: uint8` differ by one level of one pixel; leave out `width`"
-                .to_owned()
+            let one =
+                "members with `pixels: uint8` differ by one level of one pixel; leave out `width`";
+            ("width", one.to_owned())
         } else {
             return Ok(());
         };
-        Err(cannot(problem))
+        Err(Error::DoesNotFit { field, problem })
     }
 
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
@@ -104,13 +107,6 @@ impl Generator for Bracketed {
             brackets: Vec::new(),
             rounds: 0,
         }))
-    }
-}
-
-fn cannot(problem: String) -> Error {
-    Error::CannotCreate {
-        what: "bracketed",
-        problem,
     }
 }
 
@@ -314,7 +310,7 @@ impl Job for Bracketing<'_> {
         if kept.is_empty() {
             let problem =
                 format!("none of {asked} pairs could be placed; lower `margin` or `width`");
-            return Err(cannot(problem));
+            return Err(Error::CannotCreate(problem));
         }
         let pairs = || kept.iter().map(|&i| &self.brackets[i]);
         let pixels: Vec<f32> = pairs()
@@ -322,7 +318,7 @@ impl Job for Bracketing<'_> {
             .collect();
         let set = SensitiveSet {
             images: Images::new(self.context.held_out.shape(), pixels)
-                .map_err(|e| cannot(e.to_string()))?,
+                .map_err(|e| Error::CannotCreate(e.to_string()))?,
             labels: pairs().flat_map(|it| it.labels).collect(),
             layout: Layout::Pairs,
             label_space: self.settings.label_space,

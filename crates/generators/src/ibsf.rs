@@ -42,8 +42,8 @@ impl Default for Ibsf {
 
 impl Generator for Ibsf {
     fn fits(&self, train: usize, _: usize) -> Result<()> {
-        require_pairs("ibsf", self.samples.get())?;
-        require_images("ibsf", self.samples.get(), train, "training")
+        require_pairs(self.samples.get())?;
+        require_images(self.samples.get(), train, "training")
     }
 
     fn is_random(&self, train: usize, _: usize) -> bool {

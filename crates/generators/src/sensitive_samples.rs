@@ -43,13 +43,8 @@ impl Default for SensitiveSamples {
 
 impl Generator for SensitiveSamples {
     fn fits(&self, _: usize, held_out: usize) -> Result<()> {
-        require_pairs("sensitive-samples", self.samples.get())?;
-        require_images(
-            "sensitive-samples",
-            self.samples.get(),
-            held_out,
-            "held-out",
-        )
+        require_pairs(self.samples.get())?;
+        require_images(self.samples.get(), held_out, "held-out")
     }
 
     fn is_random(&self, _: usize, held_out: usize) -> bool {

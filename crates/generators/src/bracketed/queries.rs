@@ -1,7 +1,6 @@
 //! Asks a black box, and counts the images.
 
 use super::bisect::Bracket;
-use super::cannot;
 use brink_models::{Error, Result};
 use brink_verify::{Head, Images, LabelSpace, Oracle, decide, margin, outputs};
 
@@ -40,10 +39,11 @@ impl<O: Oracle> Queries<O> {
         let batch = (VALUES / each).max(1) * each;
         let mut all = Vec::with_capacity(pixels.len() / each);
         for batch in pixels.chunks(batch) {
-            let images = Images::new(self.shape, batch).map_err(|e| cannot(e.to_string()))?;
+            let images =
+                Images::new(self.shape, batch).map_err(|e| Error::CannotCreate(e.to_string()))?;
             self.asked += images.len() as u64;
             let outputs = outputs(&self.oracle, &images, self.space, self.head.as_ref());
-            all.extend(outputs.map_err(|e| cannot(e.to_string()))?);
+            all.extend(outputs.map_err(|e| Error::CannotCreate(e.to_string()))?);
         }
         let values = all.iter().flatten();
         if let Some(&value) = values.clone().find(|value| !value.is_finite()) {

@@ -1,10 +1,10 @@
 //! Pairs of images with different labels.
 
+use super::Bracketed;
 use super::bisect::Bracket;
 use super::queries::Queries;
-use super::{Bracketed, cannot};
 use crate::{Context, Start};
-use brink_models::Result;
+use brink_models::{Error, Result};
 use brink_verify::Oracle;
 
 /// Images asked for each pair that is wanted. More are asked only if all of them have one label.
@@ -44,7 +44,7 @@ pub(crate) fn brackets(
         let problem = format!(
             "the target gives all of {count} starting images the label {label}, so no boundary lies between them; use another `start` or `label_space`"
         );
-        return Err(cannot(problem));
+        return Err(Error::CannotCreate(problem));
     }
     let image = |i: usize| pool[i * each..][..each].to_vec();
     let draw = &mut context.stream.split("partners");
