@@ -201,11 +201,20 @@ impl<'a> Findings<'a> {
         let settings = block.settings().into_iter().map(Some);
         let lines = untouched.then_some(None).into_iter().chain(settings);
         let lines = lines.map(|setting| {
-            let label = setting.map(|setting| self.study.label(setting));
-            let label = label.unwrap_or_else(|| Cell::text("untouched"));
+            let label = match setting {
+                Some(setting) => self.label(block, setting),
+                None => Cell::text("untouched"),
+            };
             (label, cells(columns, &Line { block, setting }))
         });
         lines.collect()
+    }
+
+    /// The name of a row: the setting, or the engine that answered.
+    fn label(&self, block: &Block, setting: &Setting) -> Cell {
+        let models = block.attacks(setting);
+        let engine = models.first().and_then(|run| run.engine.as_ref());
+        engine.map_or_else(|| self.study.label(setting), Cell::text)
     }
 
     /// A table of these columns with a row for each setting, and one for the untouched model if it has results.
