@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use brink_config::Scale;
 use brink_report::{Cell, Document, Entry, Figure, Markup, OpenRun, REPORTS, Records, Report};
 use brink_store::{Content, Measured, SetRecord};
-use brink_verify::{Difference, Pixels, Rate};
+use brink_verify::{Difference, Noise, Pixels, Rate};
 use records::{asked, everything, fashion};
 use serde_json::json;
 
@@ -129,6 +129,53 @@ fn attacks_with_one_of_ones_own() {
     );
     assert!(Report::Attacks.covers(&records, fashion().id));
     insta::assert_snapshot!(document.render(Markup::Terminal));
+}
+
+/// Noise of this size in every run of another execution.
+fn executed(records: &mut Records, spec: &serde_json::Value, hits: [u64; 3], largest: f64) {
+    records::attacked(records, "execution", spec, hits);
+    for run in &mut records.runs {
+        if run.attack == "execution" && run.noise.is_none() {
+            run.change.changed = 0;
+            run.engine = spec.get("program").map(|_| "PyTorch 2.15.0".to_owned());
+            run.noise = Some(Noise {
+                images: run.single.of(),
+                rms: largest / 3.0,
+                median: largest / 4.0,
+                largest,
+                closest: 1e-6,
+            });
+        }
+    }
+}
+
+#[test]
+fn false_alarms_of_two_executions() {
+    let mut records = everything();
+    executed(
+        &mut records,
+        &json!({"arithmetic": "float64"}),
+        [0, 2, 0],
+        2.5e-5,
+    );
+    executed(
+        &mut records,
+        &json!({"program": "python3 engine.py pytorch"}),
+        [0; 3],
+        1e-5,
+    );
+    let document = build(Report::FalseAlarms, &records);
+    let data = String::from_utf8(document.data.to_csv().unwrap()).unwrap();
+    let heads = data.lines().next().unwrap();
+    for column in ["sets_hits", "sets_of", "noise_rms", "noise_largest"] {
+        assert!(heads.contains(column), "{heads}");
+    }
+    insta::assert_snapshot!(document.render(Markup::Terminal));
+}
+
+#[test]
+fn verdicts_of_sets_after_every_attack() {
+    insta::assert_snapshot!(shown(Report::Verdicts));
 }
 
 #[test]

@@ -269,6 +269,17 @@ fn generators_of_the_grid_that_no_target_takes_have_no_effect() {
 }
 
 #[test]
+fn a_target_that_is_counted_gets_the_hint_of_its_name() {
+    let place = Place::new(GRID);
+    let answer = place.run(&["plan", "grid.yaml", "--set", "targets.0.test_images=50"]);
+    assert_eq!(answer.code, Some(2), "{}", answer.stderr);
+    let hint = "targets are changed by their names: write `fashion-mnist-resnet20`";
+    assert!(answer.stderr.contains(hint), "{}", answer.stderr);
+    let named = "targets.fashion-mnist-resnet20.test_images=50";
+    place.succeed(&["plan", "grid.yaml", "--set", named]);
+}
+
+#[test]
 fn a_key_that_is_mistyped_in_an_included_file_is_not_shown() {
     let place = divided();
     let write = |name: &str, text: &str| fs::write(place.path().join(name), text).unwrap();

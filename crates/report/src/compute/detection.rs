@@ -353,19 +353,19 @@ impl<'a> Findings<'a> {
 
     /// Pairs that change, and sets that raise an alarm.
     pub fn alarms(&self, what: &str, notes: Vec<String>) -> Table {
-        self.by_samples(what, true, notes, columns::alarm)
+        self.by_samples(what, true, self.notes_of_sets(notes), columns::alarm)
     }
 
     /// What a verifier with one whole set says: pairs that changed, sets of which at least one pair did, and the pairs needed.
     pub fn verdicts(&self, what: &str, notes: Vec<String>) -> Table {
-        self.by_samples(what, true, notes, columns::verdict)
+        self.by_samples(what, true, self.notes_of_sets(notes), columns::verdict)
     }
 
     /// How far each execution moves the margins of the untouched model.
     pub fn noise(&self) -> Table {
         let notes = vec![
-            "Largest change of the margin of an image, over all sets and executions of the row; below it the root mean square is in \
-             the data files. The margin is the output of the reference label minus the largest other output."
+            "The largest change of a margin over all images of all sets; the root mean square is in the data files. A margin is the \
+             output of the reference label minus the largest other output."
                 .to_owned(),
         ];
         self.by_samples(", largest change of a margin", false, notes, columns::noise)

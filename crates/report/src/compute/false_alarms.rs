@@ -24,9 +24,7 @@ pub const SUBJECT: Subject = STUDY.subject();
 pub fn build(input: &Input) -> Document {
     let findings = Findings::of(&STUDY, input);
     let notes = vec![
-        "pairs: pairs of which at least one member changed its label, in %, of single samples the samples themselves where no \
-         pairs are judged. sets: sets with at least one such pair, of all sets asked: each is a false alarm."
-            .to_owned(),
+        "pairs: in %. sets: sets of which at least one pair changed, of all sets asked: each is a false alarm; intervals are in the data files.".to_owned(),
         "untouched: this engine, asked again in other batch sizes, orders and numbers of threads.".to_owned(),
     ];
     let what = ": pairs that change in %, and sets that raise an alarm, in another execution of the same weights";

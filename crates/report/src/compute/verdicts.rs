@@ -24,8 +24,8 @@ pub const SUBJECT: Subject = STUDY.subject();
 pub fn build(input: &Input) -> Document {
     let findings = Findings::of(&STUDY, input);
     let notes = vec![
-        "pairs: pairs of which at least one member changed its label, in %. sets: runs in which at least one pair of the set did, of \
-         all runs; a run is one attack seed asked with one set."
+        "pairs: in %. sets: runs in which at least one pair of the set changed, of all runs; a run is one attack seed asked with one \
+         set."
             .to_owned(),
         "needed: pairs drawn at random from a set until one of them detects with 99.9 % probability, averaged over runs; – if even the \
          whole set does not. A pair is two queries."

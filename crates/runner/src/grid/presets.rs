@@ -115,6 +115,8 @@ fn entries_mut(node: &mut Node) -> &mut [(Name, Node)] {
 /// Merges each target over the preset of its name.
 fn begin_targets(targets: &mut Node, presets: Option<&Node>) -> Result<(), Fault> {
     let presets = presets.map_or(Ok(&[][..]), |presets| mapping(presets, "a mapping"))?;
+    let all = entries_mut(targets).iter();
+    let all: Vec<String> = all.map(|(name, _)| name.text.clone()).collect();
     let mut known: Vec<String> = presets.iter().map(|(name, _)| name.text.clone()).collect();
     for (name, target) in entries_mut(targets) {
         match presets.iter().find(|(own, _)| own.text == name.text) {
@@ -125,9 +127,15 @@ fn begin_targets(targets: &mut Node, presets: Option<&Node>) -> Result<(), Fault
                     name.text
                 );
                 let meant = nearest(&name.text, known.iter().map(String::as_str));
-                return Err(name.fault(problem).hint(match meant {
-                    Some(name) => format!("did you mean `{name}`?"),
-                    None => "write its `dataset` and `model`".to_owned(),
+                // A change may count the targets of a list, but all of them have names.
+                let counted = name.text.parse().ok().and_then(|at: usize| all.get(at));
+                let counted = counted.filter(|counted| **counted != name.text);
+                return Err(name.fault(problem).hint(match (counted, meant) {
+                    (Some(name), _) => {
+                        format!("targets are changed by their names: write `{name}`")
+                    }
+                    (None, Some(name)) => format!("did you mean `{name}`?"),
+                    (None, None) => "write its `dataset` and `model`".to_owned(),
                 }));
             }
             None => known.push(name.text.clone()),

@@ -282,7 +282,8 @@ pub fn alarm<'a>(group: &str) -> Column<'a, Answers<'a>> {
         Cell::number(percent(it.rate()), 1)
     })
     .number(group, "sets", |it: &Answers| {
-        Cell::text(it.alarmed().to_string())
+        let sets = it.alarmed();
+        Cell::text(format!("{}/{}", sets.hits(), sets.of()))
     })
 }
 

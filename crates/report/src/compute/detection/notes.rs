@@ -57,6 +57,16 @@ impl Findings<'_> {
         notes
     }
 
+    /// The notes of a table of whole sets, its `own` after what the counts mean.
+    pub fn notes_of_sets(&self, own: Vec<String>) -> Vec<String> {
+        let mut notes = self.input.notes(self.blocks.is_empty(), self.pairing());
+        if !self.blocks.is_empty() {
+            notes.extend(own);
+            notes.extend(self.gaps());
+        }
+        notes
+    }
+
     /// What has not been computed, a note a block.
     pub fn gaps(&self) -> impl Iterator<Item = String> {
         self.blocks.iter().chain(&self.idle).filter_map(|block| {
