@@ -6,7 +6,7 @@
     runner configs/all.yaml --data DIR --out OUT --scale paper
     python scripts/curate.py all paper OUT --data DIR
 
-Reports without rows are left out. Desk scale goes to results/curated/GRID-desk. Paper scale goes to results/paper, with the records of its store: in a copy of
+Reports without rows are left out. A scale other than the paper's goes to results/curated/GRID-SCALE. Paper scale goes to results/paper, with the records of its store: in a copy of
 them, `runner table configs/GRID.yaml --scale paper` makes the tables again. Weights and samples are not copied: samples of `validset` are images of data sets.
 In a README or a file of results/studies, `<!-- table of FILE -->` and `<!-- end of table -->` enclose the first table of a file under results.
 """
@@ -62,7 +62,7 @@ def show_tables():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("grid")
-    parser.add_argument("scale", choices=["desk", "paper"])
+    parser.add_argument("scale", help="desk, paper, or a scale of the grid's own")
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", type=Path)
     arguments = parser.parse_args()
@@ -72,14 +72,14 @@ def main():
         parser.error("give OUT and --data as absolute paths, as in the runner's command")
     replacements = [(f" --out {out}", ""), (str(out), "results")] + ([(str(data), "DIR")] if data else [])
 
-    folder = ROOT / "results" / (f"curated/{grid}-desk" if scale == "desk" else f"paper/{grid}")
+    folder = ROOT / "results" / (f"paper/{grid}" if scale == "paper" else f"curated/{grid}-{scale}")
     shutil.rmtree(folder, ignore_errors=True)
     empty = [table.stem for table in (out / grid).glob("*.md") if len(first_table(table.read_text()).splitlines()) <= 2]
     for source in sorted((out / grid).iterdir()):
         if source.stem in empty:
             continue
         # Only one slice and one sheet are kept: all would take many megabytes, and sheets of `validset` show images of data sets.
-        large = source.name.startswith(("figure1-", "samples-")) and not source.name.startswith(SHOWN[scale])
+        large = source.name.startswith(("figure1-", "samples-")) and not source.name.startswith(SHOWN.get(scale, ()))
         if large or source.name in ("figure1.csv", "convergence.csv") or source.suffix not in (".md", ".svg", ".json", ".csv"):
             continue
         copy(source, folder / source.name, replacements)

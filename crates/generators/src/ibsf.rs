@@ -1,15 +1,12 @@
 //! IBSF (ICML 2024): training images moved to where several classes are about equally likely. The rule is that of its authors' code; the
 //! labels are the network's classes, and there is no key.
 
-use crate::ball::project;
-use crate::best::Best;
-use crate::descent::{Descent, Rule};
-use crate::pixel_optimizer::{PixelOptimizer, PixelUpdate};
+use crate::ascent::{Ascent, Score, softmax, through_softmax};
+use crate::descent::Descent;
 use crate::require::{require_images, require_pairs};
 use crate::{Context, Generated, Generator};
 use brink_config::checked::{Count, Positive, Samples};
-use brink_models::{Job, Network, Result, state::State};
-use candle_core::{Device, Tensor};
+use brink_models::{Job, Result};
 use serde::{Deserialize, Serialize};
 
 /// Points where several classes meet.
@@ -55,15 +52,9 @@ impl Generator for Ibsf {
         self.fits(have, context.held_out.len())?;
         let chosen = context.stream.split("train").choose(have, samples);
         let pixels = context.train.images(&chosen);
-        let [c, h, w] = context.train.shape();
-        let device = context.target.device();
-        let center = Tensor::from_slice(&pixels, (samples, c, h, w), &Device::Cpu)?;
-        let rule = Meeting {
-            settings: self.clone(),
-            center: center.to_device(device)?,
-            optimizer: PixelOptimizer::new(PixelUpdate::Adam),
-            best: Best::new(samples, [c, h, w], device)?,
-        };
+        let score = Meeting(self.classes.get());
+        let (radius, lr) = (self.radius.get(), self.lr.get());
+        let rule = Ascent::new(score, &context, (samples, &pixels), radius, lr)?;
         Ok(Box::new(Descent::new(
             context,
             "ibsf",
@@ -74,46 +65,12 @@ impl Generator for Ibsf {
     }
 }
 
-struct Meeting {
-    settings: Ibsf,
-    /// The training images.
-    center: Tensor,
-    optimizer: PixelOptimizer,
-    best: Best,
-}
+/// The entropy of this number of most likely classes.
+struct Meeting(usize);
 
-impl Rule for Meeting {
-    fn step(&mut self, target: &Network, x: &Tensor, iteration: usize) -> Result<(Tensor, f32)> {
-        let recording = target.record(x, None)?;
-        let logits: Vec<Vec<f32>> = recording.logits().to_device(&Device::Cpu)?.to_vec2()?;
-        let (mut losses, mut grad) = (Vec::with_capacity(logits.len()), Vec::new());
-        for row in &logits {
-            let (entropy, slopes) = entropy(row, self.settings.classes.get());
-            losses.push(-entropy);
-            grad.extend(slopes.iter().map(|slope| -slope as f32));
-        }
-        self.best.keep(x, &losses)?;
-        let shape = recording.logits().shape().clone();
-        let grad = Tensor::from_vec(grad, shape, &Device::Cpu)?.to_device(x.device())?;
-        let grad = recording.input_gradient(grad, 0.0)?;
-        let direction = self.optimizer.direction(grad, iteration + 1)?;
-        let next = (x - (direction * self.settings.lr.get())?)?;
-        let next = project(&next, &self.center, self.settings.radius.get())?;
-        let mean = losses.iter().sum::<f64>() / losses.len() as f64;
-        Ok((next, mean as f32))
-    }
-
-    fn kept(&self, _: &Tensor) -> Result<Tensor> {
-        Ok(self.best.points().clone())
-    }
-
-    fn save(&self, state: State) -> Result<State> {
-        self.best.save(self.optimizer.save(state))
-    }
-
-    fn restore(&mut self, state: &State) -> Result<()> {
-        self.optimizer.restore(state, self.center.device())?;
-        self.best.restore(state)
+impl Score for Meeting {
+    fn of(&self, outputs: &[f32]) -> (f64, Vec<f64>) {
+        entropy(outputs, self.0)
     }
 }
 
@@ -131,24 +88,6 @@ fn entropy(logits: &[f32], top: usize) -> (f64, Vec<f64>) {
         slope_by_p[i] = -log - 1.0;
     }
     (entropy, through_softmax(&p, &slope_by_p))
-}
-
-/// The probabilities of some logits.
-pub(crate) fn softmax(logits: &[f32]) -> Vec<f64> {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = logits
-        .iter()
-        .map(|z| (f64::from(*z) - f64::from(largest)).exp())
-        .collect();
-    let sum: f64 = powers.iter().sum();
-    powers.into_iter().map(|power| power / sum).collect()
-}
-
-/// The gradient by the logits, from the gradient by the probabilities `p`.
-pub(crate) fn through_softmax(p: &[f64], by_p: &[f64]) -> Vec<f64> {
-    let mean: f64 = p.iter().zip(by_p).map(|(p, slope)| p * slope).sum();
-    let pairs = p.iter().zip(by_p);
-    pairs.map(|(p, slope)| p * (slope - mean)).collect()
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //! A generator starts a [`Job`] on a frozen target; the job ends with a [`Generated`] set. To add one, write a file with a
 //! type that implements [`Generator`] and add its line to the registry below.
 
+mod ascent;
 mod balance;
-mod ball;
 mod best;
 mod black_box;
 mod boundary_descent;

@@ -4,16 +4,12 @@
 //! The sensitivity is the squared norm of the Jacobian of the softmax by the weights and biases of the classifier. For features h and
 //! probabilities p it has a closed form, `(|h|^2 + 1) * sum_ij p_i^2 (delta_ij - p_j)^2`, so its gradient needs no second derivative.
 
-use crate::ball::project;
-use crate::best::Best;
-use crate::descent::{Descent, Rule};
-use crate::ibsf::{softmax, through_softmax};
-use crate::pixel_optimizer::{PixelOptimizer, PixelUpdate};
+use crate::ascent::{Ascent, Score, softmax, through_softmax};
+use crate::descent::Descent;
 use crate::require::{require_images, require_pairs};
 use crate::{Context, Generated, Generator};
 use brink_config::checked::{Count, Positive, Samples};
-use brink_models::{Classifier, Job, Network, Result, state::State};
-use candle_core::{Device, Tensor};
+use brink_models::{Classifier, Job, Network, Result};
 use serde::{Deserialize, Serialize};
 
 /// Images with a large sensitivity.
@@ -56,17 +52,11 @@ impl Generator for SensitiveSamples {
         self.fits(context.train.len(), have)?;
         let chosen = context.stream.split("held-out").choose(have, samples);
         let pixels = context.held_out.images(&chosen);
-        let [c, h, w] = context.held_out.shape();
-        let device = context.target.device();
-        let center = Tensor::from_slice(&pixels, (samples, c, h, w), &Device::Cpu)?;
-        let rule = Ascent {
-            radius: self.change.get() * ((c * h * w) as f64).sqrt(),
-            lr: self.lr.get(),
-            classifier: Classifier::of(context.target, context.weights, context.normalize)?,
-            center: center.to_device(device)?,
-            optimizer: PixelOptimizer::new(PixelUpdate::Adam),
-            best: Best::new(samples, [c, h, w], device)?,
-        };
+        let classifier = Classifier::of(context.target, context.weights, context.normalize)?;
+        let score = Sensitivity(classifier);
+        let each = (pixels.len() / samples) as f64;
+        let (radius, lr) = (self.change.get() * each.sqrt(), self.lr.get());
+        let rule = Ascent::new(score, &context, (samples, &pixels), radius, lr)?;
         Ok(Box::new(Descent::new(
             context,
             "sensitive-samples",
@@ -77,49 +67,16 @@ impl Generator for SensitiveSamples {
     }
 }
 
-struct Ascent {
-    /// The largest L2 distance from the natural image.
-    radius: f64,
-    lr: f64,
-    classifier: Classifier,
-    /// The natural images.
-    center: Tensor,
-    optimizer: PixelOptimizer,
-    best: Best,
-}
+/// The sensitivity to the weights of this classifier.
+struct Sensitivity(Classifier);
 
-impl Rule for Ascent {
-    fn step(&mut self, _: &Network, x: &Tensor, iteration: usize) -> Result<(Tensor, f32)> {
-        let recording = self.classifier.features.record(x, None)?;
-        let features: Vec<Vec<f32>> = recording.logits().to_device(&Device::Cpu)?.to_vec2()?;
-        let (mut losses, mut grad) = (Vec::with_capacity(features.len()), Vec::new());
-        for row in &features {
-            let (sensitivity, slopes) = sensitivity(row, &self.classifier);
-            losses.push(-sensitivity);
-            grad.extend(slopes.iter().map(|slope| -slope as f32));
-        }
-        self.best.keep(x, &losses)?;
-        let shape = recording.logits().shape().clone();
-        let grad = Tensor::from_vec(grad, shape, &Device::Cpu)?.to_device(x.device())?;
-        let grad = recording.input_gradient(grad, 0.0)?;
-        let direction = self.optimizer.direction(grad, iteration + 1)?;
-        let next = (x - (direction * self.lr)?)?;
-        let next = project(&next, &self.center, self.radius)?;
-        let mean = losses.iter().sum::<f64>() / losses.len() as f64;
-        Ok((next, mean as f32))
+impl Score for Sensitivity {
+    fn network<'a>(&'a self, _: &'a Network) -> &'a Network {
+        &self.0.features
     }
 
-    fn kept(&self, _: &Tensor) -> Result<Tensor> {
-        Ok(self.best.points().clone())
-    }
-
-    fn save(&self, state: State) -> Result<State> {
-        self.best.save(self.optimizer.save(state))
-    }
-
-    fn restore(&mut self, state: &State) -> Result<()> {
-        self.optimizer.restore(state, self.center.device())?;
-        self.best.restore(state)
+    fn of(&self, outputs: &[f32]) -> (f64, Vec<f64>) {
+        sensitivity(outputs, &self.0)
     }
 }
 

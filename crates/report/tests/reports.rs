@@ -173,6 +173,43 @@ fn false_alarms_of_two_executions() {
     insta::assert_snapshot!(document.render(Markup::Terminal));
 }
 
+/// f64 counts, bfloat16 and 8-bit images do not: whoever serves those knows that they differ.
+#[test]
+fn a_table_shows_false_alarms_of_other_engines_beside_the_untouched_model() {
+    let mut records = everything();
+    let execution =
+        |arithmetic, transport| json!({"arithmetic": arithmetic, "transport": transport});
+    executed(
+        &mut records,
+        &execution("float64", "float32"),
+        [0, 3, 0],
+        2.5e-5,
+    );
+    executed(
+        &mut records,
+        &execution("bfloat16", "float32"),
+        [30; 3],
+        0.1,
+    );
+    executed(&mut records, &execution("float32", "uint8"), [30; 3], 0.1);
+    for report in [
+        Report::Table2,
+        Report::Table3,
+        Report::Table4,
+        Report::Figure3,
+    ] {
+        let document = build(report, &records);
+        let found = rows(&document, "another engine");
+        assert_eq!(found.len(), 2, "{report}");
+        // The pairs of `ours`: 3 of 3 times 30.
+        assert!(
+            found[0].contains(&Cell::number(100.0 * 3.0 / 90.0, 1)),
+            "{report}: {found:?}"
+        );
+    }
+    assert!(rows(&build(Report::Table3, &everything()), "another engine").is_empty());
+}
+
 #[test]
 fn verdicts_of_sets_after_every_attack() {
     insta::assert_snapshot!(shown(Report::Verdicts));

@@ -13,13 +13,13 @@ use brink_store::{RunRecord, SetRecord};
 use brink_verify::stats::crossed95;
 use brink_verify::{Layout, Rate, control};
 
-use super::fields::{SetFields, read};
+use super::fields::{ExecutionFields, SetFields, read};
 use super::kinds::kinds;
 use super::names::{rank, title};
 use super::numbers::{distinct, median, non_empty, range};
 use super::paper::{Comparability, ITERATIONS, Measure, SAMPLES};
 use super::study::{Setting, Study};
-use super::subject::IDENTITY;
+use super::subject::{EXECUTION, IDENTITY};
 use super::target::Target;
 use crate::label::{Leaves, differences_from_default, fields};
 use crate::records::Records;
@@ -75,6 +75,10 @@ impl<'a> Block<'a> {
             let id = target.record.id;
             let unchanged = records.runs.iter().filter(|run| run.attack == IDENTITY);
             let unchanged = unchanged.filter(|run| run.target == id);
+            let engines = records.runs.iter().filter(|run| run.target == id);
+            // The studies that show every execution by itself need no pool of them.
+            let pooled = study.attack.is_some_and(|attack| attack != EXECUTION);
+            let engines = engines.filter(|run| pooled && is_other_engine(run));
             for (attack_variant, planned) in &kinds {
                 let planned = || planned.iter().filter(|planned| planned.target == id);
                 if planned().next().is_none() {
@@ -82,11 +86,13 @@ impl<'a> Block<'a> {
                 }
                 let done = planned().filter_map(|one| Some((one.setting.clone(), one.run?)));
                 let unchanged = unchanged.clone().map(|run| (Setting::Unchanged, run));
+                let engines = engines.clone().map(|run| (Setting::OtherEngine, run));
+                let controls = unchanged.chain(engines);
                 let open = planned().filter(|planned| planned.run.is_none());
                 blocks.push(Self {
                     target: target.clone(),
                     attack_variant: attack_variant.clone(),
-                    series: Series::all(records, done.chain(unchanged).collect(), &sets),
+                    series: Series::all(records, done.chain(controls).collect(), &sets),
                     open: open.map(|planned| planned.setting.clone()).collect(),
                 });
             }
@@ -97,7 +103,7 @@ impl<'a> Block<'a> {
     /// The number of its computed runs, without controls.
     pub fn done(&self) -> usize {
         let points = self.series.iter().flat_map(|series| &series.points);
-        let attacks = points.filter(|point| point.setting != Setting::Unchanged);
+        let attacks = points.filter(|point| point.setting.is_attack());
         attacks.map(|point| point.runs.len()).sum()
     }
 
@@ -261,9 +267,10 @@ impl<'a> Series<'a> {
 
     /// The points at which something changes. An attack that changes nothing has no chance in it and is run once.
     pub fn attacked(&self) -> Vec<&Point<'a>> {
-        let points = self.points.iter().filter(|point| {
-            point.setting != Setting::Unchanged && point.setting.value() != Some(0.0)
-        });
+        let points = self
+            .points
+            .iter()
+            .filter(|point| point.setting.is_attack() && point.setting.value() != Some(0.0));
         points.collect()
     }
 
@@ -388,6 +395,16 @@ impl<'a> Point<'a> {
     pub fn sets(&self) -> usize {
         distinct(self.runs.iter().map(|run| run.set))
     }
+}
+
+/// Whether another engine executed the untouched model, in f32 or f64 and on images of f32.
+fn is_other_engine(run: &RunRecord) -> bool {
+    let fields = || read::<ExecutionFields>(&run.spec);
+    run.attack == EXECUTION
+        && fields().is_some_and(|fields| {
+            let exact = matches!(fields.arithmetic.as_str(), "float64" | "folded");
+            fields.transport == "float32" && (exact || fields.program.is_some())
+        })
 }
 
 /// One run of each attack seed.

@@ -81,7 +81,7 @@ fn by_samples<'a>(
             .map(|setting| {
                 let (group, name) = match setting {
                     None => ("", "untouched".to_owned()),
-                    Some(Setting::Unchanged) => ("", "unchanged".to_owned()),
+                    Some(setting) if !setting.is_attack() => ("", STUDY.label(setting).plain()),
                     Some(setting) => (STUDY.heading, STUDY.label(setting).plain()),
                 };
                 number(group, name, cell).of(move |row: &Row<'a>| row.answers(setting))

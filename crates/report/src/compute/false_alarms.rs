@@ -4,13 +4,13 @@ use super::columns::Input;
 use super::detection::Findings;
 use super::paper::Paper;
 use super::study::Study;
-use super::subject::Subject;
+use super::subject::{EXECUTION, Subject};
 use crate::document::Document;
 
 const STUDY: Study = Study {
     name: "False alarms",
     after: "in another execution of the same weights",
-    attack: Some("execution"),
+    attack: Some(EXECUTION),
     variable: None,
     heading: "execution",
     spread: true,

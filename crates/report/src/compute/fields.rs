@@ -45,6 +45,17 @@ pub struct AttackFields {
     pub rate: Option<f64>,
 }
 
+/// Of another execution.
+#[derive(Deserialize)]
+pub struct ExecutionFields {
+    /// The arithmetic.
+    pub arithmetic: String,
+    /// How images travel.
+    pub transport: String,
+    /// The command of another engine.
+    pub program: Option<String>,
+}
+
 /// Reads the fields of a specification.
 pub fn read<T: DeserializeOwned>(spec: &Value) -> Option<T> {
     serde_json::from_value(spec.clone()).ok()

@@ -52,6 +52,8 @@ pub struct Variable {
 pub enum Setting {
     /// Nothing was changed: the rate is a false alarm.
     Unchanged,
+    /// The same weights in another engine of f32 or f64: the rate is a false alarm.
+    OtherEngine,
     /// The attack.
     Attack {
         /// The bits of the variable. Those of positive numbers are in the order of the numbers.
@@ -65,9 +67,14 @@ impl Setting {
     /// What distinguishes it from others of the same value.
     pub fn variant(&self) -> &str {
         match self {
-            Self::Unchanged => "",
+            Self::Unchanged | Self::OtherEngine => "",
             Self::Attack { variant, .. } => variant,
         }
+    }
+
+    /// Whether an attack changed something.
+    pub fn is_attack(&self) -> bool {
+        matches!(self, Self::Attack { .. })
     }
 
     /// The value of the variable.
@@ -78,7 +85,7 @@ impl Setting {
     /// The value of the variable, under which the paper prints its numbers; `None` if nothing was changed.
     pub fn at(&self) -> Option<Option<f64>> {
         match self {
-            Self::Unchanged => None,
+            Self::Unchanged | Self::OtherEngine => None,
             Self::Attack { value, .. } => Some(value.map(f64::from_bits)),
         }
     }
@@ -105,8 +112,10 @@ impl Study {
 
     /// The name of a row.
     pub fn label(&self, setting: &Setting) -> Cell {
-        let Setting::Attack { value, variant } = setting else {
-            return Cell::text("unchanged");
+        let (value, variant) = match setting {
+            Setting::Unchanged => return Cell::text("unchanged"),
+            Setting::OtherEngine => return Cell::text("another engine"),
+            Setting::Attack { value, variant } => (value, variant),
         };
         // A study of every attack has the places of its rows for values.
         let value = self.variable.zip(*value);

@@ -10,6 +10,9 @@ use crate::records::Records;
 /// The attack that changes nothing: its rate is a false alarm.
 pub const IDENTITY: &str = "identity";
 
+/// The attack that executes the same weights otherwise: its rate is a false alarm, too.
+pub const EXECUTION: &str = "execution";
+
 /// What a report is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {

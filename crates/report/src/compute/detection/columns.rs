@@ -8,7 +8,8 @@ use super::super::columns::{Column, data_only, number};
 use super::super::names::measures;
 use super::super::numbers::{between, estimate, percent, range};
 use super::super::paper::Measure;
-use super::super::subject::IDENTITY;
+use super::super::study::Setting;
+use super::super::subject::{EXECUTION, IDENTITY};
 use super::super::target::Target;
 use super::{Answers, Findings, Line, Samples, samples};
 use crate::document::table::{Cell, Source};
@@ -163,7 +164,7 @@ impl<'a> Findings<'a> {
         let (target, samples) = (answers.block.title(), &answers.series.title);
         let measure = answers.measure.name();
         match (label, self.study.attack) {
-            ("untouched" | "unchanged", _) | (_, None) => {
+            ("untouched" | "unchanged" | "another engine", _) | (_, None) => {
                 format!("{target}: {samples}, {measure}, {label}")
             }
             (label, Some(attack)) => format!("{target}: {samples}, {measure}, {attack} {label}"),
@@ -201,7 +202,8 @@ impl<'a> Findings<'a> {
     fn setting<'b>(&'b self) -> Vec<Column<'b, Answers<'b>>> {
         let condition = |it: &Answers| match it.point {
             None => Cell::text("untouched"),
-            Some(point) if point.setting.at().is_none() => Cell::text(IDENTITY),
+            Some(point) if point.setting == Setting::OtherEngine => Cell::text(EXECUTION),
+            Some(point) if point.setting == Setting::Unchanged => Cell::text(IDENTITY),
             Some(point) => Cell::text(&point.runs[0].attack),
         };
         let mut columns = vec![

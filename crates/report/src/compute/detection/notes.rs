@@ -122,6 +122,11 @@ impl Findings<'_> {
         if settings().any(|setting| *setting == Setting::Unchanged) {
             note.push_str(" unchanged: a control, an attack that changes nothing.");
         }
+        if settings().any(|setting| *setting == Setting::OtherEngine) {
+            note.push_str(
+                " another engine: false alarms, the same weights in other engines of f32 and f64, all pooled.",
+            );
+        }
         let control = self.study.variable.and_then(|variable| variable.control);
         let zero = settings().any(|setting| setting.value() == Some(0.0));
         if let Some(control) = control.filter(|_| zero) {
