@@ -116,11 +116,8 @@ enum Stage {
     Start,
     /// Halves the brackets.
     Bisect,
-    /// Moves the members of f32 pairs apart. `asked` is the number of queries before.
-    Part {
-        parting: Parting,
-        asked: u64,
-    },
+    /// Moves the members of f32 pairs apart.
+    Part(Parting),
     /// Moves the members of 8-bit pairs to their margin.
     Dial(Dial),
     Finished,
@@ -177,10 +174,7 @@ impl Bracketing<'_> {
             (PixelValues::Uint8, _) if margin > 0.0 => return Stage::Dial(Dial::new(margin, 0)),
             _ => return Stage::Finished,
         };
-        Stage::Part {
-            parting,
-            asked: self.queries.asked,
-        }
+        Stage::Part(parting)
     }
 }
 
@@ -198,7 +192,7 @@ impl Job for Bracketing<'_> {
                 self.bisect()?;
                 "bisecting"
             }
-            Stage::Part { parting, .. } => {
+            Stage::Part(parting) => {
                 if parting.round(&mut self.queries)? {
                     parting.apply(&mut self.brackets);
                     self.stage = Stage::Finished;
@@ -224,19 +218,16 @@ impl Job for Bracketing<'_> {
     }
 
     fn save(&self) -> Result<Vec<u8>> {
-        // Moving apart begins again: it is quick, and until its end it leaves the brackets as they are.
-        let (stage, asked, round) = match &self.stage {
-            Stage::Start => (0, self.queries.asked, 0),
-            Stage::Bisect => (1, self.queries.asked, 0),
-            Stage::Part { asked, .. } => (1, *asked, 0),
-            Stage::Dial(dial) => (2, self.queries.asked, dial.rounds),
-            Stage::Finished => (3, self.queries.asked, 0),
-        };
-        let mut state = State::default()
-            .number("stage", stage)
-            .number("asked", asked as usize)
-            .number("round", round)
+        let state = State::default()
+            .number("asked", self.queries.asked as usize)
             .number("rounds", self.rounds);
+        let mut state = match &self.stage {
+            Stage::Start => state.number("stage", 0),
+            Stage::Bisect => state.number("stage", 1),
+            Stage::Part(parting) => parting.save(state.number("stage", 2))?,
+            Stage::Dial(dial) => state.number("stage", 3).number("round", dial.rounds),
+            Stage::Finished => state.number("stage", 4),
+        };
         if !self.brackets.is_empty() {
             let all = |of: fn(&Bracket) -> &[Vec<f32>; 2]| {
                 let images = self.brackets.iter().flat_map(of);
@@ -289,7 +280,11 @@ impl Job for Bracketing<'_> {
         self.stage = match stage {
             0 => Stage::Start,
             1 => Stage::Bisect,
-            2 => {
+            2 => match self.after_bisection() {
+                Stage::Part(parting) => Stage::Part(parting.restored(&state)?),
+                _ => return Err(Error::State("its pairs are placed in another way".into())),
+            },
+            3 => {
                 let margin = self.settings.margin.get() as f32;
                 Stage::Dial(Dial::new(margin, state.count("round")?))
             }

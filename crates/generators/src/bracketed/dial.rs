@@ -137,7 +137,8 @@ fn changed(image: &[f32], changes: &[Change]) -> Vec<f32> {
     image
 }
 
-/// The sums of one to three changes whose effect is likely to be nearest to `wanted`, as positions in `changes`.
+/// The sums whose effect is likely to be nearest to `wanted`, as positions in `changes`: of one to three changes, and of as many as it takes
+/// to get there, the largest first.
 fn sums(changes: &[Change], effects: &[f32], wanted: f32) -> Vec<Vec<usize>> {
     let n = changes.len();
     let mut best: Vec<(f32, Vec<usize>)> = Vec::new();
@@ -160,6 +161,18 @@ fn sums(changes: &[Change], effects: &[f32], wanted: f32) -> Vec<Vec<usize>> {
             }
         }
     }
+    let toward = |i: &usize| effects[*i] * wanted.signum();
+    let mut far: Vec<usize> = (0..n).filter(|i| toward(i) > 0.0).collect();
+    far.sort_by(|a, b| toward(b).total_cmp(&toward(a)));
+    let mut left = wanted.abs();
+    far.retain(|i| {
+        let needed = left > 0.0;
+        left -= toward(i);
+        needed
+    });
+    if far.len() > 3 {
+        offer(&far);
+    }
     best.into_iter().map(|(_, sum)| sum).collect()
 }
 
@@ -174,6 +187,13 @@ mod tests {
         assert_eq!(found[0], [0, 1, 2]);
         assert_eq!(found[1], [0, 1]);
         assert_eq!(found.len(), TRIALS);
+    }
+
+    #[test]
+    fn a_far_margin_takes_more_changes() {
+        let changes: Vec<Change> = (0..6).map(|pixel| Change { pixel, up: true }).collect();
+        let found = sums(&changes, &[0.1, -0.2, 0.2, 0.3, 0.25, 0.15], 0.85);
+        assert_eq!(found[0], [3, 4, 2, 5]);
     }
 
     #[test]

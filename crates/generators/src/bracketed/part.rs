@@ -2,8 +2,9 @@
 
 use super::bisect::Bracket;
 use super::queries::{Queries, own_margin};
-use brink_models::Result;
+use brink_models::{Error, Result, state::State};
 use brink_verify::Oracle;
+use candle_core::{Device, Tensor};
 
 /// A member is placed if its margin exceeds the wanted one by at most this factor.
 const SLACK: f32 = 1.05;
@@ -89,6 +90,39 @@ impl Parting {
             }
         }
         Ok(false)
+    }
+
+    /// Adds what is known of each member, as `(members, 5)`: both shares with their margins, NaN if there is none, and 1 if it is placed.
+    pub fn save(&self, state: State) -> Result<State> {
+        let known = self.members.iter().flat_map(|member| {
+            let (low, below) = member.low;
+            let (high, above) = member.high.unwrap_or((f64::NAN, f32::NAN));
+            let placed = f64::from(u8::from(member.placed));
+            [low, f64::from(below), high, f64::from(above), placed]
+        });
+        let known: Vec<f64> = known.collect();
+        let known = Tensor::from_vec(known, (self.members.len(), 5), &Device::Cpu)?;
+        Ok(state
+            .tensor("members", &known)
+            .number("parted", self.rounds))
+    }
+
+    /// The same members with what is known of them in a saved state.
+    pub fn restored(mut self, state: &State) -> Result<Self> {
+        let known: Vec<Vec<f64>> = state.take("members")?.to_vec2()?;
+        if known.len() != self.members.len() {
+            return Err(Error::State("it has another number of members".into()));
+        }
+        for (member, known) in self.members.iter_mut().zip(known) {
+            let [low, below, high, above, placed] = known[..] else {
+                return Err(Error::State("its members have other fields".into()));
+            };
+            member.low = (low, below as f32);
+            member.high = (!high.is_nan()).then_some((high, above as f32));
+            member.placed = placed == 1.0;
+        }
+        self.rounds = state.count("parted")?;
+        Ok(self)
     }
 
     /// Moves the ends of the brackets to where the members were placed.

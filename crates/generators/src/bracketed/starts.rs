@@ -20,24 +20,15 @@ pub(crate) fn brackets(
 ) -> Result<Vec<Bracket>> {
     let wanted = settings.samples.get();
     let each = queries.pixels();
-    let mut pool: Vec<f32> = match settings.start {
-        Start::Natural => {
-            let have = context.held_out.len();
-            let order = context
-                .stream
-                .split("starts")
-                .choose(have, have.min(POOL * wanted));
-            context.held_out.images(&order)
+    let (mut pool, mut labels) = (Vec::new(), Vec::new());
+    // Nearly always, the first images have several labels.
+    for count in [POOL * wanted, usize::MAX] {
+        pool = images(settings, context, count)?;
+        labels = queries.labels(&pool)?;
+        if labels.iter().any(|label| *label != labels[0]) || settings.start != Start::Natural {
+            break;
         }
-        Start::Normal | Start::Uniform => {
-            let images = settings.start.images(POOL * wanted, context)?;
-            images.flatten_all()?.to_vec1()?
-        }
-    };
-    for pixel in &mut pool {
-        *pixel = settings.pixels.nearest(pixel.clamp(0.0, 1.0));
     }
-    let labels = queries.labels(&pool)?;
     let count = labels.len();
     if labels.iter().all(|label| *label == labels[0]) {
         let label = labels[0];
@@ -58,4 +49,23 @@ pub(crate) fn brackets(
         )
     });
     Ok(pairs.collect())
+}
+
+/// `count` starting images, or all held-out ones if there are fewer, with values that pixels may have.
+fn images(settings: &Bracketed, context: &Context<'_>, count: usize) -> Result<Vec<f32>> {
+    let mut pixels: Vec<f32> = match settings.start {
+        Start::Natural => {
+            let have = context.held_out.len();
+            let order = context.stream.split("starts").choose(have, have.min(count));
+            context.held_out.images(&order)
+        }
+        Start::Normal | Start::Uniform => {
+            let images = settings.start.images(count, context)?;
+            images.flatten_all()?.to_vec1()?
+        }
+    };
+    for pixel in &mut pixels {
+        *pixel = settings.pixels.nearest(pixel.clamp(0.0, 1.0));
+    }
+    Ok(pixels)
 }
