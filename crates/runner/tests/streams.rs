@@ -12,7 +12,8 @@ use common::{Answer, GRID, Place};
 fn grid() -> String {
     let generators = GRID.split_once("  - dbi").unwrap().0;
     let attacks = "attacks: [identity]\nattack_seeds: 1\n";
-    format!("{generators}{attacks}")
+    // A report that this grid has something for: a warning would be the only line of a finished run.
+    format!("{generators}{attacks}").replace("[table3]", "[samples]")
 }
 
 #[test]
