@@ -20,7 +20,10 @@ fn run(file: &str, bytes: &[u8], target: &str) -> (Place, Answer) {
     assert!(GRID.contains(TRAINING));
     let place = Place::new(&GRID.replace(TRAINING, target));
     fs::write(place.path().join(file), bytes).unwrap();
-    let answer = place.run(&["grid.yaml", "--set", "generators=[]", "--set", "attacks=[]"]);
+    let sets = ["generators=[]", "attacks=[]", "reports=[table1]"];
+    let sets = sets.into_iter().flat_map(|set| ["--set", set]);
+    let arguments: Vec<&str> = ["grid.yaml"].into_iter().chain(sets).collect();
+    let answer = place.run(&arguments);
     (place, answer)
 }
 
