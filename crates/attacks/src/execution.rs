@@ -73,6 +73,19 @@ impl Attack for Execution {
         }))
     }
 
+    fn fits(&self, _: usize, _: [usize; 3], _: usize) -> Result<()> {
+        let words = self.program.as_deref().map(shlex::split);
+        match words {
+            Some(words) if words.as_ref().is_none_or(Vec::is_empty) => Err(Error::DoesNotFit {
+                field: "program",
+                problem:
+                    "this is not a command; write the program and its arguments, with closed quotes"
+                        .to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     fn is_random(&self, _: usize) -> bool {
         false
     }

@@ -105,6 +105,20 @@ done
 }
 
 #[test]
+fn a_program_that_is_no_command_is_refused_before_any_work() {
+    for program in ["''", "'sh \"'"] {
+        let (generators, _) = GRID.split_once("attacks:").unwrap();
+        let attacks = format!("attacks: [execution: {{program: {program}}}]\n");
+        let place = Place::new(&format!("{generators}{attacks}"));
+        let answer = place.run(&["grid.yaml"]);
+        assert_eq!(answer.code, Some(2), "{}", answer.stderr);
+        let told = answer.stderr.contains("this is not a command");
+        assert!(told, "{}", answer.stderr);
+        assert!(!place.results().exists());
+    }
+}
+
+#[test]
 fn an_engine_that_fails_is_told_with_its_own_words() {
     for (script, words) in [
         (
