@@ -133,12 +133,13 @@ def zeros(spec, images=2, dtype=torch.float32):
     return torch.zeros(images, *spec["input"], dtype=dtype)
 
 
-def exported(spec, dtype=torch.float32):
-    """The model as PyTorch exports it, for any number of images."""
+def exported(spec, dtype=torch.float32, images=None):
+    """The model as PyTorch exports it, for this number of images, or for any."""
     model = build(spec, dtype)
+    example = zeros(spec, dtype=dtype) if images is None else zeros(spec, images, dtype)
     program = torch.onnx.export(
-        model, (zeros(spec, dtype=dtype),), input_names=["images"], output_names=["logits"],
-        dynamic_shapes=({0: torch.export.Dim("n")},), dynamo=True, verbose=False,
+        model, (example,), input_names=["images"], output_names=["logits"],
+        dynamic_shapes=({0: torch.export.Dim("n")},) if images is None else None, dynamo=True, verbose=False,
     )  # fmt: skip
     return program.model_proto
 
@@ -225,6 +226,25 @@ def run_openvino(spec, way):
     )
 
 
+def run_tract(spec, way):
+    """tract, one image at a time: it fixes the shape of its input when it loads a model."""
+    import tempfile
+    from importlib.metadata import version
+
+    import tract
+
+    with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
+        file.write(exported(spec, images=1).SerializeToString())
+        file.flush()
+        model = tract.onnx().load(file.name)
+    model = model.into_model().into_runnable()
+
+    def logits(images):
+        return torch.cat([torch.from_numpy(model.run([image.numpy()])[0].to_numpy()) for image in images.split(1)])
+
+    return f"tract {version('tract')}, {way}, exported by PyTorch {torch.__version__}", logits
+
+
 def run_reference(spec, way, dtype=torch.float32):
     import onnx
     from onnx.reference import ReferenceEvaluator
@@ -252,6 +272,7 @@ ENGINES = {
     "onnxruntime-plain": lambda spec: run_plain_onnxruntime(spec, "f32, graph optimisations off"),
     "onnxruntime-thread": lambda spec: run_onnxruntime(spec, "f32, optimised, one thread", intra_op_num_threads=1),
     "openvino": lambda spec: run_openvino(spec, "f32"),
+    "tract": lambda spec: run_tract(spec, "f32, one image at a time"),
     "onnx-reference": lambda spec: run_reference(spec, "the reference in NumPy, f32"),
     "onnx-reference-f64": lambda spec: run_reference(spec, "the reference in NumPy, f64", torch.float64),
 }
