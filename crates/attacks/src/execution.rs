@@ -89,6 +89,10 @@ impl Attack for Execution {
     fn is_random(&self, _: usize) -> bool {
         false
     }
+
+    fn compares_samples(&self) -> bool {
+        true
+    }
 }
 
 impl Arithmetic {

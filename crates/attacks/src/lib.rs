@@ -119,6 +119,11 @@ pub trait Attack {
         true
     }
 
+    /// Whether its runs record how far each margin moves. Reports then tell how differently samples react.
+    fn compares_samples(&self) -> bool {
+        false
+    }
+
     /// How often the modified `network` does what the attacker wants on unseen images, e.g. gives the attacker's label to images with a
     /// trigger; `None` if the attack has no goal.
     ///
@@ -140,6 +145,6 @@ brink_config::registry! {
     "backdoor" backdoor::Backdoor, "Backdoor", "trains a few images with a trigger together with clean ones until all have the attacker's label";
     "prune" prune::Prune, "Pruning", "sets single weights of convolutions and linear layers to 0, the smallest magnitudes first";
     "quantize" quantize::Quantize, "Quantisation", "rounds weights, and optionally activations, to the few levels of small integers";
-    "nudge" nudge::Nudge, "Local change", "changes one weight, filter, bias or layer by a share of its size, or by one unit in the last place";
+    "nudge" nudge::Nudge, "Local change", "changes one weight, filter, bias or layer, or all weights, by a share of their size or by one unit in the last place";
     "execution" execution::Execution, "Another execution", "the same weights in another arithmetic, transport or engine; a detection is a false alarm";
 }

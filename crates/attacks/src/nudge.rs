@@ -1,8 +1,8 @@
-//! The smallest local changes: one weight, one filter, one bias or one layer, by a share of its size.
+//! The smallest local changes: one weight, one filter, one bias or one layer, by a share of its size. For comparison, all weights.
 //!
 //! TinyChange's ladder goes from 2^0 down to 2^-15 of a weight's size; `ulp` is the smallest step that f32 has.
 
-use crate::layers::values;
+use crate::layers::{map_layers, values};
 use crate::{Attack, Modified, Victim};
 use brink_config::checked::Positive;
 use brink_models::{Error, Job, Result, Weights, is_buffer, once};
@@ -35,6 +35,8 @@ pub enum Part {
     Bias,
     /// All weights of the layer.
     Layer,
+    /// All weights of all layers.
+    Network,
 }
 
 /// The layer that changes.
@@ -68,10 +70,31 @@ impl Attack for Nudge {
         let (settings, stream) = (self.clone(), stream.split("nudge"));
         Ok(once(move || settings.nudged(&victim, stream)))
     }
+
+    fn fits(&self, _: usize, _: [usize; 3], _: usize) -> Result<()> {
+        if self.part == Part::Network && self.layer != Layer::Any {
+            return Err(Error::DoesNotFit {
+                field: "layer",
+                problem: "`part: network` changes all layers; leave out `layer`".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    fn compares_samples(&self) -> bool {
+        true
+    }
 }
 
 impl Nudge {
     fn nudged(&self, victim: &Victim<'_>, mut stream: Stream) -> Result<Modified> {
+        let share = self.share.map(Positive::get);
+        if self.part == Part::Network {
+            let weights = map_layers(victim.weights, |_, numbers, _| {
+                change(numbers, share, &mut stream);
+            });
+            return Ok(weights?.into());
+        }
         let (name, mut numbers, channels) = self.tensor(victim, &mut stream)?;
         let each = numbers.len() / channels;
         let place = match self.part {
@@ -83,13 +106,9 @@ impl Nudge {
                 let at = each * stream.below(channels);
                 at..at + each
             }
-            Part::Layer => 0..numbers.len(),
+            Part::Layer | Part::Network => 0..numbers.len(),
         };
-        change(
-            &mut numbers[place],
-            self.share.map(Positive::get),
-            &mut stream,
-        );
+        change(&mut numbers[place], share, &mut stream);
         let mut tensors = victim.weights.tensors().clone();
         let old = &tensors[&name];
         let new = Tensor::from_vec(numbers, old.shape(), old.device())?;
@@ -122,7 +141,7 @@ impl Nudge {
                 let count = |tensor: &Tensor| match self.part {
                     Part::Weight | Part::Bias => tensor.elem_count(),
                     Part::Filter => tensor.dims()[0],
-                    Part::Layer => 1,
+                    Part::Layer | Part::Network => 1,
                 };
                 let all = found.iter().map(|(_, tensor)| count(tensor)).sum::<usize>();
                 let mut at = stream.below(all.max(1));

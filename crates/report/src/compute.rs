@@ -81,6 +81,7 @@ reports! {
     "choices" choices::Choices, "Samples made otherwise";
     "attacks" attacks::Attacks, "Detection of all attacks";
     "verdicts" verdicts::Verdicts, "Verdicts of whole sets";
+    "trade-off" trade_off::TradeOff, "Detection against false alarms";
     "false-alarms" false_alarms::FalseAlarms, "False alarms in other executions";
 }
 

@@ -5,6 +5,7 @@ mod records;
 use std::collections::BTreeMap;
 
 use brink_config::Scale;
+use brink_random::Stream;
 use brink_report::{Cell, Document, Entry, Figure, Markup, OpenRun, REPORTS, Records, Report};
 use brink_store::{Content, Measured, SetRecord};
 use brink_verify::{Difference, Noise, Pixels, Rate};
@@ -213,6 +214,55 @@ fn a_table_shows_false_alarms_of_other_engines_beside_the_untouched_model() {
 #[test]
 fn verdicts_of_sets_after_every_attack() {
     insta::assert_snapshot!(shown(Report::Verdicts));
+}
+
+#[test]
+fn detection_stands_beside_the_worst_engine() {
+    let mut records = everything();
+    let engine =
+        |name: &str| json!({"arithmetic": "float32", "transport": "float32", "program": name});
+    executed(&mut records, &engine("a"), [0; 3], 1e-5);
+    executed(&mut records, &engine("b"), [0, 9, 0], 2e-5);
+    // Not an engine of f32.
+    let rough = json!({"arithmetic": "bfloat16", "transport": "float32"});
+    executed(&mut records, &rough, [30; 3], 0.1);
+    let document = build(Report::TradeOff, &records);
+    insta::assert_snapshot!(document.render(Markup::Terminal));
+}
+
+/// Moves of margins that all follow one cause in DBI's samples; in those of the others, each sample has its own.
+#[test]
+fn samples_that_react_alike_count_once() {
+    let mut records = everything();
+    let nudge = json!({"part": "network", "share": 1e-5});
+    for repetition in 0..10 {
+        records::attacked(&mut records, "nudge", &nudge, [30; 3]);
+        let new = records.runs.iter_mut().filter(|run| run.attack == "nudge");
+        for run in new.filter(|run| run.moves.is_empty()) {
+            run.seed += 3 * repetition;
+            run.id = records::id((run.set, "nudge", run.seed));
+            let mut stream = Stream::new(run.seed);
+            let alike = run.generator == "dbi";
+            let common = stream.normal();
+            let moves = (0..run.single.of()).map(|_| if alike { common } else { stream.normal() });
+            run.moves = moves.collect();
+        }
+    }
+    let data = build(Report::Verdicts, &records).data;
+    let csv = String::from_utf8(data.to_csv().unwrap()).unwrap();
+    let mut lines = csv.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let heads = lines.next().unwrap();
+    let at = |name: &str| heads.iter().position(|head| *head == name).unwrap();
+    let (condition, generator, effective) = (at("condition"), at("generator"), at("effective"));
+    let nudged: Vec<_> = lines.filter(|line| line[condition] == "nudge").collect();
+    assert!(!nudged.is_empty());
+    for line in nudged {
+        let number: f64 = line[effective].parse().unwrap();
+        match line[generator] {
+            "dbi" => assert!((number - 1.0).abs() < 1e-9, "{number}"),
+            name => assert!(number > 15.0, "{name}: {number} of 30"),
+        }
+    }
 }
 
 #[test]

@@ -178,6 +178,12 @@ impl RunRecord {
         if let Some(share) = self.all_pairs {
             ensure!((0.0..=1.0).contains(&share), "all_pairs is {share}");
         }
+        ensure!(
+            self.moves.is_empty() || self.moves.len() as u64 == self.single.of(),
+            "moves are of {} images, there are {}",
+            self.moves.len(),
+            self.single.of()
+        );
         if let Some(noise) = &self.noise {
             let changed = self.change.changed;
             ensure!(changed == 0, "another execution changed {changed} weights");

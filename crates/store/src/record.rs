@@ -222,6 +222,9 @@ pub struct RunRecord {
     /// The changes of the margins, if the same weights were executed otherwise; `None` for attacks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noise: Option<Noise>,
+    /// The change of each image's margin, for attacks that compare how samples react; empty for others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<f32>,
     /// Who answered, if another engine did, e.g. `PyTorch 2.15.0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<String>,

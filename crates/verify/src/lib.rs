@@ -89,7 +89,7 @@ pub use head::Head;
 pub use images::Images;
 pub use key::{KeyCheck, SecretKey};
 pub use measured::{Dispersion, Measured, Progress, Slice, Timing};
-pub use noise::Noise;
+pub use noise::{Noise, quiet_margin};
 pub use oracle::{LabelSpace, Oracle, decide, labels, margin, outputs};
 pub use pairing::{Pairing, all_pairs_expectation};
 pub use pixels::{Difference, Pixels};

@@ -398,7 +398,7 @@ impl<'a> Point<'a> {
 }
 
 /// Whether another engine executed the untouched model, in f32 or f64 and on images of f32.
-fn is_other_engine(run: &RunRecord) -> bool {
+pub fn is_other_engine(run: &RunRecord) -> bool {
     let fields = || read::<ExecutionFields>(&run.spec);
     run.attack == EXECUTION
         && fields().is_some_and(|fields| {

@@ -1,17 +1,15 @@
 //! Fine-tuning the other way round: a row for each kind of samples, a column for each setting of the attack. A grid that makes
 //! many kinds of samples fits a page like this.
 
-use super::aggregate::{Block, Point, Series};
-use super::columns::{Column, Input, cells, headings, number};
-use super::detection::{self, Answers, COUNTED, Findings, push, seeds, sets};
-use super::names::main_measure;
-use super::numbers::percent;
+use super::aggregate::Block;
+use super::columns::{Column, Input, number};
+use super::detection::{self, Answers, COUNTED, Findings, Kind, seeds, sets};
 use super::paper::Paper;
 use super::study::{Setting, Study};
 use super::subject::Subject;
 use super::table3;
 use crate::document::Document;
-use crate::document::table::{Cell, Heading, Table};
+use crate::document::table::{Cell, Table};
 
 /// What the paper leaves open about samples, judged by fine-tuning as in Table III.
 const STUDY: Study = Study {
@@ -22,25 +20,6 @@ const STUDY: Study = Study {
 };
 
 pub const SUBJECT: Subject = STUDY.subject();
-
-/// The samples of one row.
-struct Row<'a> {
-    block: &'a Block<'a>,
-    series: &'a Series<'a>,
-}
-
-impl<'a> Row<'a> {
-    /// Their answers in one setting, or those of the untouched model.
-    fn answers(&self, setting: Option<&Setting>) -> Option<Answers<'a>> {
-        let Self { block, series } = *self;
-        Answers::of(block, series, setting, main_measure(series.generator))
-    }
-
-    /// The points at which something changes.
-    fn attacked(&self) -> Option<Vec<&'a Point<'a>>> {
-        Some(self.series.attacked())
-    }
-}
 
 /// Rates after fine-tuning by kind of samples, their counts, and what is known of the samples.
 pub fn build(input: &Input) -> Document {
@@ -66,13 +45,12 @@ fn by_samples<'a>(
     what: &str,
     cell: impl Fn(&Answers<'a>) -> Cell + Copy + 'a,
 ) -> Table {
-    let blocks = &findings.blocks;
-    let mut settings: Vec<&Setting> = blocks.iter().flat_map(Block::settings).collect();
+    let mut settings: Vec<&Setting> = findings.blocks.iter().flat_map(Block::settings).collect();
     settings.sort();
     settings.dedup();
-    let mut columns: Vec<Column<Row>> = vec![
-        seeds().of(|row: &Row<'a>| row.attacked()),
-        sets().of(|row: &Row<'a>| row.attacked()),
+    let mut columns: Vec<Column<Kind>> = vec![
+        seeds().of(|kind: &Kind<'a>| Some(kind.series.attacked())),
+        sets().of(|kind: &Kind<'a>| Some(kind.series.attacked())),
     ];
     columns.extend(
         [None]
@@ -84,26 +62,10 @@ fn by_samples<'a>(
                     Some(setting) if !setting.is_attack() => ("", STUDY.label(setting).plain()),
                     Some(setting) => (STUDY.heading, STUDY.label(setting).plain()),
                 };
-                number(group, name, cell).of(move |row: &Row<'a>| row.answers(setting))
+                number(group, name, cell).of(move |kind: &Kind<'a>| kind.answers(setting))
             }),
     );
-    let mut rows = Vec::new();
-    for block in blocks {
-        let lines = block.series.iter().map(|series| {
-            let row = Row { block, series };
-            (Cell::text(&series.title), cells(&columns, &row))
-        });
-        let mut name = block.lines();
-        name.push(format!(
-            "top-1 {:.1} %",
-            percent(block.target.record.accuracy)
-        ));
-        name.extend(block.extent());
-        push(&mut rows, name, lines.collect());
-    }
-    let mut head = vec![Heading::left("data set"), Heading::left("samples")];
-    head.extend(headings(&columns));
-    findings.stacked(what, head, rows, Vec::new())
+    findings.by_kind(what, &columns, Vec::new())
 }
 
 fn notes(findings: &Findings, rates: &Table) -> Vec<String> {

@@ -2,6 +2,7 @@
 //! beside ours. Then what the paper does not print: counts, intervals, false alarms, the attacks and the samples.
 
 mod columns;
+mod effective;
 mod figure;
 mod notes;
 mod samples;
@@ -54,6 +55,13 @@ pub struct Answers<'a> {
     pub measure: Measure,
 }
 
+/// A row of a table that is the other way round: the samples of one kind. Its columns are settings.
+#[derive(Clone, Copy)]
+pub struct Kind<'a> {
+    block: &'a Block<'a>,
+    pub series: &'a Series<'a>,
+}
+
 /// A row and its label, before it has a block.
 type Labelled = (Cell, Vec<Cell>);
 
@@ -98,6 +106,14 @@ impl<'a> Answers<'a> {
             point,
             measure,
         })
+    }
+}
+
+impl<'a> Kind<'a> {
+    /// The answers in one setting, or of the untouched model.
+    pub fn answers(&self, setting: Option<&Setting>) -> Option<Answers<'a>> {
+        let Self { block, series } = *self;
+        Answers::of(block, series, setting, main_measure(series.generator))
     }
 }
 
@@ -358,14 +374,22 @@ impl<'a> Findings<'a> {
 
     /// What a verifier with one whole set says: pairs that changed, sets of which at least one pair did, and the pairs needed.
     pub fn verdicts(&self, what: &str, notes: Vec<String>) -> Table {
-        self.by_samples(what, true, self.notes_of_sets(notes), columns::verdict)
+        let compared = self.input.records.runs.iter();
+        let compared = compared
+            .clone()
+            .any(|run| !run.moves.is_empty() && run.noise.is_none());
+        let column = |group: &str| columns::verdict(group, compared);
+        self.by_samples(what, true, self.notes_of_sets(notes), column)
     }
 
     /// How far each execution moves the margins of the untouched model.
     pub fn noise(&self) -> Table {
         let notes = vec![
-            "The largest change of a margin over all images of all sets; the root mean square is in the data files. A margin is the \
-             output of the reference label minus the largest other output."
+            "largest: the largest change of a margin over all images of all sets; the root mean square is in the data files. A margin \
+             is the output of the reference label minus the largest other output."
+                .to_owned(),
+            "quiet at: the margin at which one set in a thousand raises a false alarm, if the sizes of changes beyond their 95 % quantile \
+             are exponential."
                 .to_owned(),
         ];
         self.by_samples(", largest change of a margin", false, notes, columns::noise)
@@ -390,6 +414,34 @@ impl<'a> Findings<'a> {
         });
         let columns: Vec<_> = columns.collect();
         self.table(what, untouched, &columns, notes)
+    }
+
+    /// All samples of a block.
+    pub fn kinds<'b>(block: &'b Block<'b>) -> impl Iterator<Item = Kind<'b>> {
+        let series = block.series.iter();
+        series.map(move |series| Kind { block, series })
+    }
+
+    /// A table with a row for each kind of samples.
+    pub fn by_kind<'b>(
+        &'b self,
+        what: &str,
+        columns: &[Column<Kind<'b>>],
+        notes: Vec<String>,
+    ) -> Table {
+        let mut rows = Vec::new();
+        for block in &self.blocks {
+            let lines = Self::kinds(block)
+                .map(|kind| (Cell::text(&kind.series.title), cells(columns, &kind)));
+            let mut name = block.lines();
+            let top1 = percent(block.target.record.accuracy);
+            name.push(format!("top-1 {top1:.1} %"));
+            name.extend(block.extent());
+            push(&mut rows, name, lines.collect());
+        }
+        let mut head = vec![Heading::left("data set"), Heading::left("samples")];
+        head.extend(headings(columns));
+        self.stacked(what, head, rows, notes)
     }
 
     /// The same answers, judged by the network's own classes, if that was recorded.
@@ -509,7 +561,7 @@ impl<'a> Findings<'a> {
 }
 
 /// Adds a block of rows. Its name stands in the first column, line by line; surplus lines are joined in the last row.
-pub fn push(rows: &mut Vec<Row>, mut name: Vec<String>, lines: Vec<Labelled>) {
+fn push(rows: &mut Vec<Row>, mut name: Vec<String>, lines: Vec<Labelled>) {
     let last = lines.len().saturating_sub(1);
     if name.len() > lines.len() {
         let rest = name.split_off(last).join(", ");

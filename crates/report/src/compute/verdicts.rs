@@ -30,6 +30,9 @@ pub fn build(input: &Input) -> Document {
         "needed: pairs drawn at random from a set until one of them detects with 99.9 % probability, averaged over runs; – if even the \
          whole set does not. A pair is two queries."
             .to_owned(),
+        "effective: the number of independent samples that would react as differently as these, from the correlations of their margins \
+         over at least 20 changes."
+            .to_owned(),
         "untouched: false alarms.".to_owned(),
     ];
     Document {

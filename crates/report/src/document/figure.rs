@@ -1,10 +1,12 @@
 //! Figures as values: what is drawn, not how it looks.
 
+mod bars;
 mod lines;
 mod rates;
 mod sheet;
 mod slice;
 
+pub use bars::{Bar, Bars, BarsPanel, Strip};
 pub use lines::{Line, Lines, Plot};
 pub use rates::{Axis, Curve, Dot, Panel, Rates};
 pub use sheet::Sheet;
@@ -15,6 +17,8 @@ pub use slice::{Field, Slice};
 pub enum Figure {
     /// Detection rates of one attack.
     Rates(Rates),
+    /// Rates side by side.
+    Bars(Bars),
     /// Lines through points.
     Lines(Lines),
     /// Pictures of samples.

@@ -1,5 +1,6 @@
 //! Draws figures. [`Figure::svg`] and [`Figure::png`] show the same.
 
+mod bars;
 mod canvas;
 mod lines;
 mod page;
@@ -16,6 +17,7 @@ macro_rules! each {
     ($figure:expr, $method:ident) => {
         match $figure {
             Self::Rates(figure) => figure.$method(),
+            Self::Bars(figure) => figure.$method(),
             Self::Lines(figure) => figure.$method(),
             Self::Sheet(figure) => figure.$method(),
             Self::Slice(figure) => figure.$method(),

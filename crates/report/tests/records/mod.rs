@@ -137,6 +137,7 @@ pub fn asked(
                 success_after: None,
                 classes: None,
                 noise: None,
+                moves: Vec::new(),
                 engine: None,
                 target_sha256: None,
                 samples_sha256: None,

@@ -2,13 +2,12 @@
 
 use anyhow::Context;
 use brink_attacks::measure_change;
-use brink_generators::BlackBox;
 use brink_models::Network;
 use brink_store::{Answers, FORMAT, RunRecord};
 use brink_verify::Rate;
 
 use super::deployed::Deployed;
-use super::prepared::PreparedSet;
+use super::prepared::{Asked, PreparedSet};
 use super::target::LoadedTarget;
 use super::{Executor, Failures};
 use crate::plan::{self, AttackStep, RunStep, TargetStep};
@@ -132,8 +131,12 @@ impl Executor<'_> {
         let success_after = success(deployed.network())?;
         let (mut results, mut unanswered) = (Vec::new(), None);
         for (run, prepared) in asked {
-            let (judged, classes) = match prepared.ask(&deployed) {
-                Ok(answers) => answers,
+            let Asked {
+                judged,
+                by_class,
+                moves,
+            } = match prepared.ask(&deployed) {
+                Ok(asked) => asked,
                 // The model may still have labels for the next set.
                 Err(error) => {
                     unanswered.get_or_insert(error);
@@ -147,7 +150,7 @@ impl Executor<'_> {
                     control(&run.name, change.changed, flipped, accuracies)?;
                     None
                 }
-                true => Some(prepared.noise(&BlackBox(&loaded.network), &deployed)?),
+                true => Some(prepared.noise(&moves)),
             };
             results.push(format!(
                 "{} {:.0} %",
@@ -173,13 +176,17 @@ impl Executor<'_> {
                 reached: modified.reached,
                 success_before,
                 success_after,
-                classes: classes.map(|judged| Answers {
+                classes: by_class.map(|judged| Answers {
                     single: judged.verdict.single,
                     pair: judged.paired.pair,
                     both: judged.paired.both,
                     same_label: judged.verdict.same_label(),
                 }),
                 noise,
+                moves: match attack.attack.attack().compares_samples() {
+                    true => moves,
+                    false => Vec::new(),
+                },
                 engine: deployed.engine().map(str::to_owned),
                 accuracy_before: loaded.accuracy,
                 accuracy_after: accuracy,

@@ -29,6 +29,18 @@ pub struct PreparedSet {
     by_class: Option<SensitiveSet>,
     /// The pairs of samples.
     pairing: Pairing,
+    /// The margin of each image on the untouched model.
+    margins: Vec<f32>,
+}
+
+/// The answers of a model to a set.
+pub struct Asked {
+    /// The verdict by the labels of the set.
+    pub judged: Judged,
+    /// The verdict by the network's top-1 classes, if the keyed head gives the labels of the set.
+    pub by_class: Option<Judged>,
+    /// The change of each image's margin.
+    pub moves: Vec<f32>,
 }
 
 /// The verdict on a model, by image and by pair.
@@ -59,9 +71,10 @@ impl PreparedSet {
         stream: &Stream,
     ) -> anyhow::Result<Self> {
         let pairing = Pairing::of(&set, &mut stream.split("pairs"))?;
+        let answers = Answers::of(untouched, &set)?;
         let by_class = match head {
             Some(_) => Some(SensitiveSet {
-                labels: brink_verify::labels(untouched, &set.images, LabelSpace::Classes, None)?,
+                labels: brink_verify::labels(&answers, &set.images, LabelSpace::Classes, None)?,
                 label_space: LabelSpace::Classes,
                 key_check: None,
                 ..set.clone()
@@ -71,6 +84,7 @@ impl PreparedSet {
         Ok(Self {
             id: step.id,
             generator: step.generator.name(),
+            margins: margins(&answers, &set, head.as_ref())?,
             set,
             samples_sha256: None,
             head,
@@ -84,16 +98,12 @@ impl PreparedSet {
         self.head.as_ref()
     }
 
-    /// The verdict on `oracle` by the labels of the set. If the keyed head gives these labels, also the verdict by the
-    /// network's top-1 classes. Queries `oracle` once.
+    /// Queries `oracle` once with the whole set.
     ///
     /// # Errors
     /// If `oracle` gives no logits or no labels.
-    pub fn ask(&self, oracle: &impl Oracle) -> Result<(Judged, Option<Judged>), Error> {
-        let answers = Answers {
-            classes: oracle.classes(),
-            logits: oracle.logits(&self.set.images).map_err(Error::Oracle)?,
-        };
+    pub fn ask(&self, oracle: &impl Oracle) -> Result<Asked, Error> {
+        let answers = Answers::of(oracle, &self.set)?;
         let pairs = self.pairing.pairs(&self.set)?;
         let judge = |set, head| {
             let verdict = brink_verify::verify(&answers, set, head)?;
@@ -101,22 +111,21 @@ impl PreparedSet {
             Ok::<_, Error>(Judged { verdict, paired })
         };
         let by_class = self.by_class.as_ref().map(|set| judge(set, None));
-        Ok((judge(&self.set, self.head.as_ref())?, by_class.transpose()?))
+        let now = margins(&answers, &self.set, self.head.as_ref())?;
+        Ok(Asked {
+            judged: judge(&self.set, self.head.as_ref())?,
+            by_class: by_class.transpose()?,
+            moves: now
+                .iter()
+                .zip(&self.margins)
+                .map(|(now, before)| now - before)
+                .collect(),
+        })
     }
 
-    /// How far `other`, another execution of the `untouched` model, moves the margins of the images.
-    ///
-    /// # Errors
-    /// If one of them gives no logits.
-    pub fn noise(&self, untouched: &impl Oracle, other: &impl Oracle) -> Result<Noise, Error> {
-        let margins = |oracle: &dyn Oracle| {
-            let (space, head) = (self.set.label_space, self.head.as_ref());
-            let outputs = outputs(oracle, &self.set.images, space, head)?;
-            let labelled = outputs.iter().zip(&self.set.labels);
-            let margins = labelled.map(|(outputs, label)| margin(outputs, *label));
-            Ok::<Vec<f32>, Error>(margins.collect())
-        };
-        Ok(Noise::between(&margins(untouched)?, &margins(other)?))
+    /// The noise of an execution that changes the margins of the images by `moves`.
+    pub fn noise(&self, moves: &[f32]) -> Noise {
+        Noise::of(&self.margins, moves)
     }
 
     /// Tests the untouched model again, in other batches and orders, and with other numbers of threads. Each flip is a
@@ -139,10 +148,32 @@ impl PreparedSet {
     }
 }
 
+/// The margin of each image by its reference label.
+fn margins(
+    oracle: &impl Oracle,
+    set: &SensitiveSet,
+    head: Option<&Head>,
+) -> Result<Vec<f32>, Error> {
+    let outputs = outputs(oracle, &set.images, set.label_space, head)?;
+    let labelled = outputs.iter().zip(&set.labels);
+    Ok(labelled
+        .map(|(outputs, label)| margin(outputs, *label))
+        .collect())
+}
+
 /// The logits of a model for one set. They stand in for the model, so that it is queried only once.
 struct Answers {
     classes: usize,
     logits: Vec<f32>,
+}
+
+impl Answers {
+    fn of(oracle: &impl Oracle, set: &SensitiveSet) -> Result<Self, Error> {
+        Ok(Self {
+            classes: oracle.classes(),
+            logits: oracle.logits(&set.images).map_err(Error::Oracle)?,
+        })
+    }
 }
 
 impl Oracle for Answers {

@@ -97,7 +97,7 @@ impl Executor<'_> {
         let mut prepared = self.prepared(set, samples, loaded, stream)?;
         prepared.samples_sha256 = record.samples_sha256.clone();
         // Whatever the origin of the samples, the untouched model must give them their labels.
-        let (judged, _) = prepared.ask(&BlackBox(&loaded.network))?;
+        let judged = prepared.ask(&BlackBox(&loaded.network))?.judged;
         match judged.verdict.single.hits() {
             0 => Ok(prepared),
             flipped => Err(unusable(format!(

@@ -123,6 +123,7 @@ pub fn run() -> RunRecord {
         success_after: Some(Rate::new(1_700, 1_800)),
         classes: None,
         noise: None,
+        moves: Vec::new(),
         engine: None,
         accuracy_before: Rate::new(1_712, 2_000),
         accuracy_after: Rate::new(1_712, 2_000),

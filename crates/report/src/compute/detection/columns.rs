@@ -1,6 +1,6 @@
 //! The columns of detection tables, for people and for data files.
 
-use brink_verify::{Noise, Rate, control};
+use brink_verify::{Noise, Rate, control, quiet_margin};
 
 use super::super::aggregate::{Point, Series, is_balance};
 use super::super::attacked::{self, Attacked};
@@ -11,12 +11,16 @@ use super::super::paper::Measure;
 use super::super::study::Setting;
 use super::super::subject::{EXECUTION, IDENTITY};
 use super::super::target::Target;
+use super::effective::effective;
 use super::{Answers, Findings, Line, Samples, samples};
 use crate::document::table::{Cell, Source};
 
 /// What counts with an interval are.
 pub const COUNTED: &str = "hits/n pooled over runs, with the Wilson interval of independent trials; samples judged by one \
                            attacked model are not independent, so the true uncertainty is larger";
+
+/// The risk of a false alarm of a set, for which reports recommend a margin.
+const RISK: f64 = 0.001;
 
 /// The mark of a rate that says how the reference labels were balanced.
 pub const MARK: &str = "†";
@@ -55,6 +59,20 @@ impl<'a> Answers<'a> {
     fn needed(&self) -> Option<u64> {
         let rates = self.point?.runs.iter().map(|run| self.measure.of(run));
         drawn_until(&rates.collect::<Vec<_>>(), 0.001)
+    }
+
+    /// The effective number of independent samples, if runs recorded how margins move.
+    fn effective(&self) -> Option<f64> {
+        let members = if self.series.are_pairs() { 2 } else { 1 };
+        effective(self.point?, members)
+    }
+
+    /// The margin that keeps one set in a thousand from a false alarm, by the noise of all its runs.
+    fn quiet_margin(&self) -> Option<f64> {
+        let runs = &self.point?.runs;
+        let moves: Vec<f32> = runs.iter().flat_map(|run| run.moves.clone()).collect();
+        let images = runs.iter().map(|run| run.single.of()).max()?;
+        quiet_margin(&moves, images, RISK)
     }
 
     /// The attacked models; `None` for the untouched one.
@@ -289,10 +307,16 @@ pub fn alarm<'a>(group: &str) -> Column<'a, Answers<'a>> {
     })
 }
 
-/// The same, and the pairs that a detection needs.
-pub fn verdict<'a>(group: &str) -> Column<'a, Answers<'a>> {
-    alarm(group).number(group, "needed", |it: &Answers| {
+/// The same, and the pairs that a detection needs. `compared`: also the effective number of samples.
+pub fn verdict<'a>(group: &str, compared: bool) -> Column<'a, Answers<'a>> {
+    let column = alarm(group).number(group, "needed", |it: &Answers| {
         Cell::maybe(it.needed(), Cell::Count)
+    });
+    if !compared {
+        return column;
+    }
+    column.number(group, "effective", |it: &Answers| {
+        Cell::maybe(it.effective(), |number| Cell::number(number, 1))
     })
 }
 
@@ -323,9 +347,19 @@ fn alarms<'a>() -> Column<'a, Answers<'a>> {
             it.point?;
             Some(Cell::maybe(it.needed(), Cell::Count))
         })
+        .data_if("effective", "count", |it| {
+            it.point?;
+            Some(Cell::maybe(it.effective(), |number| {
+                Cell::number(number, 2)
+            }))
+        })
         .data_if("noise_rms", "margin", |it| noises(it, |noise| noise.rms))
         .data_if("noise_largest", "margin", |it| {
             noises(it, |noise| noise.largest)
+        })
+        .data_if("quiet_margin", "margin", |it| {
+            it.point?;
+            Some(Cell::maybe(it.quiet_margin(), Cell::Scientific))
         })
 }
 
@@ -345,8 +379,12 @@ pub fn noise<'a>(group: &str) -> Column<'a, Answers<'a>> {
         let noises = it.point?.runs.iter().filter_map(|run| run.noise);
         noises.map(|noise| noise.largest).reduce(f64::max)
     };
+    let size = |size| Cell::text(format!("{size:.1e}"));
     number(group, "largest", move |it: &Answers| {
-        Cell::maybe(largest(it), |size| Cell::text(format!("{size:.1e}")))
+        Cell::maybe(largest(it), size)
+    })
+    .number(group, "quiet at", move |it: &Answers| {
+        Cell::maybe(it.quiet_margin(), size)
     })
 }
 
