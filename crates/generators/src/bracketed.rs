@@ -10,17 +10,17 @@ mod part;
 mod queries;
 mod starts;
 
-use crate::{BlackBox, Context, Generated, Generator, Start};
+use crate::{Asked, BlackBox, Context, Generated, Generator, Start};
 use bisect::Bracket;
 use brink_config::checked::{NonNegative, Positive, Samples};
 use brink_models::{Error, Job, Result, Status, state::State};
-use brink_random::Stream;
-use brink_verify::{Images, KeyCheck, LabelSpace, Layout, SensitiveSet, Stop};
+use brink_verify::{Images, KeyCheck, LabelSpace, Layout, Oracle, SensitiveSet, Stop};
 use candle_core::{Device, Tensor};
 use dial::Dial;
 use part::Parting;
 use queries::Queries;
 use serde::{Deserialize, Serialize};
+use starts::Source;
 
 /// Bracketed pairs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,23 +86,51 @@ impl Generator for Bracketed {
     }
 
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
-        self.fits(context.train.len(), context.held_out.len())?;
-        let (key, model_id) = (context.key, context.model_id);
-        let head = (self.label_space == LabelSpace::Head)
-            .then(|| key.head(model_id, context.target.classes()));
+        self.ask(Asked {
+            oracle: BlackBox(context.target),
+            images: context.held_out,
+            model_id: context.model_id,
+            key: Some(context.key),
+            stream: context.stream,
+        })
+    }
+}
+
+impl Bracketed {
+    /// Starts the work on any black box. Only [`LabelSpace::Head`] needs a key.
+    ///
+    /// # Errors
+    /// If the settings do not fit the images, or the key of the head is missing.
+    pub fn ask<'a, O: Oracle + 'a>(
+        &self,
+        asked: Asked<'a, O>,
+    ) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
+        self.fits(0, asked.images.len())?;
+        let Asked {
+            oracle,
+            images,
+            model_id,
+            key,
+            stream,
+        } = asked;
+        let classes = oracle.classes();
+        let key = match (self.label_space, key) {
+            (LabelSpace::Classes, _) => None,
+            (LabelSpace::Head, Some(key)) => Some(key),
+            (LabelSpace::Head, None) => {
+                let problem =
+                    "labels of the keyed head need a key; give one, or use the model's own classes";
+                return Err(Error::CannotCreate(problem.to_owned()));
+            }
+        };
+        let head = key.map(|key| key.head(model_id, classes));
         Ok(Box::new(Bracketing {
             settings: self.clone(),
-            queries: Queries::new(
-                BlackBox(context.target),
-                self.label_space,
-                head,
-                context.held_out.shape(),
-            ),
-            classes: context.target.classes(),
-            key_check: (self.label_space == LabelSpace::Head).then(|| key.check(model_id)),
+            queries: Queries::new(oracle, self.label_space, head, images.shape()),
+            source: Source { images, stream },
+            classes,
+            key_check: key.map(|key| key.check(model_id)),
             model_id: model_id.to_owned(),
-            stream: context.stream.clone(),
-            context,
             stage: Stage::Start,
             brackets: Vec::new(),
             rounds: 0,
@@ -124,14 +152,13 @@ enum Stage {
 }
 
 /// The job. Each step asks about all unfinished pairs at once.
-struct Bracketing<'a> {
+struct Bracketing<'a, O> {
     settings: Bracketed,
-    context: Context<'a>,
-    queries: Queries<BlackBox<'a>>,
+    source: Source<'a>,
+    queries: Queries<O>,
     classes: usize,
     key_check: Option<KeyCheck>,
     model_id: String,
-    stream: Stream,
     stage: Stage,
     brackets: Vec<Bracket>,
     rounds: usize,
@@ -140,7 +167,7 @@ struct Bracketing<'a> {
 /// Rounds that a set usually takes, for the progress bar.
 const USUAL_ROUNDS: usize = 64;
 
-impl Bracketing<'_> {
+impl<O: Oracle> Bracketing<'_, O> {
     fn bisect(&mut self) -> Result<()> {
         let pixels = self.settings.pixels;
         let middles = self.brackets.iter_mut();
@@ -178,13 +205,13 @@ impl Bracketing<'_> {
     }
 }
 
-impl Job for Bracketing<'_> {
+impl<O: Oracle> Job for Bracketing<'_, O> {
     type Output = Generated;
 
     fn advance(&mut self) -> Result<Status> {
         let note = match &mut self.stage {
             Stage::Start => {
-                self.brackets = starts::brackets(&self.settings, &self.context, &mut self.queries)?;
+                self.brackets = starts::brackets(&self.settings, &self.source, &mut self.queries)?;
                 self.stage = Stage::Bisect;
                 "starts"
             }
@@ -200,7 +227,7 @@ impl Job for Bracketing<'_> {
                 "moving the members apart"
             }
             Stage::Dial(dial) => {
-                if dial.round(&mut self.queries, &mut self.brackets, &self.stream)? {
+                if dial.round(&mut self.queries, &mut self.brackets, &self.source.stream)? {
                     self.stage = Stage::Finished;
                 }
                 "moving the members to the margin"
@@ -252,7 +279,7 @@ impl Job for Bracketing<'_> {
             let mut starts: Vec<Vec<f32>> = state.take("starts")?.to_vec2()?;
             let mut ends: Vec<Vec<f32>> = state.take("ends")?.to_vec2()?;
             let labels: Vec<u32> = state.take("labels")?.to_vec1()?;
-            let pixels = self.context.held_out.shape().iter().product::<usize>();
+            let pixels = self.queries.pixels();
             let count = 2 * self.settings.samples.get();
             let fits = |images: &[Vec<f32>]| {
                 images.len() == count && images.iter().all(|image| image.len() == pixels)
@@ -312,7 +339,7 @@ impl Job for Bracketing<'_> {
             .flat_map(|it| it.ends.iter().flatten().copied())
             .collect();
         let set = SensitiveSet {
-            images: Images::new(self.context.held_out.shape(), pixels)
+            images: Images::new(self.source.images.shape(), pixels)
                 .map_err(|e| Error::CannotCreate(e.to_string()))?,
             labels: pairs().flat_map(|it| it.labels).collect(),
             layout: Layout::Pairs,

@@ -4,6 +4,7 @@
 //! type that implements [`Generator`] and add its line to the registry below.
 
 mod ascent;
+mod asked;
 mod balance;
 mod best;
 mod black_box;
@@ -20,6 +21,7 @@ mod stage1_job;
 mod start;
 mod variance;
 
+pub use asked::Asked;
 pub use balance::balanced;
 pub use black_box::BlackBox;
 pub use bracketed::PixelValues;

@@ -3,6 +3,7 @@
 use crate::Context;
 use crate::require::require_images;
 use brink_models::Result;
+use brink_random::Stream;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -45,16 +46,8 @@ impl Start {
     pub(crate) fn images(self, samples: usize, context: &Context<'_>) -> Result<Tensor> {
         let [c, h, w] = context.held_out.shape();
         let count = samples * c * h * w;
-        let noise = || context.stream.split("noise");
-        let pixels: Vec<f32> = match self {
-            Self::Normal => {
-                let noise = &mut noise();
-                (0..count).map(|_| noise.normal()).collect()
-            }
-            Self::Uniform => {
-                let noise = &mut noise();
-                (0..count).map(|_| noise.uniform()).collect()
-            }
+        let pixels = match self {
+            Self::Normal | Self::Uniform => self.noise(count, &context.stream),
             Self::Natural => {
                 let have = context.held_out.len();
                 self.fits(samples, have)?;
@@ -64,5 +57,15 @@ impl Start {
         };
         let images = Tensor::from_vec(pixels, (samples, c, h, w), &Device::Cpu)?;
         Ok(images.to_device(context.target.device())?)
+    }
+
+    /// `count` pixels of noise: normal ones for [`Start::Normal`], else uniform ones.
+    pub(crate) fn noise(self, count: usize, stream: &Stream) -> Vec<f32> {
+        let noise = &mut stream.split("noise");
+        let pixel = match self {
+            Self::Normal => Stream::normal,
+            Self::Uniform | Self::Natural => Stream::uniform,
+        };
+        (0..count).map(|_| pixel(noise)).collect()
     }
 }

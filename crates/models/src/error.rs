@@ -62,6 +62,9 @@ pub enum Error {
     /// name of the step does.
     #[error("{0}")]
     CannotCreate(String),
+    /// The model that a generator asks does not answer.
+    #[error("the questions for the samples were not answered")]
+    NoAnswer(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A setting of a generator or an attack does not fit the data set.
     #[error("{problem}")]
     DoesNotFit {

@@ -74,6 +74,36 @@ impl Rate {
     pub fn wilson95(self) -> (f64, f64) {
         wilson95(self.hits, self.of)
     }
+
+    /// An upper bound on the probability of a hit, which is wrong with a probability of at most `risk` (Clopper and Pearson 1934); 1
+    /// without trials, or if all hit.
+    pub fn upper(self, risk: f64) -> f64 {
+        let (mut low, mut high) = (0.0, 1.0);
+        if self.hits == self.of {
+            return high;
+        }
+        // The chance of so few hits falls as the probability grows. The bound is where it falls to `risk`.
+        for _ in 0..60 {
+            let middle = f64::midpoint(low, high);
+            match self.at_most(middle) > risk {
+                true => low = middle,
+                false => high = middle,
+            }
+        }
+        high
+    }
+
+    /// The chance of at most so many hits in so many trials, each with `probability`, in (0, 1).
+    fn at_most(self, probability: f64) -> f64 {
+        let odds = (probability / (1.0 - probability)).ln();
+        let mut term = self.of as f64 * (-probability).ln_1p();
+        let mut sum = term.exp();
+        for hit in 1..=self.hits {
+            term += ((self.of - hit + 1) as f64 / hit as f64).ln() + odds;
+            sum += term.exp();
+        }
+        sum
+    }
 }
 
 /// Pools two counts.

@@ -26,11 +26,11 @@ pub enum Finding {
     Intact,
     /// A label flipped: the model or its arithmetic differs from the ones that labelled the set.
     Changed,
-    /// No label flipped, but a model that is unrelated to the delivered one could give the same answers.
+    /// The answers allow no conclusion, e.g. because a model that is unrelated to the delivered one could give them, too.
     CannotTell(Doubt),
 }
 
-/// Why a set cannot say that a model is intact.
+/// Why nobody can tell whether a model is intact.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Doubt {
     /// All reference labels are the same.
@@ -51,13 +51,41 @@ pub enum Doubt {
         /// The first such pair, from 0.
         pair: usize,
     },
+    /// All pairs were asked, and the risks still allow no finding.
+    #[error(
+        "{flipped} of all {pairs} pairs flipped, which neither the untouched nor a changed model explains at the promised risks; ask more pairs"
+    )]
+    RanOut {
+        /// The pairs asked.
+        pairs: usize,
+        /// Those that flipped.
+        flipped: usize,
+    },
+    /// Every image has the same answer.
+    #[error(
+        "every image was answered with label {label}, as by a server that does not look at them; check that the address serves the model"
+    )]
+    OneAnswer {
+        /// The label.
+        label: u32,
+    },
+    /// The same question has different answers.
+    #[error(
+        "{differ} of {pairs} pairs had other answers when they were asked again; check whether several models answer at this address"
+    )]
+    Unstable {
+        /// The pairs asked.
+        pairs: usize,
+        /// Those with different answers.
+        differ: usize,
+    },
 }
 
 impl Doubt {
     /// Why `set` cannot say that a model is intact, if there is a reason.
     ///
     /// A model with the same answer for every image needs no check: with two reference labels, it is [`Finding::Changed`].
-    fn about(set: &SensitiveSet) -> Option<Self> {
+    pub(crate) fn about(set: &SensitiveSet) -> Option<Self> {
         let label = set.labels[0];
         if set.labels.iter().all(|&other| other == label) {
             let images = set.labels.len();

@@ -25,6 +25,20 @@ fn wilson_intervals_agree_with_newcombe_1998() {
 }
 
 #[test]
+fn upper_bounds_are_those_of_clopper_and_pearson() {
+    // Newcombe 1998, table I, method 5: two-sided 95 % intervals, so 2.5 % above.
+    for (hits, of, high) in [(81, 263, 0.3676), (15, 148, 0.1617), (1, 29, 0.1776)] {
+        let found = Rate::new(hits, of).upper(0.025);
+        assert!((found - high).abs() < 5e-5, "{hits}/{of}: {found}");
+    }
+    // Without hits, (1 - bound)^n is the risk.
+    let none = Rate::new(0, 150).upper(1e-3);
+    assert!(((1.0 - none).powi(150) - 1e-3).abs() < 1e-9, "{none}");
+    assert_eq!(Rate::new(3, 3).upper(0.05), 1.0);
+    assert_eq!(Rate::default().upper(0.05), 1.0);
+}
+
+#[test]
 fn the_quantile_cuts_off_two_and_a_half_percent() {
     // The upper tail by Simpson's rule from Z95 to 12, where nothing is left.
     let density = |x: f64| (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();

@@ -43,7 +43,7 @@ impl<O: Oracle> Queries<O> {
                 Images::new(self.shape, batch).map_err(|e| Error::CannotCreate(e.to_string()))?;
             self.asked += images.len() as u64;
             let outputs = outputs(&self.oracle, &images, self.space, self.head.as_ref());
-            all.extend(outputs.map_err(|e| Error::CannotCreate(e.to_string()))?);
+            all.extend(outputs.map_err(|e| Error::NoAnswer(e.into()))?);
         }
         let values = all.iter().flatten();
         if let Some(&value) = values.clone().find(|value| !value.is_finite()) {

@@ -3,19 +3,27 @@
 use super::Bracketed;
 use super::bisect::Bracket;
 use super::queries::Queries;
-use crate::{Context, Start};
+use crate::Start;
+use brink_data::Split;
 use brink_models::{Error, Result};
+use brink_random::Stream;
 use brink_verify::Oracle;
 
 /// Images asked for each pair that is wanted. More are asked only if all of them have one label.
 const POOL: usize = 4;
+
+/// What pairs start from.
+pub(crate) struct Source<'a> {
+    pub images: &'a Split,
+    pub stream: Stream,
+}
 
 /// As many brackets as `settings` wants, each between two images of different label.
 ///
 /// The first image of each pair is the next one of a random order. The second one is drawn from all images of another label.
 pub(crate) fn brackets(
     settings: &Bracketed,
-    context: &Context<'_>,
+    source: &Source<'_>,
     queries: &mut Queries<impl Oracle>,
 ) -> Result<Vec<Bracket>> {
     let wanted = settings.samples.get();
@@ -23,7 +31,7 @@ pub(crate) fn brackets(
     let (mut pool, mut labels) = (Vec::new(), Vec::new());
     // Nearly always, the first images have several labels.
     for count in [POOL * wanted, usize::MAX] {
-        pool = images(settings, context, count)?;
+        pool = images(settings, source, count, each);
         labels = queries.labels(&pool)?;
         if labels.iter().any(|label| *label != labels[0]) || settings.start != Start::Natural {
             break;
@@ -38,7 +46,7 @@ pub(crate) fn brackets(
         return Err(Error::CannotCreate(problem));
     }
     let image = |i: usize| pool[i * each..][..each].to_vec();
-    let draw = &mut context.stream.split("partners");
+    let draw = &mut source.stream.split("partners");
     let pairs = (0..wanted).map(|pair| {
         let first = pair % count;
         let others: Vec<usize> = (0..count).filter(|&i| labels[i] != labels[first]).collect();
@@ -51,21 +59,18 @@ pub(crate) fn brackets(
     Ok(pairs.collect())
 }
 
-/// `count` starting images, or all held-out ones if there are fewer, with values that pixels may have.
-fn images(settings: &Bracketed, context: &Context<'_>, count: usize) -> Result<Vec<f32>> {
+/// `count` starting images of `each` pixels, or all there are if they are fewer, with values that pixels may have.
+fn images(settings: &Bracketed, source: &Source<'_>, count: usize, each: usize) -> Vec<f32> {
     let mut pixels: Vec<f32> = match settings.start {
         Start::Natural => {
-            let have = context.held_out.len();
-            let order = context.stream.split("starts").choose(have, have.min(count));
-            context.held_out.images(&order)
+            let have = source.images.len();
+            let order = source.stream.split("starts").choose(have, have.min(count));
+            source.images.images(&order)
         }
-        Start::Normal | Start::Uniform => {
-            let images = settings.start.images(count, context)?;
-            images.flatten_all()?.to_vec1()?
-        }
+        noise => noise.noise(count * each, &source.stream),
     };
     for pixel in &mut pixels {
         *pixel = settings.pixels.nearest(pixel.clamp(0.0, 1.0));
     }
-    Ok(pixels)
+    pixels
 }

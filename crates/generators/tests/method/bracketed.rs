@@ -3,9 +3,12 @@
 use crate::{OWNER, generate};
 use brink_attacks::{Arithmetic, Victim};
 use brink_config::checked::{NonNegative, Positive, Samples};
-use brink_generators::{BlackBox, Bracketed, Context, Generator, PixelValues, Start};
+use brink_generators::{Asked, BlackBox, Bracketed, Context, Generator, PixelValues, Start};
 use brink_models::{Network, job};
-use brink_verify::{Finding, LabelSpace, SensitiveSet, margin, outputs, verify};
+use brink_random::Stream;
+use brink_verify::{
+    Finding, Images, LabelSpace, Oracle, OracleError, SensitiveSet, margin, outputs, verify,
+};
 use serde_json::json;
 
 fn bracketed() -> Bracketed {
@@ -195,4 +198,56 @@ fn settings_that_contradict_each_other_are_refused() {
     assert!(levels.contains("leave out `width`"), "{levels}");
     let few = Bracketed::default().fits(100, 1).unwrap_err().to_string();
     assert!(few.contains("start: uniform"), "{few}");
+}
+
+/// A server that tells the top-1 label and nothing else.
+struct LabelsOnly;
+
+impl Oracle for LabelsOnly {
+    fn classes(&self) -> usize {
+        10
+    }
+
+    fn logits(&self, images: &Images) -> Result<Vec<f32>, OracleError> {
+        let target = BlackBox(&OWNER.target);
+        let labels = brink_verify::labels(&target, images, LabelSpace::Classes, None)?;
+        let one_hot = labels.iter().flat_map(|&label| {
+            let score = move |class| if class == label { 1.0 } else { 0.0 };
+            (0..10).map(score)
+        });
+        Ok(one_hot.collect())
+    }
+}
+
+#[test]
+fn labels_of_a_server_give_the_pairs_of_the_network_behind_it() {
+    let settings = eight_bit(0.0);
+    let asked = Asked {
+        oracle: LabelsOnly,
+        images: &OWNER.held_out,
+        model_id: "target",
+        key: None,
+        stream: Stream::new(7),
+    };
+    let served = job::run(settings.ask(asked).unwrap()).unwrap();
+    let known = job::run(settings.start(OWNER.context(7)).unwrap()).unwrap();
+    assert_eq!(served.set, known.set);
+    assert_eq!(served.queries, known.queries);
+}
+
+#[test]
+fn the_keyed_head_needs_a_key() {
+    let settings = Bracketed {
+        label_space: LabelSpace::Head,
+        ..bracketed()
+    };
+    let asked = Asked {
+        oracle: LabelsOnly,
+        images: &OWNER.held_out,
+        model_id: "target",
+        key: None,
+        stream: Stream::new(7),
+    };
+    let error = settings.ask(asked).err().unwrap().to_string();
+    assert!(error.contains("need a key"), "{error}");
 }
