@@ -9,6 +9,7 @@ mod dial;
 mod part;
 mod queries;
 mod starts;
+mod steps;
 
 use crate::{Asked, BlackBox, Context, Generated, Generator, Start};
 use bisect::Bracket;
@@ -38,6 +39,14 @@ pub struct Bracketed {
     pub margin: NonNegative,
     /// The largest difference of a pixel between the members, for oracles that give labels only.
     pub width: Option<Positive>,
+    /// The most pixels in which each 8-bit member moves one level away from the boundary, for oracles that give labels only. Each takes
+    /// four queries a member.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub steps: u32,
+}
+
+fn is_zero(steps: &u32) -> bool {
+    *steps == 0
 }
 
 /// The values that pixels may have.
@@ -59,6 +68,7 @@ impl Default for Bracketed {
             pixels: PixelValues::Float32,
             margin: NonNegative::literal(0.0),
             width: None,
+            steps: 0,
         }
     }
 }
@@ -76,9 +86,14 @@ impl Generator for Bracketed {
             let both = "`margin` and `width` both place the members; leave one out";
             ("width", both.to_owned())
         } else if self.width.is_some() && self.pixels == PixelValues::Uint8 {
-            let one =
-                "members with `pixels: uint8` differ by one level of one pixel; leave out `width`";
-            ("width", one.to_owned())
+            let levels = "`pixels: uint8` has whole levels; use `steps` in place of `width`";
+            ("width", levels.to_owned())
+        } else if self.steps > 0 && self.pixels == PixelValues::Float32 {
+            let levels = "`steps` are levels of 8 bits; add `pixels: uint8`, or use `width`";
+            ("steps", levels.to_owned())
+        } else if self.steps > 0 && self.margin.get() > 0.0 {
+            let both = "`margin` and `steps` both place the members; leave one out";
+            ("steps", both.to_owned())
         } else {
             return Ok(());
         };
@@ -179,6 +194,11 @@ impl<O: Oracle> Bracketing<'_, O> {
             }
         }
         if narrowing.is_empty() {
+            if self.settings.steps > 0 {
+                let steps = self.settings.steps as usize;
+                let stream = &self.source.stream;
+                steps::apart(&mut self.queries, &mut self.brackets, steps, stream)?;
+            }
             self.stage = self.after_bisection();
             return Ok(());
         }
@@ -330,8 +350,9 @@ impl<O: Oracle> Job for Bracketing<'_, O> {
         let placed = |[a, b]: &[f32; 2]| a.min(*b) >= least.max(0.0);
         let kept: Vec<usize> = (0..asked).filter(|&i| placed(&margins[i])).collect();
         if kept.is_empty() {
-            let problem =
-                format!("none of {asked} pairs could be placed; lower `margin` or `width`");
+            let problem = format!(
+                "none of {asked} pairs could be placed; lower `margin`, `width` or `steps`"
+            );
             return Err(Error::CannotCreate(problem));
         }
         let pairs = || kept.iter().map(|&i| &self.brackets[i]);

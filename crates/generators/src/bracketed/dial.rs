@@ -28,9 +28,24 @@ pub(crate) struct Dial {
 
 /// One level up or down in one pixel.
 #[derive(Clone, Copy)]
-struct Change {
+pub(crate) struct Change {
     pixel: usize,
     up: bool,
+}
+
+impl Change {
+    /// The same step the other way.
+    pub fn reversed(self) -> Self {
+        Self {
+            up: !self.up,
+            ..self
+        }
+    }
+
+    /// Whether the other way stays in range, too.
+    pub fn can_be_reversed(self, image: &[f32]) -> bool {
+        (1..255).contains(&level(image[self.pixel]))
+    }
 }
 
 impl Dial {
@@ -85,7 +100,7 @@ impl Dial {
         margin: f32,
         draw: &mut Stream,
     ) -> Result<Option<Vec<f32>>> {
-        let changes = changes(image, draw);
+        let changes = changes(image, CHANGES, draw);
         let single: Vec<f32> = changes
             .iter()
             .flat_map(|&it| changed(image, &[it]))
@@ -113,9 +128,9 @@ impl Dial {
     }
 }
 
-/// Changes of different pixels, at random, that keep every pixel in range.
-fn changes(image: &[f32], draw: &mut Stream) -> Vec<Change> {
-    let pixels = draw.choose(image.len(), CHANGES.min(image.len()));
+/// `count` changes of different pixels, at random, that keep every pixel in range.
+pub(crate) fn changes(image: &[f32], count: usize, draw: &mut Stream) -> Vec<Change> {
+    let pixels = draw.choose(image.len(), count.min(image.len()));
     let change = |pixel: usize| {
         let up = match level(image[pixel]) {
             0 => true,
@@ -128,7 +143,7 @@ fn changes(image: &[f32], draw: &mut Stream) -> Vec<Change> {
 }
 
 /// `image` with some changes.
-fn changed(image: &[f32], changes: &[Change]) -> Vec<f32> {
+pub(crate) fn changed(image: &[f32], changes: &[Change]) -> Vec<f32> {
     let mut image = image.to_vec();
     for &Change { pixel, up } in changes {
         let level = level(image[pixel]);
@@ -199,7 +214,7 @@ mod tests {
     #[test]
     fn changes_keep_pixels_in_range() {
         let image: Vec<f32> = [0, 255, 7].map(from_level).to_vec();
-        let all = changes(&image, &mut Stream::new(1));
+        let all = changes(&image, CHANGES, &mut Stream::new(1));
         let changed = changed(&image, &all);
         let levels: Vec<u32> = changed.iter().map(|&x| level(x)).collect();
         assert_eq!(levels[..2], [1, 254]);

@@ -187,6 +187,31 @@ fn labels_alone_give_pairs_of_a_width() {
 }
 
 #[test]
+fn eight_bit_members_move_away_from_the_boundary_without_scores() {
+    let close = generate(&eight_bit(0.0));
+    let apart = generate(&Bracketed {
+        steps: 3,
+        ..eight_bit(0.0)
+    });
+    let more = apart.queries.unwrap() - close.queries.unwrap();
+    assert!((40..=6 * 2 * 12).contains(&more), "{more}");
+    assert_eq!(apart.set.samples(), 6);
+    for pair in 0..apart.set.samples() {
+        // At most three pixels each, and the one that crosses.
+        let differ = differences(&apart.set, pair).len();
+        assert!((1..=7).contains(&differ), "{differ}");
+    }
+    let whole = |x: &f32| *x == (x * 255.0).round() / 255.0;
+    assert!(apart.set.images.data().iter().all(whole));
+    let least = |set: &SensitiveSet| {
+        let margins = margins(set, &OWNER.target).into_iter();
+        margins.fold(f32::INFINITY, f32::min)
+    };
+    let (close, apart) = (least(&close.set), least(&apart.set));
+    assert!(apart > 4.0 * close, "{close} {apart}");
+}
+
+#[test]
 fn settings_that_contradict_each_other_are_refused() {
     let refused = |fields| {
         let settings: Bracketed = serde_json::from_value(fields).unwrap();
@@ -195,7 +220,11 @@ fn settings_that_contradict_each_other_are_refused() {
     let both = refused(json!({"margin": 1e-5, "width": 1e-5}));
     assert!(both.contains("leave one out"), "{both}");
     let levels = refused(json!({"pixels": "uint8", "width": 1e-2}));
-    assert!(levels.contains("leave out `width`"), "{levels}");
+    assert!(levels.contains("use `steps`"), "{levels}");
+    let floats = refused(json!({"steps": 2}));
+    assert!(floats.contains("add `pixels: uint8`"), "{floats}");
+    let both = refused(json!({"pixels": "uint8", "steps": 2, "margin": 1e-4}));
+    assert!(both.contains("leave one out"), "{both}");
     let few = Bracketed::default().fits(100, 1).unwrap_err().to_string();
     assert!(few.contains("start: uniform"), "{few}");
 }
