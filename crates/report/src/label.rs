@@ -85,11 +85,20 @@ pub fn modes<'a>(values: &[Option<&'a String>]) -> Vec<Option<&'a String>> {
     modes
 }
 
-/// The leaves of a specification, without the fields named.
+/// The leaves of a specification, without the fields named and those that are not set.
 pub fn fields(spec: &Value, without: &[&str]) -> Leaves {
     let mut out = brink_config::leaves(spec);
-    out.retain(|path, _| !without.contains(&path.as_str()));
+    out.retain(|path, value| value != "null" && !without.contains(&path.as_str()));
     out
+}
+
+/// A key that orders texts by the numbers in them.
+pub fn natural(text: &str) -> (Vec<(Option<u64>, &str)>, &str) {
+    let words = text.split([' ', ',']).map(|word| {
+        let number = word.parse::<f64>().ok().filter(|number| *number >= 0.0);
+        (number.map(f64::to_bits), word)
+    });
+    (words.collect(), text)
 }
 
 /// Groups items of equal fields, and names each group by the fields in which the groups differ.
@@ -106,7 +115,7 @@ pub fn differences_from_default<T>(
     let mut groups = grouped(items, fields, |own, values| {
         modes(values).first() != Some(&own)
     });
-    groups.sort_by(|(a, _), (b, _)| a.cmp(b));
+    groups.sort_by(|(a, _), (b, _)| natural(a).cmp(&natural(b)));
     groups
 }
 

@@ -381,3 +381,38 @@ fn a_slice_shows_the_pair_on_both_sides_of_the_boundary() {
         );
     }
 }
+
+#[test]
+fn false_alarms_stand_beside_detection() {
+    let mut records = grid(&[fashion()]);
+    let engine = json!({"arithmetic": "float64", "transport": "float32"});
+    records::attacked(&mut records, "execution", &engine, [0, 9, 0]);
+    let document = Report::TradeOff.build(&records, Scale::DESK, &[]);
+    let Figure::Bars(bars) = &document.figures[0].1 else {
+        panic!("no bars");
+    };
+    let [panel] = &bars.panels[..] else {
+        panic!("one target");
+    };
+    // False alarms, then six learning rates; rate 0 changes nothing.
+    assert_eq!(panel.strips.len(), 7);
+    assert!(panel.strips[0].alarm);
+    let rate = |strip: usize, name: &str| {
+        let row = panel.names.iter().position(|it| it == name).unwrap();
+        panel.strips[strip].bars[row].unwrap().rate
+    };
+    assert_eq!(rate(0, "Ours"), 0.1);
+    assert_eq!(rate(6, "Ours"), 1.0);
+    let words = words(&document.figures[0].1.svg().unwrap());
+    for text in [
+        "Fashion-MNIST, ResNet18",
+        "false alarms",
+        "in another engine",
+        "finetune",
+        "lr 1e-10",
+        "Ours",
+        "10.0",
+    ] {
+        assert!(words.iter().any(|word| word == text), "{text}: {words:?}");
+    }
+}

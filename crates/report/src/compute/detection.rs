@@ -385,14 +385,14 @@ impl<'a> Findings<'a> {
     /// How far each execution moves the margins of the untouched model.
     pub fn noise(&self) -> Table {
         let notes = vec![
-            "largest: the largest change of a margin over all images of all sets; the root mean square is in the data files. A margin \
-             is the output of the reference label minus the largest other output."
+            "Over all images of all samples; by kind of samples it is in the data files. A margin is the output of the reference label \
+             minus the largest other output."
                 .to_owned(),
             "quiet at: the margin at which one set in a thousand raises a false alarm, if the sizes of changes beyond their 95 % quantile \
              are exponential."
                 .to_owned(),
         ];
-        self.by_samples(", largest change of a margin", false, notes, columns::noise)
+        self.table(", changes of margins", false, &columns::noise(), notes)
     }
 
     /// A table with one group of columns for each kind of samples.

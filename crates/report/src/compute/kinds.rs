@@ -6,7 +6,7 @@ use brink_store::Id;
 use brink_store::RunRecord;
 
 use super::study::{Setting, Study};
-use crate::label::{fields, variants};
+use crate::label::{fields, natural, variants};
 use crate::records::Records;
 
 /// A run that the grid asks for, done or not.
@@ -39,15 +39,6 @@ pub fn kinds<'a>(study: &Study, records: &'a Records) -> Vec<(String, Vec<Planne
     }
     let kinds = (!planned.is_empty()).then(|| (String::new(), planned));
     kinds.into_iter().collect()
-}
-
-/// A key that orders texts by the numbers in them.
-fn natural(text: &str) -> (Vec<(Option<u64>, &str)>, &str) {
-    let words = text.split([' ', ',']).map(|word| {
-        let number = word.parse::<f64>().ok().filter(|number| *number >= 0.0);
-        (number.map(f64::to_bits), word)
-    });
-    (words.collect(), text)
 }
 
 /// The runs of one attack.

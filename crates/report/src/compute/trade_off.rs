@@ -129,7 +129,13 @@ fn panel(block: &Block) -> Panel {
     });
     let alarms = Strip {
         title: "false alarms".to_owned(),
-        below: format!("worst of {} engines", asked.unwrap_or(0)),
+        below: match asked {
+            Some(1) => vec!["in another engine".to_owned()],
+            asked => vec![
+                format!("worst of {}", asked.unwrap_or(0)),
+                "other engines".to_owned(),
+            ],
+        },
         alarm: true,
         bars: alarms.collect(),
     };
@@ -143,7 +149,7 @@ fn panel(block: &Block) -> Panel {
         let (title, below) = split(setting);
         Strip {
             title,
-            below,
+            below: below.split(", ").map(str::to_owned).collect(),
             alarm: false,
             bars: bars.collect(),
         }

@@ -67,14 +67,6 @@ impl<'a> Answers<'a> {
         effective(self.point?, members)
     }
 
-    /// The margin that keeps one set in a thousand from a false alarm, by the noise of all its runs.
-    fn quiet_margin(&self) -> Option<f64> {
-        let runs = &self.point?.runs;
-        let moves: Vec<f32> = runs.iter().flat_map(|run| run.moves.clone()).collect();
-        let images = runs.iter().map(|run| run.single.of()).max()?;
-        quiet_margin(&moves, images, RISK)
-    }
-
     /// The attacked models; `None` for the untouched one.
     fn attacked(&self) -> Option<Attacked> {
         Some(Attacked::of(&self.point?.models()))
@@ -358,8 +350,7 @@ fn alarms<'a>() -> Column<'a, Answers<'a>> {
             noises(it, |noise| noise.largest)
         })
         .data_if("quiet_margin", "margin", |it| {
-            it.point?;
-            Some(Cell::maybe(it.quiet_margin(), Cell::Scientific))
+            Some(Cell::maybe(quiet(&[it.point?]), Cell::Scientific))
         })
 }
 
@@ -373,19 +364,47 @@ fn noises(answers: &Answers, of: fn(&Noise) -> f64) -> Option<Cell> {
     ))
 }
 
-/// The largest change of a margin, under another execution of the same weights.
-pub fn noise<'a>(group: &str) -> Column<'a, Answers<'a>> {
-    let largest = |it: &Answers| {
-        let noises = it.point?.runs.iter().filter_map(|run| run.noise);
-        noises.map(|noise| noise.largest).reduce(f64::max)
-    };
+/// The changes of margins under another execution of the same weights, over all samples of all kinds.
+pub fn noise<'a>() -> Vec<Column<'a, Line<'a>>> {
     let size = |size| Cell::text(format!("{size:.1e}"));
-    number(group, "largest", move |it: &Answers| {
-        Cell::maybe(largest(it), size)
-    })
-    .number(group, "quiet at", move |it: &Answers| {
-        Cell::maybe(it.quiet_margin(), size)
-    })
+    let noises = |line: &Line<'a>| {
+        let points = line.points().into_iter();
+        let runs = points.flat_map(|point| point.runs.iter().copied());
+        runs.filter_map(|run| run.noise).collect::<Vec<_>>()
+    };
+    vec![
+        number("", "images", move |it: &Line<'a>| match noises(it) {
+            noises if noises.is_empty() => Cell::Missing,
+            noises => Cell::Count(noises.iter().map(|noise| noise.images).sum()),
+        }),
+        number(
+            "change of a margin",
+            "root mean square",
+            move |it: &Line<'a>| {
+                let noises = noises(it);
+                let images: u64 = noises.iter().map(|noise| noise.images).sum();
+                let squares = noises.iter().map(|it| it.rms * it.rms * it.images as f64);
+                let mean = squares.sum::<f64>() / images as f64;
+                Cell::maybe((images > 0).then(|| mean.sqrt()), size)
+            },
+        ),
+        number("change of a margin", "largest", move |it: &Line<'a>| {
+            let noises = noises(it).into_iter();
+            Cell::maybe(noises.map(|noise| noise.largest).reduce(f64::max), size)
+        }),
+        number("", "quiet at", move |it: &Line<'a>| {
+            Cell::maybe(quiet(&it.points()), size)
+        }),
+    ]
+}
+
+/// The margin that keeps one set in a thousand from a false alarm, by the noise of all runs of some points.
+fn quiet(points: &[&Point]) -> Option<f64> {
+    let runs = || points.iter().flat_map(|point| &point.runs);
+    let noisy = || runs().filter(|run| run.noise.is_some());
+    let moves: Vec<f32> = noisy().flat_map(|run| run.moves.clone()).collect();
+    let images = noisy().map(|run| run.single.of()).max()?;
+    quiet_margin(&moves, images, RISK)
 }
 
 /// The mean over runs with its interval.

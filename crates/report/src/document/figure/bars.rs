@@ -25,8 +25,8 @@ pub struct BarsPanel {
 pub struct Strip {
     /// What the bars are.
     pub title: String,
-    /// More about it.
-    pub below: String,
+    /// More about it, a line each; there is room for two.
+    pub below: Vec<String>,
     /// Whether short bars are good: these are false alarms.
     pub alarm: bool,
     /// One a row; `None` if there is no result.

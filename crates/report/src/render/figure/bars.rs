@@ -10,8 +10,8 @@ use crate::document::figure::{Bar, Bars, BarsPanel, Strip};
 
 /// Above the first panel: the title of the figure.
 const HEAD: f64 = 44.0;
-/// Above the rows of a line of strips: the panel's title, and two lines over each strip.
-const HEADINGS: f64 = 84.0;
+/// Above the rows of a line of strips: the panel's title, and three lines over each strip.
+const HEADINGS: f64 = 102.0;
 /// Below the rows: the numbers of the axis.
 const AXIS: f64 = 36.0;
 /// Below all panels: what the bars are.
@@ -110,8 +110,11 @@ fn draw_strip<DB: DrawingBackend>(
 ) -> Drawn<DB> {
     let color = if strip.alarm { ALARM } else { DETECTION };
     let last = first + strip.bars.len() as f64 * ROW;
-    canvas.text(&strip.title, (left, first - 36.0), LABEL, color, HPos::Left)?;
-    canvas.text(&strip.below, (left, first - 18.0), 13.0, QUIET, HPos::Left)?;
+    canvas.text(&strip.title, (left, first - 54.0), LABEL, color, HPos::Left)?;
+    for (line, words) in strip.below.iter().enumerate() {
+        let at = (left, first - 36.0 + 18.0 * line as f64);
+        canvas.text(words, at, 13.0, QUIET, HPos::Left)?;
+    }
     for (share, tick) in [(0.0, "0"), (0.5, "50"), (1.0, "100")] {
         let x = left + share * FULL;
         canvas.line((x, first - 4.0), (x, last + 4.0), RULE, 1.0)?;
