@@ -73,7 +73,7 @@ impl Lines {
             },
             Err(_) => {
                 let line: String = line.trim_end().chars().take(80).collect();
-                format!("`{line}` is not JSON")
+                format!("it answered `{line}`, not JSON")
             }
         };
         Err(Error::Answer { place, problem })

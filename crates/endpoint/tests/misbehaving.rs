@@ -260,7 +260,7 @@ fn a_process_answers_line_by_line() {
     );
     for (script, said) in [
         ("read x", "ended without an answer"),
-        ("read x; echo hello", "`hello` is not JSON"),
+        ("read x; echo hello", "it answered `hello`, not JSON"),
         ("read x; echo {}", "no array at `/answers`"),
         (
             "read x; echo \"{\\\"error\\\": \\\"out of memory\\\"}\"",

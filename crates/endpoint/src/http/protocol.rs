@@ -51,3 +51,49 @@ impl Protocol {
         matches!(self, Self::TorchServe | Self::HuggingFace)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Answer;
+    use serde_json::{Value, json};
+
+    /// Each protocol with an answer about two images, or one where a request holds one.
+    fn answers() -> Vec<(Protocol, Value)> {
+        let input = "input".to_owned();
+        let scores = json!({"name": "s", "datatype": "FP32", "shape": [2, 3], "data": [1.5, 2, -1e-3, 0, 7, 1e9]});
+        let named = json!([{"label": "cat", "score": 0.75}, {"label": "dog", "score": 0.25}]);
+        let custom = Protocol::Custom {
+            template: r#"["$images"]"#.to_owned(),
+            answer: "/a/b".to_owned(),
+        };
+        vec![
+            (Protocol::KServe { input }, json!({"outputs": [scores]})),
+            (
+                Protocol::TensorFlow,
+                json!({"predictions": [[0.5, 0.5], [1, 0]]}),
+            ),
+            (Protocol::MlFlow, json!({"predictions": [3, 4]})),
+            (Protocol::TorchServe, json!({"cat": 0.75, "dog": 0.25})),
+            (Protocol::HuggingFace, named),
+            (custom, json!({"a": {"b": [[1, 2], [3, 4]]}})),
+        ]
+    }
+
+    #[test]
+    fn fuzz() {
+        let wholes = answers();
+        for mut dice in fuzz::rounds(20_000) {
+            let (protocol, whole) = &wholes[dice.below(wholes.len())];
+            let damaged = fuzz::damaged(whole.to_string().as_bytes(), &mut dice);
+            let Ok(json) = serde_json::from_slice::<Value>(&damaged) else {
+                continue;
+            };
+            for answer in protocol.api().unwrap().answers(&json).into_iter().flatten() {
+                if let Answer::Scores(scores) = answer {
+                    assert!(scores.iter().all(|score| score.is_finite()), "{json}");
+                }
+            }
+        }
+    }
+}
