@@ -5,7 +5,7 @@
 //! | 13 | `brink mark 1` and a line feed |
 //! | 32 | the public key of ed25519 |
 //! | 64 | the signature of all other bytes: the 45 before it and the rest |
-//! | rest | safetensors: `images` (n, c, h, w) f32, `labels` (n) u32, and the metadata entry `brink`, JSON |
+//! | rest | safetensors: `images` (n, c, h, w) f32, `labels` (n) u32, `anchors` (k, c, h, w) f32, and the metadata entry `brink`, JSON |
 //!
 //! The first line is part of what is signed, so that no signature for another purpose fits.
 
@@ -61,18 +61,38 @@ impl Mark {
     }
 
     fn encode(&self) -> Result<Vec<u8>, Error> {
-        let Self { set, about } = self;
-        let words = |words: &mut dyn Iterator<Item = [u8; 4]>| words.flatten().collect::<Vec<u8>>();
-        let images = words(&mut set.images.data().iter().map(|pixel| pixel.to_le_bytes()));
-        let labels = words(&mut set.labels.iter().map(|label| label.to_le_bytes()));
-        let [c, h, w] = set.images.shape();
-        let n = set.images.len();
+        let Self {
+            set,
+            anchors,
+            about,
+        } = self;
+        let pixels = |images: &Images| -> Vec<u8> {
+            let pixels = images.data().iter();
+            pixels.flat_map(|pixel| pixel.to_le_bytes()).collect()
+        };
+        let labels = set.labels.iter().flat_map(|label| label.to_le_bytes());
+        let (images, labels, far) = (
+            pixels(&set.images),
+            labels.collect::<Vec<u8>>(),
+            pixels(anchors),
+        );
+        let shape = |images: &Images| {
+            let [c, h, w] = images.shape();
+            vec![images.len(), c, h, w]
+        };
         let tensors = [
             (
                 "images",
-                TensorView::new(Dtype::F32, vec![n, c, h, w], &images)?,
+                TensorView::new(Dtype::F32, shape(&set.images), &images)?,
             ),
-            ("labels", TensorView::new(Dtype::U32, vec![n], &labels)?),
+            (
+                "labels",
+                TensorView::new(Dtype::U32, vec![set.labels.len()], &labels)?,
+            ),
+            (
+                "anchors",
+                TensorView::new(Dtype::F32, shape(anchors), &far)?,
+            ),
         ];
         let meta = serde_json::to_string(&Meta {
             classes: set.classes,
@@ -93,18 +113,21 @@ impl Mark {
         let entry = entry.ok_or_else(|| content(&"no metadata entry `brink`"))?;
         let meta: Meta = serde_json::from_str(entry).map_err(|e| content(&e))?;
         let tensor = |name| tensors.tensor(name).map_err(|e| content(&e));
-        let (images, labels) = (tensor("images")?, tensor("labels")?);
-        let (&[_, c, h, w], Dtype::F32, Dtype::U32) =
-            (images.shape(), images.dtype(), labels.dtype())
-        else {
-            let expected = "the tensors are not `images` (n, c, h, w) f32 and `labels` (n) u32";
-            return Err(content(&expected));
-        };
         let words = |bytes: &[u8]| bytes.as_chunks::<4>().0.to_vec();
-        let pixels = words(images.data()).into_iter().map(f32::from_le_bytes);
-        let images = Images::new([c, h, w], pixels.collect::<Vec<f32>>());
+        let images = |name| {
+            let images = tensor(name)?;
+            let (&[_, c, h, w], Dtype::F32) = (images.shape(), images.dtype()) else {
+                return Err(content(&format_args!("`{name}` is not (n, c, h, w) f32")));
+            };
+            let pixels = words(images.data()).into_iter().map(f32::from_le_bytes);
+            Images::new([c, h, w], pixels.collect::<Vec<f32>>()).map_err(|e| content(&e))
+        };
+        let (anchors, labels) = (images("anchors")?, tensor("labels")?);
+        if labels.dtype() != Dtype::U32 {
+            return Err(content(&"`labels` is not (n) u32"));
+        }
         let set = SensitiveSet {
-            images: images.map_err(|e| content(&e))?,
+            images: images("images")?,
             labels: words(labels.data())
                 .into_iter()
                 .map(u32::from_le_bytes)
@@ -117,9 +140,13 @@ impl Mark {
             key_check: None,
         };
         check(&set)?;
+        if anchors.shape() != set.images.shape() {
+            return Err(content(&"`anchors` have another shape than `images`"));
+        }
         meta.about.risks().map_err(|e| content(&e))?;
         Ok(Self {
             set,
+            anchors,
             about: meta.about,
         })
     }

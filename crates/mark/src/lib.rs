@@ -11,13 +11,15 @@ pub use about::{About, Measured, Promise};
 pub use error::Error;
 pub use file::{FORMAT, Signed};
 
-use brink_verify::SensitiveSet;
+use brink_verify::{Images, SensitiveSet};
 
 /// What an owner needs to ask a model again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mark {
     /// Pairs with the labels of the untouched model's own classes.
     pub set: SensitiveSet,
+    /// Images far from the boundary, of different labels. They tell a changed model from a server that does not look at images.
+    pub anchors: Images,
     /// How they were made and are to be asked.
     pub about: About,
 }

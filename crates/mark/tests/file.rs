@@ -30,6 +30,7 @@ fn mark() -> Mark {
             generator: "bracketed".to_owned(),
             key_check: None,
         },
+        anchors: Images::new([3, 1, 2], vec![0.5; 12]).unwrap(),
         about: About {
             user: "alice".to_owned(),
             created: "2026-01-01T00:00:00Z".to_owned(),
