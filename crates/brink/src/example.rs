@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::say::say;
+use crate::say::{note, say};
 use anyhow::{Context, bail};
 use brink_config::checked::{Count, Positive};
 use brink_data::{Id, Split};
@@ -29,7 +29,7 @@ pub fn run(folder: &Path) -> anyhow::Result<()> {
     let at = || folder.display().to_string();
     let data = brink_data::open(Id::FashionMnist, None)?;
     let stream = Stream::new(22);
-    eprintln!("training a small network for some seconds");
+    note!("training a small network for some seconds");
     let images = data.train.subset(IMAGES, &mut stream.split("subset"))?;
     let training = Training {
         epochs: Count::literal(5),

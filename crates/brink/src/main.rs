@@ -4,7 +4,7 @@
 //! The exit codes are those of [`exit`].
 
 // Print through `say`: there a failed write does not end the program.
-#![warn(clippy::print_stdout)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod anchors;
 mod calibrate;
@@ -31,6 +31,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use say::note;
+
 /// Keeps freed pages, because a network needs the same megabytes again and again.
 #[global_allocator]
 static ALLOCATOR: brink_ops::memory::Allocator = brink_ops::memory::Allocator;
@@ -40,7 +42,7 @@ fn main() -> ExitCode {
     match cli::Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            note!("error: {error:#}");
             exit::code(&error)
         }
     }

@@ -18,7 +18,7 @@ use crate::marks;
 use crate::noise;
 use crate::photographs::{self, Shape};
 use crate::said::promised;
-use crate::say::say;
+use crate::say::{note, say};
 use crate::secret::Keyring;
 
 /// `brink protect`.
@@ -98,7 +98,7 @@ impl Protect {
         let photographs = photographs::read(&self.images, self.shape)?;
         let how = self.deployment.how(None)?;
         let endpoint = self.deployment.open(&how, None, &first(&photographs, 8)?)?;
-        eprintln!(
+        note!(
             "{} answers with {} of {} classes",
             endpoint.place(),
             endpoint.kind(),
@@ -130,7 +130,7 @@ impl Protect {
             (None, true) => NonNegative::literal(0.0),
             (None, false) => {
                 let noise = noise::of_scores(endpoint, &first(photographs, NOISE_IMAGES)?)?;
-                eprintln!("asked in other ways, its scores move by up to {noise:.1e}");
+                note!("asked in other ways, its scores move by up to {noise:.1e}");
                 NonNegative::new((ABOVE_NOISE * noise).max(LEAST_MARGIN))?
             }
         };
@@ -156,7 +156,7 @@ impl Protect {
         promise: Promise,
     ) -> anyhow::Result<(Mark, usize)> {
         let made = self.made(endpoint, photographs, &settings)?;
-        eprintln!(
+        note!(
             "made {} pairs; asking them again in other ways",
             made.set.samples()
         );

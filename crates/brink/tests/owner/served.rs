@@ -179,6 +179,13 @@ fn a_watch_ends_at_the_second_alarm_in_a_row() {
         owner.run(&[&every[..], &["--url", url, "--times", times]].concat())
     };
     assert_eq!(watch(&mine.url, "2").code, 0);
+    // Most of the 60 pairs were shown.
+    let spent = owner.verify(&mine.url, &["--fresh-only"]);
+    assert_eq!(spent.code, 2, "{spent:?}");
+    assert!(
+        spent.stderr.contains("2 pairs are left to ask"),
+        "{spent:?}"
+    );
     let journal = owner.path().join("watch.jsonl");
     // As after a process that was killed in the middle of a line.
     let torn = fs::read_to_string(&journal).unwrap() + "{\"at\":\"20";
@@ -261,4 +268,41 @@ fn secrets_are_in_no_output_and_no_file() {
     for answer in [&rotated, &list] {
         assert!(!format!("{answer:?}").contains("s3cr3t"), "{answer:?}");
     }
+}
+
+/// A key from the environment signs without a repository, and only its public half is needed later.
+#[test]
+fn a_key_of_the_environment_signs() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = example("mine.safetensors");
+    let photos = example("photos");
+    let model = [
+        "--weights",
+        weights.to_str().unwrap(),
+        "--model",
+        "resnet20",
+    ];
+    let images = ["--images", photos.to_str().unwrap(), "--shape", "3x32x32"];
+    let few = ["--pairs", "60", "--answers", "labels", "--user", "carol"];
+    let protect = [&["protect"][..], &model, &images, &few].concat();
+    let mut command = crate::common::command(folder.path(), &protect);
+    command.env("BRINK_KEY", "5e".repeat(32));
+    let made = finished(command);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    assert!(!format!("{made:?}").contains("5e5e"), "{made:?}");
+    let inspected = crate::common::run(folder.path(), &["inspect", "model.brink"]).stdout;
+    let signer = inspected
+        .lines()
+        .next()
+        .unwrap()
+        .rsplit(' ')
+        .next()
+        .unwrap();
+    let verify = |signer: &str| {
+        let verify = [&["verify", "model.brink", "--signer", signer][..], &model].concat();
+        crate::common::run(folder.path(), &verify).code
+    };
+    assert_eq!(verify(signer), 0);
+    let other = "ed25519:QsHxeTbsa8S/vNJvhF3Gpjz2IjTMf4a9fdz+wE0Mzc4=";
+    assert_eq!(verify(other), 2);
 }
