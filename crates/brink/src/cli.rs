@@ -27,7 +27,7 @@ enum Command {
     Calibrate(calibrate::Calibrate),
     /// Verify again and again, and write a journal.
     Watch(watch::Watch),
-    /// Say what a file holds: a mark, weights, or a sensitive set.
+    /// Say what a file holds: a mark or weights.
     Inspect {
         /// The file.
         file: PathBuf,
