@@ -1,6 +1,7 @@
 //! Asks a model pair by pair, until the risks of a [`Sequential`] test allow a finding.
 
 use crate::error::Error;
+use crate::images::Images;
 use crate::oracle::{LabelSpace, Oracle, labels};
 use crate::sequential::{Decision, Risks, Sequential};
 use crate::set::{Layout, SensitiveSet};
@@ -27,7 +28,8 @@ pub struct Interview {
 /// Asks about the pairs `order` of `set`, one after the other, until `risks` allow a finding.
 ///
 /// Only a model whose answers repeat can be changed: before that finding, all pairs are asked again, and those with other answers do not
-/// count. The set must be one of the model's own classes.
+/// count. If all answers are the same, `anchors` are asked, too: images far from the boundary, to which the untouched model gives different
+/// labels. A model that looks at its images answers differently there. The set must be one of the model's own classes.
 ///
 /// # Errors
 /// If the set contradicts itself, has no pairs or needs a key. If `order` names a pair that the set does not have. If the oracle has
@@ -35,6 +37,7 @@ pub struct Interview {
 pub fn interview(
     oracle: &(impl Oracle + ?Sized),
     set: &SensitiveSet,
+    anchors: &Images,
     order: &[usize],
     risks: Risks,
 ) -> Result<Interview, Error> {
@@ -43,6 +46,7 @@ pub fn interview(
     let mut questions = Questions {
         oracle,
         set,
+        anchors,
         images: 0,
     };
     let mut test = Sequential::new(risks);
@@ -109,16 +113,20 @@ type Answer = [u32; 2];
 struct Questions<'a, O: ?Sized> {
     oracle: &'a O,
     set: &'a SensitiveSet,
+    anchors: &'a Images,
     images: u64,
 }
 
 impl<O: Oracle + ?Sized> Questions<'_, O> {
     fn ask(&mut self, pairs: &[usize]) -> Result<Vec<Answer>, Error> {
         let members: Vec<usize> = pairs.iter().flat_map(|&i| [2 * i, 2 * i + 1]).collect();
-        self.images += members.len() as u64;
-        let images = self.set.images.select(&members);
-        let labels = labels(self.oracle, &images, LabelSpace::Classes, None)?;
+        let labels = self.labels(&self.set.images.select(&members))?;
         Ok(labels.as_chunks::<2>().0.to_vec())
+    }
+
+    fn labels(&mut self, images: &Images) -> Result<Vec<u32>, Error> {
+        self.images += images.len() as u64;
+        labels(self.oracle, images, LabelSpace::Classes, None)
     }
 
     fn flipped(&self, pair: usize, answer: Answer) -> bool {
@@ -133,7 +141,12 @@ impl<O: Oracle + ?Sized> Questions<'_, O> {
         risks: Risks,
     ) -> Result<Finding, Error> {
         let first = answers[0][0];
-        if answers.iter().flatten().all(|label| *label == first) {
+        if answers.iter().flatten().all(|label| *label == first)
+            && self
+                .labels(self.anchors)?
+                .iter()
+                .all(|label| *label == first)
+        {
             return Ok(Finding::CannotTell(Doubt::OneAnswer { label: first }));
         }
         let mut stable = vec![true; asked.len()];

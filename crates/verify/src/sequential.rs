@@ -12,8 +12,8 @@
 //! The mean factor of a pair is p · change / noise + (1 − p) (1 − change) / (1 − noise). It grows with p and is 1 at p = `noise`. So L is a
 //! supermartingale for all p ≤ `noise`. By Ville's inequality it ever reaches 1 / `false_alarm` with a probability of at most `false_alarm`.
 //! In the same way 1 / L is a supermartingale for all p ≥ `change`, and reaches 1 / `miss` with a probability of at most `miss`. Both hold
-//! however long the test runs and wherever it is stopped. They need independent pairs: those of one set are, because each starts from images
-//! of its own, and the model under test does not depend on their order.
+//! however long the test runs and wherever it is stopped. They need independent pairs. Pairs of one set are so if each starts from images of
+//! its own; with few images some share one.
 
 /// The risks of a test, and the two flip rates that it tells apart.
 #[derive(Clone, Copy, Debug, PartialEq)]

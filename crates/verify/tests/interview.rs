@@ -60,10 +60,15 @@ fn set() -> SensitiveSet {
     }
 }
 
+/// Images that are clearly of either class.
+fn anchors() -> Images {
+    Images::new([1, 1, 1], vec![0.0, 1.0]).unwrap()
+}
+
 fn ask(oracle: &dyn Oracle) -> Interview {
     let order = Stream::new(5).permutation(PAIRS);
     let risks = Risks::new(5e-4, 0.05, 0.25, 0.01).unwrap();
-    interview(oracle, &set(), &order, risks).unwrap()
+    interview(oracle, &set(), &anchors(), &order, risks).unwrap()
 }
 
 #[test]
@@ -84,11 +89,26 @@ fn a_change_is_found_and_its_flips_are_named() {
     assert!(said.p_value < 5e-4 && said.asked.len() < 30, "{said:?}");
 }
 
+/// All pairs lie on one side of the new boundary, as with a model that does not look. The anchors tell the two apart.
+#[test]
+fn a_boundary_that_moved_past_all_pairs_is_a_change() {
+    let said = ask(&Threshold { boundary: 0.6 });
+    assert_eq!(said.finding, Finding::Changed);
+    assert_eq!(said.flipped, said.asked);
+}
+
 #[test]
 fn a_small_change_may_run_out_of_pairs() {
     let order: Vec<usize> = (0..8).collect();
     let risks = Risks::new(5e-4, 0.05, 0.25, 0.01).unwrap();
-    let said = interview(&Threshold { boundary: 0.5019 }, &set(), &order, risks).unwrap();
+    let said = interview(
+        &Threshold { boundary: 0.5019 },
+        &set(),
+        &anchors(),
+        &order,
+        risks,
+    )
+    .unwrap();
     let doubt = Doubt::RanOut {
         pairs: 8,
         flipped: 1,
@@ -135,12 +155,12 @@ fn two_models_behind_one_address_cannot_be_told() {
 fn what_cannot_be_asked_is_refused() {
     let risks = Risks::new(5e-4, 0.05, 0.25, 0.01).unwrap();
     let model = Threshold { boundary: 0.5 };
-    let beyond = interview(&model, &set(), &[PAIRS], risks).unwrap_err();
+    let beyond = interview(&model, &set(), &anchors(), &[PAIRS], risks).unwrap_err();
     assert!(matches!(beyond, Error::Pair { .. }), "{beyond}");
     let singles = SensitiveSet {
         layout: Layout::Singles,
         ..set()
     };
-    let error = interview(&model, &singles, &[0], risks).unwrap_err();
+    let error = interview(&model, &singles, &anchors(), &[0], risks).unwrap_err();
     assert!(matches!(error, Error::NoPairs), "{error}");
 }

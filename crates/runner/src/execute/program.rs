@@ -1,16 +1,15 @@
 //! Another engine in a process of its own, which answers for the untouched model.
 //!
-//! The process reads one JSON object a line and answers with one JSON line. Tensors travel in safetensors files.
+//! It answers line by line, and tensors travel in safetensors files.
 //! `scripts/peers/engine.py` is such a program.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, bail};
 use brink_attacks::Victim;
+use brink_endpoint::Lines;
 use brink_verify::{Images, Oracle, OracleError};
 use candle_core::{DType, Device, Tensor, safetensors};
 use serde_json::{Value, json};
@@ -18,18 +17,11 @@ use tempfile::TempDir;
 
 /// A running program.
 pub struct Program {
-    command: String,
     classes: usize,
     /// What the program says of itself.
     pub engine: String,
-    pipes: RefCell<Pipes>,
+    lines: RefCell<Lines>,
     folder: TempDir,
-}
-
-struct Pipes {
-    child: Child,
-    requests: ChildStdin,
-    answers: BufReader<ChildStdout>,
 }
 
 impl Program {
@@ -44,32 +36,15 @@ impl Program {
         width: f64,
         input: [usize; 3],
     ) -> anyhow::Result<Self> {
-        let words = shlex::split(command).unwrap_or_default();
-        let Some((name, arguments)) = words.split_first() else {
-            bail!("`program: {command}` is not a command; write the program and its arguments");
-        };
-        let mut child = Command::new(name)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start `{name}` of `program: {command}`"))?;
-        let (Some(requests), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
-            bail!("`{command}` has no standard input or output");
-        };
+        let lines = Lines::start(command, "program")?;
         let folder = tempfile::tempdir().context("cannot make a folder for tensors")?;
         let weights = folder.path().join("weights.safetensors");
         std::fs::write(&weights, victim.weights.to_bytes()?)
             .with_context(|| weights.display().to_string())?;
         let mut program = Self {
-            command: command.to_owned(),
             classes: victim.classes,
             engine: String::new(),
-            pipes: RefCell::new(Pipes {
-                child,
-                requests,
-                answers: BufReader::new(answers),
-            }),
+            lines: RefCell::new(lines),
             folder,
         };
         let open = json!({"open": {
@@ -80,28 +55,10 @@ impl Program {
             "normalize": victim.normalize,
             "input": input,
         }});
-        let answer = program.ask(&open)?;
+        let answer = program.lines.get_mut().ask(&open)?;
         let engine = answer.get("engine").and_then(Value::as_str);
         program.engine = engine.unwrap_or(command).to_owned();
         Ok(program)
-    }
-
-    /// Sends a request and reads its answer.
-    fn ask(&self, request: &Value) -> anyhow::Result<Value> {
-        let command = &self.command;
-        let mut pipes = self.pipes.borrow_mut();
-        let sent = writeln!(pipes.requests, "{request}").and_then(|()| pipes.requests.flush());
-        let mut line = String::new();
-        let read = sent.and_then(|()| pipes.answers.read_line(&mut line));
-        if read.with_context(|| format!("`{command}` cannot be reached"))? == 0 {
-            bail!("`{command}` ended without an answer; its own message stands above");
-        }
-        let answer: Value = serde_json::from_str(&line)
-            .with_context(|| format!("`{command}` answered `{}`, not JSON", line.trim_end()))?;
-        match answer.get("error").and_then(Value::as_str) {
-            Some(error) => bail!("`{command}`: {error}"),
-            None => Ok(answer),
-        }
     }
 
     fn answered(&self, images: &Images) -> anyhow::Result<Vec<f32>> {
@@ -111,24 +68,26 @@ impl Program {
         let (asked, answered) = (path("images.safetensors"), path("logits.safetensors"));
         let x = Tensor::from_slice(images.data(), (n, c, h, w), &Device::Cpu)?;
         safetensors::save(&HashMap::from([("images", x)]), &asked)?;
-        self.ask(&json!({"images": asked, "logits": answered}))?;
+        let request = json!({"images": asked, "logits": answered});
+        self.lines.borrow_mut().ask(&request)?;
         self.logits(&answered, n)
     }
 
     fn logits(&self, path: &Path, images: usize) -> anyhow::Result<Vec<f32>> {
+        let lines = self.lines.borrow();
+        let command = lines.command();
         let tensors = safetensors::load(path, &Device::Cpu)
-            .with_context(|| format!("`{}` wrote no logits", self.command))?;
+            .with_context(|| format!("`{command}` wrote no logits"))?;
         let expected = [images, self.classes];
         match tensors.get("logits") {
             Some(logits) if logits.dims() == expected => {
                 Ok(logits.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
             }
             Some(logits) => bail!(
-                "`{}` gave logits of shape {:?}, expected {expected:?}",
-                self.command,
+                "`{command}` gave logits of shape {:?}, expected {expected:?}",
                 logits.dims()
             ),
-            None => bail!("`{}` wrote no tensor `logits`", self.command),
+            None => bail!("`{command}` wrote no tensor `logits`"),
         }
     }
 }
@@ -140,14 +99,5 @@ impl Oracle for Program {
 
     fn logits(&self, images: &Images) -> Result<Vec<f32>, OracleError> {
         Ok(self.answered(images)?)
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let pipes = self.pipes.get_mut();
-        // It is idle, so nothing is lost. An error means that it has ended already.
-        let _ = pipes.child.kill();
-        let _ = pipes.child.wait();
     }
 }

@@ -1,0 +1,94 @@
+//! `brink calibrate`: what a deployment's own arithmetic does to the pairs of a mark.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use brink_mark::{About, Mark, Measured};
+use brink_verify::{Images, Pairing, control};
+use clap::Args;
+
+use crate::deployment::Deployment;
+use crate::marks::{self, Trusted};
+use crate::said::promised;
+use crate::say::say;
+
+/// `brink calibrate`.
+#[derive(Args)]
+pub struct Calibrate {
+    #[command(flatten)]
+    trusted: Trusted,
+    #[command(flatten)]
+    deployment: Deployment,
+    /// Sign a mark for this deployment, with what was measured here, and write it to this file.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Calibrate {
+    /// Asks all pairs in each way. The model must be untouched: what flips counts as noise.
+    ///
+    /// # Errors
+    /// If something must be corrected, or the model does not answer.
+    pub fn run(&self) -> anyhow::Result<()> {
+        if let Some(out) = &self.out
+            && out.exists()
+        {
+            bail!(
+                "--out {}: the file exists; give another name",
+                out.display()
+            );
+        }
+        let signed = self.trusted.read()?;
+        let Mark {
+            set,
+            anchors,
+            about,
+        } = signed.mark;
+        let how = self.deployment.how(Some(&about))?;
+        let none = Images::new(set.images.shape(), Vec::new())?;
+        let endpoint = self
+            .deployment
+            .open(&how, Some((&about, set.classes)), &none)?;
+        let controls = control::reask(&endpoint, &set, None, &Pairing::Own)?;
+        for way in &controls {
+            say!("{:<20}  {} pairs flipped", way.name, way.pair);
+        }
+        let [_, flipped] = control::alarms(&controls);
+        let risks = about.promise.risks(flipped)?;
+        let (least, all) = (risks.least_pairs(), set.samples() as u64);
+        if least > all {
+            bail!(
+                "at this noise \"intact\" takes {least} pairs, and the mark has {all}; protect the model where it is deployed"
+            );
+        }
+        say!(
+            "{}; an intact model takes {} images",
+            promised(about.promise.false_alarm),
+            2 * least
+        );
+        if let Some(out) = &self.out {
+            let about = About {
+                measured: Measured {
+                    dropped: about.measured.dropped,
+                    controls,
+                    flipped,
+                },
+                pixels: how.pixels,
+                protocol: how.protocol,
+                ..about
+            };
+            let signer = self.trusted.keyring.signer(&about.user)?;
+            marks::write(
+                out,
+                &Mark {
+                    set,
+                    anchors,
+                    about,
+                }
+                .to_bytes(&signer)?,
+            )?;
+            say!("{}: signed", out.display());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,86 @@
+//! `brink inspect`: what a file holds.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::Context;
+use brink_models::Weights;
+use brink_verify::Pixels;
+
+use crate::marks;
+use crate::said::promised;
+use crate::say::say;
+use crate::shown::Shown;
+
+/// What a mark begins with.
+const MARK: &[u8] = b"brink mark ";
+
+/// Says what `path` holds.
+///
+/// # Errors
+/// If it cannot be read, or is neither a mark nor weights.
+pub fn run(path: &Path) -> anyhow::Result<()> {
+    let mut begin = Vec::new();
+    let file = File::open(path).with_context(|| path.display().to_string())?;
+    file.take(MARK.len() as u64)
+        .read_to_end(&mut begin)
+        .with_context(|| path.display().to_string())?;
+    match begin == MARK {
+        true => mark(path),
+        false => weights(path),
+    }
+}
+
+fn mark(path: &Path) -> anyhow::Result<()> {
+    let signed = marks::read(path)?;
+    let (set, about) = (&signed.mark.set, &signed.mark.about);
+    let [c, h, w] = set.images.shape();
+    let pixels = Pixels::of(set);
+    say!("{}: a mark, signed by {}", path.display(), signed.by);
+    say!("  of user {}, made at {}", about.user, about.created);
+    say!(
+        "  {} pairs of {c}x{h}x{w} for a model of {} classes",
+        set.samples(),
+        set.classes
+    );
+    say!(
+        "  by `{}` {} from answers with {}",
+        set.generator,
+        about.settings,
+        about.answers
+    );
+    if let Some(pairs) = pixels.pairs {
+        say!(
+            "  members of a pair differ by up to {:.2e} in {:.2} % of their pixels",
+            pairs.largest,
+            100.0 * pairs.share
+        );
+    }
+    say!("  untouched, {} pairs flipped", about.measured.flipped);
+    say!("  promised: {}", promised(about.promise.false_alarm));
+    let fresh = Shown::beside(path, &signed.id)?.fresh(set.samples());
+    say!("  {fresh} pairs were never shown");
+    Ok(())
+}
+
+fn weights(path: &Path) -> anyhow::Result<()> {
+    let weights = Weights::read(path)?;
+    say!("{}: weights", path.display());
+    say!(
+        "  {} tensors, {} parameters",
+        weights.tensors().len(),
+        weights.parameters()
+    );
+    if let Some(claim) = weights.claim() {
+        say!(
+            "  the file claims {:.2} % accuracy (`{}`)",
+            claim.percent,
+            claim.name
+        );
+    }
+    for (name, tensor) in weights.tensors() {
+        say!("  {name}  {:?}", tensor.dims());
+    }
+    Ok(())
+}

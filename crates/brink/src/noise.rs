@@ -1,0 +1,89 @@
+//! What a deployment does to the answers of an untouched model: it is asked again in other batches and orders.
+
+use anyhow::bail;
+use brink_endpoint::Endpoint;
+use brink_mark::Measured;
+use brink_verify::{
+    Control, Images, LabelSpace, Noise, Pairing, SensitiveSet, control, decide, margin, outputs,
+};
+
+/// The largest change of a margin when the same images are asked one by one, by seven, and again.
+///
+/// # Errors
+/// If the model does not answer.
+pub fn of_scores(endpoint: &Endpoint, images: &Images) -> anyhow::Result<f64> {
+    let ask = |batch: usize| -> anyhow::Result<Vec<Vec<f32>>> {
+        let all: Vec<usize> = (0..images.len()).collect();
+        let mut rows = Vec::new();
+        for batch in all.chunks(batch) {
+            rows.extend(outputs(
+                endpoint,
+                &images.select(batch),
+                LabelSpace::Classes,
+                None,
+            )?);
+        }
+        Ok(rows)
+    };
+    let before = ask(images.len())?;
+    // Scores of an endpoint are finite, so they have a label.
+    let labels: Vec<u32> = before
+        .iter()
+        .flat_map(|row| decide(row))
+        .map(|(label, _)| label)
+        .collect();
+    let margins = |rows: &[Vec<f32>]| -> Vec<f32> {
+        rows.iter()
+            .zip(&labels)
+            .map(|(row, label)| margin(row, *label))
+            .collect()
+    };
+    let mut largest = 0.0f64;
+    for batch in [1, 7, images.len()] {
+        let noise = Noise::between(&margins(&before), &margins(&ask(batch)?));
+        largest = largest.max(noise.largest);
+    }
+    Ok(largest)
+}
+
+/// The set without the pairs that flip when they are asked again, and what flips after that.
+///
+/// # Errors
+/// If the model does not answer, or no pair is steady.
+pub fn of_pairs(
+    endpoint: &Endpoint,
+    set: SensitiveSet,
+) -> anyhow::Result<(SensitiveSet, Measured)> {
+    let first = control::reask(endpoint, &set, None, &Pairing::Own)?;
+    let flips = |pair: usize| {
+        first
+            .iter()
+            .any(|way: &Control| way.flipped_pairs.contains(&(pair as u32)))
+    };
+    let kept: Vec<usize> = (0..set.samples()).filter(|&pair| !flips(pair)).collect();
+    let dropped = (set.samples() - kept.len()) as u64;
+    if kept.is_empty() {
+        bail!(
+            "all {dropped} pairs flip when they are asked again, so this deployment's answers are not steady; check that one model answers"
+        );
+    }
+    let members: Vec<usize> = kept
+        .iter()
+        .flat_map(|&pair| [2 * pair, 2 * pair + 1])
+        .collect();
+    let set = SensitiveSet {
+        images: set.images.select(&members),
+        labels: members.iter().map(|&i| set.labels[i]).collect(),
+        ..set
+    };
+    let controls = control::reask(endpoint, &set, None, &Pairing::Own)?;
+    let [_, flipped] = control::alarms(&controls);
+    Ok((
+        set,
+        Measured {
+            dropped,
+            controls,
+            flipped,
+        },
+    ))
+}

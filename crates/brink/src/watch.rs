@@ -1,0 +1,107 @@
+//! `brink watch`: verifies again and again, and writes a journal.
+//!
+//! An alarm takes two verifications in a row that say "changed". The pairs of both are drawn anew, so an untouched model raises a false
+//! alarm with the square of the risk of one verification. At 1 in 1,000 and one verification an hour, that takes a hundred years on
+//! average, if the measured bound on the noise holds.
+//!
+//! The journal gets whole lines, so the process may end at any time.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use crate::deployment::Deployment;
+use crate::journal::Journal;
+use crate::marks::Trusted;
+use crate::said::{Said, Verdict};
+use crate::say::say;
+use crate::verify::Choice;
+
+/// The wait before a second verification, after a first one says "changed".
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// `brink watch`.
+#[derive(Args)]
+pub struct Watch {
+    #[command(flatten)]
+    trusted: Trusted,
+    #[command(flatten)]
+    deployment: Deployment,
+    #[command(flatten)]
+    choice: Choice,
+    /// The time between two verifications, e.g. 1h.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
+    every: Duration,
+    /// The file of JSON lines to add to.
+    #[arg(long, value_name = "FILE")]
+    journal: PathBuf,
+    /// End after this many verifications [default: at an alarm].
+    #[arg(long, value_name = "N")]
+    times: Option<u64>,
+}
+
+/// A line of the journal.
+#[derive(Serialize, Deserialize)]
+pub struct Entry {
+    /// When, in RFC 3339.
+    at: String,
+    /// The id of the mark.
+    mark: String,
+    /// Whether this is the second "changed" in a row.
+    alarm: bool,
+    /// What was said.
+    #[serde(flatten)]
+    said: Said,
+}
+
+impl Watch {
+    /// Verifies until there is an alarm.
+    ///
+    /// # Errors
+    /// If the mark, a setting or the journal cannot be used.
+    pub fn run(&self) -> anyhow::Result<ExitCode> {
+        let journal = Journal::at(&self.journal);
+        let before: Vec<Entry> = journal.read()?;
+        let mut changed = before
+            .last()
+            .is_some_and(|entry| entry.said.verdict == Verdict::Changed);
+        let mut stream = self.choice.stream()?;
+        let mut done = 0;
+        loop {
+            // Read each time: the owner may have replaced it.
+            let signed = self.trusted.read()?;
+            let said = self
+                .choice
+                .ask(&self.trusted, &self.deployment, &signed, &mut stream)?;
+            let alarm = changed && said.verdict == Verdict::Changed;
+            changed = said.verdict == Verdict::Changed;
+            let at = brink_store::now();
+            say!(
+                "{at}  {}{}",
+                said.verdict,
+                if alarm { ", alarm" } else { "" }
+            );
+            let code = said.code();
+            let mark = signed.id;
+            journal.add(&Entry {
+                at,
+                mark,
+                alarm,
+                said,
+            })?;
+            done += 1;
+            if alarm || self.times.is_some_and(|times| done >= times) {
+                return Ok(code);
+            }
+            thread::sleep(if changed {
+                AGAIN.min(self.every)
+            } else {
+                self.every
+            });
+        }
+    }
+}

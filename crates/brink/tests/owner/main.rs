@@ -1,0 +1,5 @@
+//! The command line, as an owner types it.
+
+mod common;
+mod refused;
+mod served;

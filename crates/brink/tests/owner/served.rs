@@ -1,0 +1,308 @@
+//! An owner protects a served model and asks it again.
+
+use std::fs;
+use std::process::Command;
+
+use crate::common::{Owner, Served, example, finished};
+use serde_json::Value;
+
+/// What is said, without what differs from run to run.
+fn said(text: &str, url: &str) -> String {
+    text.replace(url, "URL")
+}
+
+#[test]
+fn labels_through_png_tell_an_intact_model_from_a_changed_one() {
+    let owner = Owner::new();
+    let (mine, changed) = (
+        Served::new("mine.safetensors", "labels"),
+        Served::new("changed.safetensors", "labels"),
+    );
+    let made = owner.protect(&mine.url, &["--classes", "10", "--pixels", "png"]);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    insta::assert_snapshot!("protect_labels", said(&made.stdout, &mine.url));
+
+    let intact = owner.verify(&mine.url, &[]);
+    assert_eq!(intact.code, 0, "{intact:?}");
+    insta::assert_snapshot!("verify_intact", intact.stdout);
+    let found = owner.verify(&changed.url, &[]);
+    assert_eq!(found.code, 1, "{found:?}");
+    assert!(found.stdout.starts_with("changed\n"), "{}", found.stdout);
+    let json = owner.verify(&changed.url, &["--json"]);
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["verdict"], "changed");
+    assert!(json["p_value"].as_f64().unwrap() <= 5e-4, "{json}");
+
+    // Three verifications have shown some pairs.
+    let inspected = owner.run(&["inspect", "model.brink"]);
+    assert_eq!(inspected.code, 0, "{}", inspected.stderr);
+    let shown: usize = fs::read_to_string(owner.path().join("model.brink.shown"))
+        .unwrap()
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<Value>(line).unwrap()["pairs"]
+                .as_array()
+                .unwrap()
+                .len()
+        })
+        .sum();
+    assert!(
+        inspected
+            .stdout
+            .contains(&format!("{} pairs were never shown", 150 - shown)),
+        "{}",
+        inspected.stdout
+    );
+    let calibrated = owner.run(&["calibrate", "model.brink", "--url", &mine.url]);
+    assert_eq!(calibrated.code, 0, "{}", calibrated.stderr);
+    insta::assert_snapshot!("calibrate", calibrated.stdout);
+}
+
+#[test]
+fn scores_give_pairs_at_a_margin() {
+    let owner = Owner::new();
+    // Few pairs allow larger risks only.
+    let few = ["--pairs", "30", "--false-alarms", "0.01", "--miss", "0.1"];
+    for (answers, out) in [
+        ("logits", "logits.brink"),
+        ("probabilities", "shares.brink"),
+    ] {
+        let mine = Served::new("mine.safetensors", answers);
+        let changed = Served::new("changed.safetensors", answers);
+        let made = owner.protect(&mine.url, &[&["--out", out][..], &few].concat());
+        assert_eq!(made.code, 0, "{}", made.stderr);
+        assert!(
+            made.stderr
+                .contains(&format!("answers with {answers} of 10 classes")),
+            "{}",
+            made.stderr
+        );
+        let verify = |url: &str| owner.run(&["verify", out, "--url", url]).code;
+        assert_eq!(
+            (verify(&mine.url), verify(&changed.url)),
+            (0, 1),
+            "{answers}"
+        );
+    }
+}
+
+#[test]
+fn a_third_party_verifies_with_the_public_key_only() {
+    let owner = Owner::new();
+    let weights = example("mine.safetensors");
+    let weights = [
+        "--weights",
+        weights.to_str().unwrap(),
+        "--model",
+        "resnet20",
+    ];
+    let photos = example("photos");
+    let made = owner.run(
+        &[
+            &[
+                "protect",
+                "--images",
+                photos.to_str().unwrap(),
+                "--shape",
+                "3x32x32",
+                "--user",
+                "alice",
+                "--pairs",
+                "60",
+            ],
+            &weights[..],
+        ]
+        .concat(),
+    );
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let public = owner.run(&["keys", "export", "alice"]).stdout;
+
+    let stranger = tempfile::tempdir().unwrap();
+    let mark = stranger.path().join("model.brink");
+    fs::copy(owner.path().join("model.brink"), &mark).unwrap();
+    let verify = |more: &[&str]| {
+        let mut all = vec!["verify", "model.brink"];
+        all.extend_from_slice(&weights);
+        all.extend_from_slice(more);
+        crate::common::run(stranger.path(), &all)
+    };
+    let unknown = verify(&[]);
+    assert_eq!(unknown.code, 2, "{unknown:?}");
+    assert!(
+        unknown
+            .stderr
+            .contains("no user of the repository; give --signer"),
+        "{}",
+        unknown.stderr
+    );
+    assert_eq!(verify(&["--signer", public.trim()]).code, 0);
+
+    // One changed bit, anywhere.
+    let whole = fs::read(&mark).unwrap();
+    for at in [0, 20, 60, 120, whole.len() / 2, whole.len() - 1] {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        fs::write(&mark, &damaged).unwrap();
+        let refused = verify(&["--signer", public.trim()]);
+        assert_eq!(refused.code, 2, "byte {at}: {refused:?}");
+        assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
+    }
+    fs::write(&mark, &whole).unwrap();
+
+    // The owner's old mark stays valid after a rotation, and not after a revocation.
+    let own = |arguments: &[&str]| owner.run(arguments).code;
+    let again = [&["verify", "model.brink"], &weights[..]].concat();
+    assert_eq!(own(&["keys", "rotate", "alice"]), 0);
+    assert_eq!(own(&again), 0);
+    assert_eq!(own(&["keys", "revoke", "alice"]), 0);
+    assert_eq!(own(&again), 2);
+}
+
+#[test]
+fn a_watch_ends_at_the_second_alarm_in_a_row() {
+    let owner = Owner::new();
+    let (mine, changed) = (
+        Served::new("mine.safetensors", "labels"),
+        Served::new("changed.safetensors", "labels"),
+    );
+    let made = owner.protect(&mine.url, &["--classes", "10", "--pairs", "60"]);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let watch = |url: &str, times: &str| {
+        let every = [
+            "watch",
+            "model.brink",
+            "--every",
+            "10ms",
+            "--journal",
+            "watch.jsonl",
+        ];
+        owner.run(&[&every[..], &["--url", url, "--times", times]].concat())
+    };
+    assert_eq!(watch(&mine.url, "2").code, 0);
+    // Most of the 60 pairs were shown.
+    let spent = owner.verify(&mine.url, &["--fresh-only"]);
+    assert_eq!(spent.code, 2, "{spent:?}");
+    assert!(
+        spent.stderr.contains("2 pairs are left to ask"),
+        "{spent:?}"
+    );
+    let journal = owner.path().join("watch.jsonl");
+    // As after a process that was killed in the middle of a line.
+    let torn = fs::read_to_string(&journal).unwrap() + "{\"at\":\"20";
+    fs::write(&journal, torn).unwrap();
+    let alarm = watch(&changed.url, "9");
+    assert_eq!(alarm.code, 1, "{alarm:?}");
+    let lines = fs::read_to_string(&journal).unwrap();
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let verdicts: Vec<&str> = lines
+        .iter()
+        .map(|line| line["verdict"].as_str().unwrap())
+        .collect();
+    assert_eq!(verdicts, ["intact", "intact", "changed", "changed"]);
+    let alarms: Vec<bool> = lines
+        .iter()
+        .map(|line| line["alarm"].as_bool().unwrap())
+        .collect();
+    assert_eq!(alarms, [false, false, false, true]);
+}
+
+/// A program in any language answers line by line.
+#[test]
+fn a_program_is_a_model_too() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no python3");
+        return;
+    }
+    let owner = Owner::new();
+    // The label is how bright the image is.
+    let script = "import json, sys\n\
+        limit = float(sys.argv[1])\n\
+        def mean(x): return sum(map(mean, x)) / len(x) if isinstance(x, list) else x\n\
+        for line in sys.stdin:\n    \
+            print(json.dumps({'answers': [int(mean(x) > limit) for x in json.loads(line)['images']]}), flush=True)\n";
+    fs::write(owner.path().join("model.py"), script).unwrap();
+    let photos = example("photos");
+    let made = owner.run(&[
+        "protect",
+        "--program",
+        "python3 model.py 0.3",
+        "--classes",
+        "2",
+        "--images",
+        photos.to_str().unwrap(),
+        "--shape",
+        "3x32x32",
+        "--user",
+        "alice",
+        "--pairs",
+        "60",
+    ]);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let verify = |program: &str| {
+        owner
+            .run(&["verify", "model.brink", "--program", program])
+            .code
+    };
+    assert_eq!(verify("python3 model.py 0.3"), 0);
+    assert_eq!(verify("python3 model.py 0.301"), 1);
+    assert_eq!(verify("python3 -c 'print(7)'"), 3);
+}
+
+#[test]
+fn secrets_are_in_no_output_and_no_file() {
+    let owner = Owner::new();
+    let mut command = crate::common::command(owner.path(), &["keys", "rotate", "alice"]);
+    command.env("BRINK_PASSPHRASE", "another s3cr3t");
+    let rotated = finished(command);
+    assert_eq!(rotated.code, 0, "{rotated:?}");
+    let list = owner.run(&["keys", "list"]);
+    assert_eq!(list.stdout.lines().count(), 2, "{}", list.stdout);
+    assert!(
+        list.stdout.contains("retired") && list.stdout.contains("active"),
+        "{}",
+        list.stdout
+    );
+    for answer in [&rotated, &list] {
+        assert!(!format!("{answer:?}").contains("s3cr3t"), "{answer:?}");
+    }
+}
+
+/// A key from the environment signs without a repository, and only its public half is needed later.
+#[test]
+fn a_key_of_the_environment_signs() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = example("mine.safetensors");
+    let photos = example("photos");
+    let model = [
+        "--weights",
+        weights.to_str().unwrap(),
+        "--model",
+        "resnet20",
+    ];
+    let images = ["--images", photos.to_str().unwrap(), "--shape", "3x32x32"];
+    let few = ["--pairs", "60", "--answers", "labels", "--user", "carol"];
+    let protect = [&["protect"][..], &model, &images, &few].concat();
+    let mut command = crate::common::command(folder.path(), &protect);
+    command.env("BRINK_KEY", "5e".repeat(32));
+    let made = finished(command);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    assert!(!format!("{made:?}").contains("5e5e"), "{made:?}");
+    let inspected = crate::common::run(folder.path(), &["inspect", "model.brink"]).stdout;
+    let signer = inspected
+        .lines()
+        .next()
+        .unwrap()
+        .rsplit(' ')
+        .next()
+        .unwrap();
+    let verify = |signer: &str| {
+        let verify = [&["verify", "model.brink", "--signer", signer][..], &model].concat();
+        crate::common::run(folder.path(), &verify).code
+    };
+    assert_eq!(verify(signer), 0);
+    let other = "ed25519:QsHxeTbsa8S/vNJvhF3Gpjz2IjTMf4a9fdz+wE0Mzc4=";
+    assert_eq!(verify(other), 2);
+}
