@@ -9,7 +9,7 @@ use brink_endpoint::{
     Deployed, Encoding, Endpoint, Expected, Http, Kind, Own, Process, Protocol, Settings, Token,
 };
 use brink_mark::About;
-use brink_models::Model;
+use brink_models::{Model, Normalize};
 use brink_verify::Images;
 use clap::{Args, ValueEnum};
 
@@ -36,6 +36,9 @@ pub struct Deployment {
     /// The network of the weights: resnet18, resnet152, vgg16 or resnet20.
     #[arg(long)]
     model: Option<Model>,
+    /// The constants by which the network of the weights normalises pixels.
+    #[arg(long, value_enum, requires = "weights", default_value = "none")]
+    normalize: Constants,
     /// What the server is [default: the one of the mark, else kserve].
     #[arg(long, value_enum)]
     api: Option<Api>,
@@ -95,6 +98,24 @@ enum Pixels {
     ChannelsLast,
     /// PNG of 8 bits.
     Png,
+}
+
+/// The constants by which a network normalises pixels.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Constants {
+    /// None: pixels in [0, 1].
+    None,
+    /// ImageNet's mean and standard deviation.
+    Imagenet,
+}
+
+impl From<Constants> for Option<Normalize> {
+    fn from(constants: Constants) -> Self {
+        match constants {
+            Constants::None => None,
+            Constants::Imagenet => Some(Normalize::IMAGENET),
+        }
+    }
 }
 
 /// What a model answers with.
@@ -204,7 +225,7 @@ impl Deployment {
 
     fn deployed(&self, how: &How) -> anyhow::Result<Box<dyn Deployed>> {
         if let (Some(path), Some(model)) = (&self.place.weights, self.model) {
-            return Ok(Box::new(Own::read(path, model, None)?));
+            return Ok(Box::new(Own::read(path, model, self.normalize.into())?));
         }
         if let Some(command) = &self.place.program {
             return Ok(Box::new(Process::start(command, how.pixels)?));

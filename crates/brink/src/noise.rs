@@ -40,8 +40,9 @@ pub fn of_scores(endpoint: &Endpoint, images: &Images) -> anyhow::Result<f64> {
     };
     let mut largest = 0.0f64;
     for batch in [1, 7, images.len()] {
-        let noise = Noise::between(&margins(&before), &margins(&ask(batch)?));
-        largest = largest.max(noise.largest);
+        let (before, after) = (margins(&before), margins(&ask(batch)?));
+        let moves: Vec<f32> = before.iter().zip(&after).map(|(a, b)| b - a).collect();
+        largest = largest.max(Noise::of(&before, &moves).largest);
     }
     Ok(largest)
 }

@@ -63,8 +63,8 @@ pub struct Protect {
     seed: Option<u64>,
 }
 
-/// The smallest margin by default: several times the noise between engines on a small network.
-const LEAST_MARGIN: f64 = 5e-5;
+/// The smallest margin by default. It keeps a set quiet in each of 14 engines on ResNet-20 (experiments/false-alarms).
+const LEAST_MARGIN: f64 = 3e-4;
 /// How far a margin lies above the largest noise that was seen.
 const ABOVE_NOISE: f64 = 4.0;
 /// Photographs that show the noise of scores.

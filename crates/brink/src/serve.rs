@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tiny_http::{Header, Method, Request, Response, Server};
 
-use crate::deployment::Answers;
+use crate::deployment::{Answers, Constants};
 use crate::photographs::Shape;
 use crate::say::say;
 
@@ -30,6 +30,9 @@ pub struct Serve {
     /// The network: resnet18, resnet152, vgg16 or resnet20.
     #[arg(long)]
     model: Model,
+    /// The constants by which it normalises pixels.
+    #[arg(long, value_enum, default_value = "none")]
+    normalize: Constants,
     /// The images that it takes, e.g. 3x32x32.
     #[arg(long)]
     shape: Shape,
@@ -72,7 +75,7 @@ impl Serve {
     /// # Errors
     /// If the weights cannot be used, or the address cannot be listened at.
     pub fn run(&self) -> anyhow::Result<()> {
-        let own = Own::read(&self.weights, self.model, None)?;
+        let own = Own::read(&self.weights, self.model, self.normalize.into())?;
         let server = Server::http(self.bind).map_err(|e| anyhow!("--bind {}: {e}", self.bind))?;
         let (model, classes, address) = (self.model, own.classes(), server.server_addr());
         say!(

@@ -91,7 +91,7 @@ mod tests {
     fn the_quiet_margin_holds_its_risk() {
         let normal = alarms(Stream::normal);
         assert!(normal <= 100, "{normal} of 2000 with a risk of 5 %");
-        let exponential = alarms(|stream| -(1.0 - stream.uniform()).ln() as f32);
+        let exponential = alarms(|stream| -(1.0 - stream.uniform()).ln());
         assert!(
             exponential <= 130,
             "{exponential} of 2000 with a risk of 5 %"
