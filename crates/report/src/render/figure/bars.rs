@@ -19,7 +19,7 @@ const FOOT: f64 = 36.0;
 const ROW: f64 = 30.0;
 /// The width of the names, and of a strip with the gap after it.
 const NAMES: f64 = 300.0;
-const STRIP: f64 = 158.0;
+const STRIP: f64 = 178.0;
 /// The most strips side by side. More continue below.
 const ABREAST: usize = 7;
 /// From 0 to 100 %.
