@@ -5,8 +5,9 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 each="${1:-20}" untouched="${2:-1000}"
 
-cargo build -q -p brink --bins --examples
-built="${CARGO_TARGET_DIR:-$PWD/target}/debug"
+# BUILT is a folder with the binaries, if they are built already.
+[ -n "${BUILT:-}" ] || cargo build -q --release -p brink --bins --examples
+built="$(realpath "${BUILT:-${CARGO_TARGET_DIR:-target}/release}")"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 cd "$work"

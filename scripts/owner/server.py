@@ -62,12 +62,13 @@ def main():
     parser.add_argument("--model", default="resnet20")
     parser.add_argument("--classes", type=int, default=10)
     parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--normalize", choices=["none", "imagenet"], default="none")
     parser.add_argument("--port", type=int, default=8090)
     parser.add_argument("--answers", choices=["logits", "labels"], default="labels")
     args = parser.parse_args()
     spec = {
-        "model": args.model, "width": 1.0, "classes": args.classes, "weights": args.weights, "normalize": IMAGENET,
-        "input": [3, args.size, args.size],
+        "model": args.model, "width": 1.0, "classes": args.classes, "weights": args.weights,
+        "normalize": IMAGENET if args.normalize == "imagenet" else None, "input": [3, args.size, args.size],
     }  # fmt: skip
     _, way, logits = engine.open_model(args.engine, {"open": spec})
     with torch.inference_mode():
