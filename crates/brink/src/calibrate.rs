@@ -39,6 +39,13 @@ impl Calibrate {
             );
         }
         let signed = self.trusted.read()?;
+        let out = match &self.out {
+            Some(out) => {
+                marks::check_folder(out)?;
+                Some((out, self.trusted.keyring.signer(&signed.mark.about.user)?))
+            }
+            None => None,
+        };
         let Mark {
             set,
             anchors,
@@ -54,7 +61,11 @@ impl Calibrate {
             say!("{:<20}  {} pairs flipped", way.name, way.pair);
         }
         let [_, flipped] = control::alarms(&controls);
-        let risks = about.promise.risks(flipped)?;
+        let Ok(risks) = about.promise.risks(flipped) else {
+            bail!(
+                "{flipped} pairs flipped: this is not the untouched model, or it computes too differently; protect the untouched model here"
+            );
+        };
         let (least, all) = (risks.least_pairs(), set.samples() as u64);
         if least > all {
             bail!(
@@ -66,7 +77,7 @@ impl Calibrate {
             promised(about.promise.false_alarm),
             2 * least
         );
-        if let Some(out) = &self.out {
+        if let Some((out, signer)) = out {
             let about = About {
                 measured: Measured {
                     dropped: about.measured.dropped,
@@ -77,7 +88,6 @@ impl Calibrate {
                 protocol: how.protocol,
                 ..about
             };
-            let signer = self.trusted.keyring.signer(&about.user)?;
             marks::write(
                 out,
                 &Mark {

@@ -146,11 +146,22 @@ pub struct How {
 }
 
 impl Deployment {
+    /// The most images of a request.
+    pub fn batch(&self) -> usize {
+        self.batch.into()
+    }
+
     /// How the model is asked: as the command line says, else as in a mark, else as usual.
     ///
     /// # Errors
     /// If the template cannot be read.
     pub fn how(&self, mark: Option<&About>) -> anyhow::Result<How> {
+        let custom = self.template.is_some() || self.answer.is_some();
+        if custom && !matches!(self.api, Some(Api::Custom)) {
+            bail!(
+                "--template and --answer are for a server of your own; add --api custom, or leave them out"
+            );
+        }
         let known = mark.and_then(|about| about.protocol.clone());
         let protocol = match (&self.place.url, self.api, known) {
             (None, ..) => None,
@@ -203,6 +214,11 @@ impl Deployment {
         mark: Option<(&About, usize)>,
         images: &Images,
     ) -> anyhow::Result<Endpoint> {
+        if let (Some(asked), Some((_, classes))) = (self.classes, mark)
+            && usize::from(asked) != classes
+        {
+            bail!("--classes {asked}: the mark is of a model of {classes} classes; leave it out");
+        }
         let known = mark.map(|(about, _)| about);
         let expected = Expected {
             kind: self

@@ -41,17 +41,34 @@ impl Journal {
             .collect()
     }
 
+    /// Checks that lines can be added, before there is one.
+    ///
+    /// # Errors
+    /// If the file cannot be opened, or its folder does not exist.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.open().map(drop).with_context(|| {
+            let path = self.path.display();
+            format!(
+                "{path}: the journal cannot be written; create its folder, or give another file"
+            )
+        })
+    }
+
+    fn open(&self) -> std::io::Result<File> {
+        let mut options = File::options();
+        options.read(true).append(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(&self.path)
+    }
+
     /// Adds a line. The file is only its owner's to read.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn add(&self, entry: &impl Serialize) -> anyhow::Result<()> {
         let write = || -> anyhow::Result<()> {
-            let mut options = File::options();
-            options.read(true).append(true).create(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file = options.open(&self.path)?;
+            let mut file = self.open()?;
             cut_torn_line(&mut file)?;
             file.write_all(format!("{}\n", serde_json::to_string(entry)?).as_bytes())?;
             Ok(file.sync_data()?)

@@ -1,5 +1,6 @@
 //! Users and their signing keys.
 
+use anyhow::bail;
 use clap::{Args, Subcommand};
 
 use crate::say::say;
@@ -59,8 +60,12 @@ impl Keys {
             }
             Command::Export { user } => {
                 let user = repository.user(user)?;
-                let key = user.active().or(user.keys.last());
-                let key = key.ok_or_else(|| anyhow::anyhow!("`{}` has no key", user.name))?;
+                let Some(key) = user.active() else {
+                    let name = &user.name;
+                    bail!(
+                        "all keys of {name} are revoked; `brink keys rotate {name}` gives a fresh one"
+                    );
+                };
                 say!("{}", key.public);
                 return Ok(());
             }

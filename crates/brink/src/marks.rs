@@ -32,18 +32,21 @@ impl Trusted {
         let at = || self.path.display().to_string();
         let signed = read(&self.path)?;
         let by = signed.by;
-        if let Some(signer) = self.signer {
-            if by != signer {
-                bail!(
-                    "{}: {by} signed it, not {signer}; ask its owner for the right file",
-                    at()
-                );
-            }
-            return Ok(signed);
+        if let Some(signer) = self.signer
+            && by != signer
+        {
+            bail!(
+                "{}: {by} signed it, not {signer}; ask its owner for the right file",
+                at()
+            );
         }
         match self.keyring.repository()?.trust(by)? {
             Trust::Of(_) => Ok(signed),
-            Trust::Revoked(user) => bail!("{}: {by} signed it, a revoked key of {user}", at()),
+            Trust::Revoked(user) => bail!(
+                "{}: {by} signed it, a revoked key of {user}; protect the model again with a fresh key",
+                at()
+            ),
+            Trust::Unknown if self.signer.is_some() => Ok(signed),
             Trust::Unknown => bail!(
                 "{}: {by} signed it, who is no user of the repository; give --signer with the owner's public key, or --keys",
                 at()
@@ -60,6 +63,22 @@ pub fn read(path: &Path) -> anyhow::Result<Signed> {
     let at = || path.display().to_string();
     let bytes = fs::read(path).with_context(at)?;
     Signed::from_bytes(&bytes).with_context(at)
+}
+
+/// Checks that a mark can be written to `path`, before any work.
+///
+/// # Errors
+/// If its folder does not exist.
+pub fn check_folder(path: &Path) -> anyhow::Result<()> {
+    let path = std::path::absolute(path).with_context(|| path.display().to_string())?;
+    match path.parent() {
+        Some(folder) if !folder.is_dir() => bail!(
+            "--out {}: the folder {} does not exist; create it",
+            path.display(),
+            folder.display()
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// Writes a mark that only its owner can read.

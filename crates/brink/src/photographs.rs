@@ -58,7 +58,12 @@ pub fn read(folder: &Path, Shape(shape): Shape) -> anyhow::Result<Split> {
     let mut pixels = Vec::with_capacity(paths.len() * shape.iter().product::<usize>());
     for path in &paths {
         let image = decode(path, shape);
-        pixels.extend(image.with_context(|| format!("the image {}", path.display()))?);
+        pixels.extend(image.with_context(|| {
+            format!(
+                "the image {} cannot be read; remove it, or save it again",
+                path.display()
+            )
+        })?);
     }
     // Nobody asks for the labels of photographs.
     Ok(Split::new(shape, pixels, vec![0; paths.len()]))

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use brink_config::checked::{NonNegative, Samples};
 use brink_data::Split;
 use brink_endpoint::{Endpoint, Kind};
 use brink_generators::{Asked, Bracketed, Generated, PixelValues};
 use brink_mark::{About, Mark, Promise};
 use brink_random::Stream;
-use brink_verify::{Images, Oracle};
+use brink_verify::{Images, LabelSpace, Oracle};
 use clap::Args;
 
 use crate::anchors::anchors;
@@ -82,6 +82,7 @@ impl Protect {
                 self.out.display()
             );
         }
+        marks::check_folder(&self.out)?;
         let promise = Promise {
             false_alarm: self.false_alarms,
             change: self.change,
@@ -97,7 +98,8 @@ impl Protect {
         let signer = self.keyring.signer(&self.user)?;
         let photographs = photographs::read(&self.images, self.shape)?;
         let how = self.deployment.how(None)?;
-        let endpoint = self.deployment.open(&how, None, &first(&photographs, 8)?)?;
+        let probed = first(&photographs, self.deployment.batch().min(8))?;
+        let endpoint = self.deployment.open(&how, None, &probed)?;
         note!(
             "{} answers with {} of {} classes",
             endpoint.place(),
@@ -105,7 +107,11 @@ impl Protect {
             endpoint.classes()
         );
         let settings = self.settings(&endpoint, &how, &photographs)?;
-        let (mark, left_out) = self.mark(&endpoint, how, &photographs, settings, promise)?;
+        let made = self.mark(&endpoint, how, &photographs, settings, promise);
+        let (mark, left_out) = made.map_err(|error| match one_label(&endpoint, &photographs) {
+            Some(fix) => anyhow!(fix),
+            None => error,
+        })?;
         let bytes = mark.to_bytes(&signer).context("the pairs")?;
         marks::write(&self.out, &bytes)?;
         self.tell(&mark, left_out);
@@ -256,6 +262,15 @@ impl Oracle for Borrowed<'_> {
     fn logits(&self, images: &Images) -> Result<Vec<f32>, brink_verify::OracleError> {
         self.0.logits(images)
     }
+}
+
+/// What to correct, if the model gives all of the first photographs one label.
+fn one_label(endpoint: &Endpoint, photographs: &Split) -> Option<String> {
+    let images = first(photographs, NOISE_IMAGES).ok()?;
+    let labels = brink_verify::labels(endpoint, &images, LabelSpace::Classes, None).ok()?;
+    let label = labels[0];
+    let (n, alike) = (labels.len(), labels.iter().all(|it| *it == label));
+    alike.then(|| format!("--images: the model gives all of {n} photographs the label {label}; give photographs of several classes, or correct --pixels or --normalize"))
 }
 
 /// The first `n` photographs, or all if there are fewer.

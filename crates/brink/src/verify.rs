@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use brink_mark::Signed;
 use brink_random::Stream;
 use brink_verify::{Images, interview};
@@ -93,15 +93,15 @@ impl Choice {
         let order = shown.order(set.samples(), self.fresh_only, stream);
         let (least, left) = (risks.least_pairs(), order.len());
         if (left as u64) < least {
-            bail!(
-                "{}: {left} pairs are left to ask, and \"intact\" takes {least}; protect the model again{}",
-                trusted.path.display(),
-                if self.fresh_only {
-                    ", or leave out --fresh-only"
-                } else {
-                    ""
-                }
+            let or = match self.fresh_only {
+                true => ", or leave out --fresh-only",
+                false => "",
+            };
+            let path = trusted.path.display();
+            let few = anyhow!(
+                "{path}: {left} pairs are left to ask, and \"intact\" takes {least}; protect the model again{or}"
             );
+            return Ok(Said::no_answer(&few, about.promise.false_alarm));
         }
         let how = deployment.how(Some(about))?;
         // The mark says what is to be known, so nothing is asked yet.

@@ -4,8 +4,9 @@
 //! alarm with the square of the risk of one verification. At 1 in 1,000 and one verification an hour, that takes a hundred years on
 //! average, if the measured bound on the noise holds.
 //!
-//! The journal gets whole lines, so the process may end at any time.
+//! A verification that cannot tell is skipped over. The journal gets whole lines, so the process may end at any time.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
@@ -66,9 +67,13 @@ impl Watch {
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         let journal = Journal::at(&self.journal);
         let before: Vec<Entry> = journal.read()?;
-        let mut changed = before
-            .last()
-            .is_some_and(|entry| entry.said.verdict == Verdict::Changed);
+        journal.check()?;
+        // The last verdict on each mark: several may share a journal.
+        let told = before
+            .iter()
+            .filter(|it| it.said.verdict != Verdict::CannotTell);
+        let mut last: BTreeMap<String, Verdict> =
+            told.map(|it| (it.mark.clone(), it.said.verdict)).collect();
         let mut stream = self.choice.stream()?;
         let mut done = 0;
         loop {
@@ -77,15 +82,22 @@ impl Watch {
             let said = self
                 .choice
                 .ask(&self.trusted, &self.deployment, &signed, &mut stream)?;
-            let alarm = changed && said.verdict == Verdict::Changed;
-            changed = said.verdict == Verdict::Changed;
+            let changed = said.verdict == Verdict::Changed;
+            let alarm = changed && last.get(&signed.id) == Some(&Verdict::Changed);
+            if said.verdict != Verdict::CannotTell {
+                last.insert(signed.id.clone(), said.verdict);
+            }
             let at = brink_store::now();
             say!(
                 "{at}  {}{}",
                 said.verdict,
                 if alarm { ", alarm" } else { "" }
             );
-            let code = said.code();
+            let code = match said.verdict {
+                // One "changed" is no alarm yet.
+                Verdict::Changed if !alarm => ExitCode::SUCCESS,
+                _ => said.code(),
+            };
             let mark = signed.id;
             journal.add(&Entry {
                 at,

@@ -156,6 +156,14 @@ fn a_third_party_verifies_with_the_public_key_only() {
     assert_eq!(own(&again), 0);
     assert_eq!(own(&["keys", "revoke", "alice"]), 0);
     assert_eq!(own(&again), 2);
+    let named = [&again[..], &["--signer", public.trim()]].concat();
+    assert_eq!(
+        own(&named),
+        2,
+        "the repository knows that the key is revoked"
+    );
+    let exported = owner.run(&["keys", "export", "alice"]);
+    assert_eq!(exported.code, 2, "{exported:?}");
 }
 
 #[test]
@@ -175,21 +183,24 @@ fn a_watch_ends_at_the_second_alarm_in_a_row() {
             "10ms",
             "--journal",
             "watch.jsonl",
+            "--retries",
+            "0",
         ];
         owner.run(&[&every[..], &["--url", url, "--times", times]].concat())
     };
     assert_eq!(watch(&mine.url, "2").code, 0);
     // Most of the 60 pairs were shown.
     let spent = owner.verify(&mine.url, &["--fresh-only"]);
-    assert_eq!(spent.code, 2, "{spent:?}");
-    assert!(
-        spent.stderr.contains("2 pairs are left to ask"),
-        "{spent:?}"
-    );
+    assert_eq!(spent.code, 3, "{spent:?}");
+    assert!(spent.stdout.contains("pairs are left to ask"), "{spent:?}");
     let journal = owner.path().join("watch.jsonl");
     // As after a process that was killed in the middle of a line.
     let torn = fs::read_to_string(&journal).unwrap() + "{\"at\":\"20";
     fs::write(&journal, torn).unwrap();
+    // One "changed" is no alarm, and a server that is away does not hide it.
+    assert_eq!(watch(&changed.url, "1").code, 0);
+    let away = "http://127.0.0.1:1/v2/models/mine/infer";
+    assert_eq!(watch(away, "1").code, 3);
     let alarm = watch(&changed.url, "9");
     assert_eq!(alarm.code, 1, "{alarm:?}");
     let lines = fs::read_to_string(&journal).unwrap();
@@ -201,12 +212,19 @@ fn a_watch_ends_at_the_second_alarm_in_a_row() {
         .iter()
         .map(|line| line["verdict"].as_str().unwrap())
         .collect();
-    assert_eq!(verdicts, ["intact", "intact", "changed", "changed"]);
+    let expected = ["intact", "intact", "changed", "cannot_tell", "changed"];
+    assert_eq!(verdicts, expected);
     let alarms: Vec<bool> = lines
         .iter()
         .map(|line| line["alarm"].as_bool().unwrap())
         .collect();
-    assert_eq!(alarms, [false, false, false, true]);
+    assert_eq!(alarms, [false, false, false, false, true]);
+
+    // Another mark in the same journal has verdicts of its own.
+    let more = ["--classes", "10", "--pairs", "60", "--force"];
+    assert_eq!(owner.protect(&mine.url, &more).code, 0);
+    assert_eq!(watch(&changed.url, "1").code, 0);
+    assert_eq!(watch(&changed.url, "1").code, 1);
 }
 
 /// A program in any language answers line by line.
