@@ -60,7 +60,7 @@ pub fn read(folder: &Path, Shape(shape): Shape) -> anyhow::Result<Split> {
         let image = decode(path, shape);
         pixels.extend(image.with_context(|| {
             format!(
-                "the image {} cannot be read; remove it, or save it again",
+                "the image {}: not readable; remove it, or save it again",
                 path.display()
             )
         })?);
