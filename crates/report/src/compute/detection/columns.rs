@@ -1,5 +1,6 @@
 //! The columns of detection tables, for people and for data files.
 
+use brink_store::RunRecord;
 use brink_verify::{Noise, Rate, control, quiet_margin};
 
 use super::super::aggregate::{Point, Series, is_balance};
@@ -57,8 +58,17 @@ impl<'a> Answers<'a> {
     /// The smallest number of pairs, or samples, of a set that detects with 99.9 % probability, if they are drawn at random. `None` if the
     /// whole set does not, and for the untouched model.
     fn needed(&self) -> Option<u64> {
-        let rates = self.point?.runs.iter().map(|run| self.measure.of(run));
-        drawn_until(&rates.collect::<Vec<_>>(), 0.001)
+        let runs = self.point?.runs.iter();
+        let runs = runs.filter(|run| run.moves.is_empty() || moves_any(run));
+        let rates: Vec<Rate> = runs.map(|run| self.measure.of(run)).collect();
+        drawn_until(&rates, 0.001)
+    }
+
+    /// The runs in which the margin of any image moved, if margins were recorded.
+    fn moved(&self) -> Option<u64> {
+        let runs = &self.point?.runs;
+        let recorded = runs.iter().any(|run| !run.moves.is_empty());
+        recorded.then(|| runs.iter().filter(|run| moves_any(run)).count() as u64)
     }
 
     /// The effective number of independent samples, if runs recorded how margins move.
@@ -307,9 +317,18 @@ pub fn verdict<'a>(group: &str, compared: bool) -> Column<'a, Answers<'a>> {
     if !compared {
         return column;
     }
-    column.number(group, "effective", |it: &Answers| {
-        Cell::maybe(it.effective(), |number| Cell::number(number, 1))
-    })
+    column
+        .number(group, "moved", |it: &Answers| {
+            Cell::maybe(it.moved(), Cell::Count)
+        })
+        .number(group, "effective", |it: &Answers| {
+            Cell::maybe(it.effective(), |number| Cell::number(number, 1))
+        })
+}
+
+/// Whether the margin of any image moved.
+fn moves_any(run: &RunRecord) -> bool {
+    run.moves.iter().any(|size| *size != 0.0)
 }
 
 /// The smallest number of draws without replacement that miss every hit with a probability of at most `miss`, averaged over `rates`.
@@ -338,6 +357,10 @@ fn alarms<'a>() -> Column<'a, Answers<'a>> {
         .data_if("needed", "count", |it| {
             it.point?;
             Some(Cell::maybe(it.needed(), Cell::Count))
+        })
+        .data_if("moved", "sets", |it| {
+            it.point?;
+            Some(Cell::maybe(it.moved(), Cell::Count))
         })
         .data_if("effective", "count", |it| {
             it.point?;
