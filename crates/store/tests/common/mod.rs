@@ -8,7 +8,7 @@ use std::path::Path;
 use brink_store::Id;
 use brink_store::{
     Change, Content, FORMAT, Measured, ProbeRecord, Provenance, RunRecord, SetRecord, Stop,
-    TargetRecord, Timing, now,
+    TargetRecord, Timing,
 };
 use brink_verify::{Control, Difference, LabelSpace, Layout, Pixels, Rate};
 use serde_json::json;
@@ -50,7 +50,7 @@ pub fn target() -> TargetRecord {
             repeated: 0,
         }),
         provenance: Provenance {
-            started: now(),
+            started: "2026-01-02T03:04:05Z".into(),
             ..Provenance::default()
         },
     }
