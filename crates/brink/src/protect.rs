@@ -14,6 +14,7 @@ use clap::Args;
 
 use crate::anchors::anchors;
 use crate::deployment::{Deployment, How};
+use crate::exit;
 use crate::marks;
 use crate::noise;
 use crate::photographs::{self, Shape};
@@ -108,9 +109,11 @@ impl Protect {
         );
         let settings = self.settings(&endpoint, &how, &photographs)?;
         let made = self.mark(&endpoint, how, &photographs, settings, promise);
-        let (mark, left_out) = made.map_err(|error| match one_label(&endpoint, &photographs) {
-            Some(fix) => anyhow!(fix),
-            None => error,
+        let (mark, left_out) = made.map_err(|error| {
+            // A model that does not answer is not asked once more.
+            let answers = !exit::is_no_answer(&error);
+            let fix = answers.then(|| one_label(&endpoint, &photographs));
+            fix.flatten().map_or(error, |fix| anyhow!(fix))
         })?;
         let bytes = mark.to_bytes(&signer).context("the pairs")?;
         marks::write(&self.out, &bytes)?;

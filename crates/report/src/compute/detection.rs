@@ -373,11 +373,18 @@ impl<'a> Findings<'a> {
     }
 
     /// What a verifier with one whole set says: pairs that changed, sets of which at least one pair did, and the pairs needed.
-    pub fn verdicts(&self, what: &str, notes: Vec<String>) -> Table {
-        let compared = self.input.records.runs.iter();
-        let compared = compared
-            .clone()
-            .any(|run| !run.moves.is_empty() && run.noise.is_none());
+    pub fn verdicts(&self, what: &str, mut notes: Vec<String>) -> Table {
+        let mut runs = self.input.records.runs.iter();
+        let compared = runs.any(|run| !run.moves.is_empty() && run.noise.is_none());
+        if compared {
+            notes.extend([
+                "moved: runs in which the margin of any image moved. The others cannot be detected, so `needed` leaves them out."
+                    .to_owned(),
+                "effective: the number of independent samples that would react as differently as these, from the correlations of their \
+                 margins over at least 20 changes."
+                    .to_owned(),
+            ]);
+        }
         let column = |group: &str| columns::verdict(group, compared);
         self.by_samples(what, true, self.notes_of_sets(notes), column)
     }

@@ -7,23 +7,16 @@ use super::columns::{Column, Input, number};
 use super::detection::{Answers, Findings, Kind};
 use super::names::main_measure;
 use super::numbers::percent;
-use super::paper::Paper;
 use super::study::{Setting, Study};
 use super::subject::{EXECUTION, Subject};
+use super::verdicts;
 use crate::document::Document;
 use crate::document::figure::{Bar, Bars, BarsPanel as Panel, Figure, Strip};
 use crate::document::table::Cell;
 
 const STUDY: Study = Study {
     name: "Detection against false alarms",
-    after: "after each attack",
-    attack: None,
-    variable: None,
-    heading: "attack",
-    spread: true,
-    verdicts: true,
-    figure: None,
-    paper: Paper::default,
+    ..verdicts::STUDY
 };
 
 pub const SUBJECT: Subject = STUDY.subject();

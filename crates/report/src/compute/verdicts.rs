@@ -7,7 +7,7 @@ use super::study::Study;
 use super::subject::Subject;
 use crate::document::Document;
 
-const STUDY: Study = Study {
+pub const STUDY: Study = Study {
     name: "Verdicts of sets",
     after: "after each attack",
     attack: None,
@@ -29,11 +29,6 @@ pub fn build(input: &Input) -> Document {
             .to_owned(),
         "needed: pairs drawn at random from a set until one of them detects with 99.9 % probability, averaged over runs; – if even the \
          whole set does not. A pair is two queries."
-            .to_owned(),
-        "moved: runs in which the margin of any image moved. The others cannot be detected, so `needed` leaves them out."
-            .to_owned(),
-        "effective: the number of independent samples that would react as differently as these, from the correlations of their margins \
-         over at least 20 changes."
             .to_owned(),
         "untouched: false alarms.".to_owned(),
     ];
