@@ -35,7 +35,7 @@ pub enum Part {
     Bias,
     /// All weights of the layer.
     Layer,
-    /// All weights of all layers.
+    /// All weights, each layer by itself.
     Network,
 }
 

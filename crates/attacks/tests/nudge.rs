@@ -2,7 +2,7 @@
 
 mod common;
 
-use brink_attacks::{Layer, Nudge, Part};
+use brink_attacks::{Attack, Layer, Nudge, Part};
 use brink_config::checked::Positive;
 use common::{OWNER, modified, victim};
 
@@ -61,4 +61,34 @@ fn each_part_of_the_first_and_the_last_layer() {
         let count = OWNER.weights.tensors()[weight].elem_count();
         assert!(all[0].1.len() > count * 9 / 10);
     }
+}
+
+#[test]
+fn the_network_changes_in_all_layers_by_the_same_share() {
+    let network = |layer| Nudge {
+        part: Part::Network,
+        layer,
+        share: Some(Positive::literal(0.01)),
+    };
+    let found = touched(&network(Layer::Any));
+    let layers = OWNER.weights.tensors().values();
+    assert_eq!(found.len(), layers.filter(|it| it.rank() > 1).count());
+    assert!(found.iter().all(|(name, ..)| name.ends_with("weight")));
+    let after = modified(&network(Layer::Any), victim()).weights;
+    for (name, ..) in &found {
+        let (old, new) = (&OWNER.weights.tensors()[name], &after.tensors()[name]);
+        let norm = |tensor: &candle_core::Tensor| {
+            let squares = tensor.sqr().unwrap().sum_all().unwrap();
+            squares.to_scalar::<f32>().unwrap().sqrt()
+        };
+        let share = norm(&(new - old).unwrap()) / norm(old);
+        assert!((share - 0.01).abs() < 1e-4, "{name}: {share}");
+    }
+    let refused = network(Layer::First)
+        .fits(100, [3, 32, 32], 10)
+        .unwrap_err();
+    assert!(
+        refused.to_string().contains("leave out `layer`"),
+        "{refused}"
+    );
 }
