@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use brink_mark::{About, Mark, Measured};
+use brink_owner::promised;
 use brink_verify::{Images, Pairing, control};
 use clap::Args;
 
 use crate::deployment::Deployment;
-use crate::marks::{self, Trusted};
-use crate::said::promised;
+use crate::marks::Trusted;
 use crate::say::say;
 
 /// `brink calibrate`.
@@ -41,7 +41,7 @@ impl Calibrate {
         let signed = self.trusted.read()?;
         let out = match &self.out {
             Some(out) => {
-                marks::check_folder(out)?;
+                brink_owner::check_folder(out)?;
                 Some((out, self.trusted.keyring.signer(&signed.mark.about.user)?))
             }
             None => None,
@@ -88,7 +88,7 @@ impl Calibrate {
                 protocol: how.protocol,
                 ..about
             };
-            marks::write(
+            brink_owner::write(
                 out,
                 &Mark {
                     set,

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use brink_endpoint::{
-    Deployed, Encoding, Endpoint, Expected, Http, Kind, Own, Process, Protocol, Settings, Token,
+    Deployed, Encoding, Endpoint, Expected, Http, Kind, Onnx, Own, Process, Protocol, Settings,
+    Token,
 };
 use brink_mark::About;
 use brink_models::{Model, Normalize};
@@ -26,6 +27,9 @@ struct Place {
     /// A file with weights of one of Brink's networks.
     #[arg(long, value_name = "FILE", requires = "model")]
     weights: Option<PathBuf>,
+    /// An ONNX file with the images as its only input and the scores as its first output.
+    #[arg(long, value_name = "FILE")]
+    onnx: Option<PathBuf>,
 }
 
 /// Where the model is, and how to ask it.
@@ -36,8 +40,8 @@ pub struct Deployment {
     /// The network of the weights: resnet18, resnet152, vgg16 or resnet20.
     #[arg(long)]
     model: Option<Model>,
-    /// The constants by which the network of the weights normalises pixels.
-    #[arg(long, value_enum, requires = "weights", default_value = "none")]
+    /// The constants by which pixels are normalised before the network of the weights or of the ONNX file.
+    #[arg(long, value_enum, conflicts_with_all = ["url", "program"], default_value = "none")]
     normalize: Constants,
     /// What the server is [default: the one of the mark, else kserve].
     #[arg(long, value_enum)]
@@ -243,11 +247,15 @@ impl Deployment {
         if let (Some(path), Some(model)) = (&self.place.weights, self.model) {
             return Ok(Box::new(Own::read(path, model, self.normalize.into())?));
         }
+        if let Some(path) = &self.place.onnx {
+            let onnx = Onnx::read(path, how.pixels, self.normalize.into())?;
+            return Ok(Box::new(onnx));
+        }
         if let Some(command) = &self.place.program {
             return Ok(Box::new(Process::start(command, how.pixels)?));
         }
         let (Some(url), Some(protocol)) = (&self.place.url, &how.protocol) else {
-            bail!("give --url, --program or --weights with --model");
+            bail!("give --url, --program, --onnx, or --weights with --model");
         };
         let settings = Settings {
             encoding: how.pixels,

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use brink_endpoint::Error as Endpoint;
+use brink_owner::{Error as Owner, Verdict};
 use brink_verify::Error as Verify;
 
 /// The exit codes in `--help`.
@@ -13,9 +14,18 @@ pub const HELP: &str = "Exit codes:
   3  cannot tell: the model does not answer, or its answers allow no finding";
 
 /// The model is changed.
-pub const CHANGED: u8 = 1;
+const CHANGED: u8 = 1;
 /// Nothing can be said.
-pub const CANNOT_TELL: u8 = 3;
+const CANNOT_TELL: u8 = 3;
+
+/// The code of a verdict.
+pub fn of(verdict: Verdict) -> ExitCode {
+    match verdict {
+        Verdict::Intact => ExitCode::SUCCESS,
+        Verdict::Changed => ExitCode::from(CHANGED),
+        Verdict::CannotTell => ExitCode::from(CANNOT_TELL),
+    }
+}
 
 /// The code of an error: a model that does not answer, or anything else.
 pub fn code(error: &anyhow::Error) -> ExitCode {
@@ -23,10 +33,13 @@ pub fn code(error: &anyhow::Error) -> ExitCode {
 }
 
 /// Whether the model did not answer, or not as a model does.
-pub fn is_no_answer(error: &anyhow::Error) -> bool {
+fn is_no_answer(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let endpoint = cause.downcast_ref::<Endpoint>();
+        let owner = cause.downcast_ref::<Owner>();
         let verify = cause.downcast_ref::<Verify>();
-        endpoint.is_some_and(|it| !it.is_input()) || verify.is_some_and(Verify::is_an_answer)
+        endpoint.is_some_and(|it| !it.is_input())
+            || owner.is_some_and(Owner::is_no_answer)
+            || verify.is_some_and(Verify::is_an_answer)
     })
 }

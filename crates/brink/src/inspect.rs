@@ -6,12 +6,10 @@ use std::path::Path;
 
 use anyhow::Context;
 use brink_models::Weights;
+use brink_owner::{Shown, promised};
 use brink_verify::Pixels;
 
-use crate::marks;
-use crate::said::promised;
 use crate::say::say;
-use crate::shown::Shown;
 
 /// What a mark begins with.
 const MARK: &[u8] = b"brink mark ";
@@ -33,7 +31,7 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
 }
 
 fn mark(path: &Path) -> anyhow::Result<()> {
-    let signed = marks::read(path)?;
+    let signed = brink_owner::read(path)?;
     let (set, about) = (&signed.mark.set, &signed.mark.about);
     let [c, h, w] = set.images.shape();
     let pixels = Pixels::of(set);

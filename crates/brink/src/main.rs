@@ -6,24 +6,20 @@
 // Print through `say`: there a failed write does not end the program.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
-mod anchors;
+mod bar;
 mod calibrate;
 mod cli;
 mod deployment;
 mod example;
 mod exit;
 mod inspect;
-mod journal;
 mod keys;
 mod marks;
-mod noise;
 mod photographs;
 mod protect;
-mod said;
 mod say;
 mod secret;
 mod serve;
-mod shown;
 mod verify;
 mod watch;
 

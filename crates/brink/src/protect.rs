@@ -2,23 +2,15 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, anyhow, bail};
-use brink_config::checked::{NonNegative, Samples};
-use brink_data::Split;
-use brink_endpoint::{Endpoint, Kind};
-use brink_generators::{Asked, Bracketed, Generated, PixelValues};
-use brink_mark::{About, Mark, Promise};
-use brink_random::Stream;
-use brink_verify::{Images, LabelSpace, Oracle};
+use anyhow::{Context, bail};
+use brink_mark::{About, Promise};
+use brink_owner::{Protected, Step, Wanted, promised, protect};
+use brink_verify::{Images, Oracle};
 use clap::Args;
 
-use crate::anchors::anchors;
-use crate::deployment::{Deployment, How};
-use crate::exit;
-use crate::marks;
-use crate::noise;
+use crate::bar::Bar;
+use crate::deployment::Deployment;
 use crate::photographs::{self, Shape};
-use crate::said::promised;
 use crate::say::{note, say};
 use crate::secret::Keyring;
 
@@ -64,12 +56,10 @@ pub struct Protect {
     seed: Option<u64>,
 }
 
-/// The smallest margin by default. It keeps a set quiet in each of 14 engines on ResNet-20 (experiments/false-alarms).
-const LEAST_MARGIN: f64 = 3e-4;
-/// How far a margin lies above the largest noise that was seen.
-const ABOVE_NOISE: f64 = 4.0;
-/// Photographs that show the noise of scores.
-const NOISE_IMAGES: usize = 64;
+/// Photographs that show what the answers are.
+const PROBED: usize = 8;
+/// With fewer photographs, pairs repeat their starting images.
+const FEW: usize = 100;
 
 impl Protect {
     /// Protects the model.
@@ -83,23 +73,38 @@ impl Protect {
                 self.out.display()
             );
         }
-        marks::check_folder(&self.out)?;
-        let promise = Promise {
-            false_alarm: self.false_alarms,
-            change: self.change,
-            miss: self.miss,
+        brink_owner::check_folder(&self.out)?;
+        let how = self.deployment.how(None)?;
+        let seed = match self.seed {
+            Some(seed) => seed,
+            None => getrandom::u64().context("the system gives no random numbers")?,
+        };
+        let wanted = Wanted {
+            user: self.user.clone(),
+            pairs: self.pairs.into(),
+            promise: Promise {
+                false_alarm: self.false_alarms,
+                change: self.change,
+                miss: self.miss,
+            },
+            margin: self.margin,
+            seed,
+            pixels: how.pixels,
+            protocol: how.protocol.clone(),
         };
         // Fails on a share that is none, before any work.
-        brink_verify::Risks::new(
-            promise.false_alarm,
-            f64::MIN_POSITIVE,
-            promise.change,
-            promise.miss,
-        )?;
+        wanted.check()?;
         let signer = self.keyring.signer(&self.user)?;
         let photographs = photographs::read(&self.images, self.shape)?;
-        let how = self.deployment.how(None)?;
-        let probed = first(&photographs, self.deployment.batch().min(8))?;
+        if photographs.len() < FEW {
+            note!(
+                "--images: {} photographs make pairs that are alike; give {FEW} or more",
+                photographs.len()
+            );
+        }
+        let probed = self.deployment.batch().min(PROBED).min(photographs.len());
+        let probed: Vec<usize> = (0..probed).collect();
+        let probed = Images::new(photographs.shape(), photographs.images(&probed))?;
         let endpoint = self.deployment.open(&how, None, &probed)?;
         note!(
             "{} answers with {} of {} classes",
@@ -107,120 +112,26 @@ impl Protect {
             endpoint.kind(),
             endpoint.classes()
         );
-        let settings = self.settings(&endpoint, &how, &photographs)?;
-        let made = self.mark(&endpoint, how, &photographs, settings, promise);
-        let (mark, left_out) = made.map_err(|error| {
-            // A model that does not answer is not asked once more.
-            let answers = !exit::is_no_answer(&error);
-            let fix = answers.then(|| one_label(&endpoint, &photographs));
-            fix.flatten().map_or(error, |fix| anyhow!(fix))
-        })?;
-        let bytes = mark.to_bytes(&signer).context("the pairs")?;
-        marks::write(&self.out, &bytes)?;
-        self.tell(&mark, left_out);
+        let bar = Bar::new();
+        let protected = protect(&endpoint, &photographs, &wanted, &mut |step| match step {
+            Step::Noise(noise) => {
+                note!("asked in other ways, its scores move by up to {noise:.1e}");
+            }
+            Step::Pairs(done, total) => bar.show(done, total),
+            Step::Made(pairs) => {
+                bar.clear();
+                note!("made {pairs} pairs; asking them again in other ways");
+            }
+        });
+        bar.clear();
+        let protected = protected?;
+        let bytes = protected.mark.to_bytes(&signer).context("the pairs")?;
+        brink_owner::write(&self.out, &bytes)?;
+        self.tell(&protected);
         Ok(())
     }
 
-    /// Where the pairs lie: in whole levels if the model tells labels only or sees 8 bits, else at a margin outside the noise.
-    fn settings(
-        &self,
-        endpoint: &Endpoint,
-        how: &How,
-        photographs: &Split,
-    ) -> anyhow::Result<Bracketed> {
-        let in_levels = how.pixels.is_eight_bit() || endpoint.kind() == Kind::Labels;
-        let margin = match (self.margin, in_levels) {
-            (Some(_), _) if endpoint.kind() == Kind::Labels => {
-                bail!(
-                    "--margin: the model answers with labels only, which have no margin; leave it out"
-                )
-            }
-            (Some(margin), _) => NonNegative::new(margin).context("--margin")?,
-            (None, true) => NonNegative::literal(0.0),
-            (None, false) => {
-                let noise = noise::of_scores(endpoint, &first(photographs, NOISE_IMAGES)?)?;
-                note!("asked in other ways, its scores move by up to {noise:.1e}");
-                NonNegative::new((ABOVE_NOISE * noise).max(LEAST_MARGIN))?
-            }
-        };
-        Ok(Bracketed {
-            samples: Samples::new(self.pairs.into())?,
-            pixels: if in_levels {
-                PixelValues::Uint8
-            } else {
-                PixelValues::Float32
-            },
-            margin,
-            ..Bracketed::default()
-        })
-    }
-
-    /// The mark, and the number of pairs that could not be placed.
-    fn mark(
-        &self,
-        endpoint: &Endpoint,
-        how: How,
-        photographs: &Split,
-        settings: Bracketed,
-        promise: Promise,
-    ) -> anyhow::Result<(Mark, usize)> {
-        let made = self.made(endpoint, photographs, &settings)?;
-        note!(
-            "made {} pairs; asking them again in other ways",
-            made.set.samples()
-        );
-        let (set, measured) = noise::of_pairs(endpoint, made.set)?;
-        let risks = promise.risks(measured.flipped)?;
-        let (pairs, least) = (set.samples(), risks.least_pairs());
-        if (pairs as u64) < least {
-            bail!(
-                "{pairs} steady pairs are left, and \"intact\" takes {least}; raise --pairs to {}",
-                4 * least
-            );
-        }
-        let anchors = anchors(endpoint, photographs)?;
-        let about = About {
-            user: self.user.clone(),
-            created: brink_store::now(),
-            answers: endpoint.kind(),
-            pixels: how.pixels,
-            protocol: how.protocol,
-            names: endpoint.names(),
-            settings: serde_json::to_value(&settings)?,
-            queries: endpoint.asked(),
-            measured,
-            promise,
-        };
-        let mark = Mark {
-            set,
-            anchors,
-            about,
-        };
-        Ok((mark, made.uncrossed))
-    }
-
-    fn made(
-        &self,
-        endpoint: &Endpoint,
-        photographs: &Split,
-        settings: &Bracketed,
-    ) -> anyhow::Result<Generated> {
-        let seed = match self.seed {
-            Some(seed) => seed,
-            None => getrandom::u64().context("the system gives no random numbers")?,
-        };
-        let mut job = settings.ask(Asked {
-            oracle: Borrowed(endpoint),
-            images: photographs,
-            model_id: &self.user,
-            key: None,
-            stream: Stream::new(seed),
-        })?;
-        while !job.advance()?.finished {}
-        Ok(job.finish()?)
-    }
-
-    fn tell(&self, mark: &Mark, left_out: usize) {
+    fn tell(&self, Protected { mark, left_out }: &Protected) {
         let About {
             measured,
             queries,
@@ -237,7 +148,7 @@ impl Protect {
             "  {queries} images asked, {:.1} a pair",
             *queries as f64 / pairs as f64
         );
-        if dropped > 0 || left_out > 0 {
+        if dropped > 0 || *left_out > 0 {
             say!(
                 "  left out: {dropped} pairs that flipped when they were asked again, {left_out} that could not be placed"
             );
@@ -252,35 +163,4 @@ impl Protect {
             say!("  an intact model takes {images} images");
         }
     }
-}
-
-/// An endpoint for a job that does not own it.
-struct Borrowed<'a>(&'a Endpoint);
-
-impl Oracle for Borrowed<'_> {
-    fn classes(&self) -> usize {
-        self.0.classes()
-    }
-
-    fn logits(&self, images: &Images) -> Result<Vec<f32>, brink_verify::OracleError> {
-        self.0.logits(images)
-    }
-}
-
-/// What to correct, if the model gives all of the first photographs one label.
-fn one_label(endpoint: &Endpoint, photographs: &Split) -> Option<String> {
-    let images = first(photographs, NOISE_IMAGES).ok()?;
-    let labels = brink_verify::labels(endpoint, &images, LabelSpace::Classes, None).ok()?;
-    let label = labels[0];
-    let (n, alike) = (labels.len(), labels.iter().all(|it| *it == label));
-    alike.then(|| format!("--images: the model gives all of {n} photographs the label {label}; give photographs of several classes, or correct --pixels or --normalize"))
-}
-
-/// The first `n` photographs, or all if there are fewer.
-fn first(photographs: &Split, n: usize) -> anyhow::Result<Images> {
-    let which: Vec<usize> = (0..n.min(photographs.len())).collect();
-    Ok(Images::new(
-        photographs.shape(),
-        photographs.images(&which),
-    )?)
 }

@@ -1,19 +1,19 @@
 //! `brink verify`: asks a served model pair by pair.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use brink_mark::Signed;
+use brink_owner::{Asked, Entry, Journal, Shown, ask, page};
 use brink_random::Stream;
-use brink_verify::{Images, interview};
+use brink_verify::Images;
 use clap::Args;
 
 use crate::deployment::Deployment;
 use crate::exit;
 use crate::marks::Trusted;
-use crate::said::Said;
-use crate::say::say;
-use crate::shown::Shown;
+use crate::say::{note, say};
 
 /// `brink verify`.
 #[derive(Args)]
@@ -27,6 +27,12 @@ pub struct Verify {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Write a page with the verdict, the pairs and the noise to this file.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// The journal of `brink watch` whose lines the page shows as history.
+    #[arg(long, value_name = "FILE", requires = "html")]
+    journal: Option<PathBuf>,
 }
 
 /// Which pairs are asked.
@@ -61,17 +67,30 @@ impl Verify {
     /// If the mark or a setting cannot be used.
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         let signed = self.trusted.read()?;
-        let said = self.choice.ask(
+        if let Some(html) = &self.html {
+            brink_owner::check_folder(html)?;
+        }
+        let history: Vec<Entry> = match &self.journal {
+            Some(path) => Journal::at(path).read()?,
+            None => Vec::new(),
+        };
+        let asked = self.choice.ask(
             &self.trusted,
             &self.deployment,
             &signed,
             &mut self.choice.stream()?,
         )?;
         match self.json {
-            true => say!("{}", serde_json::to_string_pretty(&said)?),
-            false => say!("{said}"),
+            true => say!("{}", serde_json::to_string_pretty(&asked.said)?),
+            false => say!("{}", asked.said),
         }
-        Ok(said.code())
+        if let Some(html) = &self.html {
+            // It shows pairs, so only its owner may read it.
+            let text = page(&signed, &asked, &history)?;
+            brink_owner::write(html, text.as_bytes())?;
+            note!("{}: written", html.display());
+        }
+        Ok(exit::of(asked.said.verdict))
     }
 }
 
@@ -86,41 +105,13 @@ impl Choice {
         deployment: &Deployment,
         signed: &Signed,
         stream: &mut Stream,
-    ) -> anyhow::Result<Said> {
+    ) -> anyhow::Result<Asked> {
         let (set, about) = (&signed.mark.set, &signed.mark.about);
-        let risks = about.risks()?;
         let mut shown = Shown::beside(&trusted.path, &signed.id)?;
-        let order = shown.order(set.samples(), self.fresh_only, stream);
-        let (least, left) = (risks.least_pairs(), order.len());
-        if (left as u64) < least {
-            let or = match self.fresh_only {
-                true => ", or leave out --fresh-only",
-                false => "",
-            };
-            let path = trusted.path.display();
-            let few = anyhow!(
-                "{path}: {left} pairs are left to ask, and \"intact\" takes {least}; protect the model again{or}"
-            );
-            return Ok(Said::no_answer(&few, about.promise.false_alarm));
-        }
         let how = deployment.how(Some(about))?;
         // The mark says what is to be known, so nothing is asked yet.
         let none = Images::new(set.images.shape(), Vec::new())?;
         let endpoint = deployment.open(&how, Some((about, set.classes)), &none)?;
-        let anchors = &signed.mark.anchors;
-        let asked = interview(&endpoint, set, anchors, &order, risks).map_err(anyhow::Error::from);
-        let said = match asked {
-            Ok(interview) => {
-                shown.add(&interview.asked)?;
-                Said::of(&interview, risks, about.promise.false_alarm, left)
-            }
-            Err(error) if exit::is_no_answer(&error) => {
-                // It may have seen the first pairs before it failed.
-                shown.add(&order[..least as usize])?;
-                Said::no_answer(&error, about.promise.false_alarm)
-            }
-            Err(error) => return Err(error),
-        };
-        Ok(said)
+        Ok(ask(signed, &mut shown, self.fresh_only, stream, &endpoint)?)
     }
 }

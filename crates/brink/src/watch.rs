@@ -12,13 +12,12 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
+use brink_owner::{Entry, Journal, Verdict};
 use clap::Args;
-use serde::{Deserialize, Serialize};
 
 use crate::deployment::Deployment;
-use crate::journal::Journal;
+use crate::exit;
 use crate::marks::Trusted;
-use crate::said::{Said, Verdict};
 use crate::say::say;
 use crate::verify::Choice;
 
@@ -41,22 +40,8 @@ pub struct Watch {
     #[arg(long, value_name = "FILE")]
     journal: PathBuf,
     /// End after this many verifications [default: at an alarm].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     times: Option<u64>,
-}
-
-/// A line of the journal.
-#[derive(Serialize, Deserialize)]
-pub struct Entry {
-    /// When, in RFC 3339.
-    at: String,
-    /// The id of the mark.
-    mark: String,
-    /// Whether this is the second "changed" in a row.
-    alarm: bool,
-    /// What was said.
-    #[serde(flatten)]
-    said: Said,
 }
 
 impl Watch {
@@ -79,9 +64,10 @@ impl Watch {
         loop {
             // Read each time: the owner may have replaced it.
             let signed = self.trusted.read()?;
-            let said = self
+            let asked = self
                 .choice
                 .ask(&self.trusted, &self.deployment, &signed, &mut stream)?;
+            let said = asked.said;
             let changed = said.verdict == Verdict::Changed;
             let alarm = changed && last.get(&signed.id) == Some(&Verdict::Changed);
             if said.verdict != Verdict::CannotTell {
@@ -96,7 +82,7 @@ impl Watch {
             let code = match said.verdict {
                 // One "changed" is no alarm yet.
                 Verdict::Changed if !alarm => ExitCode::SUCCESS,
-                _ => said.code(),
+                verdict => exit::of(verdict),
             };
             let mark = signed.id;
             journal.add(&Entry {

@@ -74,8 +74,11 @@ impl Encoding {
     }
 }
 
-/// An image (c, h, w) of one or three channels as a PNG of 8 bits a channel.
-pub(crate) fn png(image: &[f32], shape: [usize; 3]) -> Result<Vec<u8>, Error> {
+/// An image (c, h, w) of one or three channels, in [0, 1], as a PNG of 8 bits a channel.
+///
+/// # Errors
+/// If it has another number of channels.
+pub fn png(image: &[f32], shape: [usize; 3]) -> Result<Vec<u8>, Error> {
     let [channels, height, width] = shape;
     let colour = match channels {
         1 => ExtendedColorType::L8,

@@ -1,6 +1,6 @@
 //! A deployed model behind an oracle: images go out, answers come back.
 //!
-//! A [`Deployed`] model is reached in its own way, one file each: [`Http`], [`Process`] or [`Own`] weights. An [`Endpoint`] turns its
+//! A [`Deployed`] model is reached in its own way, one file each: [`Http`], [`Process`], [`Onnx`] or [`Own`] weights. An [`Endpoint`] turns its
 //! answers into scores, so that everything above asks an [`Oracle`](brink_verify::Oracle) and nothing else.
 //!
 //! Answers may be logits, probabilities or labels only ([`Kind`]). Whatever else a server sends is an [`Error`]: too few answers, no
@@ -11,6 +11,7 @@ mod error;
 mod http;
 mod image;
 mod lines;
+mod onnx;
 mod oracle;
 mod own;
 mod process;
@@ -18,8 +19,9 @@ mod process;
 pub use answer::{Answer, Kind};
 pub use error::Error;
 pub use http::{Http, Protocol, Settings, Token};
-pub use image::Encoding;
+pub use image::{Encoding, png};
 pub use lines::Lines;
+pub use onnx::Onnx;
 pub use oracle::{Endpoint, Expected};
 pub use own::Own;
 pub use process::Process;

@@ -1,6 +1,7 @@
 //! An owner protects a served model and asks it again.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use crate::common::{Owner, Served, example, finished};
@@ -323,4 +324,68 @@ fn a_key_of_the_environment_signs() {
     assert_eq!(verify(signer), 0);
     let other = "ed25519:QsHxeTbsa8S/vNJvhF3Gpjz2IjTMf4a9fdz+wE0Mzc4=";
     assert_eq!(verify(other), 2);
+}
+
+#[test]
+fn an_onnx_file_is_a_model_too() {
+    let owner = Owner::new();
+    let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../endpoint/tests/onnx/tiny.onnx");
+    let mut bytes = fs::read(&tiny).unwrap();
+    fs::write(owner.path().join("mine.onnx"), &bytes).unwrap();
+    // The matrix follows its name, the tag of raw data and their length.
+    let name = b"matrix\x4a";
+    let at = bytes.windows(name.len()).position(|it| it == name).unwrap() + name.len() + 1;
+    let weight = f32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    bytes[at..at + 4].copy_from_slice(&(weight + 0.01).to_le_bytes());
+    fs::write(owner.path().join("changed.onnx"), &bytes).unwrap();
+    // Saturated colours, since the network is random.
+    let mut stream = brink_random::Stream::new(1);
+    fs::create_dir(owner.path().join("colours")).unwrap();
+    for number in 0..200 {
+        let mut level = || if stream.below(2) == 0 { 0 } else { 255 };
+        let image = image::RgbImage::from_fn(4, 4, |_, _| image::Rgb([level(), level(), level()]));
+        image
+            .save(owner.path().join(format!("colours/{number}.png")))
+            .unwrap();
+    }
+    let made = owner.run(&[
+        "protect",
+        "--onnx",
+        "mine.onnx",
+        "--images",
+        "colours",
+        "--shape",
+        "3x4x4",
+        "--user",
+        "alice",
+    ]);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let verify = |file: &str| owner.run(&["verify", "model.brink", "--onnx", file]);
+    assert_eq!(verify("mine.onnx").code, 0);
+    assert_eq!(verify("changed.onnx").code, 1);
+
+    let page = owner.run(&[
+        "verify",
+        "model.brink",
+        "--onnx",
+        "changed.onnx",
+        "--html",
+        "found.html",
+    ]);
+    assert_eq!(page.code, 1, "{}", page.stderr);
+    let html = fs::read_to_string(owner.path().join("found.html")).unwrap();
+    assert!(
+        html.contains("<h1 class=\"changed\">changed</h1>"),
+        "{html}"
+    );
+    assert!(html.contains("<strong>flipped</strong>") && html.contains("data:image/png"));
+    let absent = owner.run(&[
+        "verify",
+        "model.brink",
+        "--onnx",
+        "mine.onnx",
+        "--html",
+        "absent/found.html",
+    ]);
+    assert_eq!(absent.code, 2, "{absent:?}");
 }

@@ -1,18 +1,19 @@
 //! What a deployment does to the answers of an untouched model: it is asked again in other batches and orders.
 
-use anyhow::bail;
 use brink_endpoint::Endpoint;
 use brink_mark::Measured;
 use brink_verify::{
     Control, Images, LabelSpace, Noise, Pairing, SensitiveSet, control, decide, margin, outputs,
 };
 
+use crate::error::Error;
+
 /// The largest change of a margin when the same images are asked one by one, by seven, and again.
 ///
 /// # Errors
 /// If the model does not answer.
-pub fn of_scores(endpoint: &Endpoint, images: &Images) -> anyhow::Result<f64> {
-    let ask = |batch: usize| -> anyhow::Result<Vec<Vec<f32>>> {
+pub fn of_scores(endpoint: &Endpoint, images: &Images) -> Result<f64, Error> {
+    let ask = |batch: usize| -> Result<Vec<Vec<f32>>, Error> {
         let all: Vec<usize> = (0..images.len()).collect();
         let mut rows = Vec::new();
         for batch in all.chunks(batch) {
@@ -54,7 +55,7 @@ pub fn of_scores(endpoint: &Endpoint, images: &Images) -> anyhow::Result<f64> {
 pub fn of_pairs(
     endpoint: &Endpoint,
     set: SensitiveSet,
-) -> anyhow::Result<(SensitiveSet, Measured)> {
+) -> Result<(SensitiveSet, Measured), Error> {
     let first = control::reask(endpoint, &set, None, &Pairing::Own)?;
     let flips = |pair: usize| {
         first
@@ -64,9 +65,9 @@ pub fn of_pairs(
     let kept: Vec<usize> = (0..set.samples()).filter(|&pair| !flips(pair)).collect();
     let dropped = (set.samples() - kept.len()) as u64;
     if kept.is_empty() {
-        bail!(
+        return Err(Error::Correct(format!(
             "all {dropped} pairs flip when they are asked again, so this deployment's answers are not steady; check that one model answers"
-        );
+        )));
     }
     let members: Vec<usize> = kept
         .iter()

@@ -6,6 +6,7 @@ use std::path::Path;
 use brink_random::Stream;
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
 use crate::journal::Journal;
 
 /// The pairs that were shown.
@@ -28,7 +29,7 @@ impl Shown {
     ///
     /// # Errors
     /// If the journal is damaged.
-    pub fn beside(path: &Path, id: &str) -> anyhow::Result<Self> {
+    pub fn beside(path: &Path, id: &str) -> Result<Self, Error> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".shown");
         let journal = Journal::at(&path.with_file_name(name));
@@ -62,7 +63,7 @@ impl Shown {
     ///
     /// # Errors
     /// If the journal cannot be written.
-    pub fn add(&mut self, pairs: &[usize]) -> anyhow::Result<()> {
+    pub fn add(&mut self, pairs: &[usize]) -> Result<(), Error> {
         self.pairs.extend(pairs);
         self.journal.add(&Line {
             mark: self.mark.clone(),

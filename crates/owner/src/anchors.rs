@@ -4,6 +4,8 @@ use brink_data::Split;
 use brink_endpoint::Endpoint;
 use brink_verify::{Images, LabelSpace};
 
+use crate::error::Error;
+
 /// The most anchors of a mark.
 const ANCHORS: usize = 8;
 
@@ -11,7 +13,7 @@ const ANCHORS: usize = 8;
 ///
 /// # Errors
 /// If the model does not answer.
-pub fn anchors(endpoint: &Endpoint, photographs: &Split) -> anyhow::Result<Images> {
+pub fn anchors(endpoint: &Endpoint, photographs: &Split) -> Result<Images, Error> {
     let mut found: Vec<(u32, usize)> = Vec::new();
     let all: Vec<usize> = (0..photographs.len()).collect();
     for batch in all.chunks(2 * ANCHORS) {

@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::error::Error;
 
 /// A file of JSON lines.
 pub struct Journal {
@@ -25,18 +26,20 @@ impl Journal {
     ///
     /// # Errors
     /// If the file cannot be read, or another line is damaged.
-    pub fn read<T: DeserializeOwned>(&self) -> anyhow::Result<Vec<T>> {
-        let at = || self.path.display().to_string();
+    pub fn read<T: DeserializeOwned>(&self) -> Result<Vec<T>, Error> {
         let text = match std::fs::read_to_string(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            text => text.with_context(at)?,
+            text => text.map_err(|e| Error::file(&self.path, e))?,
         };
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         let lines = whole.lines().enumerate();
         lines
             .map(|(number, line)| {
-                serde_json::from_str(line)
-                    .with_context(|| format!("{}: line {} is damaged; remove it", at(), number + 1))
+                serde_json::from_str(line).map_err(|e| {
+                    let number = number + 1;
+                    let problem = format!("line {number} is damaged ({e}); remove it");
+                    Error::file(&self.path, problem)
+                })
             })
             .collect()
     }
@@ -45,12 +48,12 @@ impl Journal {
     ///
     /// # Errors
     /// If the file cannot be opened, or its folder does not exist.
-    pub fn check(&self) -> anyhow::Result<()> {
-        self.open().map(drop).with_context(|| {
-            let path = self.path.display();
-            format!(
-                "{path}: the journal cannot be written; create its folder, or give another file"
-            )
+    pub fn check(&self) -> Result<(), Error> {
+        self.open().map(drop).map_err(|e| {
+            let problem = format!(
+                "the journal cannot be written ({e}); create its folder, or give another file"
+            );
+            Error::file(&self.path, problem)
         })
     }
 
@@ -66,14 +69,14 @@ impl Journal {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn add(&self, entry: &impl Serialize) -> anyhow::Result<()> {
-        let write = || -> anyhow::Result<()> {
+    pub fn add(&self, entry: &impl Serialize) -> Result<(), Error> {
+        let write = || -> std::io::Result<()> {
             let mut file = self.open()?;
             cut_torn_line(&mut file)?;
             file.write_all(format!("{}\n", serde_json::to_string(entry)?).as_bytes())?;
-            Ok(file.sync_data()?)
+            file.sync_data()
         };
-        write().with_context(|| self.path.display().to_string())
+        write().map_err(|e| Error::file(&self.path, e))
     }
 }
 
@@ -110,6 +113,6 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "1\n22\n4\n");
         std::fs::write(&path, "1\n{\n3\n").unwrap();
         let error = journal.read::<u32>().unwrap_err().to_string();
-        assert!(error.ends_with("line 2 is damaged; remove it"), "{error}");
+        assert!(error.contains("line 2 is damaged") && error.ends_with("; remove it"), "{error}");
     }
 }

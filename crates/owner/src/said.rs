@@ -1,12 +1,9 @@
 //! What a verification says, for people and as JSON.
 
 use std::fmt;
-use std::process::ExitCode;
 
 use brink_verify::{Finding, Interview, Risks};
 use serde::{Deserialize, Serialize};
-
-use crate::exit;
 
 /// The flip rates of changes whose detection is told.
 const STRENGTHS: [f64; 4] = [0.1, 0.25, 0.5, 1.0];
@@ -37,8 +34,11 @@ pub struct Said {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
+    /// The model is the protected one, as far as the risks go.
     Intact,
+    /// Too many pairs flipped.
     Changed,
+    /// The answers allow no finding.
     CannotTell,
 }
 
@@ -82,25 +82,16 @@ impl Said {
     }
 
     /// What is said if the model gives no answers.
-    pub fn no_answer(error: &anyhow::Error, false_alarm: f64) -> Self {
+    pub fn no_answer(why: String, false_alarm: f64) -> Self {
         Self {
             verdict: Verdict::CannotTell,
-            reason: Some(format!("{error:#}")),
+            reason: Some(why),
             images: 0,
             asked: 0,
             flipped: Vec::new(),
             p_value: 1.0,
             false_alarm,
             strengths: Vec::new(),
-        }
-    }
-
-    /// The exit code.
-    pub fn code(&self) -> ExitCode {
-        match self.verdict {
-            Verdict::Intact => ExitCode::SUCCESS,
-            Verdict::Changed => ExitCode::from(exit::CHANGED),
-            Verdict::CannotTell => ExitCode::from(exit::CANNOT_TELL),
         }
     }
 }

@@ -1,0 +1,71 @@
+"""Writes the tiny ONNX files of crates/endpoint/tests/onnx, and what ONNX Runtime answers for them.
+
+    pip install onnx onnxruntime numpy
+    python3 scripts/owner/tiny_onnx.py
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+FOLDER = Path(__file__).parents[2] / "crates/endpoint/tests/onnx"
+CHANNELS, SIDE, CLASSES = 3, 4, 5
+
+
+def weights(stream, *shape):
+    return stream.normal(size=shape).astype(np.float32)
+
+
+def model(images, dtype=TensorProto.FLOAT, inputs=1, last="scores"):
+    """A convolution, ReLU, global pooling and a linear layer."""
+    stream = np.random.default_rng(1)
+    values = {
+        "kernel": weights(stream, 6, CHANNELS, 3, 3),
+        "bias": weights(stream, 6),
+        "matrix": weights(stream, 6, CLASSES),
+    }
+    nodes = [
+        helper.make_node("Conv", ["x", "kernel", "bias"], ["maps"], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["maps"], ["active"]),
+        helper.make_node("GlobalAveragePool", ["active"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["features"]),
+        helper.make_node("MatMul", ["features", "matrix"], ["scores"]),
+    ]
+    if dtype != TensorProto.FLOAT:
+        nodes.insert(0, helper.make_node("Cast", ["raw"], ["x"], to=TensorProto.FLOAT))
+    first = "x" if dtype == TensorProto.FLOAT else "raw"
+    shape = [images, CHANNELS, SIDE, SIDE]
+    given = [helper.make_tensor_value_info(first, dtype, shape)]
+    if inputs > 1:
+        given.append(helper.make_tensor_value_info("y", dtype, shape))
+    # Without a shape where the last output is not the scores: engines find it.
+    result = helper.make_tensor_value_info(last, TensorProto.FLOAT, None)
+    constants = [numpy_helper.from_array(value, name) for name, value in values.items()]
+    graph = helper.make_graph(nodes, "tiny", given, [result], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def main():
+    FOLDER.mkdir(exist_ok=True)
+    files = {
+        "tiny": model("n"),
+        "two_images": model(2),
+        "integers": model("n", dtype=TensorProto.UINT8),
+        "two_inputs": model("n", inputs=2),
+        "no_scores": model("n", last="maps"),
+    }
+    for name, made in files.items():
+        onnx.save(made, FOLDER / f"{name}.onnx")
+    pixels = np.random.default_rng(2).random((3, CHANNELS, SIDE, SIDE), dtype=np.float32)
+    session = onnxruntime.InferenceSession(FOLDER / "tiny.onnx", providers=["CPUExecutionProvider"])
+    (scores,) = session.run(None, {"x": pixels})
+    golden = {"pixels": pixels.ravel().tolist(), "scores": scores.tolist()}
+    (FOLDER / "tiny.json").write_text(json.dumps(golden) + "\n")
+
+
+if __name__ == "__main__":
+    main()
