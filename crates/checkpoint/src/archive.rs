@@ -4,6 +4,7 @@ use crate::error::Shown;
 use crate::float::Order;
 use crate::load::Loader;
 use crate::pickle::Pickle;
+use crate::torch::Outside;
 use crate::{Checkpoint, Error, Result};
 use std::io::{Cursor, Read};
 use zip::ZipArchive;
@@ -26,7 +27,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Checkpoint> {
         Some(_) => return Err(damaged("its entry `byteorder` is neither little nor big")),
     };
     let pickle = Pickle::read(&pickle)?;
-    let mut loader = Loader::new(&pickle, zip.length)?;
+    let mut loader = Loader::new(&pickle, Outside::default(), zip.length)?;
     let storages = format!("{folder}data/");
     for at in 0..zip.names.len() {
         let content = zip.entry(at)?;

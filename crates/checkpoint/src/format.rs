@@ -9,6 +9,8 @@ pub(crate) enum Format {
     /// Pickles followed by storages, as PyTorch wrote before 1.6.
     Legacy,
     Safetensors,
+    /// A tar archive, as PyTorch wrote in 2016.
+    Tar,
 }
 
 /// The format of a file.
@@ -18,6 +20,7 @@ pub(crate) fn of(bytes: &[u8]) -> Result<Format> {
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return Ok(Format::Archive),
         [_, _, _, _, _, _, _, _, b'{', ..] => return Ok(Format::Safetensors),
         [0x80, 0..=5, ..] | [b'L', b'1', b'1', b'9', ..] => return Ok(Format::Legacy),
+        _ if starts_at(bytes, 257, b"ustar") => return Ok(Format::Tar),
         [] => {
             return Err(Error::Format {
                 what: "empty",
@@ -88,12 +91,6 @@ const FOREIGN: &[Foreign] = &[
     foreign(0, b"\x08\x0a\x12", "an ONNX model", PYTORCH),
     foreign(0, b"GGUF", "a GGUF model", PYTORCH),
     foreign(0, b"\x93NUMPY", "a NumPy array", PYTORCH),
-    foreign(
-        257,
-        b"ustar",
-        "a tar archive, as PyTorch wrote in 2016",
-        "load it with an old PyTorch and save it again",
-    ),
     foreign(0, b"\x1f\x8b", "compressed with gzip", UNPACK),
     foreign(0, b"BZh", "compressed with bzip2", UNPACK),
     foreign(0, b"\xfd7zXZ\0", "compressed with xz", UNPACK),

@@ -7,6 +7,7 @@ use crate::error::{SAVE, Shown};
 use crate::float::Order;
 use crate::load::Loader;
 use crate::pickle::{Pickle, Value};
+use crate::torch::Outside;
 use crate::{Checkpoint, Error, Result};
 
 /// PyTorch's magic number, as bytes and as the decimal digits that protocol 1 writes.
@@ -37,24 +38,20 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Checkpoint> {
         return Err(damaged("an unknown format version"));
     }
     let machine = next()?;
-    let little = machine.entries(machine.root()).and_then(|entries| {
-        let is_order = |(key, _): &&_| machine.text(*key) == Some("little_endian");
-        Some(machine.get(entries.iter().find(is_order)?.1))
-    });
-    match little {
-        Some(Value::Bool(true)) => {}
+    match machine.flag("little_endian") {
+        Some(true) => {}
         // On such machines the byte order of the storages depends on the PyTorch version.
-        Some(Value::Bool(false)) => {
+        Some(false) => {
             return Err(Error::Content {
                 what: "was written on a big-endian machine by an old PyTorch".into(),
                 fix: "save it again with PyTorch 2.1 or newer",
             });
         }
-        _ => return Err(damaged("no byte order")),
+        None => return Err(damaged("no byte order")),
     }
     let saved = next()?;
     let keys = next()?;
-    let mut loader = Loader::new(&saved, bytes.len() as u64)?;
+    let mut loader = Loader::new(&saved, Outside::default(), bytes.len() as u64)?;
     let keys = keys.sequence(keys.root()).and_then(|list| {
         let texts = list.iter().map(|&key| keys.text(key));
         texts.collect::<Option<Vec<_>>>()

@@ -1,4 +1,5 @@
-//! Reads weight files: safetensors, and the files of `torch.save` (zip archives, and the pickles from before PyTorch 1.6).
+//! Reads weight files: safetensors, and the files of `torch.save` (zip archives, the pickles from before PyTorch 1.6, and the tar archives
+//! of 2016).
 //! Returns tensors by name, as arrays of `f32`.
 //!
 //! A weight file is untrusted input. Nothing in it is executed. Every claimed size is checked before memory is reserved.
@@ -32,6 +33,7 @@ mod names;
 mod pickle;
 mod safetensors;
 mod state_dict;
+mod tar;
 mod torch;
 mod view;
 
@@ -102,5 +104,6 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Checkpoint> {
         Format::Archive => archive::read(bytes),
         Format::Legacy => legacy::read(bytes),
         Format::Safetensors => safetensors::read(bytes),
+        Format::Tar => tar::read(bytes),
     }
 }
