@@ -81,11 +81,37 @@ impl<'a> Builder<'a> {
         &mut self,
         conv: &str,
         bn: &str,
+        channels: (usize, usize),
+        window: Window,
+    ) -> Result<ConvBn> {
+        self.normalised(conv, bn, channels, window, false)
+    }
+
+    /// Convolution `conv` with bias, then batch normalisation `bn`.
+    pub fn biased_conv_bn(
+        &mut self,
+        conv: &str,
+        bn: &str,
+        channels: (usize, usize),
+        window: Window,
+    ) -> Result<ConvBn> {
+        self.normalised(conv, bn, channels, window, true)
+    }
+
+    fn normalised(
+        &mut self,
+        conv: &str,
+        bn: &str,
         (c, o): (usize, usize),
         window: Window,
+        biased: bool,
     ) -> Result<ConvBn> {
         let (kh, kw) = window.kernel;
         let weight = self.tensor(format!("{conv}.weight"), &[o, c, kh, kw], Kind::Convolution)?;
+        let bias = match biased {
+            true => Some(self.tensor(format!("{conv}.bias"), &[o], Kind::Zero)?),
+            false => None,
+        };
         let gamma = self.tensor(format!("{bn}.weight"), &[o], Kind::One)?;
         let beta = self.tensor(format!("{bn}.bias"), &[o], Kind::Zero)?;
         let names = ["running_mean", "running_var"].map(|buffer| format!("{bn}.{buffer}"));
@@ -94,12 +120,14 @@ impl<'a> Builder<'a> {
         Ok(match self.source {
             Source::Frozen(_) => ConvBn::Frozen(Frozen::conv_bn(
                 &weight,
+                bias.as_ref(),
                 [&gamma, &beta, &mean, &variance],
                 EPS,
                 window,
             )?),
             _ => ConvBn::Trainable {
                 weight,
+                bias,
                 gamma,
                 beta,
                 mean: self.buffer(&names[0], &mean)?,

@@ -15,6 +15,7 @@ pub(crate) enum ConvBn {
     Frozen(Frozen),
     Trainable {
         weight: Tensor,
+        bias: Option<Tensor>,
         gamma: Tensor,
         beta: Tensor,
         mean: Var,
@@ -39,13 +40,15 @@ impl ConvBn {
             ),
             Self::Trainable {
                 weight,
+                bias,
                 gamma,
                 beta,
                 mean,
                 variance,
                 window,
             } => {
-                let a = brink_ops::conv2d(pass.tape, x, weight, None, false, *window)?;
+                let bias = bias.as_ref();
+                let a = brink_ops::conv2d(pass.tape, x, weight, bias, false, *window)?;
                 let layer = BatchNorm {
                     gamma,
                     beta,

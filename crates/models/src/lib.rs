@@ -22,6 +22,7 @@ mod layer;
 mod learner;
 mod levels;
 pub mod loss;
+mod names;
 mod network;
 mod normalize;
 pub mod optim;

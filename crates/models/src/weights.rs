@@ -1,7 +1,7 @@
 //! Parameters and buffers under torchvision's names: how they are drawn, read and written.
 
 use crate::error::{Error, Result};
-use crate::fit;
+use crate::fit::{self, Naming};
 use crate::registry::Model;
 use crate::slot::{Kind, Slot};
 use brink_checkpoint::Claim;
@@ -15,10 +15,8 @@ use std::path::Path;
 pub struct Weights {
     tensors: BTreeMap<String, Tensor>,
     claim: Option<Claim>,
-    /// The prefix that [`Weights::named_for`] removed from all names, or nothing.
-    prefix: String,
-    /// The old and the new name of the classifier, if [`Weights::named_for`] renamed it.
-    renamed: Option<(String, String)>,
+    /// What [`Weights::named_for`] renamed.
+    naming: Naming,
 }
 
 impl Weights {
@@ -76,8 +74,7 @@ impl Weights {
         Self {
             tensors: tensors.into_iter().collect(),
             claim: None,
-            prefix: String::new(),
-            renamed: None,
+            naming: Naming::default(),
         }
     }
 
@@ -112,22 +109,13 @@ impl Weights {
         })
     }
 
-    /// The same weights under the names of `model`: without a common prefix, and with the model's name for the classifier, which many
-    /// files call `fc`. The tensors need not fit; [`Weights::check`] says whether they do.
+    /// The same weights under the names of `model`: without a common prefix, and with the model's names for layers that other libraries
+    /// name otherwise. The tensors need not fit; [`Weights::check`] says whether they do.
     ///
     /// # Errors
     /// If the model cannot have that many classes.
     pub fn named_for(mut self, model: Model, classes: usize) -> Result<Self> {
-        let slots = model.slots(classes)?;
-        (self.tensors, self.prefix) = fit::without_prefix(self.tensors, &slots);
-        self.renamed = fit::other_head(&self.tensors, &slots);
-        if let Some((theirs, ours)) = &self.renamed {
-            for part in ["weight", "bias"] {
-                if let Some(tensor) = self.tensors.remove(&format!("{theirs}.{part}")) {
-                    self.tensors.insert(format!("{ours}.{part}"), tensor);
-                }
-            }
-        }
+        (self.tensors, self.naming) = fit::named(&self.tensors, &model.slots(classes)?);
         Ok(self)
     }
 
@@ -138,12 +126,17 @@ impl Weights {
 
     /// The unusual common prefix, e.g. `teacher.`, that [`Weights::named_for`] removed.
     pub fn dropped_prefix(&self) -> Option<&str> {
-        Some(self.prefix.as_str()).filter(|prefix| !prefix.is_empty())
+        Some(self.naming.prefix.as_str()).filter(|prefix| !prefix.is_empty())
+    }
+
+    /// Whose names [`Weights::named_for`] translated to torchvision's, if the file had others.
+    pub fn family(&self) -> Option<&'static str> {
+        self.naming.family
     }
 
     /// The old and the new name of the classifier, if [`Weights::named_for`] renamed it.
     pub fn renamed(&self) -> Option<(&str, &str)> {
-        let (theirs, ours) = self.renamed.as_ref()?;
+        let (theirs, ours) = self.naming.head.as_ref()?;
         Some((theirs, ours))
     }
 
@@ -158,9 +151,9 @@ impl Weights {
     /// Checks that each parameter and buffer of the model has exactly one tensor of the right shape.
     ///
     /// # Errors
-    /// The first difference, with the nearest name.
+    /// The first differences, and the nearest network.
     pub fn check(&self, model: Model, classes: usize) -> Result<()> {
-        match fit::difference(&self.tensors, &model.slots(classes)?) {
+        match fit::problem(&self.tensors, model, classes)? {
             None => Ok(()),
             Some(problem) => Err(Error::Weights {
                 model: model.name(),
@@ -178,9 +171,21 @@ impl Weights {
         let head = model.head(classes)?;
         let fresh = Self::draw_some(model, classes, stream, |name| head.contains(name))?;
         self.tensors.extend(fresh.tensors);
-        (self.claim, self.renamed) = (None, None);
+        (self.claim, self.naming) = (None, Naming::default());
         self.check(model, classes)?;
         Ok(self)
+    }
+
+    /// All networks that the weights fit as they are, with the number of classes.
+    ///
+    /// # Errors
+    /// If a network cannot have the number of classes.
+    pub fn fits(&self) -> Result<Vec<(Model, usize)>> {
+        let compared = fit::compared(&self.tensors, Model::all())?.into_iter();
+        let fitting = compared.filter(fit::Comparison::fits);
+        Ok(fitting
+            .map(|network| (network.model, network.classes))
+            .collect())
     }
 
     /// The tensors by name.

@@ -161,7 +161,7 @@ proptest! {
     }
 
     #[test]
-    fn batch_norm((_, shape, _) in geometry(), seed in 0u64..1000, relu: bool, with_residual: bool) {
+    fn batch_norm((_, shape, _) in geometry(), seed in 0u64..1000, relu: bool, with_residual: bool, biased: bool) {
         fn layer<'a>(t: &[&'a Tensor], relu: bool) -> BatchNorm<'a> {
             BatchNorm { gamma: t[1], beta: t[2], eps: 1e-5, residual: t.get(3).copied(), relu }
         }
@@ -214,19 +214,21 @@ proptest! {
     }
 
     #[test]
-    fn frozen_unit((window, shape, o) in geometry(), seed in 0u64..1000, relu: bool, with_residual: bool) {
+    fn frozen_unit((window, shape, o) in geometry(), seed in 0u64..1000, relu: bool, with_residual: bool, biased: bool) {
         let x = var(seed, &shape);
         let weight = var(seed + 1, &[o, shape[3], window.kernel.0, window.kernel.1]);
         let (oh, ow) = window.output((shape[1], shape[2])).unwrap();
         let residual = var(seed + 2, &[shape[0], oh, ow, o]);
         let bn: Vec<Tensor> = (3..7).map(|i| (var(seed + i, &[o]).as_tensor() + 1.5).unwrap()).collect();
-        let frozen = brink_ops::Frozen::conv_bn(&weight, [&bn[0], &bn[1], &bn[2], &bn[3]], 1e-5, window).unwrap();
+        let bias = biased.then_some(&bn[1]);
+        let frozen = brink_ops::Frozen::conv_bn(&weight, bias, [&bn[0], &bn[1], &bn[2], &bn[3]], 1e-5, window).unwrap();
         let inputs = if with_residual { vec![x, residual] } else { vec![x] };
         check(
             &inputs,
             |tape, t| frozen.forward(tape, t[0], t.get(1).copied(), relu),
             |t| {
                 let y = portable::conv2d(t[0], &weight.as_detached_tensor(), window)?;
+                let y = bias.map_or(Ok(y.clone()), |bias| y.broadcast_add(bias))?;
                 let layer = BatchNorm { gamma: &bn[0], beta: &bn[1], eps: 1e-5, residual: t.get(1).copied(), relu };
                 portable::batch_norm(&layer, &y, &bn[2], &bn[3])
             },
@@ -249,7 +251,11 @@ proptest! {
         let bn: Vec<Tensor> = (2..6).map(|i| (constant(i, &[o]) + 1.5).unwrap()).collect();
         let (vectors, flat) = ([&bn[0], &bn[1], &bn[2], &bn[3]], constant(6, &[o, i]));
         let units = [
-            (brink_ops::Frozen::conv_bn(&weight, vectors, 1e-5, window), portable::Frozen::conv_bn(&weight, vectors, 1e-5, window)),
+            (brink_ops::Frozen::conv_bn(&weight, None, vectors, 1e-5, window), portable::Frozen::conv_bn(&weight, None, vectors, 1e-5, window)),
+            (
+                brink_ops::Frozen::conv_bn(&weight, Some(&bn[3]), vectors, 1e-5, window),
+                portable::Frozen::conv_bn(&weight, Some(&bn[3]), vectors, 1e-5, window),
+            ),
             (brink_ops::Frozen::conv(&weight, &bn[0], window), portable::Frozen::conv(&weight, &bn[0], window)),
             (brink_ops::Frozen::linear(&flat, &bn[0], (shape[1], shape[2])), portable::Frozen::linear(&flat, &bn[0])),
         ];
@@ -277,7 +283,7 @@ proptest! {
         let layer = BatchNorm { gamma: &bn[0], beta: &bn[1], eps: 1e-5, residual: None, relu: false };
         let unit = match biased {
             true => brink_ops::Frozen::conv(&weight, &bn[0], window),
-            false => brink_ops::Frozen::conv_bn(&weight, [&bn[0], &bn[1], &bn[2], &bn[3]], 1e-5, window),
+            false => brink_ops::Frozen::conv_bn(&weight, None, [&bn[0], &bn[1], &bn[2], &bn[3]], 1e-5, window),
         }.unwrap();
         let residual = window.output((shape[1], shape[2])) == Some((shape[1], shape[2]));
         let reduction = if mean { Reduction::Mean } else { Reduction::Sum };
@@ -381,7 +387,7 @@ impl Unit {
         let window = Window::square(kernel, 1, kernel / 2);
         let layers = [&bn[0], &bn[1], &bn[2], &bn[3]];
         Self {
-            frozen: brink_ops::Frozen::conv_bn(&weight, layers, 1e-5, window).unwrap(),
+            frozen: brink_ops::Frozen::conv_bn(&weight, None, layers, 1e-5, window).unwrap(),
             weight,
             bn,
             window,
@@ -675,7 +681,8 @@ fn wrong_shapes_are_errors() {
         for at in 0..4 {
             let mut vectors = [three.as_tensor(); 4];
             vectors[at] = wrong;
-            let unit = brink_ops::Frozen::conv_bn(&weight, vectors, 1e-5, Window::square(1, 1, 0));
+            let unit =
+                brink_ops::Frozen::conv_bn(&weight, None, vectors, 1e-5, Window::square(1, 1, 0));
             let Err(error) = unit else {
                 panic!("vector {at} of {:?}", wrong.shape());
             };

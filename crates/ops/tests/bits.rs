@@ -56,7 +56,14 @@ impl Net {
             .collect();
         let weight = tensor(seed, &[o, c, window.kernel.0, window.kernel.1]);
         Self {
-            conv: Frozen::conv_bn(&weight, [&bn[0], &bn[1], &bn[2], &bn[3]], 1e-5, window).unwrap(),
+            conv: Frozen::conv_bn(
+                &weight,
+                None,
+                [&bn[0], &bn[1], &bn[2], &bn[3]],
+                1e-5,
+                window,
+            )
+            .unwrap(),
             fc: Frozen::linear(
                 &tensor(seed + 5, &[10, o]),
                 &tensor(seed + 6, &[10]),
@@ -178,7 +185,7 @@ fn nan_is_seen_through_every_activation() {
                 relu: true,
             };
             let biased = Frozen::conv(&weight, &one, point).unwrap();
-            let normed = Frozen::conv_bn(&weight, [&one; 4], 1e-5, point).unwrap();
+            let normed = Frozen::conv_bn(&weight, None, [&one; 4], 1e-5, point).unwrap();
             let outputs = || {
                 let (tape, mean) = (&mut Tape::off(), Reduction::Mean);
                 [
