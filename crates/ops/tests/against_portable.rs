@@ -155,6 +155,20 @@ proptest! {
     }
 
     #[test]
+    fn depthwise_conv2d((window, shape, _) in geometry(), seed in 0u64..1000) {
+        let x = var(seed, &shape);
+        let w = var(seed + 1, &[shape[3], 1, window.kernel.0, window.kernel.1]);
+        check(&[x, w], |tape, t| brink_ops::depthwise_conv2d(tape, t[0], t[1], window), |t| portable::conv2d(t[0], t[1], window));
+    }
+
+    /// Values on both sides of both kinks.
+    #[test]
+    fn relu6((_, shape, _) in geometry(), seed in 0u64..1000) {
+        let x = Var::from_tensor(&((var(seed, &shape).as_detached_tensor() * 12.0).unwrap() + 0.1).unwrap()).unwrap();
+        agree(&[x], &|tape: &mut Tape, t: &[&Tensor]| brink_ops::relu6(tape, t[0]), |t| portable::relu6(t[0]));
+    }
+
+    #[test]
     fn max_pool2d((window, shape, _) in geometry(), seed in 0u64..1000) {
         let x = var(seed, &shape);
         check(&[x], |tape, t| brink_ops::max_pool2d(tape, t[0], window), |t| portable::max_pool2d(t[0], window));
@@ -444,6 +458,23 @@ fn gradients_that_meet_at_a_relu_are_masked() {
 }
 
 /// Whoever applies the mask: the walk itself, or the product that makes the gradient, in panels that are full and that are not.
+#[test]
+fn relu6_is_flat_at_both_ends() {
+    let x = Tensor::new(&[-1.0, 0.0, 3.0, 6.0, 7.0, f64::NAN], &Device::Cpu).unwrap();
+    let x = Var::from_tensor(&x).unwrap();
+    let mut tape = Tape::recording();
+    let ours = brink_ops::relu6(&mut tape, &x).unwrap();
+    let theirs = portable::relu6(&x).unwrap();
+    for y in [ours, theirs] {
+        let values = y.to_vec1::<f64>().unwrap();
+        assert_eq!(values[..5], [0.0, 0.0, 3.0, 6.0, 6.0]);
+        assert!(values[5].is_nan());
+        let grads = gradients(&tape, &y, |y| y.narrow(0, 0, 5)?.sum_all()).unwrap();
+        let slopes = grads.get(&x).unwrap().to_vec1::<f64>().unwrap();
+        assert_eq!(slopes[..5], [0.0, 0.0, 1.0, 0.0, 0.0]);
+    }
+}
+
 #[test]
 fn the_gradient_of_relu_at_zero_is_zero() {
     let x = Var::zeros((2, 4), DType::F64, &Device::Cpu).unwrap();

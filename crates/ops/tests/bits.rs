@@ -310,6 +310,29 @@ proptest! {
     }
 
     #[test]
+    fn depthwise_convolutions_are_the_same_bits(seed in 0u64..1000, n in 1usize..9, c in 1usize..40, stride in 1usize..3, map in 3usize..8) {
+        let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
+        let window = Window::square(3, stride, 1);
+        let (x, weight) = (tensor(seed, &[n, map, map, c]), tensor(seed + 1, &[c, 1, 3, 3]));
+        let passes = |x: &Tensor| {
+            let x = Var::from_tensor(x).unwrap();
+            let mut tape = Tape::recording();
+            let y = brink_ops::depthwise_conv2d(&mut tape, &x, &weight, window).unwrap();
+            let y = brink_ops::relu6(&mut tape, &y).unwrap();
+            let grads = gradients(&tape, &y, |y| y.sqr()?.sum_all()).unwrap();
+            (bits(&y), bits(grads.get(&x).unwrap()))
+        };
+        let whole = anywhere(|| passes(&x))?;
+        let mut alone = (Vec::new(), Vec::new());
+        for image in 0..n {
+            let (y, dx) = passes(&x.narrow(0, image, 1).unwrap());
+            alone.0.extend(y);
+            alone.1.extend(dx);
+        }
+        prop_assert_eq!(whole, alone);
+    }
+
+    #[test]
     fn gradients_in_f64_are_the_same_bits(seed in 0u64..1000, n in 1usize..12, c in 1usize..30, o in 1usize..30, map in 1usize..6) {
         let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
         anywhere(|| {
