@@ -5,7 +5,7 @@
 //! give the same bits. Images are channels-first, `(n, 3, h, w)` in `[0, 1]`; maps inside a network are channels-last.
 //!
 //! The files build on each other in this order: `slot` and `levels`; `pass`; `conv_bn` and `layer`; `builder`; one file per architecture;
-//! `registry`; `weights` and `fold`; `network`; `trainable`; then what trains, evaluates and calibrates a network.
+//! `registry`; `names`, `fit`, `weights` and `fold`; `network`; `trainable`; then what trains, evaluates and calibrates a network.
 
 mod builder;
 mod calibrate;
@@ -22,6 +22,7 @@ mod layer;
 mod learner;
 mod levels;
 pub mod loss;
+mod mobilenet;
 mod names;
 mod network;
 mod normalize;

@@ -3,6 +3,7 @@
 use crate::builder::{Builder, Source, Width};
 use crate::cifar_resnet::CifarResNet;
 use crate::error::Result;
+use crate::mobilenet::MobileNetV2;
 use crate::pass::Body;
 use crate::resnet::{Form, ResNet};
 use crate::slot::Slot;
@@ -39,22 +40,38 @@ macro_rules! registry {
 registry! {
     "resnet18", "ResNet18", "torchvision's ResNet-18: 7x7 stem of stride 2, 3x3 maximum pooling, basic blocks (2, 2, 2, 2)"
         => |b, n| ResNet::new(b, &Form::basic([2, 2, 2, 2]), n);
-    "resnet152", "ResNet152", "torchvision's ResNet-152: the same stem, bottlenecks (3, 8, 36, 3)"
-        => |b, n| ResNet::new(b, &Form::bottleneck([3, 8, 36, 3]), n);
-    "vgg16", "VGG16", "torchvision's VGG-16 without batch normalisation: thirteen 3x3 convolutions, five 2x2 poolings, three linear layers"
-        => |b, n| Vgg::plain(b, vgg::D, n);
-    "resnet20", "ResNet20", "the CIFAR-style ResNet-20: 3x3 stem, three stages of 16, 32 and 64 channels, option-A shortcuts"
-        => |b, n| CifarResNet::new(b, 3, n);
     "resnet34", "ResNet34", "torchvision's ResNet-34: basic blocks (3, 4, 6, 3)"
         => |b, n| ResNet::new(b, &Form::basic([3, 4, 6, 3]), n);
     "resnet50", "ResNet50", "torchvision's ResNet-50: bottlenecks (3, 4, 6, 3)"
         => |b, n| ResNet::new(b, &Form::bottleneck([3, 4, 6, 3]), n);
     "resnet101", "ResNet101", "torchvision's ResNet-101: bottlenecks (3, 4, 23, 3)"
         => |b, n| ResNet::new(b, &Form::bottleneck([3, 4, 23, 3]), n);
+    "resnet152", "ResNet152", "torchvision's ResNet-152: the same stem, bottlenecks (3, 8, 36, 3)"
+        => |b, n| ResNet::new(b, &Form::bottleneck([3, 8, 36, 3]), n);
+    "vgg11", "VGG11", "torchvision's VGG-11 without batch normalisation: eight convolutions"
+        => |b, n| Vgg::plain(b, vgg::A, n);
+    "vgg13", "VGG13", "torchvision's VGG-13 without batch normalisation: ten convolutions"
+        => |b, n| Vgg::plain(b, vgg::B, n);
+    "vgg16", "VGG16", "torchvision's VGG-16 without batch normalisation: thirteen 3x3 convolutions, five 2x2 poolings, three linear layers"
+        => |b, n| Vgg::plain(b, vgg::D, n);
+    "vgg19", "VGG19", "torchvision's VGG-19 without batch normalisation: sixteen convolutions"
+        => |b, n| Vgg::plain(b, vgg::E, n);
+    "vgg11_bn", "VGG11-BN", "torchvision's VGG-11 with batch normalisation"
+        => |b, n| Vgg::normalised(b, vgg::A, n);
+    "vgg13_bn", "VGG13-BN", "torchvision's VGG-13 with batch normalisation"
+        => |b, n| Vgg::normalised(b, vgg::B, n);
+    "vgg16_bn", "VGG16-BN", "torchvision's VGG-16 with batch normalisation"
+        => |b, n| Vgg::normalised(b, vgg::D, n);
+    "vgg19_bn", "VGG19-BN", "torchvision's VGG-19 with batch normalisation"
+        => |b, n| Vgg::normalised(b, vgg::E, n);
+    "mobilenet_v2", "MobileNetV2", "torchvision's MobileNetV2: seventeen inverted residuals with depthwise convolutions, ReLU6"
+        => |b, n| MobileNetV2::new(b, n);
     "resnet18-3x3", "ResNet18-3x3", "ResNet-18 for small images, as in kuangliu's pytorch-cifar: 3x3 stem of stride 1, no maximum pooling"
         => |b, n| ResNet::new(b, &Form::basic([2, 2, 2, 2]).small(), n);
     "resnet34-3x3", "ResNet34-3x3", "ResNet-34 for small images, with the same stem"
         => |b, n| ResNet::new(b, &Form::basic([3, 4, 6, 3]).small(), n);
+    "resnet20", "ResNet20", "the CIFAR-style ResNet-20: 3x3 stem, three stages of 16, 32 and 64 channels, option-A shortcuts"
+        => |b, n| CifarResNet::new(b, 3, n);
     "resnet32", "ResNet32", "the CIFAR-style ResNet-32 with option-A shortcuts"
         => |b, n| CifarResNet::new(b, 5, n);
     "resnet44", "ResNet44", "the CIFAR-style ResNet-44 with option-A shortcuts"
@@ -73,20 +90,6 @@ registry! {
         => |b, n| ResNet::new(b, &Form::cifar(9), n);
     "resnet110-b", "ResNet110-B", "the CIFAR-style ResNet-110 with option-B shortcuts"
         => |b, n| ResNet::new(b, &Form::cifar(18), n);
-    "vgg11", "VGG11", "torchvision's VGG-11 without batch normalisation: eight convolutions"
-        => |b, n| Vgg::plain(b, vgg::A, n);
-    "vgg13", "VGG13", "torchvision's VGG-13 without batch normalisation: ten convolutions"
-        => |b, n| Vgg::plain(b, vgg::B, n);
-    "vgg19", "VGG19", "torchvision's VGG-19 without batch normalisation: sixteen convolutions"
-        => |b, n| Vgg::plain(b, vgg::E, n);
-    "vgg11_bn", "VGG11-BN", "torchvision's VGG-11 with batch normalisation"
-        => |b, n| Vgg::normalised(b, vgg::A, n);
-    "vgg13_bn", "VGG13-BN", "torchvision's VGG-13 with batch normalisation"
-        => |b, n| Vgg::normalised(b, vgg::B, n);
-    "vgg16_bn", "VGG16-BN", "torchvision's VGG-16 with batch normalisation"
-        => |b, n| Vgg::normalised(b, vgg::D, n);
-    "vgg19_bn", "VGG19-BN", "torchvision's VGG-19 with batch normalisation"
-        => |b, n| Vgg::normalised(b, vgg::E, n);
 }
 
 /// One of the [`REGISTRY`], at full width or with fewer channels. It is read and written as its name.

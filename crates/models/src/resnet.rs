@@ -1,7 +1,7 @@
 //! torchvision's ResNets (He et al., arXiv 1512.03385), and those for small images, under torchvision's names.
 
 use crate::builder::Builder;
-use crate::conv_bn::ConvBn;
+use crate::conv_bn::{Activation, ConvBn};
 use crate::error::Result;
 use crate::layer::Layer;
 use crate::pass::{Body, Pass};
@@ -129,7 +129,7 @@ impl ResNet {
     }
 
     fn first_stage(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
-        let mut x = self.stem.forward(x, None, true, pass)?;
+        let mut x = self.stem.forward(x, None, Activation::Relu, pass)?;
         if self.pooled {
             x = brink_ops::max_pool2d(pass.tape, &x, Window::square(3, 2, 1))?;
         }
@@ -215,12 +215,13 @@ impl Block {
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
         let mut y = x.clone();
         for unit in &self.first {
-            y = unit.forward(&y, None, true, pass)?;
+            y = unit.forward(&y, None, Activation::Relu, pass)?;
         }
         let shortcut = match &self.downsample {
             None => x.clone(),
-            Some(downsample) => downsample.forward(x, None, false, pass)?,
+            Some(downsample) => downsample.forward(x, None, Activation::None, pass)?,
         };
-        self.last.forward(&y, Some(&shortcut), true, pass)
+        self.last
+            .forward(&y, Some(&shortcut), Activation::Relu, pass)
     }
 }

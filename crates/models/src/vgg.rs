@@ -1,7 +1,7 @@
 //! torchvision's VGGs (Simonyan and Zisserman, arXiv 1409.1556), with and without batch normalisation, under torchvision's names.
 
 use crate::builder::Builder;
-use crate::conv_bn::ConvBn;
+use crate::conv_bn::{Activation, ConvBn};
 use crate::error::Result;
 use crate::layer::Layer;
 use crate::pass::{Body, Pass};
@@ -37,7 +37,7 @@ impl Convolution {
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
         match self {
             Self::Plain(layer) => layer.forward(x, true, pass),
-            Self::Normalised(unit) => unit.forward(x, None, true, pass),
+            Self::Normalised(unit) => unit.forward(x, None, Activation::Relu, pass),
         }
     }
 }
@@ -114,8 +114,8 @@ impl Body for Vgg {
         }
         let [first, second, last] = &self.classifier;
         x = first.forward(&x, true, pass)?;
-        x = second.forward(&pass.dropout(&x)?, true, pass)?;
-        x = pass.dropout(&x)?;
+        x = second.forward(&pass.dropout(&x, 0.5)?, true, pass)?;
+        x = pass.dropout(&x, 0.5)?;
         last.forward(&x, false, pass)
     }
 }

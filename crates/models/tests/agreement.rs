@@ -249,6 +249,7 @@ fn networks_have_the_known_numbers_of_parameters() {
         ("vgg13_bn", 133_053_736),
         ("vgg16_bn", 138_365_992),
         ("vgg19_bn", 143_678_248),
+        ("mobilenet_v2", 3_504_872),
     ] {
         assert_eq!(parameters(name, 1000), expected, "{name}");
     }

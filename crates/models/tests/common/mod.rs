@@ -23,7 +23,7 @@ pub fn model(name: &str) -> Model {
 /// A model of each kind, as the golden values have them: the large ones with an eighth of their channels. The other models have other
 /// numbers of the same layers.
 pub fn models() -> impl Iterator<Item = Model> {
-    let whole = ["resnet18", "resnet20", "resnet20-b"].map(model);
+    let whole = ["resnet18", "resnet20", "resnet20-b", "mobilenet_v2"].map(model);
     let narrow = ["resnet152", "resnet18-3x3", "vgg16", "vgg11_bn"].map(model);
     whole
         .into_iter()
