@@ -1,26 +1,15 @@
 //! Recognises the format of a file by its first bytes.
 
-use crate::{Error, Result};
-
-/// A format that this crate reads.
-pub(crate) enum Format {
-    /// A zip archive, as PyTorch has written since 1.6.
-    Archive,
-    /// Pickles followed by storages, as PyTorch wrote before 1.6.
-    Legacy,
-    Safetensors,
-    /// A tar archive, as PyTorch wrote in 2016.
-    Tar,
-}
+use crate::{Container, Error, Result};
 
 /// The format of a file.
-pub(crate) fn of(bytes: &[u8]) -> Result<Format> {
+pub(crate) fn of(bytes: &[u8]) -> Result<Container> {
     // A safetensors file begins with the header's length, whose bytes can look like the start of a pickle. So it is tried first.
     match bytes {
-        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return Ok(Format::Archive),
-        [_, _, _, _, _, _, _, _, b'{', ..] => return Ok(Format::Safetensors),
-        [0x80, 0..=5, ..] | [b'L', b'1', b'1', b'9', ..] => return Ok(Format::Legacy),
-        _ if starts_at(bytes, 257, b"ustar") => return Ok(Format::Tar),
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return Ok(Container::Archive),
+        [_, _, _, _, _, _, _, _, b'{', ..] => return Ok(Container::Safetensors),
+        [0x80, 0..=5, ..] | [b'L', b'1', b'1', b'9', ..] => return Ok(Container::Legacy),
+        _ if starts_at(bytes, 257, b"ustar") => return Ok(Container::Tar),
         [] => {
             return Err(Error::Format {
                 what: "empty",
@@ -41,7 +30,7 @@ pub(crate) fn of(bytes: &[u8]) -> Result<Format> {
 
 const UNKNOWN: &str = "neither a safetensors file nor written by torch.save";
 const USE: &str = "give a .safetensors or .pth file";
-const PYTORCH: &str = "convert its weights to safetensors";
+const PYTORCH: &str = r#"copy its weights into a PyTorch model and type `torch.save(model.state_dict(), "weights.pth")`"#;
 const UNPACK: &str = "unpack it first";
 
 fn starts_at(bytes: &[u8], offset: usize, magic: &[u8]) -> bool {

@@ -6,7 +6,7 @@ use crate::float::Order;
 use crate::pickle::{Pickle, Ref};
 use crate::torch::{self, Outside, Storages};
 use crate::view::View;
-use crate::{Checkpoint, Error, Result, Tensor, claim, names, state_dict};
+use crate::{Checkpoint, Container, Error, Origin, Result, Tensor, claim, names, state_dict};
 use std::collections::BTreeMap;
 
 /// The tensors that are still to be read, and those already read.
@@ -20,21 +20,28 @@ pub(crate) struct Loader {
 impl Loader {
     /// A loader for the state dict in `pickle`. `outside` is what the file says of storages and tensors elsewhere; `length` is the total
     /// size of the storages in bytes.
-    pub fn new(pickle: &Pickle<'_>, outside: Outside, length: u64) -> Result<Self> {
+    pub fn new(
+        pickle: &Pickle<'_>,
+        container: Container,
+        outside: Outside,
+        length: u64,
+    ) -> Result<Self> {
         let storages = Storages::of(pickle, outside.storages)?;
         let found = state_dict::find(pickle)?;
         // Checked first: otherwise the message would blame the integer scales and zero points.
         let is_quantised = |&&(_, value): &&(&str, Ref)| torch::is_quantised(pickle, value);
-        if let Some((name, _)) = found.iter().find(is_quantised) {
+        if let Some((name, _)) = found.tensors.iter().find(is_quantised) {
             return Err(torch::quantised(name));
         }
         let entries = found
+            .tensors
             .into_iter()
             .map(|(name, value)| (name.to_owned(), (name, value)));
         let mut wanted: BTreeMap<_, Vec<_>> = BTreeMap::new();
         let mut elements = 0u64;
-        for (bare, (name, value)) in names::settle(entries.collect())? {
-            let (key, view) = torch::tensor(pickle, &outside.tensors, name, value)?;
+        let settled = names::settle(entries.collect())?;
+        for (bare, (name, value)) in settled.tensors {
+            let (key, view) = torch::tensor(pickle, &storages, &outside.tensors, name, value)?;
             // An element takes two bytes or more, so tied weights may use each storage twice.
             elements += view.shape.iter().product::<usize>() as u64;
             if elements > length {
@@ -49,6 +56,12 @@ impl Loader {
             read: Checkpoint {
                 tensors: BTreeMap::new(),
                 claim: claim::find(pickle),
+                origin: Origin {
+                    container,
+                    within: found.within,
+                    prefix: settled.prefix,
+                    counters: settled.counters,
+                },
             },
         })
     }

@@ -9,13 +9,13 @@
 //! Numbers and tuples are pickles. A later form has no `tensors`: the object describes them itself, as in newer files.
 
 use crate::dtype::Dtype;
-use crate::error::Shown;
+use crate::error::{AGAIN, Shown};
 use crate::float::Order;
 use crate::load::Loader;
 use crate::pickle::{Pickle, Ref};
 use crate::torch::{Outside, Storage};
 use crate::view::View;
-use crate::{Checkpoint, Error, Result};
+use crate::{Checkpoint, Container, Error, Result};
 use std::collections::BTreeMap;
 
 /// Reads a whole archive.
@@ -33,7 +33,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Checkpoint> {
         if machine.flag("little_endian") == Some(false) {
             return Err(Error::Content {
                 what: "was written on a big-endian machine by an old PyTorch".into(),
-                fix: "save it again with PyTorch 2.1 or newer",
+                fix: AGAIN,
             });
         }
     }
@@ -50,7 +50,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Checkpoint> {
         },
     };
     let pickle = Pickle::read(pickle)?;
-    let mut loader = Loader::new(&pickle, outside, bytes.len() as u64)?;
+    let mut loader = Loader::new(&pickle, Container::Tar, outside, bytes.len() as u64)?;
     for (key, stored) in &storages {
         if stored.part.is_none() {
             loader.read(key, stored.content, Order::Little)?;

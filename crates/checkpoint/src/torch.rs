@@ -1,7 +1,7 @@
 //! Interprets PyTorch's objects in a pickle: storages, and tensors as views of them.
 
 use crate::dtype::Dtype;
-use crate::error::{SAVE, Shown};
+use crate::error::{FLOAT, SAVE, Shown};
 use crate::pickle::{Object, Pickle, Ref, Value};
 use crate::view::View;
 use crate::{Error, Result};
@@ -155,13 +155,13 @@ pub(crate) fn is_quantised(pickle: &Pickle<'_>, value: Ref) -> bool {
 
 /// The error that the tensor `name` is quantised.
 pub(crate) fn quantised(name: &str) -> Error {
-    let fix = "save the float network, before it is quantised";
-    Error::tensor(name, "is quantised", fix)
+    Error::tensor(name, "is quantised", FLOAT)
 }
 
-/// The tensor `name` as a view of a storage, and the key of the storage. `known` are the tensors outside the pickle.
+/// The tensor `name` as a view of one of the `storages`, and the key of the storage. `known` are the tensors outside the pickle.
 pub(crate) fn tensor(
     pickle: &Pickle<'_>,
+    storages: &Storages,
     known: &BTreeMap<String, (String, View)>,
     name: &str,
     value: Ref,
@@ -209,10 +209,16 @@ pub(crate) fn tensor(
                 [storage, offset, shape, strides, rest @ ..],
             ) => {
                 let view = || {
-                    let Value::Persistent(id) = pickle.get(*storage) else {
-                        return None;
+                    let id = match pickle.get(*storage) {
+                        Value::Persistent(id) => *id,
+                        // Some archives of 2016 have the identifier itself.
+                        Value::Tuple(_) => *storage,
+                        _ => return None,
                     };
-                    let (key, storage, start) = mention(pickle, *id)?;
+                    let (key, storage, start) = mention(pickle, id)?;
+                    if storages.get(key) != Some(storage) {
+                        return None;
+                    }
                     let sizes = |list| {
                         let sizes = pickle.sequence(list)?.iter();
                         sizes

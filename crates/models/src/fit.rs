@@ -7,6 +7,7 @@ use crate::slot::Slot;
 use candle_core::Tensor;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 pub(crate) type Tensors = BTreeMap<String, Tensor>;
 
@@ -28,40 +29,44 @@ pub(crate) struct Naming {
 
 /// The tensors under the network's names, and what was renamed. If no table makes all names the network's, only a prefix is left out.
 pub(crate) fn named(tensors: &Tensors, slots: &[Slot]) -> (Tensors, Naming) {
+    let fitting = namings(tensors, slots).find(|(tensors, _)| has_all_layers(tensors, slots));
+    fitting.unwrap_or_else(|| {
+        let (bare, prefix) = without_prefix(tensors, slots);
+        let naming = Naming {
+            prefix,
+            ..Naming::default()
+        };
+        (bare, naming)
+    })
+}
+
+/// The tensors under every family's names, torchvision's first: the rules of another family could also fit them.
+fn namings(tensors: &Tensors, slots: &[Slot]) -> impl Iterator<Item = (Tensors, Naming)> {
     let (bare, prefix) = without_prefix(tensors, slots);
-    let naming = Naming {
+    let own = Naming {
         prefix,
         ..Naming::default()
     };
-    // torchvision's names come first: the rules of a family could also fit them.
-    let own = std::iter::once((None, bare.clone()));
     let families = FAMILIES.iter().filter_map(|family| {
         // The rules know the names with their prefix.
         let renamed = tensors
             .iter()
             .map(|(name, tensor)| (family.renamed(name), tensor.clone()));
         let renamed: Tensors = renamed.collect();
-        (renamed.len() == tensors.len()).then_some((Some(family.name), renamed))
+        let naming = Naming {
+            family: Some(family.name),
+            ..Naming::default()
+        };
+        (renamed.len() == tensors.len()).then_some((renamed, naming))
     });
-    for (family, mut tensors) in own.chain(families) {
+    let all = std::iter::once((bare, own)).chain(families);
+    all.map(|(mut tensors, naming)| {
         let head = other_head(&tensors, slots);
         if let Some((theirs, ours)) = &head {
             rename_head(&mut tensors, theirs, ours);
         }
-        if has_all_layers(&tensors, slots) {
-            let prefix = match family {
-                None => naming.prefix,
-                Some(_) => String::new(),
-            };
-            let naming = Naming {
-                prefix,
-                family,
-                head,
-            };
-            return (as_linear(tensors, slots), naming);
-        }
-    }
-    (bare, naming)
+        (as_linear(tensors, slots), Naming { head, ..naming })
+    })
 }
 
 /// Removes a prefix that all names have and the network's names do not. Also returns the prefix, empty if there is none.
@@ -149,6 +154,8 @@ pub(crate) struct Comparison {
     pub model: Model,
     /// The number of classes of the weights.
     pub classes: usize,
+    /// Whose names the file has, if they are not torchvision's.
+    family: Option<&'static str>,
     /// The number of tensors that the network has, too, in the same shape.
     alike: usize,
     /// A phrase for each tensor of the network that is missing or has another shape, in the order of the forward pass.
@@ -176,6 +183,7 @@ impl Comparison {
         Self {
             model,
             classes,
+            family: None,
             alike: slots.len() - wrong.len(),
             wrong,
             extra: extra.map(|name| format!("`{name}`")).collect(),
@@ -199,6 +207,24 @@ impl Comparison {
     }
 }
 
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { model, classes, .. } = self;
+        if !self.fits() {
+            let differences = self.differences();
+            return match self.alike {
+                0 => write!(f, "fits no network"),
+                _ => write!(f, "fits no network; nearest is {model}, but {differences}"),
+            };
+        }
+        write!(f, "fits {model} with {classes} classes")?;
+        match self.family {
+            Some(family) => write!(f, ", under the names of {family}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Compares the weights with `models`, the nearest first.
 ///
 /// # Errors
@@ -210,12 +236,22 @@ pub(crate) fn compared(
     let compare = |model: Model| -> Result<Comparison> {
         // The number of classes does not change the names.
         let slots = model.slots(2)?;
-        let (named, _) = named(tensors, &slots);
+        let known: BTreeSet<&str> = names(&slots);
+        let known = |(tensors, _): &(Tensors, Naming)| {
+            let names = tensors.keys();
+            Reverse(names.filter(|name| known.contains(name.as_str())).count())
+        };
+        // The first of the best: torchvision's own names if they are as good.
+        let best = namings(tensors, &slots).min_by_key(known);
+        let (named, naming) = best.unwrap_or_default();
         let rows = named.get(&slots[slots.len() - 2].name);
         let classes = rows.and_then(|rows| rows.dims().first().copied());
         let classes = classes.filter(|&classes| classes > 0).unwrap_or(2);
         let slots = model.slots(classes)?;
-        Ok(Comparison::new(&named, model, classes, &slots))
+        Ok(Comparison {
+            family: naming.family,
+            ..Comparison::new(&named, model, classes, &slots)
+        })
     };
     let mut all = models.map(compare).collect::<Result<Vec<_>>>()?;
     all.sort_by_key(|of| (Reverse(of.alike), of.wrong.len() + of.extra.len()));
@@ -269,10 +305,10 @@ fn other_classes(tensors: &Tensors, slots: &[Slot], own: &Comparison) -> Option<
 fn prefixed(tensors: &Tensors, slots: &[Slot]) -> Option<String> {
     let missing = slots.iter().find(|slot| !tensors.contains_key(&slot.name));
     let name = &missing?.name;
+    let is_own = |prefix: &str| slots.iter().any(|slot| slot.name.starts_with(prefix));
     let stranger = tensors.keys().find(|stranger| {
-        stranger
-            .strip_suffix(name.as_str())
-            .is_some_and(|prefix| prefix.ends_with('.'))
+        let prefix = stranger.strip_suffix(name.as_str());
+        prefix.is_some_and(|prefix| prefix.ends_with('.') && !is_own(prefix))
     })?;
     let prefix = &stranger[..stranger.len() - name.len()];
     let many = tensors.keys().filter(|name| name.starts_with(prefix));

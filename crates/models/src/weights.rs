@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::fit::{self, Naming};
 use crate::registry::Model;
 use crate::slot::{Kind, Slot};
-use brink_checkpoint::Claim;
+use brink_checkpoint::{Checkpoint, Claim};
 use brink_random::Stream;
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
@@ -86,25 +86,30 @@ impl Weights {
     /// # Errors
     /// If the file is missing, damaged, ambiguous or in another format; if a value is not a finite float; if a variance is negative.
     pub fn read(path: &Path) -> Result<Self> {
-        let fail = |problem: String| Error::File {
-            path: path.into(),
-            problem,
-        };
-        let read = brink_checkpoint::read(path).map_err(|e| fail(e.to_string()))?;
+        Self::of_file(path, &open(path)?)
+    }
+
+    /// The weights in the file `read`, which lies at `path`.
+    pub(crate) fn of_file(path: &Path, read: &Checkpoint) -> Result<Self> {
         let mut tensors = BTreeMap::new();
-        for (name, brink_checkpoint::Tensor { shape, values }) in read.tensors {
+        for (name, tensor) in &read.tensors {
+            let values = tensor.values.as_slice();
             if name.ends_with("running_var")
                 && let Some(at) = values.iter().position(|&variance| variance < 0.0)
             {
-                let value = values[at];
-                return Err(fail(format!(
-                    "tensor `{name}` has {value} at {at}, but a variance is never negative; copy the file again"
-                )));
+                return Err(Error::File {
+                    path: path.into(),
+                    problem: format!(
+                        "tensor `{name}` has {} at {at}, but a variance is never negative; copy the file again",
+                        values[at]
+                    ),
+                });
             }
-            tensors.insert(name, Tensor::from_vec(values, shape, &Device::Cpu)?);
+            let tensor = Tensor::from_slice(values, tensor.shape.as_slice(), &Device::Cpu)?;
+            tensors.insert(name.clone(), tensor);
         }
         Ok(Self {
-            claim: read.claim,
+            claim: read.claim.clone(),
             ..Self::from_tensors(tensors)
         })
     }
@@ -221,6 +226,14 @@ impl Weights {
             .map(|(_, t)| t.elem_count())
             .sum()
     }
+}
+
+/// Reads the weight file at `path`.
+pub(crate) fn open(path: &Path) -> Result<Checkpoint> {
+    brink_checkpoint::read(path).map_err(|error| Error::File {
+        path: path.into(),
+        problem: error.to_string(),
+    })
 }
 
 /// Whether `name` is a buffer, which has no gradient.

@@ -195,7 +195,7 @@ fn weights_that_do_not_fit_are_refused_by_name() {
         ),
         (
             add("layer1.3.conv1.weight"),
-            "the network does not have `layer1.3.conv1.weight`; the nearest network is resnet56",
+            "the network does not have `layer1.3.conv1.weight`",
         ),
         (add("mask"), "the network does not have `mask`"),
         (
