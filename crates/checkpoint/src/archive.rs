@@ -30,11 +30,21 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Checkpoint> {
     let mut loader = Loader::new(&pickle, Container::Archive, Outside::default(), zip.length)?;
     let storages = format!("{folder}data/");
     for at in 0..zip.names.len() {
-        let content = zip.entry(at)?;
-        if let Some(key) = zip.names[at].strip_prefix(&storages)
-            && loader.storages().get(key).is_some()
-        {
-            loader.read(key, &content, order)?;
+        let content = zip.entry(at);
+        let Some(key) = zip.names[at].strip_prefix(&storages) else {
+            content?;
+            continue;
+        };
+        match (content, loader.tensor_in(key)) {
+            (Err(Error::Damaged { format, problem }), Some(name)) => {
+                let problem = format!("tensor `{}`, {problem}", Shown(name));
+                return Err(Error::Damaged { format, problem });
+            }
+            (Err(error), _) => return Err(error),
+            (Ok(content), _) if loader.storages().get(key).is_some() => {
+                loader.read(key, &content, order)?;
+            }
+            (Ok(_), _) => {}
         }
     }
     loader.finish()

@@ -71,6 +71,12 @@ impl Loader {
         &self.storages
     }
 
+    /// The first tensor that is a view of the storage `key` and still to be read.
+    pub fn tensor_in(&self, key: &str) -> Option<&str> {
+        let (_, view) = self.wanted.get(key)?.first()?;
+        Some(&view.name)
+    }
+
     /// Reads the tensors that are views of the storage `key`. `bytes` is the whole storage.
     pub fn read(&mut self, key: &str, bytes: &[u8], order: Order) -> Result<()> {
         let claimed = self.storages.get(key).and_then(|storage| storage.bytes());

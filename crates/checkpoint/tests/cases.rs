@@ -92,7 +92,7 @@ const RIGHT: &[(&str, Right)] = &[
     ("derived-weights/wrap_net.pth", Same(AKAMASTER)),
     (
         "derived-weights/crc_half.pth",
-        Refused("entry `archive/data/74`: Invalid checksum"),
+        Refused("tensor `layer3.0.conv2.weight`, entry `archive/data/74`: Invalid checksum"),
     ),
     (
         "derived-weights/two_pickles_aka.pth",

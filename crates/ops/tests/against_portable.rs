@@ -717,7 +717,10 @@ fn wrong_shapes_are_errors() {
             let Err(error) = unit else {
                 panic!("vector {at} of {:?}", wrong.shape());
             };
-            assert!(error.to_string().contains("with normalisation"), "{error}");
+            assert!(
+                error.to_string().contains("with bias or normalisation"),
+                "{error}"
+            );
         }
     }
 }
