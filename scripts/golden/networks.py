@@ -1,10 +1,10 @@
-"""The networks: torchvision's ResNet-18, torchvision's ResNet-152 and VGG-16 with an eighth of the channels, and the CIFAR-style ResNet-20
-(He et al. 2016, section 4.2)."""
+"""The networks: torchvision's ResNet-18 and MobileNetV2, other networks of torchvision with an eighth of the channels, and CIFAR-style
+ResNet-20s (He et al. 2016, section 4.2). One network of each kind is enough: the others differ in the numbers of their layers."""
 
 import torch
 import torchvision
 from torch import nn
-from torchvision.models.resnet import Bottleneck
+from torchvision.models.resnet import BasicBlock, Bottleneck
 from torch.nn import functional
 
 import formula
@@ -52,12 +52,36 @@ class ResNet20(nn.Module):
 WIDTH = 8
 
 
-class NarrowResNet152(torchvision.models.ResNet):
-    """torchvision's ResNet-152 with all channels divided by WIDTH."""
+class ResNet20B(nn.Module):
+    """The same with option-B shortcuts: torchvision's basic blocks, a 3x3 stem and the head `fc`."""
 
     def __init__(self, classes: int):
-        super().__init__(Bottleneck, [3, 8, 36, 3], num_classes=classes)
-        self.fc = nn.Linear(512 // WIDTH * Bottleneck.expansion, classes)
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 16, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(16)
+        self.layer1 = nn.Sequential(*(BasicBlock(16, 16) for _ in range(3)))
+        self.layer2 = self.stage(16, 32)
+        self.layer3 = self.stage(32, 64)
+        self.fc = nn.Linear(64, classes)
+
+    @staticmethod
+    def stage(inputs: int, outputs: int):
+        downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, 2, bias=False), nn.BatchNorm2d(outputs))
+        first = BasicBlock(inputs, outputs, 2, downsample)
+        return nn.Sequential(first, BasicBlock(outputs, outputs), BasicBlock(outputs, outputs))
+
+    def forward(self, x):
+        x = functional.relu(self.bn1(self.conv1(x)))
+        x = self.layer3(self.layer2(self.layer1(x)))
+        return self.fc(x.mean((2, 3)))
+
+
+class NarrowResNet(torchvision.models.ResNet):
+    """A ResNet of torchvision with all channels divided by WIDTH."""
+
+    def __init__(self, block, depths, classes: int):
+        super().__init__(block, depths, num_classes=classes)
+        self.fc = nn.Linear(512 // WIDTH * block.expansion, classes)
 
     def _make_layer(self, block, planes, blocks, stride=1, dilate=False):
         if planes == 64:
@@ -67,10 +91,19 @@ class NarrowResNet152(torchvision.models.ResNet):
         return super()._make_layer(block, planes // WIDTH, blocks, stride, dilate)
 
 
-def narrow_vgg16(classes: int):
-    """torchvision's VGG-16 with all channels divided by WIDTH, and no dropout, because each framework has its own random numbers."""
-    configuration = [c if c == "M" else c // WIDTH for c in torchvision.models.vgg.cfgs["D"]]
-    network = torchvision.models.VGG(torchvision.models.vgg.make_layers(configuration), num_classes=classes, dropout=0.0)
+def small_resnet18(classes: int):
+    """ResNet-18 for small images, as in kuangliu's pytorch-cifar: a 3x3 stem of stride 1 and no maximum pooling."""
+    network = NarrowResNet(BasicBlock, [2, 2, 2, 2], classes)
+    network.conv1 = nn.Conv2d(3, 64 // WIDTH, 3, padding=1, bias=False)
+    network.maxpool = nn.Identity()
+    return network
+
+
+def narrow_vgg(configuration: str, batch_norm: bool, classes: int):
+    """torchvision's VGG with all channels divided by WIDTH, and no dropout, because each framework has its own random numbers."""
+    layers = [c if c == "M" else c // WIDTH for c in torchvision.models.vgg.cfgs[configuration]]
+    features = torchvision.models.vgg.make_layers(layers, batch_norm)
+    network = torchvision.models.VGG(features, num_classes=classes, dropout=0.0)
     channels, hidden = 512 // WIDTH, 4096 // WIDTH
     network.classifier[0] = nn.Linear(channels * 7 * 7, hidden)
     network.classifier[3] = nn.Linear(hidden, hidden)
@@ -80,9 +113,13 @@ def narrow_vgg16(classes: int):
 
 NETWORKS = {
     "resnet18": lambda classes: torchvision.models.resnet18(num_classes=classes),
-    "resnet152": NarrowResNet152,
-    "vgg16": narrow_vgg16,
+    "resnet152": lambda classes: NarrowResNet(Bottleneck, [3, 8, 36, 3], classes),
+    "vgg16": lambda classes: narrow_vgg("D", False, classes),
     "resnet20": ResNet20,
+    "resnet20-b": ResNet20B,
+    "resnet18-3x3": small_resnet18,
+    "vgg11_bn": lambda classes: narrow_vgg("A", True, classes),
+    "mobilenet_v2": lambda classes: torchvision.models.mobilenet_v2(num_classes=classes, dropout=0.0),
 }
 
 

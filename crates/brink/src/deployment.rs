@@ -37,7 +37,7 @@ struct Place {
 pub struct Deployment {
     #[command(flatten)]
     place: Place,
-    /// The network of the weights: resnet18, resnet152, vgg16 or resnet20.
+    /// The network of the weights, e.g. resnet20; `brink inspect FILE` names those that fit.
     #[arg(long)]
     model: Option<Model>,
     /// The constants by which pixels are normalised before the network of the weights or of the ONNX file.

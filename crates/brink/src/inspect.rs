@@ -5,7 +5,6 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::Context;
-use brink_models::Weights;
 use brink_owner::{Shown, promised};
 use brink_verify::Pixels;
 
@@ -26,7 +25,14 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
         .with_context(|| path.display().to_string())?;
     match begin == MARK {
         true => mark(path),
-        false => weights(path),
+        false => {
+            say!(
+                "{}: weights\n{}",
+                path.display(),
+                brink_models::inspect(path)?
+            );
+            Ok(())
+        }
     }
 }
 
@@ -59,26 +65,5 @@ fn mark(path: &Path) -> anyhow::Result<()> {
     say!("  promised: {}", promised(about.promise.false_alarm));
     let fresh = Shown::beside(path, &signed.id)?.fresh(set.samples());
     say!("  {fresh} pairs were never shown");
-    Ok(())
-}
-
-fn weights(path: &Path) -> anyhow::Result<()> {
-    let weights = Weights::read(path)?;
-    say!("{}: weights", path.display());
-    say!(
-        "  {} tensors, {} parameters",
-        weights.tensors().len(),
-        weights.parameters()
-    );
-    if let Some(claim) = weights.claim() {
-        say!(
-            "  the file claims {:.2} % accuracy (`{}`)",
-            claim.percent,
-            claim.name
-        );
-    }
-    for (name, tensor) in weights.tensors() {
-        say!("  {name}  {:?}", tensor.dims());
-    }
     Ok(())
 }

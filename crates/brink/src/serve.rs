@@ -27,7 +27,7 @@ pub struct Serve {
     /// The file with the weights.
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
-    /// The network: resnet18, resnet152, vgg16 or resnet20.
+    /// The network of the weights, e.g. resnet20; `brink inspect FILE` names those that fit.
     #[arg(long)]
     model: Model,
     /// The constants by which it normalises pixels.

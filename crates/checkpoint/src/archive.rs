@@ -1,10 +1,11 @@
 //! The zip archive of PyTorch 1.6 and newer: one folder with the pickle `data.pkl` and one file per storage, `data/KEY`.
 
-use crate::error::Shown;
+use crate::error::{AGAIN, SAVE, Shown};
 use crate::float::Order;
 use crate::load::Loader;
 use crate::pickle::Pickle;
-use crate::{Checkpoint, Error, Result};
+use crate::torch::Outside;
+use crate::{Checkpoint, Container, Error, Result};
 use std::io::{Cursor, Read};
 use zip::ZipArchive;
 use zip::result::ZipError;
@@ -26,14 +27,24 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Checkpoint> {
         Some(_) => return Err(damaged("its entry `byteorder` is neither little nor big")),
     };
     let pickle = Pickle::read(&pickle)?;
-    let mut loader = Loader::new(&pickle, zip.length)?;
+    let mut loader = Loader::new(&pickle, Container::Archive, Outside::default(), zip.length)?;
     let storages = format!("{folder}data/");
     for at in 0..zip.names.len() {
-        let content = zip.entry(at)?;
-        if let Some(key) = zip.names[at].strip_prefix(&storages)
-            && loader.storages().get(key).is_some()
-        {
-            loader.read(key, &content, order)?;
+        let content = zip.entry(at);
+        let Some(key) = zip.names[at].strip_prefix(&storages) else {
+            content?;
+            continue;
+        };
+        match (content, loader.tensor_in(key)) {
+            (Err(Error::Damaged { format, problem }), Some(name)) => {
+                let problem = format!("tensor `{}`, {problem}", Shown(name));
+                return Err(Error::Damaged { format, problem });
+            }
+            (Err(error), _) => return Err(error),
+            (Ok(content), _) if loader.storages().get(key).is_some() => {
+                loader.read(key, &content, order)?;
+            }
+            (Ok(_), _) => {}
         }
     }
     loader.finish()
@@ -87,7 +98,7 @@ impl<'a> Zip<'a> {
                 what: "holds two pickles",
                 first: Shown(&format!("{first}{PICKLE}")).to_string(),
                 second: Shown(&format!("{second}{PICKLE}")).to_string(),
-                fix: "save one state dict in a file",
+                fix: SAVE,
             });
         }
         let program = ["code/", "constants.pkl"].map(|part| format!("{first}{part}"));
@@ -95,7 +106,7 @@ impl<'a> Zip<'a> {
         if self.names.iter().any(is_program) {
             return Err(Error::Content {
                 what: "is a TorchScript program, not a state dict".into(),
-                fix: "load it with torch.jit.load and save its `state_dict()`",
+                fix: r#"in Python, type `torch.save(torch.jit.load("FILE").state_dict(), "weights.pth")`"#,
             });
         }
         Ok(first)
@@ -112,7 +123,7 @@ impl<'a> Zip<'a> {
         let mut entry = self.archive.by_index(at).map_err(|e| match e {
             ZipError::UnsupportedArchive(_) | ZipError::InvalidPassword => Error::Content {
                 what: format!("entry `{name}` is compressed or encrypted ({e})"),
-                fix: "save it again with torch.save",
+                fix: AGAIN,
             },
             e => damaged(format!("entry `{name}`: {e}")),
         })?;

@@ -30,6 +30,17 @@ impl Dtype {
         TORCH.iter().find(|of| of.name == name).map(|of| of.dtype)
     }
 
+    /// PyTorch's name for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F16 => "float16",
+            Self::BF16 => "bfloat16",
+            Self::F32 => "float32",
+            Self::F64 => "float64",
+            Self::Other { name, .. } => name,
+        }
+    }
+
     /// The size of an element in bytes.
     pub fn size(self) -> usize {
         match self {

@@ -13,7 +13,7 @@ pub enum Error {
     #[error("is not a regular file; give the path of a .safetensors or .pth file")]
     NotAFile,
     /// The file is longer than [`MAX_LENGTH`](crate::MAX_LENGTH).
-    #[error("is longer than 4 GiB; save the model's `state_dict()` alone")]
+    #[error("is longer than 4 GiB; {SAVE}")]
     TooLong,
     /// The content has another format.
     #[error("is {what}; {fix}")]
@@ -32,7 +32,7 @@ pub enum Error {
         problem: String,
     },
     /// The file claims more values than its length, or any network, could explain.
-    #[error("{0}; save the model's `state_dict()` alone, with torch.save")]
+    #[error("{0}; {SAVE}")]
     Limit(String),
     /// The file holds something other than arrays of floats.
     #[error("{what}; {fix}")]
@@ -65,13 +65,27 @@ pub enum Error {
         fix: &'static str,
     },
     /// The file has no tensors.
-    #[error("holds no tensors; save a model's `state_dict()`")]
+    #[error("holds no tensors; {SAVE}")]
     Empty,
 }
 
-/// The fix for a file that does not hold exactly one state dict.
+/// The fix for a file that does not hold a state dict alone.
 pub(crate) const SAVE: &str =
-    "load it with PyTorch and save the `state_dict()` of the model you mean";
+    r#"load the model in Python and type `torch.save(model.state_dict(), "weights.pth")`"#;
+
+/// The fix for several state dicts in a file.
+pub(crate) const CHOOSE: &str = r#"in Python, `torch.save(torch.load("FILE")["KEY"], "weights.pth")` saves the one that you mean"#;
+
+/// The fix for a file that another PyTorch can write better.
+pub(crate) const AGAIN: &str =
+    r#"in Python, type `torch.save(torch.load("FILE"), "weights.pth")` with PyTorch 2.1 or newer"#;
+
+/// The fix for numbers in the big-endian order, and in the little-endian one, of which the file says nothing.
+pub(crate) const BIG_ENDIAN: &str = r#"in Python, type `torch.serialization.set_default_load_endianness(torch.serialization.LoadEndianness.BIG)`, then `torch.save(torch.load("FILE"), "weights.pth")`"#;
+pub(crate) const LITTLE_ENDIAN: &str = r#"in Python, type `torch.serialization.set_default_load_endianness(torch.serialization.LoadEndianness.LITTLE)`, then `torch.save(torch.load("FILE"), "weights.pth")`"#;
+
+/// The fix for tensors that are no floats.
+pub(crate) const FLOAT: &str = r#"save the float network, before it is quantised: `torch.save(model.state_dict(), "weights.pth")`"#;
 
 impl Error {
     /// The error about a damaged file that should have the format `format`.

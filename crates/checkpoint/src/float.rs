@@ -9,6 +9,16 @@ pub(crate) enum Order {
     Big,
 }
 
+impl Order {
+    /// The other order.
+    pub fn turned(self) -> Self {
+        match self {
+            Self::Little => Self::Big,
+            Self::Big => Self::Little,
+        }
+    }
+}
+
 /// Appends the contiguous elements in `bytes` to `values`. `decode` reads one little-endian element, exactly. `name` is the
 /// tensor's name, for messages.
 pub(crate) fn append<const N: usize>(
@@ -39,7 +49,7 @@ fn unusable(name: &str, value: f64, index: usize) -> Error {
         Error::tensor(name, problem, "scale the weights, or train again")
     } else {
         let problem = format!("has {value} at {index}, which is not finite");
-        let fix = "take a checkpoint from before the training diverged";
+        let fix = "take a checkpoint from before the training diverged; in Python, `[k for k, v in state_dict.items() if not v.isfinite().all()]` lists such tensors";
         Error::tensor(name, problem, fix)
     }
 }

@@ -1,23 +1,15 @@
 //! Recognises the format of a file by its first bytes.
 
-use crate::{Error, Result};
-
-/// A format that this crate reads.
-pub(crate) enum Format {
-    /// A zip archive, as PyTorch has written since 1.6.
-    Archive,
-    /// Pickles followed by storages, as PyTorch wrote before 1.6.
-    Legacy,
-    Safetensors,
-}
+use crate::{Container, Error, Result};
 
 /// The format of a file.
-pub(crate) fn of(bytes: &[u8]) -> Result<Format> {
+pub(crate) fn of(bytes: &[u8]) -> Result<Container> {
     // A safetensors file begins with the header's length, whose bytes can look like the start of a pickle. So it is tried first.
     match bytes {
-        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return Ok(Format::Archive),
-        [_, _, _, _, _, _, _, _, b'{', ..] => return Ok(Format::Safetensors),
-        [0x80, 0..=5, ..] | [b'L', b'1', b'1', b'9', ..] => return Ok(Format::Legacy),
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return Ok(Container::Archive),
+        [_, _, _, _, _, _, _, _, b'{', ..] => return Ok(Container::Safetensors),
+        [0x80, 0..=5, ..] | [b'L', b'1', b'1', b'9', ..] => return Ok(Container::Legacy),
+        _ if starts_at(bytes, 257, b"ustar") => return Ok(Container::Tar),
         [] => {
             return Err(Error::Format {
                 what: "empty",
@@ -38,7 +30,7 @@ pub(crate) fn of(bytes: &[u8]) -> Result<Format> {
 
 const UNKNOWN: &str = "neither a safetensors file nor written by torch.save";
 const USE: &str = "give a .safetensors or .pth file";
-const PYTORCH: &str = "convert its weights to safetensors";
+const PYTORCH: &str = r#"copy its weights into a PyTorch model and type `torch.save(model.state_dict(), "weights.pth")`"#;
 const UNPACK: &str = "unpack it first";
 
 fn starts_at(bytes: &[u8], offset: usize, magic: &[u8]) -> bool {
@@ -88,12 +80,6 @@ const FOREIGN: &[Foreign] = &[
     foreign(0, b"\x08\x0a\x12", "an ONNX model", PYTORCH),
     foreign(0, b"GGUF", "a GGUF model", PYTORCH),
     foreign(0, b"\x93NUMPY", "a NumPy array", PYTORCH),
-    foreign(
-        257,
-        b"ustar",
-        "a tar archive, as PyTorch wrote in 2016",
-        "load it with an old PyTorch and save it again",
-    ),
     foreign(0, b"\x1f\x8b", "compressed with gzip", UNPACK),
     foreign(0, b"BZh", "compressed with bzip2", UNPACK),
     foreign(0, b"\xfd7zXZ\0", "compressed with xz", UNPACK),

@@ -3,11 +3,12 @@
 //! The pickles hold a magic number, a version, facts about the machine, the saved object, and the keys of the storages.
 //! Each storage is its number of elements (eight bytes), then the elements.
 
-use crate::error::{SAVE, Shown};
+use crate::error::{AGAIN, SAVE, Shown};
 use crate::float::Order;
 use crate::load::Loader;
 use crate::pickle::{Pickle, Value};
-use crate::{Checkpoint, Error, Result};
+use crate::torch::Outside;
+use crate::{Checkpoint, Container, Error, Result};
 
 /// PyTorch's magic number, as bytes and as the decimal digits that protocol 1 writes.
 const MAGIC: [&[u8]; 2] = [
@@ -37,24 +38,25 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Checkpoint> {
         return Err(damaged("an unknown format version"));
     }
     let machine = next()?;
-    let little = machine.entries(machine.root()).and_then(|entries| {
-        let is_order = |(key, _): &&_| machine.text(*key) == Some("little_endian");
-        Some(machine.get(entries.iter().find(is_order)?.1))
-    });
-    match little {
-        Some(Value::Bool(true)) => {}
+    match machine.flag("little_endian") {
+        Some(true) => {}
         // On such machines the byte order of the storages depends on the PyTorch version.
-        Some(Value::Bool(false)) => {
+        Some(false) => {
             return Err(Error::Content {
                 what: "was written on a big-endian machine by an old PyTorch".into(),
-                fix: "save it again with PyTorch 2.1 or newer",
+                fix: AGAIN,
             });
         }
-        _ => return Err(damaged("no byte order")),
+        None => return Err(damaged("no byte order")),
     }
     let saved = next()?;
     let keys = next()?;
-    let mut loader = Loader::new(&saved, bytes.len() as u64)?;
+    let mut loader = Loader::new(
+        &saved,
+        Container::Legacy,
+        Outside::default(),
+        bytes.len() as u64,
+    )?;
     let keys = keys.sequence(keys.root()).and_then(|list| {
         let texts = list.iter().map(|&key| keys.text(key));
         texts.collect::<Option<Vec<_>>>()

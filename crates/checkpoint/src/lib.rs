@@ -1,4 +1,5 @@
-//! Reads weight files: safetensors, and the files of `torch.save` (zip archives, and the pickles from before PyTorch 1.6).
+//! Reads weight files: safetensors, and the files of `torch.save` (zip archives, the pickles from before PyTorch 1.6, and the tar archives
+//! of 2016).
 //! Returns tensors by name, as arrays of `f32`.
 //!
 //! A weight file is untrusted input. Nothing in it is executed. Every claimed size is checked before memory is reserved.
@@ -26,19 +27,23 @@ mod dtype;
 mod error;
 mod float;
 mod format;
+mod hash;
 mod legacy;
 mod load;
 mod names;
+mod origin;
 mod pickle;
 mod safetensors;
 mod state_dict;
+mod tar;
 mod torch;
 mod view;
+mod zeros;
 
 pub use claim::Claim;
 pub use error::Error;
+pub use origin::{Container, Origin};
 
-use format::Format;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
@@ -58,6 +63,8 @@ pub struct Checkpoint {
     pub tensors: BTreeMap<String, Tensor>,
     /// The accuracy that the file claims for its network.
     pub claim: Option<Claim>,
+    /// How the file held them.
+    pub origin: Origin,
 }
 
 /// An array of finite numbers.
@@ -65,6 +72,8 @@ pub struct Checkpoint {
 pub struct Tensor {
     /// The length of each dimension; empty for a scalar.
     pub shape: Vec<usize>,
+    /// PyTorch's name of the type in the file, such as `float16`.
+    pub dtype: &'static str,
     /// The values in row-major order; their number is the product of `shape`.
     pub values: Vec<f32>,
 }
@@ -96,11 +105,15 @@ pub fn read(path: &Path) -> Result<Checkpoint> {
 /// Reads the content of a weight file.
 ///
 /// # Errors
-/// If the format is unknown, if the file is damaged or ambiguous, or if a tensor is not made of finite floats.
+/// If the format is unknown, if the file is damaged or ambiguous, or if a tensor is not made of finite floats. Weights and variances that
+/// are all zeros are refused, too.
 pub fn from_bytes(bytes: &[u8]) -> Result<Checkpoint> {
-    match format::of(bytes)? {
-        Format::Archive => archive::read(bytes),
-        Format::Legacy => legacy::read(bytes),
-        Format::Safetensors => safetensors::read(bytes),
-    }
+    let read = match format::of(bytes)? {
+        Container::Archive => archive::read(bytes),
+        Container::Legacy => legacy::read(bytes),
+        Container::Safetensors => safetensors::read(bytes),
+        Container::Tar => tar::read(bytes),
+    }?;
+    zeros::refuse(&read.tensors)?;
+    Ok(read)
 }

@@ -22,11 +22,22 @@ const MAX_LENGTH: usize = 256;
 /// The batch counter of batch normalisation. Inference does not use it.
 const COUNTER: &str = "num_batches_tracked";
 
-/// The tensors under the network's own names. Removes every prefix that all names share, and drops the counters.
-pub(crate) fn settle<T>(tensors: Vec<(String, T)>) -> Result<BTreeMap<String, T>> {
-    let mut settled = BTreeMap::new();
+/// Tensors under the network's own names.
+pub(crate) struct Settled<T> {
+    pub tensors: BTreeMap<String, T>,
+    /// The wrappers' prefix that all names had; empty if there was none.
+    pub prefix: String,
+    /// The number of counters that were left out.
+    pub counters: usize,
+}
+
+/// Removes every prefix of a wrapper that all names share, and drops the counters.
+pub(crate) fn settle<T>(tensors: Vec<(String, T)>) -> Result<Settled<T>> {
+    let (mut settled, mut counters) = (BTreeMap::new(), 0);
+    let mut removed = String::new();
     for (name, tensor) in tensors {
         if last(&name) == COUNTER {
+            counters += 1;
             continue;
         }
         if name.len() > MAX_LENGTH || name.chars().any(char::is_control) {
@@ -49,15 +60,20 @@ pub(crate) fn settle<T>(tensors: Vec<(String, T)>) -> Result<BTreeMap<String, T>
     {
         let bare = |(name, tensor): (String, T)| (name[prefix.len()..].to_owned(), tensor);
         settled = settled.into_iter().map(bare).collect();
+        removed += prefix;
     }
     for name in settled.keys() {
         let bare = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix));
         if let Some(bare) = bare.filter(|bare| settled.contains_key(*bare)) {
-            let fix = "keep the weights of one network";
+            let fix = r#"in Python, keep one network: `torch.save({k: v for k, v in state_dict.items() if k.startswith("PREFIX")}, "weights.pth")`"#;
             return Err(twice(bare, name, fix));
         }
     }
-    Ok(settled)
+    Ok(Settled {
+        tensors: settled,
+        prefix: removed,
+        counters,
+    })
 }
 
 /// Whether `name` is `prefix` followed by at least one more character.

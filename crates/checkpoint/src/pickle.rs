@@ -133,6 +133,18 @@ impl<'a> Pickle<'a> {
         }
     }
 
+    /// The value of a boolean in the dictionary that is the root.
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        let entries = self.entries(self.root)?;
+        let entry = entries
+            .iter()
+            .find(|(key, _)| self.text(*key) == Some(name))?;
+        match self.get(entry.1) {
+            Value::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
     /// The module and the name of a class or function.
     pub fn global(&self, value: Ref) -> Option<(&'a str, &'a str)> {
         match self.get(value) {

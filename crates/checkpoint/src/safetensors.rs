@@ -4,7 +4,7 @@ use crate::dtype::Dtype;
 use crate::error::Shown;
 use crate::float::Order;
 use crate::view::View;
-use crate::{Checkpoint, Error, Result, names};
+use crate::{Checkpoint, Container, Error, Origin, Result, names};
 use safetensors::tensor::TensorInfo;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::fmt;
@@ -53,16 +53,21 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Checkpoint> {
     let entries = entries
         .into_iter()
         .map(|(name, info)| (name.clone(), (name, info)));
-    let tensors = names::settle(entries.collect())?
-        .into_iter()
-        .map(|(bare, (name, info))| {
-            let (from, to) = info.data_offsets;
-            let view = View::contiguous(name, dtype(info.dtype), 0, info.shape);
-            Ok((bare, view.read(&data[from..to], Order::Little)?))
-        });
+    let settled = names::settle(entries.collect())?;
+    let tensors = settled.tensors.into_iter().map(|(bare, (name, info))| {
+        let (from, to) = info.data_offsets;
+        let view = View::contiguous(name, dtype(info.dtype), 0, info.shape);
+        Ok((bare, view.read(&data[from..to], Order::Little)?))
+    });
     Ok(Checkpoint {
         tensors: tensors.collect::<Result<_>>()?,
         claim: None,
+        origin: Origin {
+            container: Container::Safetensors,
+            within: String::new(),
+            prefix: settled.prefix,
+            counters: settled.counters,
+        },
     })
 }
 

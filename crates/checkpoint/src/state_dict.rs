@@ -1,6 +1,6 @@
 //! Finds the state dict in the saved object, alone or beside the epoch, the optimiser's state and other values.
 
-use crate::error::{SAVE, Shown};
+use crate::error::{CHOOSE, SAVE, Shown};
 use crate::names::last;
 use crate::pickle::{Pickle, Ref, Value};
 use crate::{Error, Result, torch};
@@ -15,8 +15,16 @@ struct Place {
     label: String,
 }
 
-/// The names and tensors of the only state dict in a pickle.
-pub(crate) fn find<'a>(pickle: &Pickle<'a>) -> Result<Vec<(&'a str, Ref)>> {
+/// A state dict.
+pub(crate) struct Found<'a> {
+    /// The keys that lead to it, joined by dots; empty if it is the saved object itself.
+    pub within: String,
+    /// Names and tensors.
+    pub tensors: Vec<(&'a str, Ref)>,
+}
+
+/// The only state dict in a pickle.
+pub(crate) fn find<'a>(pickle: &Pickle<'a>) -> Result<Found<'a>> {
     let places = places(pickle);
     let dicts: Vec<usize> = (0..places.len())
         .filter(|&at| !tensors(pickle, places[at].value).is_empty())
@@ -29,12 +37,18 @@ pub(crate) fn find<'a>(pickle: &Pickle<'a>) -> Result<Vec<(&'a str, Ref)>> {
     let networks: Vec<usize> = dicts.iter().copied().filter(has_weights).collect();
     let candidates = if networks.is_empty() { dicts } else { networks };
     match candidates[..] {
-        [at] => entries(pickle, places[at].value),
+        [at] => Ok(Found {
+            within: match at {
+                0 => String::new(),
+                at => path(&places, at),
+            },
+            tensors: entries(pickle, places[at].value)?,
+        }),
         [first, second, ..] => Err(Error::Ambiguous {
             what: "holds more than one state dict",
             first: path(&places, first),
             second: path(&places, second),
-            fix: SAVE,
+            fix: CHOOSE,
         }),
         [] => Err(nothing(pickle)),
     }

@@ -1,7 +1,7 @@
 //! Interprets PyTorch's objects in a pickle: storages, and tensors as views of them.
 
 use crate::dtype::Dtype;
-use crate::error::{SAVE, Shown};
+use crate::error::{FLOAT, SAVE, Shown};
 use crate::pickle::{Object, Pickle, Ref, Value};
 use crate::view::View;
 use crate::{Error, Result};
@@ -27,7 +27,15 @@ const READ: [&str; 7] = [
 const QUANTISED: &str = "_rebuild_qtensor";
 
 /// All storages of a pickle, by key. Tensors are views of them.
-pub(crate) struct Storages<'a>(BTreeMap<&'a str, Storage>);
+pub(crate) struct Storages(BTreeMap<String, Storage>);
+
+/// What a file describes outside the pickle of the saved object, by key. Only the oldest files have any of it.
+#[derive(Default)]
+pub(crate) struct Outside {
+    pub storages: BTreeMap<String, Storage>,
+    /// The key of a storage, and the view.
+    pub tensors: BTreeMap<String, (String, View)>,
+}
 
 /// An array of numbers that is stored outside the pickle.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,24 +47,39 @@ pub(crate) struct Storage {
 }
 
 impl Storage {
+    /// A storage of `length` elements.
+    pub fn new(dtype: Dtype, length: usize) -> Self {
+        Self {
+            dtype: Some(dtype),
+            length,
+        }
+    }
+
     /// The length in bytes, unless it overflows.
     pub fn bytes(self) -> Option<usize> {
         self.length.checked_mul(self.dtype.map_or(1, Dtype::size))
     }
 }
 
-impl<'a> Storages<'a> {
-    /// All storages that a pickle mentions.
-    pub fn of(pickle: &Pickle<'a>) -> Result<Self> {
-        let mut all = BTreeMap::new();
+impl Storages {
+    /// All storages that a pickle mentions, and those `known` from elsewhere.
+    pub fn of(pickle: &Pickle<'_>, known: BTreeMap<String, Storage>) -> Result<Self> {
+        let mut all = known;
         for value in pickle.values() {
             let Value::Persistent(id) = value else {
                 continue;
             };
+            if pickle.text(*id).is_some() {
+                // The key of a tensor outside the pickle.
+                continue;
+            }
             let Some((key, storage, _)) = mention(pickle, *id) else {
                 return Err(odd("a storage"));
             };
-            if all.insert(key, storage).is_some_and(|old| old != storage) {
+            if all
+                .insert(key.to_owned(), storage)
+                .is_some_and(|old| old != storage)
+            {
                 return Err(odd(&format!("two kinds of storage `{}`", Shown(key))));
             }
         }
@@ -114,7 +137,15 @@ fn rebuilt<'a>(pickle: &Pickle<'a>, value: Ref) -> Option<&'a str> {
 
 /// Whether a value is a tensor of any kind (sparse and quantised ones included).
 pub(crate) fn is_tensor(pickle: &Pickle<'_>, value: Ref) -> bool {
-    rebuilt(pickle, value).is_some()
+    rebuilt(pickle, value).is_some() || outside(pickle, value).is_some()
+}
+
+/// The key of a tensor outside the pickle.
+fn outside<'a>(pickle: &Pickle<'a>, value: Ref) -> Option<&'a str> {
+    match pickle.get(value) {
+        Value::Persistent(id) => pickle.text(*id),
+        _ => None,
+    }
 }
 
 /// Whether a value is a quantised tensor.
@@ -124,16 +155,32 @@ pub(crate) fn is_quantised(pickle: &Pickle<'_>, value: Ref) -> bool {
 
 /// The error that the tensor `name` is quantised.
 pub(crate) fn quantised(name: &str) -> Error {
-    let fix = "save the float network, before it is quantised";
-    Error::tensor(name, "is quantised", fix)
+    Error::tensor(name, "is quantised", FLOAT)
 }
 
-/// The tensor `name` as a view of a storage, and the key of the storage.
-pub(crate) fn tensor<'a>(pickle: &Pickle<'a>, name: &str, value: Ref) -> Result<(&'a str, View)> {
+/// The tensor `name` as a view of one of the `storages`, and the key of the storage. `known` are the tensors outside the pickle.
+pub(crate) fn tensor(
+    pickle: &Pickle<'_>,
+    storages: &Storages,
+    known: &BTreeMap<String, (String, View)>,
+    name: &str,
+    value: Ref,
+) -> Result<(String, View)> {
     let problem = || {
         let problem = "is not built as PyTorch builds tensors";
         Error::tensor(name, problem, "copy the file again")
     };
+    if let Some(key) = outside(pickle, value) {
+        let (storage, view) = known.get(key).ok_or_else(problem)?;
+        let name = name.to_owned();
+        return Ok((
+            storage.clone(),
+            View {
+                name,
+                ..view.clone()
+            },
+        ));
+    }
     let Value::Object(object) = pickle.get(value) else {
         return Err(problem());
     };
@@ -162,10 +209,16 @@ pub(crate) fn tensor<'a>(pickle: &Pickle<'a>, name: &str, value: Ref) -> Result<
                 [storage, offset, shape, strides, rest @ ..],
             ) => {
                 let view = || {
-                    let Value::Persistent(id) = pickle.get(*storage) else {
-                        return None;
+                    let id = match pickle.get(*storage) {
+                        Value::Persistent(id) => *id,
+                        // Some archives of 2016 have the identifier itself.
+                        Value::Tuple(_) => *storage,
+                        _ => return None,
                     };
-                    let (key, storage, start) = mention(pickle, *id)?;
+                    let (key, storage, start) = mention(pickle, id)?;
+                    if storages.get(key) != Some(storage) {
+                        return None;
+                    }
                     let sizes = |list| {
                         let sizes = pickle.sequence(list)?.iter();
                         sizes
@@ -189,7 +242,7 @@ pub(crate) fn tensor<'a>(pickle: &Pickle<'a>, name: &str, value: Ref) -> Result<
                 };
                 let (length, key, view) = view().ok_or_else(problem)?;
                 view.check(length)?;
-                return Ok((key, view));
+                return Ok((key.to_owned(), view));
             }
             (function, _) if READ.contains(&function) => return Err(problem()),
             (QUANTISED, _) => return Err(quantised(name)),

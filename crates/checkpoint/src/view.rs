@@ -1,6 +1,7 @@
 //! Where the elements of a tensor lie in a storage, and how they are read.
 
 use crate::dtype::Dtype;
+use crate::error::{BIG_ENDIAN, FLOAT, LITTLE_ENDIAN};
 use crate::float::{self, Order};
 use crate::{Error, Result, Tensor};
 use half::{bf16, f16};
@@ -9,7 +10,8 @@ use half::{bf16, f16};
 const MAX_RANK: usize = 64;
 
 /// The fix for views whose elements overlap.
-const CONTIGUOUS: &str = "call `.contiguous()` on it before saving";
+const CONTIGUOUS: &str =
+    r#"in Python, type `torch.save({k: v.clone() for k, v in state_dict.items()}, "weights.pth")`"#;
 const DAMAGED: &str = "copy the file again";
 
 /// A tensor within a storage. Offset, shape and strides count elements, not bytes.
@@ -43,7 +45,7 @@ impl View {
         let fail = |problem: &str, fix| Err(Error::tensor(&self.name, problem, fix));
         if let Dtype::Other { name, .. } = self.dtype {
             let problem = format!("is of type {name}, and weights must be floats");
-            return fail(&problem, "save the float network, before it is quantised");
+            return fail(&problem, FLOAT);
         }
         if self.shape.len() != self.strides.len() || self.shape.len() > MAX_RANK {
             return fail("has an invalid shape", DAMAGED);
@@ -76,19 +78,36 @@ impl View {
     /// Reads the tensor. `bytes` is its whole storage.
     ///
     /// # Errors
-    /// If [`View::check`] fails, or an element is not finite.
+    /// If [`View::check`] fails, an element is not finite, or the elements are in the other byte order.
     pub fn read(&self, bytes: &[u8], order: Order) -> Result<Tensor> {
-        let values = match self.dtype {
+        let values = self.values(bytes, order);
+        let doubtful = |values: &Vec<f32>| ordinary(values).is_some_and(|share| share < 0.5);
+        if values.as_ref().map_or(true, doubtful)
+            && let Ok(turned) = self.values(bytes, order.turned())
+            && ordinary(&turned).is_some_and(|share| share > 0.99)
+        {
+            let problem = "has the other byte order than the file says";
+            let fix = match order {
+                Order::Little => BIG_ENDIAN,
+                Order::Big => LITTLE_ENDIAN,
+            };
+            return Err(Error::tensor(&self.name, problem, fix));
+        }
+        Ok(Tensor {
+            shape: self.shape.clone(),
+            dtype: self.dtype.name(),
+            values: values?,
+        })
+    }
+
+    fn values(&self, bytes: &[u8], order: Order) -> Result<Vec<f32>> {
+        match self.dtype {
             Dtype::F16 => self.gather(bytes, order, |b| f16::from_le_bytes(b).to_f64()),
             Dtype::BF16 => self.gather(bytes, order, |b| bf16::from_le_bytes(b).to_f64()),
             Dtype::F32 => self.gather(bytes, order, |b| f32::from_le_bytes(b).into()),
             Dtype::F64 => self.gather(bytes, order, f64::from_le_bytes),
-            Dtype::Other { .. } => return Err(self.check(0).err().unwrap_or(Error::Empty)),
-        }?;
-        Ok(Tensor {
-            shape: self.shape.clone(),
-            values,
-        })
+            Dtype::Other { .. } => Err(self.check(0).err().unwrap_or(Error::Empty)),
+        }
     }
 
     /// The elements in row-major order.
@@ -131,4 +150,16 @@ impl View {
             }
         }
     }
+}
+
+/// The share of the values other than 0 that have the magnitude of a weight. In the wrong byte order it is a sixth, by chance. There is
+/// none if the values are too few to tell.
+fn ordinary(values: &[f32]) -> Option<f64> {
+    const ENOUGH: usize = 8;
+    let nonzero = values.iter().filter(|&&value| value != 0.0);
+    let (all, ordinary) = nonzero.fold((0, 0), |(all, ordinary), value| {
+        let is_ordinary = (1e-8..1e4).contains(&value.abs());
+        (all + 1, ordinary + usize::from(is_ordinary))
+    });
+    (all >= ENOUGH).then(|| ordinary as f64 / all as f64)
 }

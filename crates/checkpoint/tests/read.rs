@@ -2,7 +2,7 @@
 
 mod support;
 
-use brink_checkpoint::{Checkpoint, Claim, from_bytes};
+use brink_checkpoint::{Checkpoint, Claim, Container, Origin, from_bytes};
 use support::{Py, archive, dict, floats, legacy, state_dict, storage, text, vector, view};
 
 fn storages() -> [(&'static str, Vec<u8>); 2] {
@@ -36,6 +36,92 @@ fn every_protocol_and_both_layouts() {
         let old = [("0", 6, zero.1.clone()), ("1", 2, one.1.clone())];
         the_state_dict(&legacy(&state_dict(), protocol, &old));
     }
+}
+
+#[test]
+fn tar_archives_of_2016() {
+    let parts = support::parts_of_2016();
+    let read = the_state_dict(&support::tar_of_2016(&parts));
+    assert_eq!(read.origin.container, Container::Tar);
+    // A later form describes the tensors in the pickle.
+    let counted = |key, values: &[f32]| {
+        let about = [text(key), text("cpu"), Py::Global("torch", "FloatStorage")];
+        let length = (values.len() as u64).to_le_bytes().to_vec();
+        [Py::Tuple(about.into()).pickle(2), length, floats(values)].concat()
+    };
+    let storages = [
+        Py::Int(2).pickle(2),
+        counted("0", &support::WEIGHT),
+        counted("1", &support::BIAS),
+    ];
+    let saved = state_dict().pickle(2);
+    the_state_dict(&support::tar(&[
+        ("pickle", &saved),
+        ("storages", &storages.concat()),
+    ]));
+}
+
+/// The same tensors have the same hash, whatever holds them; other values, shapes or names have another.
+#[test]
+fn the_hash_is_of_the_content() {
+    let [zero, one] = storages();
+    let old = [("0", 6, zero.1.clone()), ("1", 2, one.1.clone())];
+    let hash = |bytes: &[u8]| from_bytes(bytes).unwrap().sha256();
+    let expected = hash(&archive(&state_dict(), &storages()));
+    assert_eq!(
+        hash(&legacy(&dict([("net", state_dict())]), 2, &old)),
+        expected
+    );
+    assert_eq!(
+        hash(&support::tar_of_2016(&support::parts_of_2016())),
+        expected
+    );
+    let of = |name: &str, shape: &[i64], value: f32| {
+        let mut values = support::BIAS.to_vec();
+        values[1] = value;
+        let tensor = view(
+            storage("FloatStorage", "0", 2),
+            0,
+            shape,
+            &vec![1; shape.len()],
+        );
+        hash(&archive(&dict([(name, tensor)]), &[("0", floats(&values))]))
+    };
+    let all = [
+        of("a", &[2], 1.0),
+        of("b", &[2], 1.0),
+        of("a", &[2, 1], 1.0),
+        of("a", &[2], 1.0f32.next_up()),
+    ];
+    for (at, hash) in all.iter().enumerate() {
+        assert!(!all[..at].contains(hash), "{at}");
+    }
+}
+
+#[test]
+fn what_was_around_the_tensors_is_told() {
+    let Py::Dict(entries) = state_dict() else {
+        unreachable!()
+    };
+    let prefixed = entries.into_iter().map(|(key, value)| {
+        let Py::Text(key) = key else { unreachable!() };
+        (text(&format!("module.{key}")), value)
+    });
+    let counter = view(storage("LongStorage", "2", 1), 0, &[], &[]);
+    let counter = (text("module.bn.num_batches_tracked"), counter);
+    let network = Py::Dict(prefixed.chain([counter]).collect());
+    let [zero, one] = storages();
+    let counter = ("2", 7u64.to_le_bytes().to_vec());
+    let saved = dict([("best", dict([("net", network)]))]);
+    let read = the_state_dict(&archive(&saved, &[zero, one, counter]));
+    let expected = Origin {
+        container: Container::Archive,
+        within: "best.net".into(),
+        prefix: "module.".into(),
+        counters: 1,
+    };
+    assert_eq!(read.origin, expected);
+    assert_eq!(read.tensors["fc.bias"].dtype, "float32");
 }
 
 /// The file extension does not matter, nor does its case.

@@ -147,6 +147,73 @@ fn what_is_no_finite_float() {
     ]));
 }
 
+/// Bytes that are whole but cannot be the weights.
+#[test]
+fn what_is_no_weight() {
+    let numbers: Vec<f32> = (1..=12u8).map(|n| 0.1 * f32::from(n)).collect();
+    let turned: Vec<u8> = numbers.iter().flat_map(|n| n.to_be_bytes()).collect();
+    let named = |name, shape: &[i64], strides: &[i64], content: &[u8]| {
+        let tensor = view(storage("FloatStorage", "0", 12), 0, shape, strides);
+        archive(&dict([(name, tensor)]), &[("0", content.to_vec())])
+    };
+    let zeros = [0; 48];
+    insta::assert_snapshot!(table(&[
+        ("turned bytes", named("w", &[12], &[1], &turned)),
+        ("zeros", named("conv1.weight", &[4, 3], &[3, 1], &zeros)),
+        ("no variance", named("bn1.running_var", &[12], &[1], &zeros)),
+    ]));
+    // A new normalisation has such vectors.
+    for name in ["bn1.bias", "bn1.running_mean", "bn1.weight"] {
+        let file = named(name, &[12], &[1], &zeros);
+        assert!(brink_checkpoint::from_bytes(&file).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn damaged_archives_of_2016() {
+    let whole = support::parts_of_2016();
+    let changed = |part: usize, change: &dyn Fn(&mut Vec<u8>)| {
+        let mut parts = whole.clone();
+        change(&mut parts[part]);
+        support::tar_of_2016(&parts)
+    };
+    let cut = |part| changed(part, &|bytes| bytes.truncate(bytes.len() - 1));
+    let [pickle, storages, _] = &whole;
+    insta::assert_snapshot!(table(&[
+        ("another archive", support::tar(&[("model.pth", b"abc")])),
+        ("a cut pickle", cut(0)),
+        ("cut storages", changed(1, &|bytes| bytes.truncate(40))),
+        ("cut tensors", cut(2)),
+        (
+            "a huge rank",
+            changed(2, &|bytes| {
+                let at = bytes.windows(2).position(|pair| pair == b"t.").unwrap();
+                bytes[at + 2..at + 6].fill(0xff);
+            })
+        ),
+        (
+            "no tensors",
+            support::tar(&[
+                ("pickle", pickle),
+                ("storages", storages),
+                ("tensors", b"\x80\x02K\x00.")
+            ])
+        ),
+        (
+            "an entry twice",
+            support::tar(&[("pickle", pickle), ("pickle", pickle)])
+        ),
+        ("another machine", {
+            let machine = dict([("little_endian", Py::Bool(false))]).pickle(2);
+            support::tar(&[
+                ("pickle", pickle),
+                ("storages", storages),
+                ("sys_info", &machine),
+            ])
+        }),
+    ]));
+}
+
 #[test]
 fn damaged_archives() {
     let whole = archive(&state_dict(), &storages());

@@ -81,31 +81,105 @@ impl<'a> Builder<'a> {
         &mut self,
         conv: &str,
         bn: &str,
+        channels: (usize, usize),
+        window: Window,
+    ) -> Result<ConvBn> {
+        self.normalised(conv, bn, channels, window, false)
+    }
+
+    /// Convolution `conv` with bias, then batch normalisation `bn`.
+    pub fn biased_conv_bn(
+        &mut self,
+        conv: &str,
+        bn: &str,
+        channels: (usize, usize),
+        window: Window,
+    ) -> Result<ConvBn> {
+        self.normalised(conv, bn, channels, window, true)
+    }
+
+    fn normalised(
+        &mut self,
+        conv: &str,
+        bn: &str,
         (c, o): (usize, usize),
         window: Window,
+        biased: bool,
     ) -> Result<ConvBn> {
         let (kh, kw) = window.kernel;
         let weight = self.tensor(format!("{conv}.weight"), &[o, c, kh, kw], Kind::Convolution)?;
-        let gamma = self.tensor(format!("{bn}.weight"), &[o], Kind::One)?;
-        let beta = self.tensor(format!("{bn}.bias"), &[o], Kind::Zero)?;
-        let names = ["running_mean", "running_var"].map(|buffer| format!("{bn}.{buffer}"));
-        let mean = self.tensor(names[0].clone(), &[o], Kind::Zero)?;
-        let variance = self.tensor(names[1].clone(), &[o], Kind::One)?;
+        let bias = match biased {
+            true => Some(self.tensor(format!("{conv}.bias"), &[o], Kind::Zero)?),
+            false => None,
+        };
+        let vectors = self.normalisation(bn, o)?;
         Ok(match self.source {
-            Source::Frozen(_) => ConvBn::Frozen(Frozen::conv_bn(
-                &weight,
-                [&gamma, &beta, &mean, &variance],
-                EPS,
-                window,
-            )?),
-            _ => ConvBn::Trainable {
-                weight,
-                gamma,
-                beta,
-                mean: self.buffer(&names[0], &mean)?,
-                variance: self.buffer(&names[1], &variance)?,
-                window,
-            },
+            Source::Frozen(_) => {
+                let [gamma, beta, mean, variance] = &vectors;
+                let vectors = [gamma, beta, mean, variance];
+                ConvBn::Fused(Frozen::conv_bn(
+                    &weight,
+                    bias.as_ref(),
+                    vectors,
+                    EPS,
+                    window,
+                )?)
+            }
+            _ => self.separate(bn, weight, bias, vectors, window, false)?,
+        })
+    }
+
+    /// Convolution `conv` of each of `c` channels with a kernel of its own, without bias, then batch normalisation `bn`.
+    pub fn depthwise_conv_bn(
+        &mut self,
+        conv: &str,
+        bn: &str,
+        c: usize,
+        window: Window,
+    ) -> Result<ConvBn> {
+        let (kh, kw) = window.kernel;
+        let mut weight =
+            self.tensor(format!("{conv}.weight"), &[c, 1, kh, kw], Kind::Convolution)?;
+        let mut vectors = self.normalisation(bn, c)?;
+        if let Source::Frozen(_) = self.source {
+            // Variables are copied, so later training does not change the network.
+            weight = weight.copy()?.detach();
+            for vector in &mut vectors {
+                *vector = vector.copy()?.detach();
+            }
+        }
+        self.separate(bn, weight, None, vectors, window, true)
+    }
+
+    /// Scale, shift, mean and variance of the batch normalisation `bn` of `o` channels.
+    fn normalisation(&mut self, bn: &str, o: usize) -> Result<[Tensor; 4]> {
+        Ok([
+            self.tensor(format!("{bn}.weight"), &[o], Kind::One)?,
+            self.tensor(format!("{bn}.bias"), &[o], Kind::Zero)?,
+            self.tensor(format!("{bn}.running_mean"), &[o], Kind::Zero)?,
+            self.tensor(format!("{bn}.running_var"), &[o], Kind::One)?,
+        ])
+    }
+
+    /// A convolution, and after it the normalisation `bn` with these vectors.
+    fn separate(
+        &self,
+        bn: &str,
+        weight: Tensor,
+        bias: Option<Tensor>,
+        [gamma, beta, mean, variance]: [Tensor; 4],
+        window: Window,
+        depthwise: bool,
+    ) -> Result<ConvBn> {
+        Ok(ConvBn::Separate {
+            weight,
+            bias,
+            gamma,
+            beta,
+            mean: self.buffer(&format!("{bn}.running_mean"), &mean)?,
+            variance: self.buffer(&format!("{bn}.running_var"), &variance)?,
+            window,
+            depthwise,
         })
     }
 

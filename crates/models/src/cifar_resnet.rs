@@ -2,7 +2,7 @@
 //! (`layer1.0.conv1.weight`, ..., `linear.weight`). So the published checkpoints of the port load.
 
 use crate::builder::Builder;
-use crate::conv_bn::ConvBn;
+use crate::conv_bn::{Activation, ConvBn};
 use crate::error::Result;
 use crate::layer::Layer;
 use crate::pass::{Body, Pass};
@@ -55,7 +55,7 @@ impl CifarResNet {
 
 impl Body for CifarResNet {
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
-        let mut x = self.stem.forward(x, None, true, pass)?;
+        let mut x = self.stem.forward(x, None, Activation::Relu, pass)?;
         for block in &self.blocks {
             x = block.forward(&x, pass)?;
         }
@@ -75,12 +75,13 @@ struct Block {
 
 impl Block {
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
-        let y = self.first.forward(x, None, true, pass)?;
+        let y = self.first.forward(x, None, Activation::Relu, pass)?;
         let shortcut = if self.stride > 1 {
             brink_ops::option_a_shortcut(pass.tape, x, self.stride, self.added)?
         } else {
             x.clone()
         };
-        self.second.forward(&y, Some(&shortcut), true, pass)
+        self.second
+            .forward(&y, Some(&shortcut), Activation::Relu, pass)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::pass::{BatchNormMode, Pass};
-use brink_ops::{BatchNorm, Frozen, Window};
+use brink_ops::{BatchNorm, Frozen, Tape, Window};
 use candle_core::{DType, Tensor, Var};
 
 /// Added to the variance: PyTorch's default.
@@ -10,16 +10,39 @@ pub(crate) const EPS: f64 = 1e-5;
 /// The weight of a batch's statistics in an update of the running statistics: PyTorch's default.
 const MOMENTUM: f64 = 0.1;
 
-/// Convolution and batch normalisation, with an optional residual sum and an optional ReLU.
+/// What follows a normalisation.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Activation {
+    None,
+    Relu,
+    Relu6,
+}
+
+impl Activation {
+    /// ReLU is a part of the operations; ReLU6 is one of its own.
+    fn finish(self, tape: &mut Tape, y: Tensor) -> candle_core::Result<Tensor> {
+        match self {
+            Self::None | Self::Relu => Ok(y),
+            Self::Relu6 => brink_ops::relu6(tape, &y),
+        }
+    }
+}
+
+/// Convolution and batch normalisation, with an optional residual sum and an optional activation.
 pub(crate) enum ConvBn {
-    Frozen(Frozen),
-    Trainable {
+    /// One operation with constant weights.
+    Fused(Frozen),
+    /// One operation after the other.
+    Separate {
         weight: Tensor,
+        bias: Option<Tensor>,
         gamma: Tensor,
         beta: Tensor,
         mean: Var,
         variance: Var,
         window: Window,
+        /// Whether each channel has a kernel of its own.
+        depthwise: bool,
     },
 }
 
@@ -29,23 +52,35 @@ impl ConvBn {
         &self,
         x: &Tensor,
         residual: Option<&Tensor>,
-        relu: bool,
+        activation: Activation,
         pass: &mut Pass<'_>,
     ) -> Result<Tensor> {
+        let relu = activation == Activation::Relu;
         match self {
-            Self::Frozen(unit) => pass.layer(
-                |tape| unit.forward(tape, x, residual, relu),
-                |tape, reduction| unit.forward_covered(tape, x, residual, relu, reduction),
+            Self::Fused(unit) => pass.layer(
+                |tape| {
+                    let y = unit.forward(tape, x, residual, relu)?;
+                    activation.finish(tape, y)
+                },
+                |tape, reduction| {
+                    let (y, term) = unit.forward_covered(tape, x, residual, relu, reduction)?;
+                    Ok((activation.finish(tape, y)?, term))
+                },
             ),
-            Self::Trainable {
+            Self::Separate {
                 weight,
+                bias,
                 gamma,
                 beta,
                 mean,
                 variance,
                 window,
+                depthwise,
             } => {
-                let a = brink_ops::conv2d(pass.tape, x, weight, None, false, *window)?;
+                let convolve = |tape: &mut Tape| match depthwise {
+                    true => brink_ops::depthwise_conv2d(tape, x, weight, *window),
+                    false => brink_ops::conv2d(tape, x, weight, bias.as_ref(), false, *window),
+                };
                 let layer = BatchNorm {
                     gamma,
                     beta,
@@ -53,18 +88,33 @@ impl ConvBn {
                     residual,
                     relu,
                 };
-                Ok(match pass.batch_norm {
-                    BatchNormMode::Eval => layer.eval(pass.tape, &a, mean, variance)?,
+                let normalise = |tape: &mut Tape, a: &Tensor| {
+                    let y = layer.eval(tape, a, mean, variance)?;
+                    activation.finish(tape, y)
+                };
+                match pass.batch_norm {
+                    BatchNormMode::Eval => pass.layer(
+                        |tape| {
+                            let a = convolve(tape)?;
+                            normalise(tape, &a)
+                        },
+                        |tape, reduction| {
+                            let a = convolve(tape)?;
+                            let term = brink_ops::negative_part(tape, &a, reduction)?;
+                            Ok((normalise(tape, &a)?, term))
+                        },
+                    ),
                     BatchNormMode::Train => {
+                        let a = convolve(pass.tape)?;
                         let (y, batch) = layer.train(pass.tape, &a)?;
                         if batch.count <= 1 {
                             return Err(Error::SingleValue);
                         }
                         move_towards(mean, batch.mean.iter().copied())?;
                         move_towards(variance, batch.unbiased_variance())?;
-                        y
+                        Ok(activation.finish(pass.tape, y)?)
                     }
-                })
+                }
             }
         }
     }

@@ -26,7 +26,7 @@ pub enum Error {
         model: &'static str,
         /// Its number of classes.
         classes: usize,
-        /// The first difference found.
+        /// The first differences, and the nearest network.
         problem: String,
     },
     /// A loss or a gradient is not finite.

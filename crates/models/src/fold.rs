@@ -19,7 +19,10 @@ pub fn fold_batch_norm(model: Model, classes: usize, weights: &Weights) -> Resul
     let slots = model.slots(classes)?;
     let mut tensors = weights.tensors().clone();
     for (at, slot) in slots.iter().enumerate() {
-        let Some(slots) = slots.get(at + 1..at + 5) else {
+        let bias = slots.get(at + 1).map(|next| next.name.as_str());
+        let bias = bias.filter(|name| slot.name.replace(".weight", ".bias") == **name);
+        let first = at + 1 + usize::from(bias.is_some());
+        let Some(slots) = slots.get(first..first + 4) else {
             continue;
         };
         let variance = slots[3].name.ends_with("running_var");
@@ -35,7 +38,8 @@ pub fn fold_batch_norm(model: Model, classes: usize, weights: &Weights) -> Resul
         let mut weight = read(&slot.name)?;
         let [gamma, beta, mean, variance] = [0, 1, 2, 3].map(|part: usize| read(&slots[part].name));
         let (gamma, beta, mean, variance) = (gamma?, beta?, mean?, variance?);
-        let (mut bias, each) = (Vec::with_capacity(gamma.len()), weight.len() / gamma.len());
+        let own = bias.map(read).transpose()?;
+        let (mut folded, each) = (Vec::with_capacity(gamma.len()), weight.len() / gamma.len());
         for (channel, weight) in weight.chunks_exact_mut(each).enumerate() {
             let [gamma, beta, mean, variance] =
                 [&gamma, &beta, &mean, &variance].map(|of| f64::from(of[channel]));
@@ -43,12 +47,13 @@ pub fn fold_batch_norm(model: Model, classes: usize, weights: &Weights) -> Resul
             for weight in weight {
                 *weight = (f64::from(*weight) * scale) as f32;
             }
-            bias.push((beta - mean * scale) as f32);
+            let own = own.as_ref().map_or(0.0, |own| f64::from(own[channel]));
+            folded.push((beta + (own - mean) * scale) as f32);
         }
         let channels = gamma.len();
         let vectors = [
             vec![1.0; channels],
-            bias,
+            folded,
             vec![0.0; channels],
             vec![(1.0 - EPS) as f32; channels],
         ];
@@ -59,6 +64,9 @@ pub fn fold_batch_norm(model: Model, classes: usize, weights: &Weights) -> Resul
             Ok(())
         };
         put(&slot.name, weight)?;
+        if let Some(name) = bias {
+            put(name, vec![0.0; channels])?;
+        }
         for (slot, values) in slots.iter().zip(vectors) {
             put(&slot.name, values)?;
         }

@@ -5,7 +5,7 @@
 //! give the same bits. Images are channels-first, `(n, 3, h, w)` in `[0, 1]`; maps inside a network are channels-last.
 //!
 //! The files build on each other in this order: `slot` and `levels`; `pass`; `conv_bn` and `layer`; `builder`; one file per architecture;
-//! `registry`; `weights` and `fold`; `network`; `trainable`; then what trains, evaluates and calibrates a network.
+//! `registry`; `names`, `fit`, `weights`, `fold` and `inspect`; `network`; `trainable`; then what trains, evaluates and calibrates a network.
 
 mod builder;
 mod calibrate;
@@ -17,11 +17,14 @@ mod error;
 mod evaluate;
 mod fit;
 mod fold;
+mod inspect;
 pub mod job;
 mod layer;
 mod learner;
 mod levels;
 pub mod loss;
+mod mobilenet;
+mod names;
 mod network;
 mod normalize;
 pub mod optim;
@@ -43,6 +46,7 @@ pub use coverage::Coverage;
 pub use error::{Error, Result};
 pub use evaluate::{Count, accuracy, top1};
 pub use fold::fold_batch_norm;
+pub use inspect::{Inspection, inspect};
 pub use job::{Job, Status, once};
 pub use learner::Learner;
 pub use levels::{Activations, Levels, Range, round_mantissa};

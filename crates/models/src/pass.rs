@@ -52,13 +52,16 @@ impl<'a> Pass<'a> {
             && matches!(self.outputs, Outputs::Plain)
     }
 
-    /// Drops half of the units of `x` if the pass has dropout masks.
-    pub fn dropout(&mut self, x: &Tensor) -> Result<Tensor> {
+    /// Drops a `share` of the units of `x` if the pass has dropout masks.
+    pub fn dropout(&mut self, x: &Tensor, share: f32) -> Result<Tensor> {
         let Some(stream) = &mut self.dropout else {
             return Ok(x.clone());
         };
         let mask: Vec<f32> = (0..x.elem_count())
-            .map(|_| if stream.uniform() < 0.5 { 0.0 } else { 2.0 })
+            .map(|_| match stream.uniform() < share {
+                true => 0.0,
+                false => 1.0 / (1.0 - share),
+            })
             .collect();
         let mask = Tensor::from_vec(mask, x.shape(), &Device::Cpu)?;
         let mask = mask.to_device(x.device())?.to_dtype(x.dtype())?;

@@ -3,10 +3,12 @@
 use crate::builder::{Builder, Source, Width};
 use crate::cifar_resnet::CifarResNet;
 use crate::error::Result;
+use crate::mobilenet::MobileNetV2;
 use crate::pass::Body;
-use crate::resnet::ResNet;
+use crate::resnet::{Form, ResNet};
 use crate::slot::Slot;
-use crate::vgg::Vgg;
+use crate::vgg::{self, Vgg};
+use crate::weights::is_buffer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::fmt;
 use std::str::FromStr;
@@ -22,39 +24,73 @@ pub struct Architecture {
     build: fn(&mut Builder<'_>, usize) -> Result<Box<dyn Body>>,
 }
 
-/// All architectures.
-pub static REGISTRY: &[Architecture] = &[
-    Architecture {
-        name: "resnet18",
-        title: "ResNet18",
-        summary: "torchvision's ResNet-18: 7x7 stem of stride 2, 3x3 maximum pooling, basic blocks (2, 2, 2, 2)",
-        build: |builder, classes| Ok(Box::new(ResNet::basic(builder, [2, 2, 2, 2], classes)?)),
-    },
-    Architecture {
-        name: "resnet152",
-        title: "ResNet152",
-        summary: "torchvision's ResNet-152: the same stem, bottlenecks (3, 8, 36, 3)",
-        build: |builder, classes| {
-            Ok(Box::new(ResNet::bottleneck(
-                builder,
-                [3, 8, 36, 3],
-                classes,
-            )?))
-        },
-    },
-    Architecture {
-        name: "vgg16",
-        title: "VGG16",
-        summary: "torchvision's VGG-16 without batch normalisation: thirteen 3x3 convolutions, five 2x2 poolings, three linear layers",
-        build: |builder, classes| Ok(Box::new(Vgg::new(builder, classes)?)),
-    },
-    Architecture {
-        name: "resnet20",
-        title: "ResNet20",
-        summary: "the CIFAR-style ResNet-20: 3x3 stem, three stages of 16, 32 and 64 channels, option-A shortcuts",
-        build: |builder, classes| Ok(Box::new(CifarResNet::new(builder, 3, classes)?)),
-    },
-];
+/// Declares the registry. An entry is a name, a title, a summary, and what builds the layers for `n` classes.
+macro_rules! registry {
+    ($($name:literal, $title:literal, $summary:literal => $layers:expr;)*) => {
+        /// All architectures.
+        pub static REGISTRY: &[Architecture] = &[$(Architecture {
+            name: $name,
+            title: $title,
+            summary: $summary,
+            build: |builder, classes| Ok(Box::new(($layers)(builder, classes)?)),
+        }),*];
+    };
+}
+
+registry! {
+    "resnet18", "ResNet18", "torchvision's ResNet-18: 7x7 stem of stride 2, 3x3 maximum pooling, basic blocks (2, 2, 2, 2)"
+        => |b, n| ResNet::new(b, &Form::basic([2, 2, 2, 2]), n);
+    "resnet34", "ResNet34", "torchvision's ResNet-34: basic blocks (3, 4, 6, 3)"
+        => |b, n| ResNet::new(b, &Form::basic([3, 4, 6, 3]), n);
+    "resnet50", "ResNet50", "torchvision's ResNet-50: bottlenecks (3, 4, 6, 3)"
+        => |b, n| ResNet::new(b, &Form::bottleneck([3, 4, 6, 3]), n);
+    "resnet101", "ResNet101", "torchvision's ResNet-101: bottlenecks (3, 4, 23, 3)"
+        => |b, n| ResNet::new(b, &Form::bottleneck([3, 4, 23, 3]), n);
+    "resnet152", "ResNet152", "torchvision's ResNet-152: the same stem, bottlenecks (3, 8, 36, 3)"
+        => |b, n| ResNet::new(b, &Form::bottleneck([3, 8, 36, 3]), n);
+    "vgg11", "VGG11", "torchvision's VGG-11 without batch normalisation: eight convolutions"
+        => |b, n| Vgg::plain(b, vgg::A, n);
+    "vgg13", "VGG13", "torchvision's VGG-13 without batch normalisation: ten convolutions"
+        => |b, n| Vgg::plain(b, vgg::B, n);
+    "vgg16", "VGG16", "torchvision's VGG-16 without batch normalisation: thirteen 3x3 convolutions, five 2x2 poolings, three linear layers"
+        => |b, n| Vgg::plain(b, vgg::D, n);
+    "vgg19", "VGG19", "torchvision's VGG-19 without batch normalisation: sixteen convolutions"
+        => |b, n| Vgg::plain(b, vgg::E, n);
+    "vgg11_bn", "VGG11-BN", "torchvision's VGG-11 with batch normalisation"
+        => |b, n| Vgg::normalised(b, vgg::A, n);
+    "vgg13_bn", "VGG13-BN", "torchvision's VGG-13 with batch normalisation"
+        => |b, n| Vgg::normalised(b, vgg::B, n);
+    "vgg16_bn", "VGG16-BN", "torchvision's VGG-16 with batch normalisation"
+        => |b, n| Vgg::normalised(b, vgg::D, n);
+    "vgg19_bn", "VGG19-BN", "torchvision's VGG-19 with batch normalisation"
+        => |b, n| Vgg::normalised(b, vgg::E, n);
+    "mobilenet_v2", "MobileNetV2", "torchvision's MobileNetV2: seventeen inverted residuals with depthwise convolutions, ReLU6"
+        => |b, n| MobileNetV2::new(b, n);
+    "resnet18-3x3", "ResNet18-3x3", "ResNet-18 for small images, as in kuangliu's pytorch-cifar: 3x3 stem of stride 1, no maximum pooling"
+        => |b, n| ResNet::new(b, &Form::basic([2, 2, 2, 2]).small(), n);
+    "resnet34-3x3", "ResNet34-3x3", "ResNet-34 for small images, with the same stem"
+        => |b, n| ResNet::new(b, &Form::basic([3, 4, 6, 3]).small(), n);
+    "resnet20", "ResNet20", "the CIFAR-style ResNet-20: 3x3 stem, three stages of 16, 32 and 64 channels, option-A shortcuts"
+        => |b, n| CifarResNet::new(b, 3, n);
+    "resnet32", "ResNet32", "the CIFAR-style ResNet-32 with option-A shortcuts"
+        => |b, n| CifarResNet::new(b, 5, n);
+    "resnet44", "ResNet44", "the CIFAR-style ResNet-44 with option-A shortcuts"
+        => |b, n| CifarResNet::new(b, 7, n);
+    "resnet56", "ResNet56", "the CIFAR-style ResNet-56 with option-A shortcuts"
+        => |b, n| CifarResNet::new(b, 9, n);
+    "resnet110", "ResNet110", "the CIFAR-style ResNet-110 with option-A shortcuts"
+        => |b, n| CifarResNet::new(b, 18, n);
+    "resnet20-b", "ResNet20-B", "the CIFAR-style ResNet-20 with option-B shortcuts: 1x1 convolutions where the channels change"
+        => |b, n| ResNet::new(b, &Form::cifar(3), n);
+    "resnet32-b", "ResNet32-B", "the CIFAR-style ResNet-32 with option-B shortcuts"
+        => |b, n| ResNet::new(b, &Form::cifar(5), n);
+    "resnet44-b", "ResNet44-B", "the CIFAR-style ResNet-44 with option-B shortcuts"
+        => |b, n| ResNet::new(b, &Form::cifar(7), n);
+    "resnet56-b", "ResNet56-B", "the CIFAR-style ResNet-56 with option-B shortcuts"
+        => |b, n| ResNet::new(b, &Form::cifar(9), n);
+    "resnet110-b", "ResNet110-B", "the CIFAR-style ResNet-110 with option-B shortcuts"
+        => |b, n| ResNet::new(b, &Form::cifar(18), n);
+}
 
 /// One of the [`REGISTRY`], at full width or with fewer channels. It is read and written as its name.
 #[derive(Clone, Copy, PartialEq)]
@@ -84,6 +120,14 @@ impl Model {
         }
     }
 
+    /// This network with the share of the channels that `other` has.
+    pub(crate) fn as_wide_as(self, other: Self) -> Self {
+        Self {
+            width: other.width,
+            ..self
+        }
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
         self.architecture.name
@@ -102,6 +146,18 @@ impl Model {
         let slots = self.slots(classes)?;
         Ok(slots
             .iter()
+            .map(|slot| slot.shape.iter().product::<usize>())
+            .sum())
+    }
+
+    /// The number of elements of its parameters for `classes` classes, without buffers.
+    ///
+    /// # Errors
+    /// If it cannot have that many classes.
+    pub fn size(self, classes: usize) -> Result<usize> {
+        let slots = self.slots(classes)?.into_iter();
+        Ok(slots
+            .filter(|slot| !is_buffer(&slot.name))
             .map(|slot| slot.shape.iter().product::<usize>())
             .sum())
     }

@@ -1,7 +1,7 @@
-//! torchvision's ResNets (He et al., arXiv 1512.03385), under torchvision's names.
+//! torchvision's ResNets (He et al., arXiv 1512.03385), and those for small images, under torchvision's names.
 
 use crate::builder::Builder;
-use crate::conv_bn::ConvBn;
+use crate::conv_bn::{Activation, ConvBn};
 use crate::error::Result;
 use crate::layer::Layer;
 use crate::pass::{Body, Pass};
@@ -10,6 +10,8 @@ use candle_core::Tensor;
 
 pub(crate) struct ResNet {
     stem: ConvBn,
+    /// Whether a maximum pooling follows the stem.
+    pooled: bool,
     /// The first stage. Its maps are the largest.
     first: Vec<Block>,
     rest: Vec<Block>,
@@ -39,43 +41,87 @@ impl Kind {
     }
 }
 
+/// The layers before the first stage.
+#[derive(Clone, Copy, PartialEq)]
+enum Stem {
+    /// A 7x7 convolution of stride 2 and a 3x3 maximum pooling of stride 2.
+    Large,
+    /// A 3x3 convolution of stride 1, for small images.
+    Small,
+}
+
+/// What tells one ResNet from another. Each stage has twice the channels of the stage before it.
+pub(crate) struct Form {
+    stem: Stem,
+    kind: Kind,
+    /// The channels of the stem.
+    channels: usize,
+    /// The number of blocks in each stage.
+    depths: Vec<usize>,
+}
+
+impl Form {
+    /// torchvision's networks of basic blocks.
+    pub fn basic(depths: [usize; 4]) -> Self {
+        Self {
+            stem: Stem::Large,
+            kind: Kind::Basic,
+            channels: 64,
+            depths: depths.into(),
+        }
+    }
+
+    /// torchvision's networks of bottlenecks.
+    pub fn bottleneck(depths: [usize; 4]) -> Self {
+        Self {
+            kind: Kind::Bottleneck,
+            ..Self::basic(depths)
+        }
+    }
+
+    /// The same networks for small images.
+    pub fn small(self) -> Self {
+        Self {
+            stem: Stem::Small,
+            ..self
+        }
+    }
+
+    /// The networks for CIFAR-10 of He et al., section 4.2, with option-B shortcuts: three stages of `depth` basic blocks.
+    pub fn cifar(depth: usize) -> Self {
+        Self {
+            stem: Stem::Small,
+            kind: Kind::Basic,
+            channels: 16,
+            depths: vec![depth; 3],
+        }
+    }
+}
+
 impl ResNet {
-    /// A network of basic blocks: `depths` blocks in the four stages.
-    pub fn basic(builder: &mut Builder<'_>, depths: [usize; 4], classes: usize) -> Result<Self> {
-        Self::new(builder, Kind::Basic, depths, classes)
-    }
-
-    /// A network of bottlenecks.
-    pub fn bottleneck(
-        builder: &mut Builder<'_>,
-        depths: [usize; 4],
-        classes: usize,
-    ) -> Result<Self> {
-        Self::new(builder, Kind::Bottleneck, depths, classes)
-    }
-
-    fn new(
-        builder: &mut Builder<'_>,
-        kind: Kind,
-        depths: [usize; 4],
-        classes: usize,
-    ) -> Result<Self> {
-        let mut channels = builder.channels(64);
-        let stem = builder.conv_bn("conv1", "bn1", (3, channels), Window::square(7, 2, 3))?;
+    pub fn new(builder: &mut Builder<'_>, form: &Form, classes: usize) -> Result<Self> {
+        let mut channels = builder.channels(form.channels);
+        let window = match form.stem {
+            Stem::Large => Window::square(7, 2, 3),
+            Stem::Small => Window::square(3, 1, 1),
+        };
+        let stem = builder.conv_bn("conv1", "bn1", (3, channels), window)?;
         let mut blocks = Vec::new();
-        for (stage, depth) in depths.into_iter().enumerate() {
+        for (stage, &depth) in form.depths.iter().enumerate() {
+            let planes = builder.channels(form.channels << stage);
             for block in 0..depth {
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
-                let convolutions = kind.convolutions(builder.channels(64 << stage), stride);
+                let convolutions = form.kind.convolutions(planes, stride);
                 let name = format!("layer{}.{block}", stage + 1);
                 let (block, out) = Block::new(builder, &name, channels, &convolutions)?;
                 blocks.push(block);
                 channels = out;
             }
         }
-        let rest = blocks.split_off(depths[0]);
+        let rest = blocks.split_off(form.depths[0]);
         Ok(Self {
             stem,
+            pooled: form.stem == Stem::Large,
             first: blocks,
             rest,
             fc: builder.classifier("fc", channels, classes)?,
@@ -83,8 +129,10 @@ impl ResNet {
     }
 
     fn first_stage(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
-        let stem = self.stem.forward(x, None, true, pass)?;
-        let mut x = brink_ops::max_pool2d(pass.tape, &stem, Window::square(3, 2, 1))?;
+        let mut x = self.stem.forward(x, None, Activation::Relu, pass)?;
+        if self.pooled {
+            x = brink_ops::max_pool2d(pass.tape, &x, Window::square(3, 2, 1))?;
+        }
         for block in &self.first {
             x = block.forward(&x, pass)?;
         }
@@ -94,8 +142,9 @@ impl ResNet {
     /// The first stage, for a few images at a time if images are independent. It has few weights, so the maps should fill the cache.
     fn first_stage_in_parts(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
         let (n, h, w, _) = x.dims4()?;
-        // A quarter of the pixels, in 64 channels.
-        let part = (BYTES / (x.dtype().size_in_bytes() * h * w * 16).max(1)).max(1);
+        // 64 channels of a quarter of the pixels, or of all pixels.
+        let elements = h * w * if self.pooled { 16 } else { 64 };
+        let part = (BYTES / (x.dtype().size_in_bytes() * elements).max(1)).max(1);
         if n <= part || !x.device().is_cpu() || !pass.images_are_independent() {
             return self.first_stage(x, pass);
         }
@@ -166,12 +215,13 @@ impl Block {
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
         let mut y = x.clone();
         for unit in &self.first {
-            y = unit.forward(&y, None, true, pass)?;
+            y = unit.forward(&y, None, Activation::Relu, pass)?;
         }
         let shortcut = match &self.downsample {
             None => x.clone(),
-            Some(downsample) => downsample.forward(x, None, false, pass)?,
+            Some(downsample) => downsample.forward(x, None, Activation::None, pass)?,
         };
-        self.last.forward(&y, Some(&shortcut), true, pass)
+        self.last
+            .forward(&y, Some(&shortcut), Activation::Relu, pass)
     }
 }

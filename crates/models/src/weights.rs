@@ -1,10 +1,10 @@
 //! Parameters and buffers under torchvision's names: how they are drawn, read and written.
 
 use crate::error::{Error, Result};
-use crate::fit;
+use crate::fit::{self, Naming};
 use crate::registry::Model;
 use crate::slot::{Kind, Slot};
-use brink_checkpoint::Claim;
+use brink_checkpoint::{Checkpoint, Claim};
 use brink_random::Stream;
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
@@ -15,10 +15,8 @@ use std::path::Path;
 pub struct Weights {
     tensors: BTreeMap<String, Tensor>,
     claim: Option<Claim>,
-    /// The prefix that [`Weights::named_for`] removed from all names, or nothing.
-    prefix: String,
-    /// The old and the new name of the classifier, if [`Weights::named_for`] renamed it.
-    renamed: Option<(String, String)>,
+    /// What [`Weights::named_for`] renamed.
+    naming: Naming,
 }
 
 impl Weights {
@@ -76,8 +74,7 @@ impl Weights {
         Self {
             tensors: tensors.into_iter().collect(),
             claim: None,
-            prefix: String::new(),
-            renamed: None,
+            naming: Naming::default(),
         }
     }
 
@@ -89,45 +86,41 @@ impl Weights {
     /// # Errors
     /// If the file is missing, damaged, ambiguous or in another format; if a value is not a finite float; if a variance is negative.
     pub fn read(path: &Path) -> Result<Self> {
-        let fail = |problem: String| Error::File {
-            path: path.into(),
-            problem,
-        };
-        let read = brink_checkpoint::read(path).map_err(|e| fail(e.to_string()))?;
+        Self::of_file(path, &open(path)?)
+    }
+
+    /// The weights in the file `read`, which lies at `path`.
+    pub(crate) fn of_file(path: &Path, read: &Checkpoint) -> Result<Self> {
         let mut tensors = BTreeMap::new();
-        for (name, brink_checkpoint::Tensor { shape, values }) in read.tensors {
+        for (name, tensor) in &read.tensors {
+            let values = tensor.values.as_slice();
             if name.ends_with("running_var")
                 && let Some(at) = values.iter().position(|&variance| variance < 0.0)
             {
-                let value = values[at];
-                return Err(fail(format!(
-                    "tensor `{name}` has {value} at {at}, but a variance is never negative; copy the file again"
-                )));
+                return Err(Error::File {
+                    path: path.into(),
+                    problem: format!(
+                        "tensor `{name}` has {} at {at}, but a variance is never negative; copy the file again",
+                        values[at]
+                    ),
+                });
             }
-            tensors.insert(name, Tensor::from_vec(values, shape, &Device::Cpu)?);
+            let tensor = Tensor::from_slice(values, tensor.shape.as_slice(), &Device::Cpu)?;
+            tensors.insert(name.clone(), tensor);
         }
         Ok(Self {
-            claim: read.claim,
+            claim: read.claim.clone(),
             ..Self::from_tensors(tensors)
         })
     }
 
-    /// The same weights under the names of `model`: without a common prefix, and with the model's name for the classifier, which many
-    /// files call `fc`. The tensors need not fit; [`Weights::check`] says whether they do.
+    /// The same weights under the names of `model`: without a common prefix, and with the model's names for layers that other libraries
+    /// name otherwise. The tensors need not fit; [`Weights::check`] says whether they do.
     ///
     /// # Errors
     /// If the model cannot have that many classes.
     pub fn named_for(mut self, model: Model, classes: usize) -> Result<Self> {
-        let slots = model.slots(classes)?;
-        (self.tensors, self.prefix) = fit::without_prefix(self.tensors, &slots);
-        self.renamed = fit::other_head(&self.tensors, &slots);
-        if let Some((theirs, ours)) = &self.renamed {
-            for part in ["weight", "bias"] {
-                if let Some(tensor) = self.tensors.remove(&format!("{theirs}.{part}")) {
-                    self.tensors.insert(format!("{ours}.{part}"), tensor);
-                }
-            }
-        }
+        (self.tensors, self.naming) = fit::named(&self.tensors, &model.slots(classes)?);
         Ok(self)
     }
 
@@ -138,12 +131,17 @@ impl Weights {
 
     /// The unusual common prefix, e.g. `teacher.`, that [`Weights::named_for`] removed.
     pub fn dropped_prefix(&self) -> Option<&str> {
-        Some(self.prefix.as_str()).filter(|prefix| !prefix.is_empty())
+        Some(self.naming.prefix.as_str()).filter(|prefix| !prefix.is_empty())
+    }
+
+    /// Whose names [`Weights::named_for`] translated to torchvision's, if the file had others.
+    pub fn family(&self) -> Option<&'static str> {
+        self.naming.family
     }
 
     /// The old and the new name of the classifier, if [`Weights::named_for`] renamed it.
     pub fn renamed(&self) -> Option<(&str, &str)> {
-        let (theirs, ours) = self.renamed.as_ref()?;
+        let (theirs, ours) = self.naming.head.as_ref()?;
         Some((theirs, ours))
     }
 
@@ -158,9 +156,9 @@ impl Weights {
     /// Checks that each parameter and buffer of the model has exactly one tensor of the right shape.
     ///
     /// # Errors
-    /// The first difference, with the nearest name.
+    /// The first differences, and the nearest network.
     pub fn check(&self, model: Model, classes: usize) -> Result<()> {
-        match fit::difference(&self.tensors, &model.slots(classes)?) {
+        match fit::problem(&self.tensors, model, classes)? {
             None => Ok(()),
             Some(problem) => Err(Error::Weights {
                 model: model.name(),
@@ -178,9 +176,21 @@ impl Weights {
         let head = model.head(classes)?;
         let fresh = Self::draw_some(model, classes, stream, |name| head.contains(name))?;
         self.tensors.extend(fresh.tensors);
-        (self.claim, self.renamed) = (None, None);
+        (self.claim, self.naming) = (None, Naming::default());
         self.check(model, classes)?;
         Ok(self)
+    }
+
+    /// All networks that the weights fit as they are, with the number of classes.
+    ///
+    /// # Errors
+    /// If a network cannot have the number of classes.
+    pub fn fits(&self) -> Result<Vec<(Model, usize)>> {
+        let compared = fit::compared(&self.tensors, Model::all())?.into_iter();
+        let fitting = compared.filter(fit::Comparison::fits);
+        Ok(fitting
+            .map(|network| (network.model, network.classes))
+            .collect())
     }
 
     /// The tensors by name.
@@ -216,6 +226,14 @@ impl Weights {
             .map(|(_, t)| t.elem_count())
             .sum()
     }
+}
+
+/// Reads the weight file at `path`.
+pub(crate) fn open(path: &Path) -> Result<Checkpoint> {
+    brink_checkpoint::read(path).map_err(|error| Error::File {
+        path: path.into(),
+        problem: error.to_string(),
+    })
 }
 
 /// Whether `name` is a buffer, which has no gradient.

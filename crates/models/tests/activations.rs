@@ -82,6 +82,10 @@ fn every_layer_has_its_range() {
                 "resnet152" => 151 + 4 + 1,
                 "vgg16" => 16,
                 "resnet20" => 20,
+                "resnet20-b" => 19 + 2 + 1,
+                "resnet18-3x3" => 17 + 3 + 1,
+                "vgg11_bn" => 11,
+                "mobilenet_v2" => 52 + 1,
                 name => panic!("how many layers has {name}?"),
             };
             assert_eq!(ranges.len(), expected, "{model}");

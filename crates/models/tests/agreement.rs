@@ -3,7 +3,7 @@
 
 mod common;
 
-use brink_models::{BatchNormMode, Coverage, Network, Normalize, Trainable, Weights};
+use brink_models::{BatchNormMode, Coverage, Model, Network, Normalize, Trainable, Weights};
 use brink_random::Stream;
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{Module, VarBuilder};
@@ -25,7 +25,7 @@ fn every_way_to_ask_gives_the_same_bits() {
                 let trainable = Trainable::new(model, CLASSES, &weights, normalize).unwrap();
                 for shape in SHAPES {
                     // Five poolings leave nothing of a smaller image.
-                    if model.name() == "vgg16" && shape[2] < 32 {
+                    if model.name().starts_with("vgg") && shape[2] < 32 {
                         continue;
                     }
                     let images = common::images(shape, dtype);
@@ -233,31 +233,74 @@ fn candle_transformers_agrees_on_resnet18() {
 
 #[test]
 fn networks_have_the_known_numbers_of_parameters() {
-    let parameters = |name, classes| {
-        Weights::draw(common::model(name), classes, &Stream::new(0))
-            .unwrap()
-            .parameters()
-    };
-    // torchvision's documentation of ResNet18_Weights.
-    assert_eq!(parameters("resnet18", 1000), 11_689_512);
+    let parameters = |name: &str, classes| common::model(name).size(classes).unwrap();
+    // torchvision's documentation of each network's weights.
+    for (name, expected) in [
+        ("resnet18", 11_689_512),
+        ("resnet34", 21_797_672),
+        ("resnet50", 25_557_032),
+        ("resnet101", 44_549_160),
+        ("resnet152", 60_192_808),
+        ("vgg11", 132_863_336),
+        ("vgg13", 133_047_848),
+        ("vgg16", 138_357_544),
+        ("vgg19", 143_667_240),
+        ("vgg11_bn", 132_868_840),
+        ("vgg13_bn", 133_053_736),
+        ("vgg16_bn", 138_365_992),
+        ("vgg19_bn", 143_678_248),
+        ("mobilenet_v2", 3_504_872),
+    ] {
+        assert_eq!(parameters(name, 1000), expected, "{name}");
+    }
     assert_eq!(parameters("resnet18", 10), 11_689_512 - 990 * (512 + 1));
 
-    // torchvision's documentation of ResNet152_Weights and VGG16_Weights.
-    assert_eq!(parameters("resnet152", 1000), 60_192_808);
-    assert_eq!(parameters("vgg16", 1000), 138_357_544);
+    // The 7x7 stem has 40 more taps than the 3x3 stem, of three channels to 64.
+    for (small, large) in [("resnet18-3x3", "resnet18"), ("resnet34-3x3", "resnet34")] {
+        assert_eq!(
+            parameters(small, 10),
+            parameters(large, 10) - 40 * 3 * 64,
+            "{small}"
+        );
+    }
 
     // With the running statistics.
     let resnet20 = common::model("resnet20");
     let drawn = Weights::draw(resnet20, 10, &Stream::new(0)).unwrap();
+    assert_eq!(drawn.parameters(), parameters("resnet20", 10));
     let elements = drawn.tensors().values().map(Tensor::elem_count);
     assert_eq!(resnet20.elements(10).unwrap(), elements.sum::<usize>());
 
-    // He et al., table 6, have 0.27 million. Counted: a convolution with its normalisation has 9 c o + 2 o parameters.
+    // Counted: a convolution with its normalisation has 9 c o + 2 o parameters. He et al., table 6, print the millions of option A.
     let unit = |c: usize, o: usize| 9 * c * o + 2 * o;
-    let stage = |c: usize, o: usize| unit(c, o) + 5 * unit(o, o);
-    let counted = unit(3, 16) + stage(16, 16) + stage(16, 32) + stage(32, 64) + 64 * 10 + 10;
-    assert_eq!(counted, 269_722);
-    assert_eq!(parameters("resnet20", 10), counted);
+    for (layers, millions) in [(20, 0.27), (32, 0.46), (44, 0.66), (56, 0.85), (110, 1.7)] {
+        let blocks = (layers - 2) / 6;
+        let stage = |c: usize, o: usize| unit(c, o) + (2 * blocks - 1) * unit(o, o);
+        let counted = unit(3, 16) + stage(16, 16) + stage(16, 32) + stage(32, 64) + 64 * 10 + 10;
+        assert!((counted as f64 / 1e6 - millions).abs() < 0.05, "{counted}");
+        assert_eq!(parameters(&format!("resnet{layers}"), 10), counted);
+        // Option B has two 1x1 convolutions more.
+        let shortcuts = 16 * 32 + 2 * 32 + 32 * 64 + 2 * 64;
+        let name = format!("resnet{layers}-b");
+        assert_eq!(parameters(&name, 10), counted + shortcuts, "{name}");
+    }
+}
+
+/// Every registered network runs, and its two forms give the same bits.
+#[test]
+fn every_network_gives_logits() {
+    for model in Model::all().map(|model| model.with_width(1.0 / 16.0)) {
+        let weights = common::weights(model, CLASSES, DType::F32);
+        let images = common::images([2, 3, 32, 32], DType::F32);
+        let frozen = Network::frozen(model, CLASSES, &weights, None).unwrap();
+        let trainable = Trainable::new(model, CLASSES, &weights, None).unwrap();
+        let logits = frozen.logits(&images).unwrap();
+        let live = trainable.logits(&images, BatchNormMode::Eval).unwrap();
+        assert_eq!(bits(&live), bits(&logits), "{model}");
+        let [first, second] = [0, 1].map(|at| flat(&logits.get(at).unwrap()));
+        assert!(first.iter().all(|logit| logit.is_finite()), "{model}");
+        assert_ne!(first, second, "{model} does not look at the images");
+    }
 }
 
 #[test]
@@ -315,7 +358,7 @@ fn what_a_network_learns_a_frozen_one_of_the_same_weights_does_not() {
         }
         let untouched = Network::frozen(model, CLASSES, &weights, None).unwrap();
         // The head of a VGG is packed otherwise for maps of at least half as many pixels as it has bins.
-        let sides: &[usize] = if model.name() == "vgg16" {
+        let sides: &[usize] = if model.name().starts_with("vgg") {
             &[32, 160]
         } else {
             &[32]

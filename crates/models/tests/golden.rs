@@ -47,6 +47,9 @@ const EXACT_LOSSES: f64 = 1e-10;
 /// How many times as far as PyTorch's f32 ours may be from f64. Measured: 3.8 times at most, less than 2 on the whole.
 const FACTOR: f64 = 5.0;
 
+/// The unit roundoff of f32.
+const ROUNDING: f64 = 1.0 / (1 << 24) as f64;
+
 /// ReLU's gradient jumps at 0. A unit that rounding carries across it changes gradients by this share at most. Measured: one
 /// unit of ResNet-20's last block (image 2, channel 15) that is -1.2e-6 in f64 changes 2.6e-3 of the gradient by the image;
 /// PyTorch's f64 with this unit switched on changes by the same.
@@ -206,12 +209,15 @@ fn in_order(measured: &Measured) -> Vec<(&String, &Vec<f64>)> {
     pairs
 }
 
-/// Losses that mean something: ResNet-18 at a learning rate of 0.05 is chaotic, f32 leaves f64 by 7 % at the fifth; ResNet-152 is
-/// in training mode at every rate, and VGG-16 loses half of what it learned at the fourth step.
+/// Losses that mean something: ResNet-18 at a learning rate of 0.05 is chaotic, f32 leaves f64 by 7 % at the fifth; ResNet-152 and
+/// MobileNetV2 are in training mode at every rate, and VGG-16 loses half of what it learned at the fourth step.
 fn comparable(model: Model, group: &str, losses: usize) -> usize {
     match (model.name(), group) {
         ("resnet18", "sgd_train.losses") => 4,
-        ("resnet152", "sgd_train.losses" | "sgd_gentle.losses" | "adam_train.losses") => 2,
+        (
+            "resnet152" | "mobilenet_v2",
+            "sgd_train.losses" | "sgd_gentle.losses" | "adam_train.losses",
+        ) => 2,
         ("vgg16", "sgd_train.losses") => 5,
         _ => losses,
     }
@@ -324,7 +330,8 @@ fn f32_is_about_as_exact_as_in_pytorch() {
             if group.ends_with("losses") || matches!(group, "eval.grad" | "eval.input_grad") {
                 continue;
             }
-            let mut tolerance = FACTOR * theirs(group);
+            // PyTorch's error may be smaller than one rounding by chance.
+            let mut tolerance = FACTOR * theirs(group).max(ROUNDING);
             if matches!(group, "eval.logits" | "odd.logits") {
                 tolerance = tolerance.min(1e-5);
             }

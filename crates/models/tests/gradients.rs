@@ -48,6 +48,21 @@ fn gradients_are_slopes() {
         &both,
     );
     gradients_are_slopes_of(
+        common::model("resnet20-b").with_width(0.25),
+        [2, 3, 12, 12],
+        &both,
+    );
+    gradients_are_slopes_of(
+        common::model("vgg11_bn").with_width(0.03125),
+        [2, 3, 33, 32],
+        &both[..1],
+    );
+    gradients_are_slopes_of(
+        common::model("mobilenet_v2").with_width(0.25),
+        [2, 3, 32, 33],
+        &both[..1],
+    );
+    gradients_are_slopes_of(
         common::model("vgg16").with_width(0.03125),
         [2, 3, 35, 32],
         &both[..1],

@@ -80,7 +80,7 @@ fn a_training_checkpoint_is_read() {
 
 #[test]
 fn what_is_written_is_read_again_to_the_bit() {
-    for model in Model::all() {
+    for model in common::models() {
         let weights = common::weights(model, 10, DType::F32);
         let (_folder, path) = file("weights.safetensors", &weights.to_bytes().unwrap());
         let again = Weights::read(&path).unwrap();
@@ -191,13 +191,13 @@ fn weights_that_do_not_fit_are_refused_by_name() {
         ),
         (
             rename("linear.weight", "linear.weights"),
-            "`linear.weight` is missing; the nearest name is `linear.weights`",
+            "`linear.weight` is missing; the network does not have `linear.weights`",
         ),
         (
             add("layer1.3.conv1.weight"),
-            "`layer1.3.conv1.weight` is not a tensor of the network; the nearest name is `layer1.0.conv1.weight`",
+            "the network does not have `layer1.3.conv1.weight`",
         ),
-        (add("mask"), "`mask` is not a tensor of the network"),
+        (add("mask"), "the network does not have `mask`"),
         (
             Box::new(|tensors| tensors.push(("conv1.weight".into(), tensor(&[64, 3, 7, 7])))),
             "`conv1.weight` has shape [64, 3, 7, 7], expected [16, 3, 3, 3]",
@@ -272,7 +272,7 @@ fn other_names_of_the_same_network() {
         error
             .unwrap_err()
             .to_string()
-            .contains("`fc.bias` is not a tensor")
+            .contains("the network does not have `fc.bias`, `fc.weight`")
     );
 }
 
@@ -299,22 +299,156 @@ fn the_cause_of_a_difference_is_named() {
         "`conv1.weight` is missing, but there is `trunk.conv1.weight`: remove the prefix `trunk.` from the 95 of 97 names that have it"
     );
     let one = Tensor::zeros(1, DType::F32, &Device::Cpu).unwrap();
-    let shortcut = |name: &str| (name.to_owned(), one.clone());
-    let with_shortcuts = weights.tensors().clone().into_iter().chain([
-        shortcut("layer2.0.shortcut.0.weight"),
-        shortcut("layer2.0.shortcut.1.bias"),
-        shortcut("layer2.0.shortcut.1.weight"),
-        shortcut("layer3.0.shortcut.0.weight"),
-    ]);
-    assert_eq!(
-        cause(Weights::from_tensors(with_shortcuts)),
-        "the file has `layer2.0.shortcut.0.weight`, `layer2.0.shortcut.1.bias`, `layer2.0.shortcut.1.weight` and 1 more, but the shortcuts of the network have no weights (option A of He et al.); the file holds a network with option B"
-    );
-    let strangers = ["first_layer.gain", "second_layer.gain"].map(shortcut);
+    let strangers =
+        ["first_layer.gain", "second_layer.gain"].map(|name| (name.to_owned(), one.clone()));
     assert_eq!(
         cause(Weights::from_tensors(strangers)),
-        "`conv1.weight` is missing; the weights have `first_layer.gain`, `second_layer.gain`, which the network does not have"
+        "`conv1.weight` is missing, `bn1.weight` is missing, `bn1.bias` is missing and 94 more; the network does not have `first_layer.gain`, `second_layer.gain`"
     );
+}
+
+/// The network that the file holds is named, whatever its names are.
+#[test]
+fn another_network_is_named() {
+    let theirs = common::model("resnet20-b");
+    let weights = common::weights(theirs, 10, DType::F32);
+    let tensors = weights.tensors().iter().map(|(name, tensor)| {
+        let name = name
+            .replace("downsample", "shortcut")
+            .replace("fc.", "linear.");
+        (name, tensor.clone())
+    });
+    let file = Weights::from_tensors(tensors);
+    assert_eq!(file.fits().unwrap(), [(theirs, 10)]);
+    let (model, _) = resnet20();
+    let error = file.clone().named_for(model, 10).unwrap().check(model, 10);
+    let message = error.unwrap_err().to_string();
+    assert!(
+        message.ends_with("; they fit resnet20-b with 10 classes"),
+        "{message}"
+    );
+    assert!(
+        message.contains("`layer2.0.shortcut.0.weight`"),
+        "{message}"
+    );
+
+    // All but one tensor.
+    let mut most = file.tensors().clone();
+    most.remove("bn1.bias");
+    let most = Weights::from_tensors(most);
+    assert_eq!(most.fits().unwrap(), []);
+    let message = most.check(model, 10).unwrap_err().to_string();
+    assert!(
+        message.contains("; the nearest network is resnet20-b, but "),
+        "{message}"
+    );
+}
+
+/// Each family's file becomes torchvision's. The names are those that its library writes.
+#[test]
+fn names_of_other_libraries() {
+    /// What replaces what in a name, in this order.
+    type Replacements = &'static [(&'static str, &'static str)];
+    let cases: [(&str, &str, Replacements); 4] = [
+        (
+            "kuangliu's pytorch-cifar",
+            "resnet18-3x3",
+            &[("downsample", "shortcut"), ("fc.", "linear.")],
+        ),
+        (
+            "weiaicunzai's pytorch-cifar100",
+            "resnet18-3x3",
+            &[
+                (".conv1.", ".residual_function.0."),
+                (".bn1.", ".residual_function.1."),
+                (".conv2.", ".residual_function.3."),
+                (".bn2.", ".residual_function.4."),
+                ("conv1.", "conv1.0."),
+                ("bn1.", "conv1.1."),
+                ("downsample", "shortcut"),
+                ("layer4", "conv5_x"),
+                ("layer3", "conv4_x"),
+                ("layer2", "conv3_x"),
+                ("layer1", "conv2_x"),
+            ],
+        ),
+        (
+            "OpenMMLab",
+            "resnet50",
+            &[("layer", "backbone.layer"), ("fc.", "head.fc.")],
+        ),
+        (
+            "Hugging Face",
+            "resnet50",
+            &[
+                (".conv1.", ".layer.0.convolution."),
+                (".bn1.", ".layer.0.normalization."),
+                (".conv2.", ".layer.1.convolution."),
+                (".bn2.", ".layer.1.normalization."),
+                (".conv3.", ".layer.2.convolution."),
+                (".bn3.", ".layer.2.normalization."),
+                ("downsample.0", "shortcut.convolution"),
+                ("downsample.1", "shortcut.normalization"),
+                ("layer1.", "resnet.encoder.stages.0.layers."),
+                ("layer2.", "resnet.encoder.stages.1.layers."),
+                ("layer3.", "resnet.encoder.stages.2.layers."),
+                ("layer4.", "resnet.encoder.stages.3.layers."),
+                ("conv1.", "resnet.embedder.embedder.convolution."),
+                ("bn1.", "resnet.embedder.embedder.normalization."),
+                ("fc.", "classifier.1."),
+            ],
+        ),
+    ];
+    for (family, model, replacements) in cases {
+        let model = common::model(model).with_width(0.0625);
+        let ours = common::weights(model, 10, DType::F32);
+        let theirs = ours.tensors().iter().map(|(name, tensor)| {
+            let replace = |name: String, (from, to): &(&str, &str)| name.replace(from, to);
+            let mut name = replacements.iter().fold(name.clone(), replace);
+            if family == "OpenMMLab" && (name.starts_with("conv1") || name.starts_with("bn1")) {
+                name = format!("backbone.{name}");
+            }
+            (name, tensor.clone())
+        });
+        let theirs = Weights::from_tensors(theirs);
+        assert!(theirs.check(model, 10).is_err(), "{family}");
+        let named = theirs.named_for(model, 10).unwrap();
+        named
+            .check(model, 10)
+            .unwrap_or_else(|error| panic!("{family}: {error}"));
+        assert_eq!(named.family(), Some(family));
+        for (name, tensor) in ours.tensors() {
+            assert_eq!(
+                bits(&named.tensors()[name]),
+                bits(tensor),
+                "{family}: {name}"
+            );
+        }
+    }
+}
+
+/// timm writes the first two linear layers of a VGG as convolutions.
+#[test]
+fn convolutions_over_whole_maps_are_linear_layers() {
+    let model = common::model("vgg11").with_width(0.0625);
+    let ours = common::weights(model, 10, DType::F32);
+    let theirs = ours.tensors().iter().map(|(name, tensor)| {
+        let name = name
+            .replace("classifier.0", "pre_logits.fc1")
+            .replace("classifier.3", "pre_logits.fc2")
+            .replace("classifier.6", "head.fc");
+        let shape = match (name.as_str(), tensor.dims()) {
+            ("pre_logits.fc1.weight", &[o, i]) => vec![o, i / 49, 7, 7],
+            ("pre_logits.fc2.weight", &[o, i]) => vec![o, i, 1, 1],
+            (_, shape) => shape.to_vec(),
+        };
+        (name, tensor.reshape(shape).unwrap())
+    });
+    let named = Weights::from_tensors(theirs).named_for(model, 10).unwrap();
+    named.check(model, 10).unwrap();
+    assert_eq!(named.family(), Some("timm"));
+    let name = "classifier.0.weight";
+    assert_eq!(bits(&named.tensors()[name]), bits(&ours.tensors()[name]));
 }
 
 #[test]

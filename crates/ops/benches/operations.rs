@@ -86,6 +86,7 @@ fn frozen(criterion: &mut Criterion) {
         let (x, [gamma, beta, mean, variance]) = (layer.input(), layer.normalisation());
         let unit = Frozen::conv_bn(
             &layer.weight(),
+            None,
             [&gamma, &beta, &mean, &variance],
             1e-5,
             layer.window(),

@@ -36,6 +36,33 @@ pub fn conv2d(
     portable::affine(&y, None, bias, None, relu)
 }
 
+/// Convolution of each channel of `x (n, h, w, c)` with its own kernel in `weight (c, 1, kh, kw)`: `(n, oh, ow, c)`.
+///
+/// # Errors
+/// If the shapes do not fit, the window does not fit the map, or the type is neither f32 nor f64.
+pub fn depthwise_conv2d(
+    tape: &mut Tape,
+    x: &Tensor,
+    weight: &Tensor,
+    window: Window,
+) -> Result<Tensor> {
+    if has_kernels(x) {
+        return crate::depthwise::depthwise_conv2d(tape, x, weight, window);
+    }
+    portable::conv2d(x, weight, window)
+}
+
+/// ReLU6, `min(max(x, 0), 6)`, of any shape. NaN stays NaN; the gradient is 0 at 0 and at 6.
+///
+/// # Errors
+/// If the type is neither f32 nor f64.
+pub fn relu6(tape: &mut Tape, x: &Tensor) -> Result<Tensor> {
+    if has_kernels(x) {
+        return crate::relu6::relu6(tape, x);
+    }
+    portable::relu6(x)
+}
+
 /// `x (n, i)` times the transpose of `weight (o, i)` plus `bias (o)`, and ReLU if `relu`: `(n, o)`. Maps `(n, h, w, c)` count as
 /// `i = c * h * w` inputs, channels first, as PyTorch flattens them.
 ///

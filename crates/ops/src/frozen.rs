@@ -31,7 +31,12 @@ pub(crate) enum Frozen {
 /// The vectors that a unit applies to its product, with one element per output channel.
 enum After<T> {
     Bias(Vec<T>),
-    BatchNorm { scale: Vec<T>, shift: Vec<T> },
+    BatchNorm {
+        /// The bias of the convolution, before the normalisation.
+        bias: Option<Vec<T>>,
+        scale: Vec<T>,
+        shift: Vec<T>,
+    },
 }
 
 /// The product of a unit.
@@ -54,19 +59,25 @@ impl Frozen {
     /// See [`crate::Frozen::conv_bn`], which checks the vectors' shapes.
     pub fn conv_bn(
         weight: &Tensor,
+        bias: Option<&Tensor>,
         vectors: [&Tensor; 4],
         eps: f64,
         window: Window,
     ) -> Result<Self> {
-        fn after<T: Element>(vectors: [&Tensor; 4], eps: f64) -> Result<After<T>> {
+        fn after<T: Element>(
+            bias: Option<&Tensor>,
+            vectors: [&Tensor; 4],
+            eps: f64,
+        ) -> Result<After<T>> {
+            let bias = bias.map(Tensor::to_vec1).transpose()?;
             let [gamma, beta, mean, variance] = vectors.map(Tensor::to_vec1::<T>);
             let (scale, shift) = affine(&gamma?, &beta?, &mean?, &variance?, eps);
-            Ok(After::BatchNorm { scale, shift })
+            Ok(After::BatchNorm { bias, scale, shift })
         }
         let (shape, kind) = (weight.shape().clone(), Kind::Conv(window));
         Ok(match weight.dtype() {
-            DType::F32 => Self::F32(Unit::new(weight, shape, after(vectors, eps)?, kind)?),
-            _ => Self::F64(Unit::new(weight, shape, after(vectors, eps)?, kind)?),
+            DType::F32 => Self::F32(Unit::new(weight, shape, after(bias, vectors, eps)?, kind)?),
+            _ => Self::F64(Unit::new(weight, shape, after(bias, vectors, eps)?, kind)?),
         })
     }
 
@@ -263,7 +274,8 @@ impl<T: Element> Unit<T> {
                 relu,
                 ..Epilogue::default()
             },
-            After::BatchNorm { scale, shift } => Epilogue {
+            After::BatchNorm { bias, scale, shift } => Epilogue {
+                bias: bias.as_deref(),
                 scale: Some(scale),
                 shift: Some(shift),
                 residual,

@@ -16,6 +16,7 @@
 //! | its input gradient | input pixels of one phase and class | the same, over the output's gradient |
 //! | the same with up to three input channels: `scatter` | one output pixel; its patch of input gives the columns | output channels whose gradient is not 0 |
 //! | its weight gradient | taps times input channels | output pixels |
+//! | convolution of each channel alone: [`depthwise_conv2d`] | no tiles: a loop over pixels, taps and channels | taps |
 //! | linear layer | images | input features |
 //! | linear layer behind at least twice as many bins as pixels: [`pooled_linear`] | images | pixels times channels, weights summed over bins in f64 |
 //!
@@ -41,6 +42,7 @@
 pub mod backtrace;
 mod batch_norm;
 mod conv;
+mod depthwise;
 mod dispatch;
 mod dropout;
 mod elementwise;
@@ -57,6 +59,7 @@ mod plan;
 mod pool;
 mod pooled_linear;
 pub mod portable;
+mod relu6;
 mod scatter;
 mod sizes;
 mod tape;
@@ -66,8 +69,9 @@ mod weight_gradient;
 
 pub use batch_norm::{BatchNorm, BatchStatistics};
 pub use dispatch::{
-    Frozen, FrozenPooledLinear, adam, adaptive_avg_pool2d, channels_last, conv2d, descend, dropout,
-    linear, max_pool2d, negative_part, normalize, option_a_shortcut, pooled_linear, sgd,
+    Frozen, FrozenPooledLinear, adam, adaptive_avg_pool2d, channels_last, conv2d, depthwise_conv2d,
+    descend, dropout, linear, max_pool2d, negative_part, normalize, option_a_shortcut,
+    pooled_linear, relu6, sgd,
 };
 pub use negative::Reduction;
 pub use plan::Window;

@@ -38,7 +38,7 @@ impl Window {
     }
 
     /// The taps `(k, i)` of output coordinate `o`, without padding: kernel index and input coordinate, ascending.
-    fn taps(&self, o: usize, kernel: usize, input: usize) -> Vec<(usize, usize)> {
+    pub(crate) fn taps(&self, o: usize, kernel: usize, input: usize) -> Vec<(usize, usize)> {
         (0..kernel)
             .filter_map(|k| Some((k, (o * self.stride + k).checked_sub(self.padding)?)))
             .filter(|&(_, i)| i < input)

@@ -217,7 +217,7 @@ fn mask<T: Element>(grad: &mut [T], y: &[T]) {
 }
 
 /// A result of `n` images of `size` elements each, with one task per image. Images start as copies of `start`, or as zeros.
-fn per_image<T: Element>(
+pub(crate) fn per_image<T: Element>(
     n: usize,
     size: usize,
     start: Option<&[T]>,

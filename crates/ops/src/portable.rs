@@ -29,13 +29,23 @@ pub fn relu(x: &Tensor) -> Result<Tensor> {
     fixed.gt(0.0)?.where_cond(x, &rest)
 }
 
-/// See [`crate::conv2d`]. Candle's strided gradients need an input that the windows cover exactly, so the rest is cut off first. No
+/// See [`crate::relu6`].
+///
+/// # Errors
+/// As candle's.
+pub fn relu6(x: &Tensor) -> Result<Tensor> {
+    let six = (x.detach().zeros_like()? + 6.0)?;
+    x.detach().ge(6.0)?.where_cond(&six, &relu(x)?)
+}
+
+/// See [`crate::conv2d`], and with kernels of one channel [`crate::depthwise_conv2d`]. Candle's strided gradients need an input that the windows cover exactly, so the rest is cut off first. No
 /// window sees it.
 ///
 /// # Errors
 /// As candle's.
 pub fn conv2d(x: &Tensor, weight: &Tensor, window: Window) -> Result<Tensor> {
-    let (_, h, w, _) = x.dims4()?;
+    let (_, h, w, c) = x.dims4()?;
+    let groups = c / weight.dim(1)?.max(1);
     let Window {
         kernel,
         stride,
@@ -52,7 +62,7 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, window: Window) -> Result<Tensor> {
         .narrow(2, 0, (oh - 1) * stride + kernel.0)?
         .narrow(3, 0, (ow - 1) * stride + kernel.1)?
         .contiguous()?;
-    x.conv2d(weight, 0, stride, 1, 1)?
+    x.conv2d(weight, 0, stride, 1, groups)?
         .permute((0, 2, 3, 1))?
         .contiguous()
 }

@@ -155,13 +155,27 @@ proptest! {
     }
 
     #[test]
+    fn depthwise_conv2d((window, shape, _) in geometry(), seed in 0u64..1000) {
+        let x = var(seed, &shape);
+        let w = var(seed + 1, &[shape[3], 1, window.kernel.0, window.kernel.1]);
+        check(&[x, w], |tape, t| brink_ops::depthwise_conv2d(tape, t[0], t[1], window), |t| portable::conv2d(t[0], t[1], window));
+    }
+
+    /// Values on both sides of both kinks.
+    #[test]
+    fn relu6((_, shape, _) in geometry(), seed in 0u64..1000) {
+        let x = Var::from_tensor(&((var(seed, &shape).as_detached_tensor() * 12.0).unwrap() + 0.1).unwrap()).unwrap();
+        agree(&[x], &|tape: &mut Tape, t: &[&Tensor]| brink_ops::relu6(tape, t[0]), |t| portable::relu6(t[0]));
+    }
+
+    #[test]
     fn max_pool2d((window, shape, _) in geometry(), seed in 0u64..1000) {
         let x = var(seed, &shape);
         check(&[x], |tape, t| brink_ops::max_pool2d(tape, t[0], window), |t| portable::max_pool2d(t[0], window));
     }
 
     #[test]
-    fn batch_norm((_, shape, _) in geometry(), seed in 0u64..1000, relu: bool, with_residual: bool) {
+    fn batch_norm((_, shape, _) in geometry(), seed in 0u64..1000, relu: bool, with_residual: bool, biased: bool) {
         fn layer<'a>(t: &[&'a Tensor], relu: bool) -> BatchNorm<'a> {
             BatchNorm { gamma: t[1], beta: t[2], eps: 1e-5, residual: t.get(3).copied(), relu }
         }
@@ -214,19 +228,21 @@ proptest! {
     }
 
     #[test]
-    fn frozen_unit((window, shape, o) in geometry(), seed in 0u64..1000, relu: bool, with_residual: bool) {
+    fn frozen_unit((window, shape, o) in geometry(), seed in 0u64..1000, relu: bool, with_residual: bool, biased: bool) {
         let x = var(seed, &shape);
         let weight = var(seed + 1, &[o, shape[3], window.kernel.0, window.kernel.1]);
         let (oh, ow) = window.output((shape[1], shape[2])).unwrap();
         let residual = var(seed + 2, &[shape[0], oh, ow, o]);
         let bn: Vec<Tensor> = (3..7).map(|i| (var(seed + i, &[o]).as_tensor() + 1.5).unwrap()).collect();
-        let frozen = brink_ops::Frozen::conv_bn(&weight, [&bn[0], &bn[1], &bn[2], &bn[3]], 1e-5, window).unwrap();
+        let bias = biased.then_some(&bn[1]);
+        let frozen = brink_ops::Frozen::conv_bn(&weight, bias, [&bn[0], &bn[1], &bn[2], &bn[3]], 1e-5, window).unwrap();
         let inputs = if with_residual { vec![x, residual] } else { vec![x] };
         check(
             &inputs,
             |tape, t| frozen.forward(tape, t[0], t.get(1).copied(), relu),
             |t| {
                 let y = portable::conv2d(t[0], &weight.as_detached_tensor(), window)?;
+                let y = bias.map_or(Ok(y.clone()), |bias| y.broadcast_add(bias))?;
                 let layer = BatchNorm { gamma: &bn[0], beta: &bn[1], eps: 1e-5, residual: t.get(1).copied(), relu };
                 portable::batch_norm(&layer, &y, &bn[2], &bn[3])
             },
@@ -249,7 +265,11 @@ proptest! {
         let bn: Vec<Tensor> = (2..6).map(|i| (constant(i, &[o]) + 1.5).unwrap()).collect();
         let (vectors, flat) = ([&bn[0], &bn[1], &bn[2], &bn[3]], constant(6, &[o, i]));
         let units = [
-            (brink_ops::Frozen::conv_bn(&weight, vectors, 1e-5, window), portable::Frozen::conv_bn(&weight, vectors, 1e-5, window)),
+            (brink_ops::Frozen::conv_bn(&weight, None, vectors, 1e-5, window), portable::Frozen::conv_bn(&weight, None, vectors, 1e-5, window)),
+            (
+                brink_ops::Frozen::conv_bn(&weight, Some(&bn[3]), vectors, 1e-5, window),
+                portable::Frozen::conv_bn(&weight, Some(&bn[3]), vectors, 1e-5, window),
+            ),
             (brink_ops::Frozen::conv(&weight, &bn[0], window), portable::Frozen::conv(&weight, &bn[0], window)),
             (brink_ops::Frozen::linear(&flat, &bn[0], (shape[1], shape[2])), portable::Frozen::linear(&flat, &bn[0])),
         ];
@@ -277,7 +297,7 @@ proptest! {
         let layer = BatchNorm { gamma: &bn[0], beta: &bn[1], eps: 1e-5, residual: None, relu: false };
         let unit = match biased {
             true => brink_ops::Frozen::conv(&weight, &bn[0], window),
-            false => brink_ops::Frozen::conv_bn(&weight, [&bn[0], &bn[1], &bn[2], &bn[3]], 1e-5, window),
+            false => brink_ops::Frozen::conv_bn(&weight, None, [&bn[0], &bn[1], &bn[2], &bn[3]], 1e-5, window),
         }.unwrap();
         let residual = window.output((shape[1], shape[2])) == Some((shape[1], shape[2]));
         let reduction = if mean { Reduction::Mean } else { Reduction::Sum };
@@ -381,7 +401,7 @@ impl Unit {
         let window = Window::square(kernel, 1, kernel / 2);
         let layers = [&bn[0], &bn[1], &bn[2], &bn[3]];
         Self {
-            frozen: brink_ops::Frozen::conv_bn(&weight, layers, 1e-5, window).unwrap(),
+            frozen: brink_ops::Frozen::conv_bn(&weight, None, layers, 1e-5, window).unwrap(),
             weight,
             bn,
             window,
@@ -438,6 +458,23 @@ fn gradients_that_meet_at_a_relu_are_masked() {
 }
 
 /// Whoever applies the mask: the walk itself, or the product that makes the gradient, in panels that are full and that are not.
+#[test]
+fn relu6_is_flat_at_both_ends() {
+    let x = Tensor::new(&[-1.0, 0.0, 3.0, 6.0, 7.0, f64::NAN], &Device::Cpu).unwrap();
+    let x = Var::from_tensor(&x).unwrap();
+    let mut tape = Tape::recording();
+    let ours = brink_ops::relu6(&mut tape, &x).unwrap();
+    let theirs = portable::relu6(&x).unwrap();
+    for y in [ours, theirs] {
+        let values = y.to_vec1::<f64>().unwrap();
+        assert_eq!(values[..5], [0.0, 0.0, 3.0, 6.0, 6.0]);
+        assert!(values[5].is_nan());
+        let grads = gradients(&tape, &y, |y| y.narrow(0, 0, 5)?.sum_all()).unwrap();
+        let slopes = grads.get(&x).unwrap().to_vec1::<f64>().unwrap();
+        assert_eq!(slopes[..5], [0.0, 0.0, 1.0, 0.0, 0.0]);
+    }
+}
+
 #[test]
 fn the_gradient_of_relu_at_zero_is_zero() {
     let x = Var::zeros((2, 4), DType::F64, &Device::Cpu).unwrap();
@@ -675,11 +712,15 @@ fn wrong_shapes_are_errors() {
         for at in 0..4 {
             let mut vectors = [three.as_tensor(); 4];
             vectors[at] = wrong;
-            let unit = brink_ops::Frozen::conv_bn(&weight, vectors, 1e-5, Window::square(1, 1, 0));
+            let unit =
+                brink_ops::Frozen::conv_bn(&weight, None, vectors, 1e-5, Window::square(1, 1, 0));
             let Err(error) = unit else {
                 panic!("vector {at} of {:?}", wrong.shape());
             };
-            assert!(error.to_string().contains("with normalisation"), "{error}");
+            assert!(
+                error.to_string().contains("with bias or normalisation"),
+                "{error}"
+            );
         }
     }
 }

@@ -56,7 +56,14 @@ impl Net {
             .collect();
         let weight = tensor(seed, &[o, c, window.kernel.0, window.kernel.1]);
         Self {
-            conv: Frozen::conv_bn(&weight, [&bn[0], &bn[1], &bn[2], &bn[3]], 1e-5, window).unwrap(),
+            conv: Frozen::conv_bn(
+                &weight,
+                None,
+                [&bn[0], &bn[1], &bn[2], &bn[3]],
+                1e-5,
+                window,
+            )
+            .unwrap(),
             fc: Frozen::linear(
                 &tensor(seed + 5, &[10, o]),
                 &tensor(seed + 6, &[10]),
@@ -178,7 +185,7 @@ fn nan_is_seen_through_every_activation() {
                 relu: true,
             };
             let biased = Frozen::conv(&weight, &one, point).unwrap();
-            let normed = Frozen::conv_bn(&weight, [&one; 4], 1e-5, point).unwrap();
+            let normed = Frozen::conv_bn(&weight, None, [&one; 4], 1e-5, point).unwrap();
             let outputs = || {
                 let (tape, mean) = (&mut Tape::off(), Reduction::Mean);
                 [
@@ -300,6 +307,29 @@ proptest! {
         let expected = anywhere(|| answers(&x))?;
         let alone: Vec<u64> = (0..n).flat_map(|at| answers(&x.narrow(0, at, 1).unwrap())).collect();
         prop_assert_eq!(&expected, &alone, "each image alone");
+    }
+
+    #[test]
+    fn depthwise_convolutions_are_the_same_bits(seed in 0u64..1000, n in 1usize..9, c in 1usize..40, stride in 1usize..3, map in 3usize..8) {
+        let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
+        let window = Window::square(3, stride, 1);
+        let (x, weight) = (tensor(seed, &[n, map, map, c]), tensor(seed + 1, &[c, 1, 3, 3]));
+        let passes = |x: &Tensor| {
+            let x = Var::from_tensor(x).unwrap();
+            let mut tape = Tape::recording();
+            let y = brink_ops::depthwise_conv2d(&mut tape, &x, &weight, window).unwrap();
+            let y = brink_ops::relu6(&mut tape, &y).unwrap();
+            let grads = gradients(&tape, &y, |y| y.sqr()?.sum_all()).unwrap();
+            (bits(&y), bits(grads.get(&x).unwrap()))
+        };
+        let whole = anywhere(|| passes(&x))?;
+        let mut alone = (Vec::new(), Vec::new());
+        for image in 0..n {
+            let (y, dx) = passes(&x.narrow(0, image, 1).unwrap());
+            alone.0.extend(y);
+            alone.1.extend(dx);
+        }
+        prop_assert_eq!(whole, alone);
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub fn trusted(
         )),
         Trust::Unknown if signer.is_some() => Ok(signed),
         Trust::Unknown => fail(format!(
-            "{by} signed it, who is no user of the repository; give the owner's public key (--signer), or her folder of keys (--keys)"
+            "{by} signed it, who is no user of the repository; give --signer with the owner's public key, or --keys"
         )),
     }
 }

@@ -67,6 +67,11 @@ pub enum Command {
         #[command(subcommand)]
         command: Data,
     },
+    /// Describe a weight file: container, tensors, claimed accuracy, hash, and the networks that it fits.
+    Inspect {
+        /// The file, of safetensors or torch.save.
+        file: PathBuf,
+    },
     /// List what a grid file may hold: models, generators, attacks, probes and reports, with every field and its default.
     List,
 }

@@ -4,6 +4,7 @@ mod check;
 mod compute;
 mod datasets;
 mod inputs;
+mod inspect;
 mod list;
 mod outline;
 mod report;
@@ -29,6 +30,7 @@ pub fn run(cli: Cli, signal: &Signal) -> anyhow::Result<()> {
         Some(Command::Plot(made)) => report::plot(&made),
         Some(Command::Report(made)) => report::page(&made),
         Some(Command::Data { command }) => datasets::run(command),
+        Some(Command::Inspect { file }) => inspect::print(&file),
         Some(Command::List) => {
             list::print();
             Ok(())

@@ -144,7 +144,7 @@ fn a_checkpoint_from_elsewhere_is_taken() {
     );
     assert!(
         claimed.contains("the file claims 92.12 % (`acc`), measured ")
-            && claimed.ends_with(" %: check `normalize` and the data set"),
+            && claimed.contains("`normalize` is probably not what the network was trained with"),
         "{claimed}"
     );
     // The stored weights are those of the saved network.
@@ -152,6 +152,21 @@ fn a_checkpoint_from_elsewhere_is_taken() {
     let expected = Weights::draw(model, 10, &Stream::new(3)).unwrap();
     let (_, kept) = &place.payloads()[0];
     assert!(*kept == expected.to_bytes().unwrap());
+}
+
+#[test]
+fn a_file_is_inspected() {
+    let rename = |name: &str| format!("module.{}", name.replace("linear.", "fc."));
+    let (network, storages) = saved(10, rename);
+    let checkpoint = dict([("net", network), ("acc", Py::Float(92.12))]);
+    let place = Place::new(GRID);
+    let bytes = as_archive(&checkpoint, &storages);
+    fs::write(place.path().join("net.pth"), bytes).unwrap();
+    let answer = place.run(&["inspect", "net.pth"]);
+    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+    let lines: Vec<&str> = answer.stdout.lines().take(8).collect();
+    insta::assert_snapshot!(lines.join("\n"));
+    assert_eq!(place.run(&["inspect", "grid.yaml"]).code, Some(2));
 }
 
 /// `head: new` accepts a file for other classes.

@@ -29,7 +29,8 @@ impl Machine<'_> {
         self.make(made);
     }
 
-    /// The class in a persistent identifier. Old PyTorch versions stored a module's class there, with its source code.
+    /// The class in a persistent identifier. Old PyTorch versions stored a module's class there, with its source code; the oldest ones
+    /// had it in front.
     pub(super) fn class_with_source(&self, id: Ref) -> Option<Ref> {
         let Value::Tuple(parts) = &self.values[id.index()] else {
             return None;
@@ -37,7 +38,11 @@ impl Machine<'_> {
         let &[kind, class, ..] = parts.as_slice() else {
             return None;
         };
-        matches!(self.values[kind.index()], Value::Text("module")).then_some(class)
+        match self.values[kind.index()] {
+            Value::Text("module") => Some(class),
+            Value::Global { .. } => Some(kind),
+            _ => None,
+        }
     }
 
     /// The entries of a dictionary built from `arguments`: nothing, a default factory, pairs, or another dictionary.

@@ -247,6 +247,71 @@ pub fn legacy_head(protocol: u8, little_endian: bool) -> Vec<u8> {
     out
 }
 
+/// A tar archive of regular files.
+pub fn tar(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, content) in entries {
+        let mut header = [0; 512];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[100..107].copy_from_slice(b"0000644");
+        header[124..135].copy_from_slice(format!("{:011o}", content.len()).as_bytes());
+        header[136..147].copy_from_slice(b"00000000000");
+        header[148..156].fill(b' ');
+        header[156] = b'0';
+        header[257..265].copy_from_slice(b"ustar\x0000");
+        let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
+        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        out.extend(header);
+        out.extend(*content);
+        out.resize(out.len().next_multiple_of(512), 0);
+    }
+    out.resize(out.len() + 1024, 0);
+    out
+}
+
+/// The entries `pickle`, `storages` and `tensors` of an archive of 2016 with the tensors of [`state_dict`]. The vector is a part of a
+/// storage.
+pub fn parts_of_2016() -> [Vec<u8>; 3] {
+    let triple = |parts: [Py; 3]| Py::Tuple(parts.into()).pickle(2);
+    let class = |name| Py::Global("torch", name);
+    let numbers = |numbers: &[i64]| -> Vec<u8> {
+        let bytes = numbers.iter().flat_map(|n| n.to_le_bytes());
+        bytes.collect()
+    };
+    let storage = |key, values: &[f32]| {
+        let about = triple([Py::Int(key), text("cpu"), class("FloatStorage")]);
+        [about, numbers(&[values.len() as i64]), floats(values)].concat()
+    };
+    let part = [203, 202, 1, 2].map(Py::Int);
+    let storages = [
+        Py::Int(2).pickle(2),
+        storage(201, &WEIGHT),
+        storage(202, &[7.0, BIAS[0], BIAS[1], 9.0]),
+        Py::List(vec![Py::Tuple(part.into())]).pickle(2),
+    ];
+    let tensor = |key, storage, metadata: &[i64]| {
+        let about = triple([Py::Int(key), Py::Int(storage), class("FloatTensor")]);
+        [about, numbers(metadata)].concat()
+    };
+    let tensors = [
+        Py::Int(2).pickle(2),
+        tensor(301, 201, &[2, 3, 2, 1, 3, 0]),
+        tensor(302, 203, &[1, 2, 1, 0]),
+    ];
+    let outside = |key| Py::Persistent(Box::new(text(key)));
+    let saved = dict([("fc.weight", outside("301")), ("fc.bias", outside("302"))]);
+    [saved.pickle(2), storages.concat(), tensors.concat()]
+}
+
+/// An archive of 2016 of these parts.
+pub fn tar_of_2016(parts: &[Vec<u8>]) -> Vec<u8> {
+    tar(&[
+        ("storages", &parts[1]),
+        ("tensors", &parts[2]),
+        ("pickle", &parts[0]),
+    ])
+}
+
 /// A safetensors file with this header and data.
 pub fn safetensors(header: &str, data: &[u8]) -> Vec<u8> {
     let mut out = (header.len() as u64).to_le_bytes().to_vec();
@@ -330,6 +395,7 @@ pub fn corpus() -> Vec<Sample> {
             ],
             together,
         ),
+        ("an archive of 2016", parts_of_2016().into(), tar_of_2016),
         (
             "safetensors",
             vec![header.into(), [weight, bias].concat()],

@@ -21,29 +21,33 @@ enum Unit {
 }
 
 impl Frozen {
-    /// A convolution with `weight (o, c, kh, kw)`, then the batch normalisation `(gamma, beta, mean, variance)`, each (o), in
-    /// evaluation mode.
+    /// A convolution with `weight (o, c, kh, kw)` and perhaps a `bias (o)`, then the batch normalisation `(gamma, beta, mean, variance)`,
+    /// each (o), in evaluation mode.
     ///
     /// # Errors
     /// If the shapes do not fit or the type is neither f32 nor f64.
     pub fn conv_bn(
         weight: &Tensor,
+        bias: Option<&Tensor>,
         vectors: [&Tensor; 4],
         eps: f64,
         window: Window,
     ) -> Result<Self> {
         let o = weight.dim(0)?;
-        if let Some(vector) = vectors.into_iter().find(|vector| vector.dims() != [o]) {
+        let mut all = vectors.into_iter().chain(bias);
+        if let Some(vector) = all.find(|vector| vector.dims() != [o]) {
             bail!(
-                "frozen unit: weight {:?} with normalisation {:?}",
+                "frozen unit: weight {:?} with bias or normalisation {:?}",
                 weight.shape(),
                 vector.shape()
             );
         }
         Ok(Self(if has_kernels(weight) {
-            Unit::Kernels(frozen::Frozen::conv_bn(weight, vectors, eps, window)?)
+            Unit::Kernels(frozen::Frozen::conv_bn(weight, bias, vectors, eps, window)?)
         } else {
-            Unit::Portable(portable::Frozen::conv_bn(weight, vectors, eps, window)?)
+            Unit::Portable(portable::Frozen::conv_bn(
+                weight, bias, vectors, eps, window,
+            )?)
         }))
     }
 

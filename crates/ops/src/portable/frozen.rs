@@ -12,6 +12,8 @@ pub struct Frozen {
     weight: Tensor,
     /// The window of a convolution; none for a linear layer.
     window: Option<Window>,
+    /// The bias before a batch normalisation.
+    bias: Option<Tensor>,
     /// The scale of a batch normalisation; none for a layer with bias.
     scale: Option<Tensor>,
     /// The shift of a batch normalisation, or the bias.
@@ -25,6 +27,7 @@ impl Frozen {
     /// As candle's.
     pub fn conv_bn(
         weight: &Tensor,
+        bias: Option<&Tensor>,
         vectors: [&Tensor; 4],
         eps: f64,
         window: Window,
@@ -35,6 +38,7 @@ impl Frozen {
         Ok(Self {
             weight: constant(weight)?,
             window: Some(window),
+            bias: bias.map(constant).transpose()?,
             scale: Some(scale),
             shift,
         })
@@ -59,6 +63,7 @@ impl Frozen {
         Ok(Self {
             weight: constant(weight)?,
             window: None,
+            bias: None,
             scale: None,
             shift: constant(bias)?,
         })
@@ -93,10 +98,13 @@ impl Frozen {
     }
 
     fn product(&self, x: &Tensor) -> Result<Tensor> {
-        match self.window {
+        let a = match self.window {
             Some(window) => conv2d(x, &self.weight, window),
             None => product(x, &self.weight),
-        }
+        }?;
+        self.bias
+            .as_ref()
+            .map_or(Ok(a.clone()), |bias| a.broadcast_add(bias))
     }
 
     /// Applies to the product `a` what follows it.

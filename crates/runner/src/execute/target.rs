@@ -141,6 +141,12 @@ impl Executor<'_> {
                 "{name}: all names in the file begin with `{prefix}`, which is left out"
             ));
         }
+        if let Some(family) = weights.family() {
+            let name = &step.name;
+            progress.warn(&format!(
+                "{name}: the file has the names of {family}, which are taken for torchvision's"
+            ));
+        }
         if let Some((theirs, ours)) = weights.renamed() {
             let name = &step.name;
             progress.warn(&format!(
@@ -294,7 +300,7 @@ fn doubt(weights: &Weights, measured: Rate) -> Option<String> {
     let claim = weights.claim()?;
     (claim.percent - measured > LOSS).then(|| {
         format!(
-            "the file claims {:.2} % (`{}`), measured {measured:.2} %: check `normalize` and the data set",
+            "the file claims {:.2} % (`{}`), measured {measured:.2} %: `normalize` is probably not what the network was trained with; check it and the data set",
             claim.percent, claim.name
         )
     })
