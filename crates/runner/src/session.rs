@@ -85,15 +85,13 @@ impl Session {
     /// As [`Session::open`], or if the pattern is invalid or matches no step.
     pub fn select(selected: &Selected) -> anyhow::Result<(Self, Plan)> {
         let session = Self::open(&selected.chosen)?;
-        let part = match &selected.only {
-            None => session.plan.clone(),
-            Some(text) => {
-                let pattern = Pattern::new(text).with_context(|| format!("--only {text}"))?;
-                session
-                    .plan
-                    .only(&pattern)
-                    .with_context(|| format!("--only {text}"))?
-            }
+        let patterns = selected.only.iter();
+        let patterns: Vec<Pattern> = patterns
+            .map(|text| Pattern::new(text).with_context(|| format!("--only {text}")))
+            .collect::<anyhow::Result<_>>()?;
+        let part = match patterns.is_empty() {
+            true => session.plan.clone(),
+            false => session.plan.only(&patterns)?,
         };
         Ok((session, part))
     }
