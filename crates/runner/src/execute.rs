@@ -67,14 +67,14 @@ impl Executor<'_> {
         }
         let mut todo = Vec::new();
         let mut jobs = Vec::new();
-        let mut left_out = Vec::new();
+        let mut left_out = 0;
         for step in &part.targets {
             let open = forecast::open(step, Some(self.store))?;
             if open.is_empty() {
                 continue;
             }
             match plan::missing_input(step, self.paths, Some(self.store)) {
-                Some(_) => left_out.push(step.target.dataset.info().title),
+                Some(_) => left_out += 1,
                 None => {
                     todo.push(step);
                     jobs.extend(open);
@@ -86,7 +86,7 @@ impl Executor<'_> {
             false => Rates::read(self.store)?,
         };
         let mut progress = Progress::new(Forecast::new(rates, jobs), self.signal.clone());
-        if !left_out.is_empty() {
+        if left_out > 0 {
             progress.tell(&without_data(left_out));
         }
         let mut failures = Failures::default();
@@ -121,14 +121,10 @@ impl Executor<'_> {
 }
 
 /// The line about targets without images or weights.
-fn without_data(mut datasets: Vec<&str>) -> String {
-    let targets = match datasets.len() {
-        1 => "1 target is left out".to_owned(),
-        all => format!("{all} targets are left out"),
+fn without_data(targets: usize) -> String {
+    let who = match targets {
+        1 => "1 target lacks its data and is left out".to_owned(),
+        all => format!("{all} targets lack their data and are left out"),
     };
-    datasets.dedup();
-    format!(
-        "{targets}, whose data is not here ({}); `runner data list` says where it is expected",
-        datasets.join(", ")
-    )
+    format!("{who}; `runner plan` says what to get")
 }

@@ -167,7 +167,7 @@ impl<'a> Findings<'a> {
             Loudness::Verbose => self.print_all_tables(),
         }
         for line in self.summary(files) {
-            say!("{line}");
+            say!("{}", terminal::wrap(&line));
         }
     }
 

@@ -100,14 +100,15 @@ impl Signal {
     }
 
     fn exit(&self, told: &str) -> ! {
-        progress::clear();
+        let which = self.which.load(Ordering::SeqCst) as i32;
+        progress::clear(which == SIGINT);
         let error = terminal::error();
         note!(
             "{} {told}; run the same command to go on",
             error.apply_to("error:")
         );
         // Exit without destructors: other threads still use what they would free.
-        low_level::exit(128 + self.which.load(Ordering::SeqCst) as i32)
+        low_level::exit(128 + which)
     }
 
     fn work(&self) -> MutexGuard<'_, Option<Work>> {

@@ -77,6 +77,33 @@ pub fn shorten(text: &str, width: usize) -> String {
     }
 }
 
+/// The text in lines that fit the terminal, if standard output is one. A word is broken only if it is wider.
+pub fn wrap(text: &str) -> String {
+    let Some(width) = width() else {
+        return text.to_owned();
+    };
+    wrap_to(text, width)
+}
+
+fn wrap_to(text: &str, width: usize) -> String {
+    let mut out = String::new();
+    let mut at = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if at > 0 && at + 1 + length > width {
+            // What continues a line stands a little to the right.
+            out.push_str("\n  ");
+            at = 2;
+        } else if at > 0 {
+            out.push(' ');
+            at += 1;
+        }
+        out.push_str(word);
+        at += length;
+    }
+    out
+}
+
 /// A time for people: `40 s`, `5 min`, `2.5 h`.
 pub fn duration(seconds: f64) -> String {
     match seconds {
@@ -98,6 +125,12 @@ mod tests {
         for width in 0..50 {
             assert!(shorten(name, width).chars().count() <= width, "{width}");
         }
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        let wrapped = wrap_to("next: `runner report` puts all on one page", 24);
+        assert_eq!(wrapped, "next: `runner report`\n  puts all on one page");
     }
 
     #[test]

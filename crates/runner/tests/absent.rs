@@ -38,7 +38,8 @@ fn rows_that_were_not_run_say_why() {
     let other = ["--device", "cpu", "--force"];
     place.succeed(&[&["table", "grid.yaml"], &chosen[..], &other[..]].concat());
     let table = fs::read_to_string(place.results().join("mini/table3.md")).unwrap();
-    let again = "`runner grid.yaml --set \"title=it's mini\" --set seed=1 --data DIR --device cpu`";
+    let again =
+        "`runner grid.yaml --set \"title=it's mini\" --set 'seed=1' --data DIR --device cpu`";
     assert!(table.contains(again), "{table}");
     // No command gets a weight file.
     let line = table.lines().find(|line| line.contains("net.safetensors"));
@@ -521,7 +522,8 @@ fn a_run_begins_with_what_is_missing_and_ends_with_a_summary() {
     let place = Place::new(&absent());
     let answer = place.succeed(&["grid.yaml"]);
     let first = answer.stderr.lines().next().unwrap();
-    assert!(first.starts_with("2 targets are left out"), "{first}");
+    assert!(first.starts_with("2 targets lack their data"), "{first}");
+    assert!(first.len() <= 80, "{first}");
     let (_, summary) = answer.stdout.rsplit_once("\n\n").unwrap();
     assert!(summary.lines().count() <= 10, "{summary}");
     for said in [

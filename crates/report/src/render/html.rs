@@ -1,8 +1,8 @@
 //! One self-contained page of reports: a summary, the figures and tables, and on demand the source of each number.
 //!
 //! The page fetches nothing and says so to the browser. It is made of the same [`Table`] values as every other format.
-//! What is only shown on demand is in a compressed [`archive`]: the sources of cells, the records of the steps that they
-//! name, the files to download, and the journal.
+//! What is only shown on demand is in a compressed [`archive`]: the further tables, the sources of cells, the records of the
+//! steps that they name, the files to download, and the journal.
 
 mod archive;
 mod shape;
@@ -19,12 +19,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::document::Document;
-use crate::document::table::Source;
 use crate::error::Error;
 use crate::records::NotRun;
 use crate::render::base64::base64;
 use crate::render::markup::Markup;
-use shape::{Grid, grid, typed};
+use shape::{grid, typed};
 
 /// What a page shows.
 pub struct Page<'a> {
@@ -62,12 +61,40 @@ pub struct Section<'a> {
 /// [`Error::Draw`] if a figure cannot be drawn, [`Error::Data`] if a table cannot become a file, [`Error::Page`] if the page
 /// cannot be filled in.
 pub fn page(page: &Page) -> Result<String, Error> {
+    let environment = environment().map_err(Error::Page)?;
     let mut sources = Vec::new();
     let mut files = BTreeMap::new();
+    let mut details = BTreeMap::new();
     let not_run: BTreeSet<String> = page.not_run.iter().map(NotRun::note).collect();
     let mut show = |name: &str, title: &str, document: &Document| {
         files.extend(downloads(name, document)?);
-        show(name, title, document, &not_run, &mut sources)
+        let mut tables = Vec::new();
+        for (nth, table) in document.tables.iter().enumerate() {
+            let grid = grid(table, &not_run, &mut sources);
+            let html = environment.get_template(TABLE);
+            let html = html.and_then(|template| template.render(context! { table => Serde(grid) }));
+            tables.push((
+                format!("{name}-{nth}"),
+                &table.title,
+                html.map_err(Error::Page)?,
+            ));
+        }
+        let rest = tables.split_off(tables.len().min(1));
+        let mut more = Vec::new();
+        for (id, title, html) in rest {
+            more.push((id.clone(), title.clone()));
+            details.insert(id, html);
+        }
+        Ok::<_, Error>(Shown {
+            name: name.to_owned(),
+            title: title.to_owned(),
+            table: tables.pop().map_or_else(String::new, |(_, _, html)| html),
+            more,
+            figures: figures(document)?,
+            files: EXTENSIONS
+                .map(|extension| format!("{name}.{extension}"))
+                .to_vec(),
+        })
     };
     let summary = format!("Summary{}", page.scale.title_suffix());
     let headline = page
@@ -92,31 +119,36 @@ pub fn page(page: &Page) -> Result<String, Error> {
         "sources": sources.iter().map(Arc::as_ref).collect::<Vec<_>>(),
         "steps": steps,
         "files": files,
+        "tables": details,
         "journal": page.journal,
     }));
-    let mut environment = Environment::new();
-    let syntax = SyntaxConfig::builder()
-        .trim_blocks(true)
-        .lstrip_blocks(true)
-        .build();
-    let filled = syntax
-        .map(|syntax| environment.set_syntax(syntax))
-        .and_then(|()| environment.add_template("page.html", include_str!("html/page.html")))
-        .and_then(|()| environment.get_template("page.html"))
-        .and_then(|template| {
-            template.render(context! {
-                title => format!("{}{}", page.title, page.scale.title_suffix()),
-                summary,
-                findings => &page.findings,
-                headline => Serde(headline),
-                sections => Serde(sections),
-                not_run => Serde(page.not_run.iter().map(|it| typed(&it.note())).collect::<Vec<_>>()),
-                style => Safe::from_safe_string(include_str!("html/page.css").to_owned()),
-                script => Safe::from_safe_string(include_str!("html/page.js").to_owned()),
-                archive => Safe::from_safe_string(packed),
-            })
-        });
+    let filled = environment.get_template(PAGE).and_then(|template| {
+        template.render(context! {
+            title => format!("{}{}", page.title, page.scale.title_suffix()),
+            summary,
+            findings => &page.findings,
+            headline => Serde(headline),
+            sections => Serde(sections),
+            not_run => Serde(page.not_run.iter().map(|it| typed(&it.note())).collect::<Vec<_>>()),
+            style => Safe::from_safe_string(include_str!("html/page.css").to_owned()),
+            script => Safe::from_safe_string(include_str!("html/page.js").to_owned()),
+            archive => Safe::from_safe_string(packed),
+        })
+    });
     filled.map_err(Error::Page)
+}
+
+/// The names of the templates.
+const PAGE: &str = "page.html";
+const TABLE: &str = "table.html";
+
+fn environment() -> Result<Environment<'static>, minijinja::Error> {
+    let mut environment = Environment::new();
+    let mut syntax = SyntaxConfig::builder();
+    environment.set_syntax(syntax.trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.add_template(PAGE, include_str!("html/page.html"))?;
+    environment.add_template(TABLE, include_str!("html/table.html"))?;
+    Ok(environment)
 }
 
 /// The journal of a page that [`page`] made.
@@ -134,34 +166,22 @@ pub fn archive(page: &str) -> Option<Value> {
 struct Shown {
     name: String,
     title: String,
-    tables: Vec<Grid>,
+    /// Its main table.
+    table: String,
+    /// The names and titles of its other tables, which are in the archive.
+    more: Vec<(String, String)>,
     /// Each figure and its title.
     figures: Vec<(Safe, String)>,
     /// The names of the files to download.
     files: Vec<String>,
 }
 
-fn show(
-    name: &str,
-    title: &str,
-    document: &Document,
-    not_run: &BTreeSet<String>,
-    sources: &mut Vec<Arc<Source>>,
-) -> Result<Shown, Error> {
+fn figures(document: &Document) -> Result<Vec<(Safe, String)>, Error> {
     let figures = document.figures.iter().map(|(_, figure)| {
         let svg = figure.excerpt().svg()?;
         Ok((Safe::from_safe_string(svg), figure.title().to_owned()))
     });
-    let tables = document.tables.iter();
-    Ok(Shown {
-        name: name.to_owned(),
-        title: title.to_owned(),
-        tables: tables.map(|table| grid(table, not_run, sources)).collect(),
-        figures: figures.collect::<Result<_, Error>>()?,
-        files: EXTENSIONS
-            .map(|extension| format!("{name}.{extension}"))
-            .to_vec(),
-    })
+    figures.collect()
 }
 
 /// The files of tables that can be downloaded. A figure is downloaded as it is shown.

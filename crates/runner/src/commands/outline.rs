@@ -40,7 +40,7 @@ pub fn plan(selected: &Selected, as_json: bool) -> anyhow::Result<()> {
         if let Some(input) = &missing_input
             && !as_json
         {
-            say!("not run  {}", input.note());
+            say!("{}", terminal::wrap(&format!("not run  {}", input.note())));
         }
         missing.extend(missing_input);
     }
@@ -56,7 +56,7 @@ pub fn plan(selected: &Selected, as_json: bool) -> anyhow::Result<()> {
                 "estimate": estimate.json(),
             })
         ),
-        false => say!("{estimate}"),
+        false => say!("{}", terminal::wrap(&estimate.to_string())),
     }
     Ok(())
 }

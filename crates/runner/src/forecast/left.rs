@@ -19,6 +19,11 @@ pub struct Left {
 }
 
 impl Left {
+    /// Whether nothing is known.
+    pub fn is_unknown(&self) -> bool {
+        self.known == 0 && self.unknown > 0
+    }
+
     /// Adds a job.
     pub fn add(&mut self, job: &Job, seconds: Option<f64>) {
         match seconds {

@@ -27,7 +27,9 @@ impl Findings<'_> {
         ));
         found.extend(self.left_out());
         let folder = self.session.folder();
-        found.push(format!("{files} files are in {}", folder.display()));
+        if files > 0 {
+            found.push(format!("{files} files are in {}", folder.display()));
+        }
         found.push(format!("next: {}", self.next()));
         found
     }

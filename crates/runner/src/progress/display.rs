@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use brink_models::Status;
+use console::Term;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use super::line::{Overall, Step};
@@ -26,15 +27,15 @@ struct Lines {
     overall: Overall,
 }
 
-/// Removes the lines, so that the last words of the process stand alone.
-pub fn clear() {
-    let current = CURRENT
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take();
-    if let Some(bar) = current {
-        bar.finish_and_clear();
+/// Removes the lines, so that the last words of the process stand alone. `typed`: the terminal has shown `^C` below them.
+pub fn clear(typed: bool) {
+    let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(bar) = current.take() else { return };
+    if typed {
+        // The bar takes its own last line for the last one. A lost terminal needs no order.
+        let _ = Term::stderr().clear_last_lines(1);
     }
+    bar.finish_and_clear();
 }
 
 impl Display {
@@ -94,7 +95,7 @@ impl Display {
 
     /// Removes the lines.
     pub fn end(&self) {
-        clear();
+        clear(false);
     }
 }
 

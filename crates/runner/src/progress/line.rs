@@ -53,7 +53,10 @@ impl Overall {
         let parts = [
             format!("{} of {} steps", self.done, self.total),
             format!("{} so far", duration(seconds)),
-            format!("{left} left"),
+            match left.is_unknown() {
+                true => "time left unknown".to_owned(),
+                false => format!("{left} left"),
+            },
         ];
         let mut line = String::new();
         for part in parts {

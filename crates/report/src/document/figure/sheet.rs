@@ -100,7 +100,7 @@ mod tests {
     fn an_excerpt_has_means_of_pixels() {
         // One grey image of 64 x 64 pixels in stripes of one column.
         let stripes = (0..64 * 64).map(|at| if at % 2 == 0 { 0.0 } else { 0.8 });
-        let images = Images::new([1, 64, 64], stripes.collect()).unwrap();
+        let images = Images::new([1, 64, 64], stripes.collect::<Vec<f32>>()).unwrap();
         let sheet = Sheet::of("a", &images, Layout::Singles, 5).excerpt();
         assert_eq!(sheet.pixels, (32, 32));
         assert_eq!(sheet.samples[0].0, vec![102; 3 * 32 * 32]);

@@ -126,18 +126,29 @@ const filter = (table, words) => {
   }
 };
 
-for (const table of document.querySelectorAll("table")) {
+const prepare = (table) => {
   for (const head of table.querySelectorAll("th[data-sorts]")) {
     const button = element("button", head.lastElementChild.textContent);
     button.type = "button";
     button.addEventListener("click", () => sort(table, head));
     head.lastElementChild.replaceChildren(button);
   }
-  if (table.rows.length < 12) continue;
+  if (table.rows.length < 12) return;
   const input = element("input");
   input.type = "search";
   input.placeholder = "filter rows";
   input.setAttribute("aria-label", `Filter the rows of ${table.caption.textContent}`);
   input.addEventListener("input", () => filter(table, input.value.trim().toLowerCase()));
   table.closest(".scroll").before(input);
+};
+
+for (const table of document.querySelectorAll("table")) prepare(table);
+
+// Further tables come out of the archive when they are opened.
+for (const details of document.querySelectorAll("details[data-table]")) {
+  const open = async () => {
+    details.insertAdjacentHTML("beforeend", (await archive).tables[details.dataset.table]);
+    prepare(details.querySelector("table"));
+  };
+  details.addEventListener("toggle", open, { once: true });
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::terminal::{aligned, columns};
-use crate::document::table::{Row, Table};
+use crate::document::table::{Cell, Row, Table};
 
 /// The fewest columns of a terminal that shows a table rather than a list.
 const TABLE: usize = 60;
@@ -11,9 +11,10 @@ const TABLE: usize = 60;
 /// The title and the table in at most `width` columns, without its notes.
 pub fn render(table: &Table, width: usize) -> String {
     let mut shown = table.clone();
-    let names = take_names(&mut shown);
     // The paper's numbers go first, then all but the last column of a group, which is its most telling one.
     drop_columns(&mut shown, |table, nth| table.columns[nth].printed);
+    drop_empty_blocks(&mut shown);
+    let names = take_names(&mut shown);
     let group = |table: &Table, nth: usize| table.columns.get(nth).map(|it| it.group.clone());
     let fits = |table: &Table| columns(&aligned(table)) <= width;
     if !fits(&shown) {
@@ -71,6 +72,15 @@ fn drop_columns(table: &mut Table, gone: impl Fn(&Table, usize) -> bool) {
     for row in &mut table.rows {
         row.cells = kept.iter().map(|&nth| row.cells[nth].clone()).collect();
     }
+}
+
+/// Leaves out the blocks that have only their names left.
+fn drop_empty_blocks(table: &mut Table) {
+    let heads = table.heads;
+    let blank = |row: &Row| row.cells[heads..].iter().all(|cell| *cell == Cell::Blank);
+    let blocks = table.rows.chunk_by(|_, next| !next.begins);
+    let kept = blocks.filter(|block| !block.iter().all(blank));
+    table.rows = kept.flatten().cloned().collect();
 }
 
 /// An aligned table with the name of each block above it: the first below the headings, the others in the gaps.
