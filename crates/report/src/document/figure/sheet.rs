@@ -60,7 +60,7 @@ impl Sheet {
     /// The first samples with fewer pixels, for the page, which shows many sheets.
     pub(crate) fn excerpt(&self) -> Self {
         const SAMPLES: usize = 3;
-        const SIDE: u32 = 32;
+        const SIDE: u32 = 16;
         let (width, height) = self.pixels;
         let part = (width.max(height) / SIDE).max(1);
         let small = |rgb: &Vec<u8>| thin(rgb, self.pixels, part);
@@ -102,8 +102,8 @@ mod tests {
         let stripes = (0..64 * 64).map(|at| if at % 2 == 0 { 0.0 } else { 0.8 });
         let images = Images::new([1, 64, 64], stripes.collect::<Vec<f32>>()).unwrap();
         let sheet = Sheet::of("a", &images, Layout::Singles, 5).excerpt();
-        assert_eq!(sheet.pixels, (32, 32));
-        assert_eq!(sheet.samples[0].0, vec![102; 3 * 32 * 32]);
+        assert_eq!(sheet.pixels, (16, 16));
+        assert_eq!(sheet.samples[0].0, vec![102; 3 * 16 * 16]);
     }
 
     #[test]

@@ -235,7 +235,7 @@ impl Drawing for Slice {
                 canvas.text(&short(end), (left - 7.0, y), SMALL, QUIET, HPos::Right)?;
             }
             let middle = ((left + right) / 2.0, bottom + 33.0);
-            canvas.text("distance in pixels", middle, SMALL, QUIET, HPos::Center)?;
+            canvas.text("distance in pixel space", middle, SMALL, QUIET, HPos::Center)?;
             // Each letter on the outer side of its mark: the boundary runs between the two.
             let marks = [
                 (Shape::Circle, "a", -5.0, HPos::Right),
@@ -319,7 +319,7 @@ mod tests {
             y: (-1.0, 1.0),
         };
         assert_eq!(field(0.5).whereabouts(), Whereabouts::Inside);
-        assert_eq!(field(6.0).whereabouts().words(), "boundary: 6 left");
+        assert_eq!(field(6.0).whereabouts().words(), "boundary: 6e0 left");
         assert_eq!(field(-30.0).whereabouts().words(), "boundary: 3e1 right");
     }
 
