@@ -235,7 +235,13 @@ impl Drawing for Slice {
                 canvas.text(&short(end), (left - 7.0, y), SMALL, QUIET, HPos::Right)?;
             }
             let middle = ((left + right) / 2.0, bottom + 33.0);
-            canvas.text("distance in pixel space", middle, SMALL, QUIET, HPos::Center)?;
+            canvas.text(
+                "distance in pixel space",
+                middle,
+                SMALL,
+                QUIET,
+                HPos::Center,
+            )?;
             // Each letter on the outer side of its mark: the boundary runs between the two.
             let marks = [
                 (Shape::Circle, "a", -5.0, HPos::Right),
