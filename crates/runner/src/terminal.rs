@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn long_names_lose_their_middle() {
         let name = "cifar10-resnet18/ours/finetune/lr=1e-10/seed0";
-        assert_eq!(shorten(name, 20), "cifar10-re…e-10/seed0");
+        assert_eq!(shorten(name, 20), "cifar10-re…-10/seed0");
         assert_eq!(shorten(name, 100), name);
         for width in 0..50 {
             assert!(shorten(name, width).chars().count() <= width, "{width}");

@@ -5,8 +5,11 @@ use brink_models::Status;
 use crate::forecast::{Job, Left};
 use crate::terminal::{duration, shorten};
 
-/// The fewest columns of a name. What does not fit beside it is left out.
-const NAME: usize = 16;
+/// The fewest columns of a name beside what is important, and beside the rest. What does not fit is left out.
+const NAME: [usize; 2] = [16, 32];
+
+/// How many parts of a line are important.
+const IMPORTANT: usize = 3;
 
 /// The line of all steps.
 pub struct Overall {
@@ -94,8 +97,9 @@ impl Step {
     /// The line in at most `width` columns: the name first, then as much of the rest as fits.
     pub fn show(&self, width: usize) -> String {
         let mut rest = String::new();
-        for part in self.parts() {
-            if NAME.min(columns(&self.name)) + columns(&rest) + 2 + columns(&part) <= width {
+        for (nth, part) in self.parts().into_iter().enumerate() {
+            let name = NAME[usize::from(nth >= IMPORTANT)].min(columns(&self.name));
+            if name + columns(&rest) + 2 + columns(&part) <= width {
                 rest = rest + "  " + &part;
             }
         }
@@ -192,8 +196,8 @@ mod tests {
     fn a_wider_terminal_says_more() {
         let shown = [40, 80, 160].map(|width| step().show(width));
         let expected = [
-            "cifar1…/seed0  300/1000  ███░░░░░░░░░",
-            "cifar10-resnet18/ours…=1e-10/seed0  300/1000  ███░░░░░░░░░  at most 23 s left",
+            "cifar10-…0/seed0  300/1000  ███░░░░░░░░░",
+            "cifar10-resnet18/o…une/lr=1e-10/seed0  300/1000  ███░░░░░░░░░  at most 23 s left",
             "cifar10-resnet18/ours/finetune/lr=1e-10/seed0  300/1000  ███░░░░░░░░░  at most 23 s left  margin 1e-3  30.0/s",
         ];
         assert_eq!(shown, expected);
