@@ -1,7 +1,6 @@
 //! What the steps to do will need, by what recorded ones needed.
 
 use std::fmt;
-use std::fs;
 
 use brink_store::Store;
 use serde_json::{Value, json};
@@ -14,7 +13,7 @@ use crate::session::Session;
 pub struct Estimate {
     steps: usize,
     left: Left,
-    /// The most memory of earlier runs of the grid at this scale, in bytes.
+    /// The peak memory of an earlier run of the grid at this scale, in bytes.
     memory: Option<u64>,
 }
 
@@ -35,7 +34,7 @@ impl Estimate {
         Ok(Self {
             steps: forecast.steps(),
             left: forecast.left(),
-            memory: recorded_memory(session),
+            memory: session.recorded_memory(),
         })
     }
 
@@ -49,14 +48,6 @@ impl Estimate {
             "peak_memory_bytes": self.memory,
         })
     }
-}
-
-/// The peak memory in the journal of the grid, if it is of this scale.
-fn recorded_memory(session: &Session) -> Option<u64> {
-    let text = fs::read(session.folder().join("run.json")).ok()?;
-    let journal: Value = serde_json::from_slice(&text).ok()?;
-    let same = journal["scale"] == json!(session.scale);
-    journal["peak_memory_bytes"].as_u64().filter(|_| same)
 }
 
 impl fmt::Display for Estimate {
