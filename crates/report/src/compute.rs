@@ -1,5 +1,6 @@
 //! From records to documents: the registry of reports, and all that they are computed by.
 
+pub mod headline;
 pub mod paper;
 pub mod runs;
 pub mod steps;

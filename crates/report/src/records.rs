@@ -30,6 +30,8 @@ pub struct Records {
     pub asked: BTreeSet<&'static str>,
     /// The titles of generators by their names in records. A generator without a title goes by its name.
     pub generators: BTreeMap<&'static str, &'static str>,
+    /// The titles of attacks by their names in records. An attack without a title goes by its name.
+    pub attacks: BTreeMap<&'static str, &'static str>,
 }
 
 /// A run that has not been computed.
@@ -50,16 +52,17 @@ pub struct NotRun {
     pub dataset_title: String,
     /// The reason.
     pub reason: String,
-    /// The command to compute it.
-    pub command: String,
+    /// The command that gets it, if there is one.
+    pub command: Option<String>,
 }
 
 impl NotRun {
     /// The note below a table that lacks it.
     pub fn note(&self) -> String {
-        format!(
-            "{}: not run, {}. To get it: `{}`",
-            self.dataset_title, self.reason, self.command
-        )
+        let note = format!("{}: not run, {}.", self.dataset_title, self.reason);
+        match &self.command {
+            Some(command) => format!("{note} To get it: `{command}`"),
+            None => note,
+        }
     }
 }

@@ -3,6 +3,7 @@
 pub mod html;
 pub mod markup;
 
+mod base64;
 mod data_files;
 mod figure;
 

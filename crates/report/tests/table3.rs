@@ -17,20 +17,36 @@ fn first() -> Document {
     let missing = NotRun {
         dataset_title: "CIFAR-10".into(),
         reason: "its files were not found".into(),
-        command: "runner data fetch cifar10".into(),
+        command: Some("runner data fetch cifar10".into()),
     };
     Report::Table3.build(&grid(&[fashion()]), Scale::DESK, &[missing])
 }
 
 #[test]
 fn one_target_in_a_terminal() {
-    insta::assert_snapshot!(first().render(Markup::Terminal));
+    insta::assert_snapshot!(first().render(Markup::Terminal { width: None }));
+}
+
+/// Wide terminals show more columns; on the narrowest, rows are lists.
+#[test]
+fn two_targets_in_narrow_terminals() {
+    let document = build(&grid(&[cifar("resnet18"), fashion()]));
+    let mut table = document.tables[0].clone();
+    table.rows.truncate(10);
+    let shown = [120, 80, 40].map(|width| {
+        let text = table.render(Markup::Terminal { width: Some(width) });
+        for line in text.lines() {
+            assert!(line.chars().count() <= width, "{width}: {line}");
+        }
+        text
+    });
+    insta::assert_snapshot!(shown.join("\n"));
 }
 
 #[test]
 fn a_related_target_beside_the_paper() {
     let document = build(&grid(&[cifar("resnet18"), cifar("resnet20"), fashion()]));
-    insta::assert_snapshot!(document.tables[0].render(Markup::Terminal));
+    insta::assert_snapshot!(document.tables[0].render(Markup::Terminal { width: None }));
 }
 
 #[test]
@@ -57,7 +73,7 @@ fn no_target_yet() {
         ..Records::default()
     };
     let document = build(&nothing);
-    insta::assert_snapshot!(document.tables[0].render(Markup::Terminal));
+    insta::assert_snapshot!(document.tables[0].render(Markup::Terminal { width: None }));
     // A target without runs says nothing about a detection rate.
     let targets = vec![fashion()];
     let trained = Records {
@@ -85,7 +101,7 @@ fn a_generator_that_the_grid_does_not_ask_for_has_no_column() {
 #[test]
 fn lines_fit_a_wide_terminal() {
     let document = build(&grid(&[cifar("resnet18"), cifar("resnet20"), fashion()]));
-    for line in document.render(Markup::Terminal).lines() {
+    for line in document.render(Markup::Terminal { width: None }).lines() {
         assert!(line.chars().count() <= 210, "{line}");
     }
 }
@@ -151,6 +167,7 @@ fn shown(cells: &[Cell]) -> Vec<String> {
             value,
             decimals,
             mark,
+            ..
         } => format!("{value:.decimals$}{mark}"),
         Cell::Text(text) => text.clone(),
         Cell::Missing => "–".to_owned(),
@@ -285,7 +302,7 @@ fn what_differs_in_more_than_its_seed_is_not_pooled() {
         4,
         "two kinds of fine-tuning, two seeds of the target, the paper"
     );
-    let text = table.render(Markup::Terminal);
+    let text = table.render(Markup::Terminal { width: None });
     for name in ["optimizer adam", "optimizer sgd", "seed 0", "seed 1"] {
         assert!(text.contains(name), "{name}: {text}");
     }

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod implied;
 mod suggest;
 
 use std::path::{Path, PathBuf};
@@ -8,8 +9,8 @@ use brink_config::Scale;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::grid::key;
-use crate::say::note;
-use crate::{device, exit};
+use crate::say::{Loudness, note};
+use crate::{device, exit, terminal};
 
 /// The default results folder.
 const OUT: &str = "results";
@@ -20,29 +21,30 @@ const OUT: &str = "results";
     name = "runner",
     version,
     after_help = exit::HELP,
-    arg_required_else_help = true,
-    args_conflicts_with_subcommands = true
+    override_usage = "runner CONFIG.yaml [OPTIONS]\n       runner COMMAND [OPTIONS]",
+    arg_required_else_help = true
 )]
 pub struct Cli {
-    /// What to do instead of running a grid.
+    /// What to do.
     #[command(subcommand)]
-    pub command: Option<Command>,
-    /// The grid to run.
+    pub command: Command,
+    /// How to say it.
     #[command(flatten)]
-    pub chosen: Option<Chosen>,
-    /// Only the steps whose names match, and the steps that they need, e.g. --only 'cifar10-resnet18/ours/*'.
-    #[arg(long, value_name = "GLOB")]
-    pub only: Option<String>,
-    /// How to run it.
-    #[command(flatten)]
-    pub how: How,
+    pub manner: Manner,
 }
 
-/// Everything but running a grid.
+/// The commands.
 #[derive(Subcommand)]
 pub enum Command {
-    /// List the steps of a grid, done and to do.
-    Plan(Selected),
+    /// Compute the missing steps of a grid, then make its tables and figures; `runner CONFIG.yaml` is the same.
+    Run {
+        #[command(flatten)]
+        selected: Selected,
+        #[command(flatten)]
+        how: How,
+    },
+    /// List the steps of a grid, done and to do, and estimate the time and memory of what is to do.
+    Plan(Listed),
     /// Print a grid with its includes, presets, scale and --set resolved, as YAML that can be run again.
     Show {
         #[command(flatten)]
@@ -52,7 +54,7 @@ pub enum Command {
         origins: bool,
     },
     /// Count the finished steps of a grid.
-    Status(Selected),
+    Status(Listed),
     /// Check records, weights and samples of a grid: checksums, contradictions, and whether they belong to the grid.
     Check(Selected),
     /// Make the tables of a grid from its records; nothing is computed.
@@ -73,14 +75,67 @@ pub enum Command {
         file: PathBuf,
     },
     /// List what a grid file may hold: models, generators, attacks, probes and reports, with every field and its default.
-    List,
+    List {
+        /// Show only this one, with an example to paste into a grid.
+        name: Option<String>,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Delete what the results folder no longer needs: saved states, what failed steps left, and records that no grid names.
+    Clean(Clean),
+    /// Print the completions of a shell, e.g. runner completions bash > /etc/bash_completion.d/runner.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, e.g. runner man > runner.1.
+    Man,
+}
+
+/// How much is said, and in which form.
+#[derive(Args)]
+pub struct Manner {
+    /// Say only errors and warnings, and what a listing command lists.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say more: every finished step, all tables with their notes, and every file.
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    /// When to use colours; NO_COLOR turns `auto` off.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t, global = true)]
+    pub color: terminal::Color,
+}
+
+impl Manner {
+    /// How much is said.
+    pub fn loudness(&self) -> Loudness {
+        match (self.quiet, self.verbose) {
+            (true, _) => Loudness::Quiet,
+            (_, true) => Loudness::Verbose,
+            _ => Loudness::Usual,
+        }
+    }
+}
+
+/// The form of a list.
+#[derive(Args)]
+pub struct Format {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// The commands of `data`.
 #[derive(Subcommand)]
 pub enum Data {
     /// List all data sets, and whether each was found.
-    List(Folder),
+    List {
+        /// Where to look.
+        #[command(flatten)]
+        folder: Folder,
+        #[command(flatten)]
+        format: Format,
+    },
     /// Download a data set into the data folder.
     Fetch {
         /// The name of the data set.
@@ -95,7 +150,7 @@ pub enum Data {
 }
 
 /// The data folder.
-#[derive(Args)]
+#[derive(Clone, Args)]
 pub struct Folder {
     /// The folder of data sets and weight files [default: the variable BRINK_DATA].
     // Not clap's `env`, because that refuses an empty variable.
@@ -104,16 +159,11 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// The data folder, if one is given.
+    /// The folder `--data`, else the one in `BRINK_DATA`.
     pub fn path(&self) -> Option<PathBuf> {
-        data_folder(self.named.as_ref())
+        let usual = || std::env::var_os("BRINK_DATA").filter(|folder| !folder.is_empty());
+        self.named.clone().or_else(|| usual().map(PathBuf::from))
     }
-}
-
-/// The folder `named`, else the one in `BRINK_DATA`.
-fn data_folder(named: Option<&PathBuf>) -> Option<PathBuf> {
-    let usual = || std::env::var_os("BRINK_DATA").filter(|folder| !folder.is_empty());
-    named.cloned().or_else(|| usual().map(PathBuf::from))
 }
 
 /// A grid and the options that its steps depend on.
@@ -128,11 +178,8 @@ pub struct Chosen {
     /// Change a field of the grid, e.g. --set generators.ours.samples=60; may be repeated.
     #[arg(long, value_name = "PATH=VALUE")]
     pub set: Vec<String>,
-    /// The folder of data sets and weight files [default: the variable BRINK_DATA].
-    // Not clap's `env`: the variable would count as an option of a grid, and so forbid all other commands. Not a
-    // flattened `Folder`: then clap would not detect that a grid is given.
-    #[arg(long = "data", value_name = "DIR")]
-    named_data: Option<PathBuf>,
+    #[command(flatten)]
+    pub folder: Folder,
     /// The results folder.
     #[arg(long, value_name = "DIR", default_value = OUT)]
     pub out: PathBuf,
@@ -151,13 +198,9 @@ impl Cli {
         let arguments = std::env::args_os().skip(1);
         let arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
         let arguments: Vec<String> = arguments.collect();
-        let first = arguments.first();
-        let parsed = match first
-            .map(String::as_str)
-            .and_then(suggest::mistyped_command)
-        {
-            Some(error) => Err(error),
-            None => Self::try_parse(),
+        let parsed = match implied::arguments(std::env::args_os()) {
+            Ok(all) => Self::try_parse_from(all),
+            Err(mistyped) => Err(mistyped),
         };
         parsed.unwrap_or_else(|mut error| {
             suggest::name_commands_of_option(&mut error);
@@ -211,7 +254,7 @@ impl Chosen {
 
     /// The data folder, if one is given.
     pub fn data(&self) -> Option<PathBuf> {
-        data_folder(self.named_data.as_ref())
+        self.folder.path()
     }
 }
 
@@ -232,14 +275,59 @@ pub struct Overwrite {
     pub force: bool,
 }
 
-/// A grid, or the part that a pattern selects.
+/// A grid, or the part that patterns select.
 #[derive(Args)]
 pub struct Selected {
     #[command(flatten)]
     pub chosen: Chosen,
-    /// Only the steps whose names match, and the steps that they need, e.g. --only 'cifar10-resnet18/ours/*'.
+    /// Only the steps whose names match, and the steps that they need, e.g. --only 'cifar10-resnet18/ours/*'; may be repeated.
     #[arg(long, value_name = "GLOB")]
-    pub only: Option<String>,
+    pub only: Vec<String>,
+}
+
+/// A part of a grid that is listed.
+#[derive(Args)]
+pub struct Listed {
+    #[command(flatten)]
+    pub selected: Selected,
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// What `clean` deletes.
+#[derive(Args)]
+pub struct Clean {
+    /// The grids whose records are kept, at each of their scales.
+    #[arg(value_name = "CONFIG.yaml", required = true)]
+    pub grids: Vec<PathBuf>,
+    /// What to delete.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Waste::States, Waste::Failed, Waste::Unnamed])]
+    pub what: Vec<Waste>,
+    /// List what would be deleted; delete nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub folder: Folder,
+    /// The results folder.
+    #[arg(long, value_name = "DIR", default_value = OUT)]
+    pub out: PathBuf,
+    /// Where the steps were computed.
+    #[arg(long, value_enum, default_value_t)]
+    pub device: device::Choice,
+    /// A file with the owner's secret key as hexadecimal digits [default: the variable BRINK_KEY, else the keys of the grids].
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+}
+
+/// What a results folder may hold in vain.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Waste {
+    /// The saved states of steps that are not finished. Such a step begins anew.
+    States,
+    /// Weights and samples without a record, which failed steps left.
+    Failed,
+    /// Records that none of the grids names, with their weights and samples.
+    Unnamed,
 }
 
 /// Options of a run.

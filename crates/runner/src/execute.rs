@@ -23,7 +23,8 @@ use brink_store::Store;
 use brink_verify::SecretKey;
 use candle_core::Device;
 
-use crate::plan::{self, Paths, Plan, TargetStep};
+use crate::forecast::{self, Forecast, Rates};
+use crate::plan::{self, Paths, Plan};
 use crate::progress::Progress;
 use crate::signal::Signal;
 
@@ -65,27 +66,28 @@ impl Executor<'_> {
             self.forget_if_done(attack)?;
         }
         let mut todo = Vec::new();
-        let mut left_out = Vec::new();
-        let mut steps = 0;
+        let mut jobs = Vec::new();
+        let mut left_out = 0;
         for step in &part.targets {
-            let missing = self.missing(step)?;
-            if missing == 0 {
+            let open = forecast::open(step, Some(self.store))?;
+            if open.is_empty() {
                 continue;
             }
             match plan::missing_input(step, self.paths, Some(self.store)) {
-                Some(missing_input) => left_out.push(missing_input.dataset_title),
+                Some(_) => left_out += 1,
                 None => {
                     todo.push(step);
-                    steps += missing;
+                    jobs.extend(open);
                 }
             }
         }
-        let mut progress = Progress::new(steps, self.signal.clone());
-        if !left_out.is_empty() {
-            progress.warn(&format!(
-                "not run, because images or weights are missing: {}; the tables say how to get them",
-                left_out.join("; ")
-            ));
+        let rates = match jobs.is_empty() {
+            true => Rates::default(),
+            false => Rates::read(self.store)?,
+        };
+        let mut progress = Progress::new(Forecast::new(rates, jobs), self.signal.clone());
+        if left_out > 0 {
+            progress.tell(&without_data(left_out));
         }
         let mut failures = Failures::default();
         let mut dataset: Option<Rc<Dataset>> = None;
@@ -116,20 +118,13 @@ impl Executor<'_> {
         progress.finish();
         Ok(failures)
     }
+}
 
-    /// The number of missing steps of a target.
-    fn missing(&self, step: &TargetStep) -> anyhow::Result<usize> {
-        let mut missing = usize::from(self.store.target(&step.id)?.is_none());
-        for set in &step.sets {
-            missing += usize::from(self.store.set(&set.id)?.is_none());
-        }
-        for attack in &step.attacks {
-            missing += self.missing_runs(&attack.runs)?.len();
-        }
-        let probes = step.probes.iter().map(|probe| probe.id);
-        for id in probes.chain(step.slice.as_ref().map(|slice| slice.id)) {
-            missing += usize::from(self.store.probe(&id)?.is_none());
-        }
-        Ok(missing)
-    }
+/// The line about targets without images or weights.
+fn without_data(targets: usize) -> String {
+    let who = match targets {
+        1 => "1 target lacks its data and is left out".to_owned(),
+        all => format!("{all} targets lack their data and are left out"),
+    };
+    format!("{who}; `runner plan` says what to get")
 }

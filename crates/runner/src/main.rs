@@ -25,6 +25,7 @@ mod device;
 mod examine;
 mod execute;
 mod exit;
+mod forecast;
 mod grid;
 mod output;
 mod plan;
@@ -33,6 +34,7 @@ mod provenance;
 mod say;
 mod session;
 mod signal;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod threads;
@@ -49,25 +51,32 @@ fn main() -> ExitCode {
     brink_ops::backtrace::none();
     brink_ops::memory::keep_pages();
     if let Err(error) = threads::limit() {
-        note!("error: {error:#}");
+        failed(format_args!("{error:#}"));
         return ExitCode::from(2);
     }
     // Run inside the pool. From outside, each operation of a network would wake the pool and wait for it.
     match bug::caught(|| rayon::scope(|_| run())) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => {
-            note!("error: {error:#}");
+            failed(format_args!("{error:#}"));
             exit::code(&error)
         }
         Err(bug) => {
-            note!("error: {bug}");
+            failed(format_args!("{bug}"));
             ExitCode::from(exit::BUG)
         }
     }
 }
 
+/// Tells the error that ends the program.
+fn failed(words: std::fmt::Arguments<'_>) {
+    note!("{} {words}", terminal::error().apply_to("error:"));
+}
+
 fn run() -> anyhow::Result<()> {
     let cli = cli::Cli::read();
+    cli.manner.color.apply();
+    say::set_loudness(cli.manner.loudness());
     let signal = signal::Signal::listen()?;
     commands::run(cli, &signal)?;
     say::check()

@@ -2,20 +2,24 @@
 
 mod journal;
 pub mod overwrite;
+mod summary;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use brink_report::html::{self, Section};
-use brink_report::{Document, Markup, NotRun, OpenRun, Probe, Records, Report, Subject};
+use brink_report::html::{self, Page, Section};
+use brink_report::{
+    Document, Headline, Markup, NotRun, OpenRun, Probe, Records, Report, Subject, Table,
+};
 use brink_store::Store;
 use brink_verify::Rate;
 
 use crate::examine;
 use crate::plan::{self, TargetStep};
 use crate::provenance::Clock;
-use crate::say::{note, say};
+use crate::say::{self, Loudness, say, warning};
 use crate::session::Session;
+use crate::terminal;
 
 /// The records of a grid, and the reports made from them.
 pub struct Findings<'a> {
@@ -33,8 +37,10 @@ impl<'a> Findings<'a> {
     /// If a record cannot be read.
     pub fn read(session: &'a Session, store: &Store) -> anyhow::Result<Self> {
         let titles = brink_generators::REGISTRY.iter();
+        let attacks = brink_attacks::REGISTRY.iter();
         let mut records = Records {
             generators: titles.map(|entry| (entry.name, entry.title)).collect(),
+            attacks: attacks.map(|entry| (entry.name, entry.title)).collect(),
             ..Records::default()
         };
         let looked_at = session.grid.reports.contains(&Report::Samples);
@@ -56,7 +62,7 @@ impl<'a> Findings<'a> {
                     match examine::samples_at(&samples, &record, &session.key, classes) {
                         Ok(images) => drop(records.samples.insert(set.id, images)),
                         Err(error) => {
-                            note!("WARNING: {}: its samples are not shown: {error}", set.name);
+                            warning!("{}: its samples are not shown: {error}", set.name);
                         }
                     }
                 }
@@ -135,51 +141,71 @@ impl<'a> Findings<'a> {
             title: report.entry().title,
             document,
         });
-        let sections: Vec<_> = sections.collect();
-        let steps = brink_report::steps(&self.records);
         let session = self.session;
-        let title = &session.grid.title;
-        let journal = self.journal(clock);
-        let page = html::page(title, session.scale, &sections, &steps, &journal)?;
+        let headline = Headline::of(&self.records);
+        let page = html::page(&Page {
+            title: &session.grid.title,
+            scale: session.scale,
+            findings: headline.sentences(),
+            headline: headline.document(session.scale).as_ref(),
+            sections: sections.collect(),
+            not_run: &self.not_run,
+            steps: brink_report::steps(&self.records),
+            journal: self.journal(clock),
+        })?;
         std::fs::create_dir_all(&session.out)?;
         let path = session.page();
         brink_store::write_atomically(&path, page.as_bytes())?;
         Ok(path)
     }
 
-    /// Prints the tables, the targets that were not run, the accuracy of each target and the total of false alarms.
-    pub fn print(&self) {
+    /// Prints the main tables, or all with their notes if asked to say more, and then a summary.
+    pub fn print(&self, files: usize) {
+        match say::loudness() {
+            Loudness::Quiet => return,
+            Loudness::Usual => self.print_main_tables(),
+            Loudness::Verbose => self.print_all_tables(),
+        }
+        for line in self.summary(files) {
+            say!("{}", terminal::wrap(&line));
+        }
+    }
+
+    /// The first table of each report, of whose notes only those explain a mark in a cell.
+    fn print_main_tables(&self) {
+        let tables = self.documents.iter();
+        for table in tables.filter_map(|(_, document)| document.tables.first()) {
+            let mut table = table.clone();
+            table.notes.retain(|note| note.starts_with('†'));
+            print_table(&table);
+        }
+    }
+
+    fn print_all_tables(&self) {
         let not_run: Vec<String> = self.not_run.iter().map(NotRun::note).collect();
-        for table in self
-            .documents
-            .iter()
-            .flat_map(|(_, document)| &document.tables)
-        {
+        let documents = self.documents.iter();
+        for table in documents.flat_map(|(_, document)| &document.tables) {
             let mut table = table.clone();
             table.notes.retain(|note| !not_run.contains(note));
-            say!("{}", table.render(Markup::Terminal));
+            print_table(&table);
         }
         for note in not_run {
             say!("{note}");
         }
-        for step in &self.session.plan.targets {
-            let mut records = self.records.targets.iter();
-            if let Some(record) = records.find(|record| record.id == step.id) {
-                say!("{}: accuracy {}", step.title(), record.accuracy);
-            }
-        }
-        let alarms = self.false_alarms();
-        say!(
-            "false alarms: {} of {} answers of untouched models",
-            alarms.hits(),
-            alarms.of()
-        );
     }
 
     fn false_alarms(&self) -> Rate {
         let controls = self.records.sets.iter().flat_map(|set| &set.controls);
         controls.map(|control| control.single).sum()
     }
+}
+
+fn print_table(table: &Table) {
+    let text = table.render(Markup::Terminal {
+        width: terminal::width(),
+    });
+    let (title, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    say!("{}\n{rest}", terminal::heading().apply_to(title));
 }
 
 /// Warns of each report of the grid that has no step to show.
@@ -197,7 +223,7 @@ pub fn warn_of_empty_reports(session: &Session) {
             }
             subject => format!("the grid has no {subject}"),
         };
-        note!("WARNING: {report} stays empty: {cause}; add it, or leave the report out");
+        warning!("{report} stays empty: {cause}; add it, or leave the report out");
     }
 }
 
@@ -228,6 +254,6 @@ fn missing(session: &Session, records: &Records, step: &TargetStep, report: Repo
             true => format!("nothing for {report} has been computed yet"),
             false => "nothing of it has been computed yet".to_owned(),
         },
-        command: session.paths.rerun_command.clone(),
+        command: Some(session.paths.rerun_command.clone()),
     })
 }

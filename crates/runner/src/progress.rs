@@ -1,14 +1,20 @@
-//! Progress on standard error: bars on a terminal, plain lines elsewhere.
+//! Progress on standard error: two lines that stay on a terminal, plain lines elsewhere.
 
-use std::fmt;
-use std::io::{IsTerminal, stderr};
+mod display;
+mod line;
+
 use std::time::{Duration, Instant};
 
 use brink_models::Status;
-use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
-use crate::say::note;
+use crate::forecast::{Forecast, Job};
+use crate::say::{self, Loudness, note, warning};
 use crate::signal::{InFlight, Signal};
+use crate::terminal::duration;
+
+use display::Display;
+pub use display::clear;
+use line::{Overall, Step};
 
 /// How often a plain line reports the progress of a step.
 const EVERY: Duration = Duration::from_secs(20);
@@ -21,7 +27,8 @@ pub struct Progress {
     /// The steps that ended without a failure.
     done: usize,
     began: Instant,
-    bars: Option<(MultiProgress, ProgressBar)>,
+    forecast: Forecast,
+    display: Option<Display>,
     signal: Signal,
 }
 
@@ -33,29 +40,29 @@ pub struct Line {
     number: String,
     /// How many steps it is.
     steps: usize,
+    job: Option<Job>,
     began: Instant,
     said: Instant,
     /// The iterations of earlier sessions, once the first update tells them.
     first: Option<usize>,
-    bar: Option<ProgressBar>,
+    /// The iterations done, and all of them.
+    iterations: (usize, usize),
+    display: Option<Display>,
 }
 
 impl Progress {
-    /// Progress of `total` steps, which `signal` may interrupt.
-    pub fn new(total: usize, signal: Signal) -> Self {
-        let bars = stderr().is_terminal().then(|| {
-            let all = MultiProgress::new();
-            let overall = all.add(ProgressBar::new(total as u64));
-            overall.set_style(style("{pos} of {len} steps, {elapsed} so far"));
-            overall.enable_steady_tick(Duration::from_secs(1));
-            (all, overall)
-        });
+    /// Progress of the steps of `forecast`, which `signal` may interrupt.
+    pub fn new(forecast: Forecast, signal: Signal) -> Self {
+        let total = forecast.steps();
+        let overall = Overall::new(total, forecast.left());
+        let wanted = total > 0 && say::loudness() > Loudness::Quiet;
         Self {
             total,
             begun: 0,
             done: 0,
             began: Instant::now(),
-            bars,
+            forecast,
+            display: wanted.then(|| Display::start(overall)).flatten(),
             signal,
         }
     }
@@ -73,24 +80,25 @@ impl Progress {
             1 => first.to_string(),
             _ => format!("{first}-{}", self.begun),
         };
-        let bar = self.bars.as_ref().map(|(all, overall)| {
-            let bar = all.insert_before(overall, ProgressBar::new(0));
-            bar.set_style(style(
-                "{prefix} {bar:24} {pos}/{len}  {rate}, {eta} left  {wide_msg}",
-            ));
-            bar.set_prefix(name.to_owned());
-            bar
-        });
+        let job = self.forecast.begin(name);
+        if let Some(display) = &self.display {
+            let time = job
+                .as_ref()
+                .map(|job| (job.clone(), self.forecast.time(job)));
+            display.begin(Step::new(name, time), self.forecast.left());
+        }
         let now = Instant::now();
         let line = Line {
             step: self.signal.begin(name),
             name: name.to_owned(),
             number: format!("[{number}/{}]", self.total),
             steps,
+            job,
             began: now,
             said: now,
             first: None,
-            bar,
+            iterations: (0, 0),
+            display: self.display.clone(),
         };
         line.say("begins");
         line
@@ -98,47 +106,50 @@ impl Progress {
 
     /// Ends a job whose steps are done, with its result.
     pub fn end(&mut self, line: Line, result: &str) {
-        self.count(line.steps);
-        match (&line.bar, &self.bars) {
-            (Some(bar), Some((all, _))) => {
-                bar.finish_and_clear();
-                // A lost terminal must not stop the work.
-                let _ = all.println(format!("{}: {result}", line.name));
-            }
-            _ => line.say(&format!(
-                "{result} ({:.1} s)",
-                line.began.elapsed().as_secs_f64()
-            )),
+        let seconds = line.began.elapsed().as_secs_f64();
+        if let Some(job) = &line.job {
+            self.forecast.learn(job, seconds, line.share());
         }
+        self.count(line.steps);
+        line.say(&format!("{result} ({seconds:.1} s)"));
     }
 
     /// Counts finished steps, also those of a job that fails later.
     pub fn count(&mut self, steps: usize) {
         self.done += steps;
-        if let Some((_, overall)) = &self.bars {
-            overall.inc(steps as u64);
+        if let Some(display) = &self.display {
+            display.count(self.done, self.forecast.left());
         }
     }
 
     /// Prints a warning.
     pub fn warn(&self, text: &str) {
-        match &self.bars {
-            Some((all, _)) => drop(all.println(format!("WARNING: {text}"))),
-            None => note!("WARNING: {text}"),
+        self.above(|| warning!("{text}"));
+    }
+
+    /// Prints a line that is no warning.
+    pub fn tell(&self, text: &str) {
+        if say::loudness() > Loudness::Quiet {
+            self.above(|| note!("{text}"));
+        }
+    }
+
+    /// Prints above the lines that stay.
+    fn above(&self, print: impl FnOnce()) {
+        match &self.display {
+            Some(display) => display.above(print),
+            None => print(),
         }
     }
 
     /// Ends the progress, and says how many of the steps were done.
     pub fn finish(self) {
-        match self.bars {
-            Some((_, overall)) => overall.finish_and_clear(),
-            None if self.total > 0 => note!(
-                "{} of {} steps done in {}",
-                self.done,
-                self.total,
-                HumanDuration(self.began.elapsed())
-            ),
-            None => {}
+        if let Some(display) = &self.display {
+            display.end();
+        }
+        if self.total > 0 && say::loudness() > Loudness::Quiet {
+            let time = duration(self.began.elapsed().as_secs_f64());
+            note!("{} of {} steps done in {time}", self.done, self.total);
         }
     }
 }
@@ -147,56 +158,56 @@ impl Line {
     /// Shows how far the step is.
     pub fn update(&mut self, status: &Status) {
         let first = *self.first.get_or_insert(status.done.saturating_sub(1));
-        if let Some(bar) = &self.bar {
-            if bar.length() != Some(status.total as u64) {
-                bar.set_length(status.total as u64);
-                bar.set_position(status.done as u64);
-                bar.reset_eta();
-            }
-            bar.set_position(status.done as u64);
-            bar.set_message(status.note.clone());
+        self.iterations = (status.done, status.total);
+        if let Some(display) = &self.display {
+            display.update(status, first, self.began.elapsed());
         } else if self.said.elapsed() >= EVERY {
             self.said = Instant::now();
             let rate =
                 (status.done.saturating_sub(first)) as f64 / self.began.elapsed().as_secs_f64();
             let left = status.total.saturating_sub(status.done) as f64 / rate;
             let text = format!(
-                "{}/{}, {rate:.1}/s, {left:.0} s left, {}",
-                status.done, status.total, status.note
+                "{}/{}, {rate:.1}/s, {} left, {}",
+                status.done,
+                status.total,
+                duration(left),
+                status.note
             );
             self.say(&text);
         }
     }
 
-    /// Shows on the bar what the step does while it has no iterations to count.
+    /// Shows what the step does while it has no iterations to count.
     pub fn note(&self, text: &str) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(text.to_owned());
+        if let Some(display) = &self.display {
+            display.note(text);
         }
     }
 
+    /// The share of its iterations that it took in this session.
+    fn share(&self) -> f64 {
+        match self.iterations {
+            (_, 0) => 1.0,
+            (done, total) => (done - self.first.unwrap_or(0).min(done)) as f64 / total as f64,
+        }
+    }
+
+    /// Prints a line about the step: always where nothing stays on a terminal, else only if asked to say more.
     fn say(&self, text: &str) {
-        if self.bar.is_none() {
-            note!("{} {}: {text}", self.number, self.name);
+        let line = || note!("{} {}: {text}", self.number, self.name);
+        match &self.display {
+            Some(display) if say::loudness() == Loudness::Verbose => display.above(line),
+            None if say::loudness() > Loudness::Quiet => line(),
+            _ => {}
         }
     }
 }
 
 impl Drop for Line {
-    /// Removes the bar of a failed step.
+    /// Removes its line, also if it failed.
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+        if let Some(display) = &self.display {
+            display.end_step();
         }
     }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    let rate = |state: &ProgressState, text: &mut dyn fmt::Write| {
-        // There is no place to report that the terminal cannot be written.
-        let _ = write!(text, "{:.1}/s", state.per_sec());
-    };
-    ProgressStyle::with_template(template)
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .with_key("rate", rate)
 }

@@ -27,6 +27,11 @@ impl Clock {
         }
     }
 
+    /// Whether a step of this start time began after the clock did.
+    pub fn is_before(&self, started: &str) -> bool {
+        self.started.as_str() <= started
+    }
+
     /// Seconds up to now, including earlier sessions.
     pub fn seconds(&self) -> f64 {
         self.before + self.since.elapsed().as_secs_f64()

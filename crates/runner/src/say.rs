@@ -15,7 +15,39 @@ macro_rules! note {
     ($($words:tt)*) => { $crate::say::note_line(format_args!($($words)*)) };
 }
 
-pub(crate) use {note, say};
+/// As [`note`], with `WARNING:` before it.
+macro_rules! warning {
+    ($($words:tt)*) => {
+        $crate::say::note!("{} {}", $crate::terminal::warning().apply_to("WARNING:"), format_args!($($words)*))
+    };
+}
+
+pub(crate) use {note, say, warning};
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Loudness {
+    /// Errors and warnings, and what a listing command lists.
+    Quiet,
+    /// Also progress, the main tables and a summary.
+    #[default]
+    Usual,
+    /// Everything.
+    Verbose,
+}
+
+static LOUDNESS: OnceLock<Loudness> = OnceLock::new();
+
+/// Sets how much is said, once, before anything is.
+pub fn set_loudness(loudness: Loudness) {
+    // A second call would be a bug, but no reason to stop.
+    let _ = LOUDNESS.set(loudness);
+}
+
+/// How much is said.
+pub fn loudness() -> Loudness {
+    LOUDNESS.get().copied().unwrap_or_default()
+}
 
 /// The first failure of standard output.
 static REFUSED: OnceLock<io::Error> = OnceLock::new();

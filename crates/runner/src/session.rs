@@ -8,6 +8,7 @@ use brink_store::Store;
 use brink_verify::SecretKey;
 use candle_core::Device;
 use glob::Pattern;
+use serde_json::{Value, json};
 
 use crate::cli::{Chosen, How, Selected};
 use crate::grid::{Grid, key};
@@ -85,15 +86,13 @@ impl Session {
     /// As [`Session::open`], or if the pattern is invalid or matches no step.
     pub fn select(selected: &Selected) -> anyhow::Result<(Self, Plan)> {
         let session = Self::open(&selected.chosen)?;
-        let part = match &selected.only {
-            None => session.plan.clone(),
-            Some(text) => {
-                let pattern = Pattern::new(text).with_context(|| format!("--only {text}"))?;
-                session
-                    .plan
-                    .only(&pattern)
-                    .with_context(|| format!("--only {text}"))?
-            }
+        let patterns = selected.only.iter();
+        let patterns: Vec<Pattern> = patterns
+            .map(|text| Pattern::new(text).with_context(|| format!("--only {text}")))
+            .collect::<anyhow::Result<_>>()?;
+        let part = match patterns.is_empty() {
+            true => session.plan.clone(),
+            false => session.plan.only(&patterns)?,
         };
         Ok((session, part))
     }
@@ -142,6 +141,14 @@ impl Session {
         let folder = self.folder();
         let made = std::fs::create_dir_all(&folder);
         made.with_context(|| format!("cannot make the folder {}", folder.display()))
+    }
+
+    /// The peak memory of the last command that computed a step of this grid at this scale, in bytes, by its journal.
+    pub fn recorded_memory(&self) -> Option<u64> {
+        let text = std::fs::read(self.folder().join("run.json")).ok()?;
+        let journal: Value = serde_json::from_slice(&text).ok()?;
+        let same = journal["scale"] == json!(self.scale);
+        journal["computing_memory_bytes"].as_u64().filter(|_| same)
     }
 
     /// The path of the page with all tables and figures.

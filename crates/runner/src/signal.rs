@@ -4,7 +4,7 @@
 //! job, because the state of the job can be saved between two iterations. A thread keeps the time, because the main
 //! thread may be busy for minutes.
 
-use std::io::{self, IsTerminal, stderr};
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -14,6 +14,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
 
 use crate::say::note;
+use crate::{progress, terminal};
 
 /// How long the process waits for the current iteration after the signal.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -99,11 +100,15 @@ impl Signal {
     }
 
     fn exit(&self, told: &str) -> ! {
-        // Progress bars leave the cursor at the end of a line.
-        let line = if stderr().is_terminal() { "\n" } else { "" };
-        note!("{line}error: {told}; run the same command to go on");
+        let which = self.which.load(Ordering::SeqCst) as i32;
+        progress::clear(which == SIGINT);
+        let error = terminal::error();
+        note!(
+            "{} {told}; run the same command to go on",
+            error.apply_to("error:")
+        );
         // Exit without destructors: other threads still use what they would free.
-        low_level::exit(128 + self.which.load(Ordering::SeqCst) as i32)
+        low_level::exit(128 + which)
     }
 
     fn work(&self) -> MutexGuard<'_, Option<Work>> {

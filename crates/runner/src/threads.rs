@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use rayon::ThreadPoolBuilder;
 
-use crate::say::note;
+use crate::say::warning;
 
 /// The variable that rayon reads.
 const VARIABLE: &str = "RAYON_NUM_THREADS";
@@ -29,7 +29,7 @@ pub fn limit() -> anyhow::Result<()> {
     // A number with too many digits is too many threads.
     let threads = asked.parse().unwrap_or(usize::MAX);
     if threads > most {
-        note!("WARNING: {VARIABLE}={asked} is too many; computing with {most} threads");
+        warning!("{VARIABLE}={asked} is too many; computing with {most} threads");
     }
     let pool = ThreadPoolBuilder::new().num_threads(threads.min(most));
     pool.build_global().context("cannot start the threads")

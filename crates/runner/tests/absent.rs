@@ -34,11 +34,19 @@ fn rows_that_were_not_run_say_why() {
     assert!(table.contains("net.safetensors"), "{table}");
     assert_eq!(place.records().len(), 1 + 4 + 4);
     // The command in the message keeps the options, quoted for a shell.
-    let chosen = ["--set", "title=it's mini", "--device", "cpu"];
-    place.succeed(&[&["table", "grid.yaml"], &chosen[..]].concat());
+    let chosen = ["--set", "title=it's mini", "--set", "seed=1"];
+    let other = ["--device", "cpu", "--force"];
+    place.succeed(&[&["table", "grid.yaml"], &chosen[..], &other[..]].concat());
     let table = fs::read_to_string(place.results().join("mini/table3.md")).unwrap();
-    let again = "`runner grid.yaml --set \"title=it's mini\" --data DIR --device cpu`";
+    let again =
+        "`runner grid.yaml --set \"title=it's mini\" --set 'seed=1' --data DIR --device cpu`";
     assert!(table.contains(again), "{table}");
+    // No command gets a weight file.
+    let line = table.lines().find(|line| line.contains("net.safetensors"));
+    assert!(
+        line.is_some_and(|line| !line.contains("To get it")),
+        "{table}"
+    );
     let plan = place.succeed(&["plan", "grid.yaml"]).stdout;
     assert_eq!(
         plan.lines().filter(|line| line.starts_with("done")).count(),
@@ -73,7 +81,8 @@ fn a_damaged_data_file_is_refused_and_not_reported_as_absent() {
     place.succeed(&["grid.yaml", "--data", "data", "--only", "fashion-mnist-*"]);
     fs::remove_file(file).unwrap();
     let plan = place.succeed(&["plan", "grid.yaml", "--data", "data"]);
-    let said = "CIFAR-10 (JPEG q75) (`cifar10-jpeg`) is not in data; put train-";
+    let said =
+        "CIFAR-10 (JPEG q75) (`cifar10-jpeg`) is not in data; there is no download: put train-";
     assert!(plan.stdout.contains(said), "{}", plan.stdout);
 }
 
@@ -498,11 +507,203 @@ fn targets_of_one_data_set_and_network_are_told_apart_where_one_was_not_run() {
 generators:";
     let place = Place::new(&GRID.replace("generators:", another));
     let only = "fashion-mnist-resnet20/validset";
-    let answer = place.succeed(&["grid.yaml", "--only", only]);
+    let answer = place.succeed(&["grid.yaml", "--verbose", "--only", only]);
     for said in [
         "Fashion-MNIST, ResNet20 (fashion-mnist-resnet20-2): not run, nothing of it has been computed yet.",
         "Fashion-MNIST, ResNet20: accuracy ",
     ] {
         assert!(answer.stdout.contains(said), "{said}\n{}", answer.stdout);
+    }
+}
+
+/// The first line tells what is left out, and the last ten what was found.
+#[test]
+fn a_run_begins_with_what_is_missing_and_ends_with_a_summary() {
+    let place = Place::new(&absent());
+    let answer = place.succeed(&["grid.yaml"]);
+    let first = answer.stderr.lines().next().unwrap();
+    assert!(first.starts_with("2 targets lack their data"), "{first}");
+    assert!(first.len() <= 80, "{first}");
+    let (_, summary) = answer.stdout.rsplit_once("\n\n").unwrap();
+    assert!(summary.lines().count() <= 10, "{summary}");
+    for said in [
+        " detects most: fine-tuning ",
+        "false alarms: 0 of",
+        "not run: CIFAR-10, ResNet18 and 1 more",
+        "files are in results/mini",
+        "next: `runner report grid.yaml`",
+    ] {
+        assert!(summary.contains(said), "{said}: {summary}");
+    }
+    // The notes and the other tables come only if asked for.
+    assert!(
+        !answer.stdout.contains("what the attack did"),
+        "{}",
+        answer.stdout
+    );
+    let more = place.succeed(&["-v", "table", "grid.yaml"]).stdout;
+    assert!(
+        more.contains("what the attack did") && more.contains("table3.csv"),
+        "{more}"
+    );
+    let quiet = place.succeed(&["-q", "grid.yaml"]);
+    assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
+}
+
+/// Everything that a grid lacks is told at once.
+#[test]
+fn missing_fields_are_told_together() {
+    let targets =
+        "targets: {a: {dataset: fashion-mnist}, b: {dataset: fashion-mnist, model: resnet20}}\n";
+    let answer = Place::new(targets).run(&["grid.yaml"]);
+    assert_eq!(answer.code, Some(2));
+    let said = "the fields `name`, `title`, `key` and `targets.a.model` are missing";
+    assert!(answer.stderr.contains(said), "{}", answer.stderr);
+}
+
+#[test]
+fn lists_are_also_json() {
+    let place = Place::new(&absent());
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        let all = [arguments, &["--json"]].concat();
+        serde_json::from_str(&place.succeed(&all).stdout).unwrap()
+    };
+    let plan = json(&["plan", "grid.yaml"]);
+    assert_eq!(plan["steps"].as_array().unwrap().len(), 3 * 9);
+    assert_eq!(plan["not_run"].as_array().unwrap().len(), 2);
+    assert_eq!(plan["estimate"]["steps_of_unknown_time"], 9);
+    assert_eq!(json(&["status", "grid.yaml"])["steps"], 3 * 9);
+    let list = json(&["list"]);
+    assert!(list["generators"].as_array().unwrap().len() > 3, "{list}");
+    assert_eq!(json(&["list", "ours"])["fields"]["samples"]["default"], 150);
+    assert_eq!(json(&["data", "list"])[0]["state"], "found");
+}
+
+/// After a run the same work has a time.
+#[test]
+fn a_plan_estimates_from_recorded_steps() {
+    let place = Place::new(&grid(""));
+    let last = |arguments: &[&str]| {
+        let plan = place.succeed(arguments).stdout;
+        plan.lines().last().unwrap().to_owned()
+    };
+    let before = last(&["plan", "grid.yaml"]);
+    assert!(before.contains("an unknown time for 9 steps"), "{before}");
+    place.succeed(&["grid.yaml"]);
+    assert_eq!(
+        last(&["plan", "grid.yaml"]),
+        "estimate: nothing is to do here"
+    );
+    let more = last(&["plan", "grid.yaml", "--set", "sample_sets=2"]);
+    for said in [
+        "8 steps to do; at most ",
+        " by recorded steps; ",
+        " GB of memory",
+    ] {
+        assert!(more.contains(said), "{said}: {more}");
+    }
+}
+
+/// What `list NAME` prints can be pasted into a grid.
+#[test]
+fn the_example_of_everything_can_be_planned() {
+    let place = Place::new(GRID);
+    let list = place.succeed(&["list", "--json"]).stdout;
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let head = "name: a\ntitle: a\nkey: {passphrase: a}\n";
+    let target = "targets: [{dataset: fashion-mnist, model: resnet20}]\n";
+    let mut examples = 0;
+    for kind in ["generators", "attacks", "probes", "reports", "models"] {
+        for entry in list[kind].as_array().unwrap() {
+            let name = entry["name"].as_str().unwrap();
+            let example = place.succeed(&["list", name]).stdout;
+            let target = if kind == "models" { "" } else { target };
+            fs::write(
+                place.path().join("grid.yaml"),
+                format!("{head}{target}{example}"),
+            )
+            .unwrap();
+            place.succeed(&["show", "grid.yaml"]);
+            examples += 1;
+        }
+    }
+    assert!(examples > 30, "{examples}");
+    let answer = place.run(&["list", "our"]);
+    assert_eq!(answer.code, Some(2));
+    assert!(
+        answer.stderr.contains("did you mean `ours`?"),
+        "{}",
+        answer.stderr
+    );
+}
+
+#[test]
+fn several_patterns_select_the_steps_of_each() {
+    let place = Place::new(GRID);
+    let run = "run";
+    let only = ["--only", "*/validset", "--only", "*/dbi"];
+    place.succeed(&[&[run, "grid.yaml"], &only[..]].concat());
+    // A target and two sets.
+    assert_eq!(place.records().len(), 3);
+    let answer = place.run(&[&["grid.yaml"], &only[..], &["--only", "*/dbo"]].concat());
+    assert_eq!(answer.code, Some(2));
+    assert!(
+        answer
+            .stderr
+            .starts_with("error: --only */dbo: no step matches"),
+        "{}",
+        answer.stderr
+    );
+}
+
+/// Without a grid that names them, records are waste. A dry run deletes nothing.
+#[test]
+fn clean_deletes_what_no_grid_names() {
+    let place = Place::new(&grid(""));
+    place.succeed(&["grid.yaml"]);
+    let all = place.records().len();
+    let clean = ["clean", "grid.yaml"];
+    assert!(place.succeed(&clean).stdout.starts_with("0 of 9 deleted"));
+    let fewer = grid("").replace("  - dbi: {samples: 6, stage1: {iterations: 12}}\n", "");
+    fs::write(place.path().join("grid.yaml"), fewer).unwrap();
+    fs::create_dir(place.results().join("store/sets/0123456789abcdef")).unwrap();
+    let would = place.succeed(&["clean", "grid.yaml", "--dry-run"]).stdout;
+    assert!(would.contains("3 of 10 would be deleted"), "{would}");
+    assert_eq!(place.records().len(), all);
+    let failed = place
+        .succeed(&["clean", "grid.yaml", "--what", "failed"])
+        .stdout;
+    assert!(failed.contains("1 of 10 deleted"), "{failed}");
+    place.succeed(&clean);
+    assert_eq!(place.records().len(), all - 2, "a set and its run");
+    assert_eq!(place.payloads().len(), 1 + 3);
+}
+
+#[test]
+fn shells_and_man_get_their_texts() {
+    let place = Place::new(GRID);
+    let man = place.succeed(&["man"]).stdout;
+    assert!(man.contains(".TH runner 1"), "{man}");
+    for shell in ["bash", "zsh", "fish"] {
+        let text = place.succeed(&["completions", shell]).stdout;
+        assert!(text.contains("runner") && text.contains("clean"), "{shell}");
+    }
+}
+
+#[test]
+fn colours_are_as_asked() {
+    let place = Place::new(GRID);
+    let error = |arguments: &[&str], variable: &str| {
+        let mut command = place.command(arguments);
+        let output = command.env("NO_COLOR", variable).output().unwrap();
+        common::Answer::new(&output).stderr
+    };
+    let red = error(&["--color", "always", "none.yaml"], "");
+    assert!(red.starts_with("\u{1b}[31m"), "{red:?}");
+    for plain in [
+        error(&["--color", "never", "none.yaml"], ""),
+        error(&["none.yaml"], "1"),
+    ] {
+        assert!(plain.starts_with("error: none.yaml"), "{plain:?}");
     }
 }

@@ -45,7 +45,7 @@ sample_sets: 2
 #[test]
 fn everything_runs_and_is_reported() {
     let place = Place::new(GRID);
-    let answer = place.succeed(&["grid.yaml"]);
+    let answer = place.succeed(&["grid.yaml", "--verbose"]);
     let folder = place.results().join("every");
     let reports = [
         ("table1", false),
@@ -121,7 +121,7 @@ fn everything_runs_and_is_reported() {
     }
 
     // A second run has nothing to do.
-    let again = place.succeed(&["grid.yaml"]);
+    let again = place.succeed(&["grid.yaml", "--verbose"]);
     assert_eq!(again.stderr, "");
     assert_eq!(again.stdout, answer.stdout);
 }

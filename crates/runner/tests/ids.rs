@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use common::Place;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// The snapshot has, for each target, its id, the number of its steps, and a checksum of their kinds and ids.
@@ -25,9 +26,11 @@ fn no_step_of_a_committed_grid_has_another_id() {
     for grid in &grids {
         for scale in ["desk", "paper"] {
             let name = grid.file_stem().unwrap().to_str().unwrap();
-            let plan = place.succeed(&["plan", grid.to_str().unwrap(), "--scale", scale]);
+            let grid = grid.to_str().unwrap();
+            let plan = place.succeed(&["plan", grid, "--scale", scale, "--json"]);
+            let plan = serde_json::from_str(&plan.stdout).unwrap();
             writeln!(all, "{name} {scale}").unwrap();
-            for (target, lines) in targets(&plan.stdout) {
+            for (target, lines) in targets(&plan) {
                 let sum = Sha256::digest(lines.join("\n"));
                 let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
                 writeln!(all, "  {target}: {} steps, {sum}", lines.len()).unwrap();
@@ -38,17 +41,10 @@ fn no_step_of_a_committed_grid_has_another_id() {
 }
 
 /// The steps of a plan, each as `kind id`, by target.
-fn targets(plan: &str) -> Vec<(String, Vec<String>)> {
+fn targets(plan: &Value) -> Vec<(String, Vec<String>)> {
     let mut targets: Vec<(String, Vec<String>)> = Vec::new();
-    for line in plan.lines() {
-        let (state, step) = line.split_at("not run".len());
-        let words: Vec<&str> = step.split_whitespace().collect();
-        let &[kind, id, ..] = words.as_slice() else {
-            panic!("not a step: {line}");
-        };
-        if state == "not run" && !["target", "set", "run", "probe"].contains(&kind) {
-            continue; // the reason why the target is not run
-        }
+    for step in plan["steps"].as_array().unwrap() {
+        let [kind, id] = ["kind", "id"].map(|field| step[field].as_str().unwrap());
         if kind == "target" {
             targets.push((id.to_owned(), Vec::new()));
         }

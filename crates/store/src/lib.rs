@@ -21,6 +21,7 @@
 mod checksum;
 mod clock;
 mod consistency;
+mod contents;
 mod error;
 mod file;
 pub mod id;
@@ -35,6 +36,7 @@ use std::path::{Path, PathBuf};
 pub use brink_config::Change;
 pub use brink_verify::{Dispersion, Measured, Progress, Slice, Stop, Timing};
 pub use clock::now;
+pub use contents::{Entry, Holds};
 pub use error::{Error, Result};
 pub use file::write as write_atomically;
 pub use id::Id;

@@ -255,7 +255,11 @@ impl Input<'_> {
                 ("scale", "", scale()),
                 ("dataset_title", "", Cell::text(&missing.dataset_title)),
                 ("reason", "", Cell::text(&missing.reason)),
-                ("command", "", Cell::text(&missing.command)),
+                (
+                    "command",
+                    "",
+                    Cell::text(missing.command.as_deref().unwrap_or_default()),
+                ),
             ]
         });
         align(

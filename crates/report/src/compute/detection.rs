@@ -20,7 +20,6 @@ use super::numbers::percent;
 use super::paper::{Comparability, Measure, Paper, Setting as Printed};
 use super::study::{Setting, Study};
 use crate::document::Document;
-use crate::document::figure::Figure;
 use crate::document::table::{Cell, Heading, Row, Table};
 
 pub use columns::{COUNTED, counted, seeds, sets};
@@ -79,12 +78,11 @@ pub fn build(study: &Study, input: &Input) -> Document {
     tables.extend(findings.classes(&samples));
     tables.push(findings.attacks());
     tables.push(findings.of_samples());
-    let figure = study.figure.map(|axis| findings.figure(axis));
-    let figure = figure.map(|rates| (String::new(), Figure::Rates(rates)));
+    let figures = study.figure.map(|axis| findings.figures(axis));
     Document {
         tables,
         data: findings.data(),
-        figures: figure.into_iter().collect(),
+        figures: figures.unwrap_or_default(),
     }
 }
 

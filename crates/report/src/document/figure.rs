@@ -26,3 +26,13 @@ pub enum Figure {
     /// The boundary around a pair of samples.
     Slice(Slice),
 }
+
+impl Figure {
+    /// The figure for the page: of a sheet of samples only the first.
+    pub(crate) fn excerpt(&self) -> Self {
+        match self {
+            Self::Sheet(sheet) => Self::Sheet(sheet.excerpt()),
+            other => other.clone(),
+        }
+    }
+}

@@ -76,6 +76,8 @@ pub enum Cell {
         decimals: usize,
         /// A mark behind the number, e.g. `†`.
         mark: &'static str,
+        /// How far the 95 % interval reaches on its longer side. Only the page shows it.
+        within: Option<f64>,
     },
     /// A small or large number, shown as a power of ten.
     Scientific(f64),
@@ -183,7 +185,18 @@ impl Cell {
             value,
             decimals,
             mark,
+            within: None,
         }
+    }
+
+    /// The same number, a share in per cent, with the ends of its 95 % interval in [0, 1].
+    #[must_use]
+    pub fn within(mut self, (low, high): (f64, f64)) -> Self {
+        if let Self::Number { value, within, .. } = &mut self {
+            let longer = (*value - 100.0 * low).max(100.0 * high - *value);
+            *within = Some(longer.max(0.0));
+        }
+        self
     }
 
     /// The cell of a value that may be missing.
@@ -230,6 +243,18 @@ impl Cell {
             Self::Scientific(value) => scientific(*value),
             Self::Flag(true) => "yes".to_owned(),
             Self::Flag(false) => "no".to_owned(),
+        }
+    }
+
+    /// How far its 95 % interval reaches, with as many decimals as the number.
+    pub(crate) fn interval(&self) -> Option<String> {
+        match self.bare() {
+            Self::Number {
+                within: Some(within),
+                decimals,
+                ..
+            } => Some(format!("{within:.decimals$}")),
+            _ => None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod bars;
 mod canvas;
+mod compact;
 mod lines;
 mod page;
 mod rates;

@@ -1,8 +1,11 @@
-//! One self-contained page of reports: the tables, the figures, and on demand the source of each number.
+//! One self-contained page of reports: a summary, the figures and tables, and on demand the source of each number.
 //!
-//! The page fetches nothing and says so to the browser. It is made of the same [`Table`] values as every other format;
-//! what a cell rests on is looked up in two maps embedded as JSON: the cells' sources, and the records of the steps that
-//! they name.
+//! The page fetches nothing and says so to the browser. It is made of the same [`Table`] values as every other format.
+//! What is only shown on demand is in a compressed [`archive`]: the further tables, the sources of cells, the records of the
+//! steps that they name, the files to download, and the journal.
+
+mod archive;
+mod shape;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,12 +19,35 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::document::Document;
-use crate::document::table::{Align, Cell, Row, Source, Table};
 use crate::error::Error;
+use crate::records::NotRun;
+use crate::render::base64::base64;
+use crate::render::markup::Markup;
+use shape::{grid, typed};
+
+/// What a page shows.
+pub struct Page<'a> {
+    /// Its title, without the scale.
+    pub title: &'a str,
+    /// The scale.
+    pub scale: Scale,
+    /// What was found, a sentence each.
+    pub findings: Vec<String>,
+    /// The headline: its table and its figure.
+    pub headline: Option<&'a Document>,
+    /// The reports.
+    pub sections: Vec<Section<'a>>,
+    /// What the grid asks for and has nothing of.
+    pub not_run: &'a [NotRun],
+    /// The records that its numbers rest on, see [`crate::steps`].
+    pub steps: BTreeMap<Id, Value>,
+    /// The run as a whole.
+    pub journal: Value,
+}
 
 /// A report on the page.
 pub struct Section<'a> {
-    /// Its name, for links.
+    /// Its name, for links and files.
     pub name: &'static str,
     /// Its title.
     pub title: &'static str,
@@ -29,262 +55,145 @@ pub struct Section<'a> {
     pub document: &'a Document,
 }
 
-/// One self-contained page. `steps` are the records that its numbers rest on, see [`crate::steps`]; `journal` describes the run as a
-/// whole.
+/// The page as HTML.
 ///
 /// # Errors
-/// [`Error::Draw`] if a figure cannot be drawn, [`Error::Page`] if the page cannot be filled in.
-pub fn page(
-    title: &str,
-    scale: Scale,
-    sections: &[Section],
-    steps: &BTreeMap<Id, Value>,
-    journal: &Value,
-) -> Result<String, Error> {
+/// [`Error::Draw`] if a figure cannot be drawn, [`Error::Data`] if a table cannot become a file, [`Error::Page`] if the page
+/// cannot be filled in.
+pub fn page(page: &Page) -> Result<String, Error> {
+    let environment = environment().map_err(Error::Page)?;
     let mut sources = Vec::new();
-    let shown = sections
-        .iter()
-        .map(|section| show(section, scale, &mut sources))
+    let mut files = BTreeMap::new();
+    let mut details = BTreeMap::new();
+    let not_run: BTreeSet<String> = page.not_run.iter().map(NotRun::note).collect();
+    let mut show = |name: &str, title: &str, document: &Document| {
+        files.extend(downloads(name, document)?);
+        let mut tables = Vec::new();
+        for (nth, table) in document.tables.iter().enumerate() {
+            let grid = grid(table, &not_run, &mut sources);
+            let html = environment.get_template(TABLE);
+            let html = html.and_then(|template| template.render(context! { table => Serde(grid) }));
+            tables.push((
+                format!("{name}-{nth}"),
+                &table.title,
+                html.map_err(Error::Page)?,
+            ));
+        }
+        let rest = tables.split_off(tables.len().min(1));
+        let mut more = Vec::new();
+        for (id, title, html) in rest {
+            more.push((id.clone(), title.clone()));
+            details.insert(id, html);
+        }
+        Ok::<_, Error>(Shown {
+            name: name.to_owned(),
+            title: title.to_owned(),
+            table: tables.pop().map_or_else(String::new, |(_, _, html)| html),
+            more,
+            figures: figures(document)?,
+            files: EXTENSIONS
+                .map(|extension| format!("{name}.{extension}"))
+                .to_vec(),
+        })
+    };
+    let summary = format!("Summary{}", page.scale.title_suffix());
+    let headline = page
+        .headline
+        .map(|document| show("headline", &summary, document));
+    let headline = headline.transpose()?;
+    let sections = page.sections.iter();
+    let sections = sections
+        .map(|section| {
+            let title = format!("{}{}", section.title, page.scale.title_suffix());
+            show(section.name, &title, section.document)
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let named: BTreeSet<Id> = sources
         .iter()
         .flat_map(|source| &source.steps)
         .copied()
         .collect();
-    let steps: BTreeMap<_, _> = steps
-        .iter()
-        .filter(|(id, _)| named.contains(id))
-        .map(|(id, step)| (id.to_string(), step))
-        .collect();
-    let mut environment = Environment::new();
-    let syntax = SyntaxConfig::builder()
-        .trim_blocks(true)
-        .lstrip_blocks(true)
-        .build();
-    let filled = syntax
-        .map(|syntax| environment.set_syntax(syntax))
-        .and_then(|()| environment.add_template("page.html", include_str!("html/page.html")))
-        .and_then(|()| environment.get_template("page.html"))
-        .and_then(|template| {
-            template.render(context! {
-                title => format!("{title}{}", scale.title_suffix()),
-                sections => Serde(shown),
-                style => Safe::from_safe_string(include_str!("html/page.css").to_owned()),
-                script => Safe::from_safe_string(include_str!("html/page.js").to_owned()),
-                sources => embed(&json!(sources.iter().map(Arc::as_ref).collect::<Vec<_>>())),
-                steps => embed(&json!(steps)),
-                journal => serde_json::to_string_pretty(journal).unwrap_or_default(),
-            })
-        });
+    let steps = page.steps.iter().filter(|(id, _)| named.contains(id));
+    let steps: BTreeMap<_, _> = steps.map(|(id, step)| (id.to_string(), step)).collect();
+    let packed = archive::pack(&json!({
+        "sources": sources.iter().map(Arc::as_ref).collect::<Vec<_>>(),
+        "steps": steps,
+        "files": files,
+        "tables": details,
+        "journal": page.journal,
+    }));
+    let filled = environment.get_template(PAGE).and_then(|template| {
+        template.render(context! {
+            title => format!("{}{}", page.title, page.scale.title_suffix()),
+            summary,
+            findings => &page.findings,
+            headline => Serde(headline),
+            sections => Serde(sections),
+            not_run => Serde(page.not_run.iter().map(|it| typed(&it.note())).collect::<Vec<_>>()),
+            style => Safe::from_safe_string(include_str!("html/page.css").to_owned()),
+            script => Safe::from_safe_string(include_str!("html/page.js").to_owned()),
+            archive => Safe::from_safe_string(packed),
+        })
+    });
     filled.map_err(Error::Page)
+}
+
+/// The names of the templates.
+const PAGE: &str = "page.html";
+const TABLE: &str = "table.html";
+
+fn environment() -> Result<Environment<'static>, minijinja::Error> {
+    let mut environment = Environment::new();
+    let mut syntax = SyntaxConfig::builder();
+    environment.set_syntax(syntax.trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.add_template(PAGE, include_str!("html/page.html"))?;
+    environment.add_template(TABLE, include_str!("html/table.html"))?;
+    Ok(environment)
 }
 
 /// The journal of a page that [`page`] made.
 pub fn journal(page: &str) -> Option<Value> {
-    let (_, after) = page.rsplit_once("<pre>{")?;
-    let (journal, _) = after.split_once("</pre>")?;
-    let mut json = format!("{{{journal}");
-    let escaped = [
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&#x27;", "'"),
-        ("&#x2f;", "/"),
-        ("&amp;", "&"), // last: it begins all others
-    ];
-    for (escape, character) in escaped {
-        json = json.replace(escape, character);
-    }
-    serde_json::from_str(&json).ok()
+    archive::unpack(page).map(|mut archive| archive["journal"].take())
 }
 
-/// JSON within a `<script>`, which nothing in it may close.
-fn embed(value: &Value) -> Safe {
-    Safe::from_safe_string(value.to_string().replace('<', "\\u003c"))
+/// The sources, steps and files of a page that [`page`] made.
+pub fn archive(page: &str) -> Option<Value> {
+    archive::unpack(page)
 }
 
+/// A document on the page.
 #[derive(Serialize)]
 struct Shown {
-    name: &'static str,
+    name: String,
     title: String,
-    tables: Vec<Grid>,
+    /// Its main table.
+    table: String,
+    /// The names and titles of its other tables, which are in the archive.
+    more: Vec<(String, String)>,
     /// Each figure and its title.
     figures: Vec<(Safe, String)>,
+    /// The names of the files to download.
+    files: Vec<String>,
 }
 
-/// A table, with nothing left to decide.
-#[derive(Serialize)]
-struct Grid {
-    title: String,
-    /// The line of groups above the headings; empty if there is none.
-    groups: Vec<Head>,
-    heads: Vec<Head>,
-    /// How many columns the bodies have.
-    columns: usize,
-    bodies: Vec<Body>,
-    notes: Vec<Vec<(bool, String)>>,
-}
-
-#[derive(Serialize)]
-struct Head {
-    text: String,
-    columns: usize,
-    /// Whether it reaches down over the line of headings.
-    tall: bool,
-    class: String,
-}
-
-/// Rows that belong together.
-#[derive(Serialize)]
-struct Body {
-    /// What they are about, where no column says it.
-    name: Option<String>,
-    rows: Vec<Line>,
-}
-
-#[derive(Serialize)]
-struct Line {
-    begins: bool,
-    cells: Vec<Shape>,
-}
-
-#[derive(Serialize)]
-struct Shape {
-    text: String,
-    mark: &'static str,
-    class: String,
-    head: bool,
-    source: Option<usize>,
-}
-
-fn show(section: &Section, scale: Scale, sources: &mut Vec<Arc<Source>>) -> Result<Shown, Error> {
-    let document = section.document;
+fn figures(document: &Document) -> Result<Vec<(Safe, String)>, Error> {
     let figures = document.figures.iter().map(|(_, figure)| {
-        let svg = figure.svg()?;
+        let svg = figure.excerpt().svg()?;
         Ok((Safe::from_safe_string(svg), figure.title().to_owned()))
     });
-    Ok(Shown {
-        name: section.name,
-        title: format!("{}{}", section.title, scale.title_suffix()),
-        tables: document
-            .tables
-            .iter()
-            .map(|table| grid(table, sources))
-            .collect(),
-        figures: figures.collect::<Result<_, Error>>()?,
-    })
+    figures.collect()
 }
 
-fn grid(table: &Table, sources: &mut Vec<Arc<Source>>) -> Grid {
-    let grouped = table.columns.iter().any(|column| !column.group.is_empty());
-    let class = |nth: usize, begins: bool| {
-        let column = &table.columns[nth];
-        let names = [
-            (column.align == Align::Right, "number"),
-            (column.printed, "printed"),
-            (begins && nth > 0, "begins"),
-            (nth + 1 == table.heads, "key"),
-        ];
-        let names = names
-            .into_iter()
-            .filter(|(is, _)| *is)
-            .map(|(_, name)| name);
-        names.collect::<Vec<_>>().join(" ")
-    };
-    // A name of several lines is none of a row: it stands above its rows, and on a narrow screen stays in sight there.
-    let hidden = usize::from(table.stacked);
-    let (mut groups, mut heads, mut first) = (Vec::new(), Vec::new(), BTreeSet::new());
-    for (group, columns) in table.groups() {
-        let nth = heads.len() + groups.iter().filter(|head: &&Head| head.tall).count();
-        first.insert(nth);
-        let tall = grouped && group.is_empty();
-        groups.push(Head {
-            text: if tall {
-                table.columns[nth].name.clone()
-            } else {
-                group.to_owned()
-            },
-            columns,
-            tall,
-            class: if tall {
-                class(nth, true)
-            } else {
-                "begins".to_owned()
-            },
-        });
-        if !tall {
-            heads.extend((nth..nth + columns).map(|i| Head {
-                text: table.columns[i].name.clone(),
-                columns: 1,
-                tall: false,
-                class: class(i, i == nth),
-            }));
-        }
-    }
-    // The first column is a group of its own, or a heading.
-    match grouped {
-        true => drop(groups.drain(..hidden)),
-        false => drop(heads.drain(..hidden)),
-    }
-    let mut line = |row: &Row| {
-        let cells = row
-            .cells
-            .iter()
-            .enumerate()
-            .skip(hidden)
-            .map(|(nth, cell)| Shape {
-                text: cell.plain(),
-                mark: cell.mark(),
-                class: class(nth, grouped && first.contains(&nth)),
-                head: nth < table.heads && *cell != Cell::Blank,
-                source: cell.source().map(|source| {
-                    sources.push(Arc::clone(source));
-                    sources.len() - 1
-                }),
-            });
-        Line {
-            begins: row.begins,
-            cells: cells.collect(),
-        }
-    };
-    let mut bodies: Vec<Body> = Vec::new();
-    for row in &table.rows {
-        let starts = bodies.is_empty() || (table.stacked && row.begins);
-        if starts {
-            bodies.push(Body {
-                name: table.stacked.then(String::new),
-                rows: Vec::new(),
-            });
-        }
-        let Some(body) = bodies.last_mut() else {
-            continue;
-        };
-        if let (Some(name), Some(cell)) = (&mut body.name, row.cells.first()) {
-            let text = cell.plain();
-            let comma = if name.is_empty() || text.is_empty() {
-                ""
-            } else {
-                ", "
-            };
-            *name += comma;
-            *name += &text;
-        }
-        body.rows.push(line(row));
-    }
-    Grid {
-        title: table.title.clone(),
-        columns: table.columns.len() - hidden,
-        bodies,
-        groups: if grouped { groups } else { Vec::new() },
-        heads,
-        notes: table.notes.iter().map(|note| typed(note)).collect(),
-    }
-}
+/// The files of tables that can be downloaded. A figure is downloaded as it is shown.
+const EXTENSIONS: [&str; 3] = ["csv", "parquet", "tex"];
 
-/// The pieces of a note, each with whether it is something to type.
-fn typed(note: &str) -> Vec<(bool, String)> {
-    let pieces = note.split('`').enumerate();
-    pieces
-        .map(|(nth, text)| (nth % 2 == 1, text.to_owned()))
-        .collect()
+/// Their contents by name: text, or bytes in base 64.
+fn downloads(name: &str, document: &Document) -> Result<Vec<(String, Value)>, Error> {
+    let csv = String::from_utf8_lossy(&document.data.to_csv()?).into_owned();
+    let parquet = json!({"base64": base64(&document.data.to_parquet()?)});
+    let latex = document.render(Markup::Latex);
+    let contents = [json!(csv), parquet, json!(latex)];
+    let named = EXTENSIONS.iter().zip(contents);
+    let named = named.map(|(extension, content)| (format!("{name}.{extension}"), content));
+    Ok(named.collect())
 }

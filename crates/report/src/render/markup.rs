@@ -2,6 +2,7 @@
 
 mod latex;
 mod markdown;
+mod narrow;
 mod terminal;
 
 use crate::document::table::Table;
@@ -10,7 +11,10 @@ use crate::document::table::Table;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Markup {
     /// Aligned text for a terminal, with Unicode rules.
-    Terminal,
+    Terminal {
+        /// Its columns; `None` for a file or a pipe, which has room for everything.
+        width: Option<usize>,
+    },
     /// GitHub's Markdown.
     Markdown,
     /// LaTeX with the packages `booktabs` and `adjustbox`.
@@ -21,7 +25,7 @@ impl Table {
     /// The table in a format for people, ending in a newline.
     pub fn render(&self, markup: Markup) -> String {
         match markup {
-            Markup::Terminal => terminal::render(self),
+            Markup::Terminal { width } => terminal::render(self, width),
             Markup::Markdown => markdown::render(self),
             Markup::Latex => latex::render(self),
         }

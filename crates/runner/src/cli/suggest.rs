@@ -1,4 +1,4 @@
-//! Suggestions for mistyped command lines that clap does not make. clap takes a mistyped command for the grid file, and
+//! Suggestions for mistyped command lines that clap does not make. A mistyped command looks like a grid file, and clap
 //! does not look for an option among those of other commands.
 
 use std::path::Path;
@@ -9,7 +9,7 @@ use clap::{Command, CommandFactory, Error};
 
 use super::Cli;
 
-/// The error about `first`, the first argument, if it is a mistyped command.
+/// The error about `first`, the first word, if it is a mistyped command.
 pub fn mistyped_command(first: &str) -> Option<Error> {
     let command = Cli::command();
     let names: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
@@ -40,10 +40,13 @@ pub fn name_commands_of_option(error: &mut Error) {
             .filter(|option| !option.is_hide_set());
         options.any(|option| option.get_long() == Some(&name))
     };
-    let run = has(&command).then(|| "runner CONFIG.yaml".to_owned());
-    let others = command.get_subcommands().filter(|command| has(command));
-    let others = others.map(|command| format!("runner {}", command.get_name()));
-    let commands: Vec<String> = run.into_iter().chain(others).collect();
+    let with = command.get_subcommands().filter(|command| has(command));
+    let commands: Vec<String> = with
+        .map(|command| match command.get_name() {
+            "run" => "runner CONFIG.yaml".to_owned(),
+            name => format!("runner {name}"),
+        })
+        .collect();
     if !commands.is_empty() {
         let tip = format!("`--{name}` is an option of `{}`", commands.join("`, `"));
         error.remove(ContextKind::SuggestedArg);

@@ -14,7 +14,7 @@ use crate::exit::Refuse;
 use crate::output::{self, Findings, overwrite};
 use crate::plan::{self, Plan, Step};
 use crate::provenance::Clock;
-use crate::say::say;
+use crate::say::{self, Loudness, say};
 use crate::session::Session;
 use crate::signal::Signal;
 
@@ -56,9 +56,11 @@ pub fn run(selected: &Selected, how: &How, signal: &Signal) -> anyhow::Result<()
     })?;
     let findings = Findings::read(&session, &store)?;
     let files = findings.write(&clock)?;
-    findings.print();
-    for file in files {
-        say!("{}", file.display());
+    findings.print(files.len());
+    if say::loudness() == Loudness::Verbose {
+        for file in files {
+            say!("{}", file.display());
+        }
     }
     anyhow::ensure!(failures.is_empty(), failures);
     Ok(())
@@ -72,10 +74,7 @@ fn something_to_do(session: &Session, part: &Plan) -> anyhow::Result<()> {
     for target in &part.targets {
         let open = target.is_open(store.as_ref())?;
         match plan::missing_input(target, &session.paths, store.as_ref()) {
-            Some(missing_input) if open => left_out.push(format!(
-                "{}: {}; to get it: `{}`",
-                missing_input.dataset_title, missing_input.reason, missing_input.command
-            )),
+            Some(missing_input) if open => left_out.push(missing_input.note()),
             _ => return Ok(()),
         }
     }

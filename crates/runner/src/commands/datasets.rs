@@ -1,15 +1,16 @@
 //! `data list` and `data fetch`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::anyhow;
 use brink_data::fetch::{Fetched, Prepared};
 use brink_data::{Presence, REGISTRY};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
 
 use crate::cli::Data;
 use crate::exit::Refuse;
-use crate::say::say;
+use crate::say::{self, Loudness, say};
 
 /// Runs the command.
 ///
@@ -17,8 +18,11 @@ use crate::say::say;
 /// If a data set cannot be downloaded or read.
 pub fn run(command: Data) -> anyhow::Result<()> {
     match command {
-        Data::List(folder) => {
-            list(folder.path());
+        Data::List { folder, format } => {
+            match format.json {
+                true => say!("{:#}", as_json(folder.path().as_deref())),
+                false => list(folder.path().as_deref()),
+            }
             Ok(())
         }
         Data::Fetch {
@@ -41,10 +45,14 @@ pub fn run(command: Data) -> anyhow::Result<()> {
                     return Ok(());
                 }
             };
-            let bar = ProgressBar::new(0);
-            if let Ok(style) = ProgressStyle::with_template(
-                "{bar:40} {bytes}/{total_bytes}  {bytes_per_sec}, {eta} left",
-            ) {
+            let bar = match say::loudness() {
+                Loudness::Quiet => ProgressBar::hidden(),
+                _ => ProgressBar::new(0),
+            };
+            // The bar takes the columns that the words leave.
+            if let Ok(style) =
+                ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes}, {eta} left")
+            {
                 bar.set_style(style);
             }
             let found = wanted.fetch(&mut |done, total| {
@@ -77,7 +85,7 @@ fn tell(dataset: brink_data::Id, root: &Path, found: &Fetched) {
     }
 }
 
-fn list(root: Option<PathBuf>) {
+fn list(root: Option<&Path>) {
     for info in REGISTRY {
         say!(
             "{}  {}, {} classes, {} + {} images\n    from: {}\n    licence: {}",
@@ -89,10 +97,32 @@ fn list(root: Option<PathBuf>) {
             info.origin,
             info.licence
         );
-        match brink_data::find(info.id, root.as_deref()) {
+        match brink_data::find(info.id, root) {
             absent @ Presence::NotFound { .. } => say!("    not found: {absent}"),
             Presence::Unusable { reason } => say!("    cannot be used: {reason}"),
             found => say!("    found: {found}"),
         }
     }
+}
+
+fn as_json(root: Option<&Path>) -> Value {
+    let sets = REGISTRY.iter().map(|info| {
+        let (state, how) = match brink_data::find(info.id, root) {
+            absent @ Presence::NotFound { .. } => ("not found", absent.to_string()),
+            Presence::Unusable { reason } => ("cannot be used", reason),
+            found => ("found", found.to_string()),
+        };
+        json!({
+            "name": info.name,
+            "title": info.title,
+            "classes": info.classes,
+            "train": info.train,
+            "test": info.test,
+            "origin": info.origin,
+            "licence": info.licence,
+            "state": state,
+            "how": how,
+        })
+    });
+    sets.collect()
 }

@@ -1,45 +1,196 @@
 //! `list`: everything a grid file may hold, with the default and the bounds of every field. It comes from the types that
 //! read a grid file.
 
-use brink_config::plain;
+mod fields;
+
+use anyhow::bail;
+use brink_config::nearest;
 use brink_config::registry::Entry;
-use brink_config::schema::{Shape, shape};
 use brink_config::yaml;
 use brink_models::train::Training;
 use serde_json::{Value, json};
 
+use crate::exit::Refuse;
 use crate::grid::{Grid, READING, Target};
 use crate::say::say;
+use crate::terminal::heading;
+use fields::Section;
 
-/// Prints all of it.
-pub fn print() {
-    say!("grid files");
-    Section(shape::<Grid>, ELSEWHERE).fields(&grid(), &mut Vec::new(), 2);
+/// Prints all of it, or only `name` with an example.
+///
+/// # Errors
+/// If nothing has this name.
+pub fn run(name: Option<&str>, as_json: bool) -> anyhow::Result<()> {
+    match (name, as_json) {
+        (None, false) => print_all(),
+        (None, true) => say!("{:#}", everything()),
+        (Some(name), _) => {
+            let thing = Thing::named(name).or_refuse()?;
+            match as_json {
+                false => thing.print(),
+                true => say!("{:#}", thing.json()),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn print_all() {
+    let part = |title: &str| say!("\n{}", heading().apply_to(title));
+    say!("{}", heading().apply_to("grid files"));
+    grid_fields().print(2);
     for (name, holds) in READING {
         say!("  {name}: not set  # {holds}");
     }
-    say!("\ntargets (the field `targets` of a grid)");
-    let target = json!({"dataset": REQUIRED, "init": {"weights": REQUIRED}});
-    Section(shape::<Target>, ELSEWHERE).fields(&target, &mut Vec::new(), 2);
-    say!("\nmodels");
+    part("targets (the field `targets` of a grid)");
+    target_fields().print(2);
+    part("models");
     for model in brink_models::REGISTRY {
         say!("  {}: {}", model.name, model.summary);
     }
-    say!("\ntraining (the field `train` of a target)");
-    let mut training = json!(Training::default());
-    // This field is newer than the ids, so it is not serialized where it has its default.
-    training["optimizer"] = json!(Training::default().optimizer);
-    Section(shape::<Training>, &[]).fields(&training, &mut Vec::new(), 2);
-    say!("\ngenerators");
-    entries(brink_generators::REGISTRY);
-    say!("\nattacks");
-    entries(brink_attacks::REGISTRY);
-    say!("\nprobes");
-    entries(brink_generators::probe::REGISTRY);
-    say!("\nreports");
+    part("training (the field `train` of a target)");
+    training_fields().print(2);
+    for (field, registry) in REGISTRIES {
+        part(field);
+        for entry in registry {
+            say!("  {}: {}", entry.name, entry.summary);
+            of_entry(entry).print(6);
+        }
+    }
+    part("reports");
     for report in brink_report::REPORTS {
         say!("  {}: {}", report.name, report.title);
     }
+    say!(
+        "\n`runner list NAME` shows one of them, with an example; `runner data list` has the data sets."
+    );
+}
+
+/// All of it as JSON.
+fn everything() -> Value {
+    let named = |name: &str, summary: &str| json!({"name": name, "summary": summary});
+    let models = brink_models::REGISTRY.iter();
+    let models = models.map(|model| named(model.name, model.summary));
+    let reports = brink_report::REPORTS.iter();
+    let reports = reports.map(|report| named(report.name, report.title));
+    let mut all = json!({
+        "grid": grid_fields().json(),
+        "targets": target_fields().json(),
+        "models": models.collect::<Vec<_>>(),
+        "training": training_fields().json(),
+        "reports": reports.collect::<Vec<_>>(),
+    });
+    for (field, registry) in REGISTRIES {
+        let entries = registry
+            .iter()
+            .map(|entry| Thing::Entry(field, entry).json());
+        all[field] = entries.collect();
+    }
+    all
+}
+
+/// The entries with settings, by their field in a grid.
+static REGISTRIES: [(&str, &[Entry]); 3] = [
+    ("generators", brink_generators::REGISTRY),
+    ("attacks", brink_attacks::REGISTRY),
+    ("probes", brink_generators::probe::REGISTRY),
+];
+
+/// Something that a grid names.
+enum Thing {
+    /// An entry of the field of a grid.
+    Entry(&'static str, &'static Entry),
+    Model(&'static str, &'static str),
+    Report(&'static brink_report::Entry),
+    Dataset(&'static brink_data::Info),
+}
+
+impl Thing {
+    fn named(name: &str) -> anyhow::Result<Self> {
+        let all = Self::all();
+        let names: Vec<&str> = all.iter().map(Self::name).collect();
+        let hint = nearest::hint(name, &names);
+        match all.into_iter().find(|thing| thing.name() == name) {
+            Some(thing) => Ok(thing),
+            None => bail!("`{name}` is no name in a grid; {hint}"),
+        }
+    }
+
+    fn all() -> Vec<Self> {
+        let entries = REGISTRIES.iter().flat_map(|(field, registry)| {
+            registry.iter().map(move |entry| Self::Entry(field, entry))
+        });
+        let models = brink_models::REGISTRY.iter();
+        let models = models.map(|model| Self::Model(model.name, model.summary));
+        let reports = brink_report::REPORTS.iter().map(Self::Report);
+        let datasets = brink_data::REGISTRY.iter().map(Self::Dataset);
+        entries
+            .chain(models)
+            .chain(reports)
+            .chain(datasets)
+            .collect()
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Entry(_, entry) => entry.name,
+            Self::Model(name, _) => name,
+            Self::Report(report) => report.name,
+            Self::Dataset(info) => info.name,
+        }
+    }
+
+    fn summary(&self) -> &'static str {
+        match self {
+            Self::Entry(_, entry) => entry.summary,
+            Self::Model(_, summary) => summary,
+            Self::Report(report) => report.title,
+            Self::Dataset(info) => info.title,
+        }
+    }
+
+    /// Prints what it is, as a comment, and an example. So all of it can be pasted into a grid.
+    fn print(&self) {
+        say!("# {}: {}", self.name(), self.summary());
+        let name = self.name();
+        match self {
+            Self::Entry(field, entry) => {
+                say!("{field}:\n  - {name}:");
+                of_entry(entry).print_as_yaml(6);
+            }
+            Self::Model(..) => say!("targets:\n  - dataset: fashion-mnist\n    model: {name}"),
+            Self::Dataset(_) => say!("targets:\n  - dataset: {name}\n    model: resnet18"),
+            Self::Report(_) => say!("reports: [{name}]"),
+        }
+    }
+
+    fn json(&self) -> Value {
+        let mut thing = json!({"name": self.name(), "summary": self.summary()});
+        if let Self::Entry(_, entry) = self {
+            thing["fields"] = of_entry(entry).json();
+        }
+        thing
+    }
+}
+
+fn of_entry(entry: &Entry) -> fields::Fields {
+    Section(entry.shape, &[]).fields(&(entry.defaults)())
+}
+
+fn grid_fields() -> fields::Fields {
+    Section::of::<Grid>(ELSEWHERE).fields(&grid())
+}
+
+fn target_fields() -> fields::Fields {
+    let target = json!({"dataset": REQUIRED, "init": {"weights": REQUIRED}});
+    Section::of::<Target>(ELSEWHERE).fields(&target)
+}
+
+fn training_fields() -> fields::Fields {
+    let mut training = json!(Training::default());
+    // This field is newer than the ids, so it is not serialized where it has its default.
+    training["optimizer"] = json!(Training::default().optimizer);
+    Section::of::<Training>(&[]).fields(&training)
 }
 
 /// Stands for the default of a field that has none.
@@ -57,13 +208,6 @@ fn grid() -> Value {
     grid
 }
 
-fn entries(registry: &[Entry]) {
-    for entry in registry {
-        say!("  {}: {}", entry.name, entry.summary);
-        Section(entry.shape, &[]).fields(&(entry.defaults)(), &mut Vec::new(), 6);
-    }
-}
-
 /// The fields of a grid and its targets that have their own sections.
 const ELSEWHERE: &[&str] = &[
     "targets",
@@ -75,64 +219,3 @@ const ELSEWHERE: &[&str] = &[
     "model",
     "train",
 ];
-
-/// The shapes of one type by path, and the fields that have their own sections.
-struct Section(fn(&[&'static str]) -> Shape, &'static [&'static str]);
-
-impl Section {
-    /// Prints the fields at `path` as in a grid file, each with its default and what it may hold.
-    fn fields(&self, defaults: &Value, path: &mut Vec<&'static str>, indent: usize) {
-        let Shape::Fields(names) = (self.0)(path) else {
-            return;
-        };
-        for name in names {
-            path.push(name);
-            let default = &defaults[*name];
-            match (self.0)(path) {
-                _ if self.1.contains(name) => say!("{:indent$}{name}: as below", ""),
-                Shape::Fields(_) => {
-                    say!("{:indent$}{name}:", "");
-                    self.fields(default, path, indent + 2);
-                }
-                shape => {
-                    let default = text(default);
-                    let holds = self.holds(shape, path);
-                    say!("{:indent$}{name}: {default}  # {holds}", "");
-                }
-            }
-            path.pop();
-        }
-    }
-
-    /// Describes in one line what `shape`, the shape at `path`, may hold.
-    fn holds(&self, shape: Shape, path: &mut Vec<&'static str>) -> String {
-        match shape {
-            Shape::Nothing => "nothing".to_owned(),
-            Shape::Value(words) => words,
-            Shape::Fields(names) => format!("{{{}}}", names.join(", ")),
-            Shape::OneOf(names) => {
-                let choices = names.iter().map(|name| {
-                    path.push(name);
-                    let content = (self.0)(path);
-                    let choice = match content {
-                        Shape::Nothing => (*name).to_owned(),
-                        content => format!("{name}: {}", self.holds(content, path)),
-                    };
-                    path.pop();
-                    choice
-                });
-                choices.collect::<Vec<_>>().join(" | ")
-            }
-        }
-    }
-}
-
-/// A default as in a grid file.
-fn text(default: &Value) -> String {
-    match default {
-        Value::Null => "not set".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Number(number) => plain(number.as_f64().unwrap_or_default()),
-        other => other.to_string(),
-    }
-}

@@ -11,7 +11,7 @@ use crate::exit::Refuse;
 use crate::output::overwrite::{self, Kept};
 use crate::output::{self, Findings};
 use crate::provenance::Clock;
-use crate::say::{note, say};
+use crate::say::{self, Loudness, say, warning};
 use crate::session::Session;
 
 /// Prints the tables, writes them, and lists the files. If the results folder is read-only, it only prints the tables.
@@ -21,10 +21,11 @@ pub fn table(made: &Made) -> anyhow::Result<()> {
     spare(made, &session, &store, overwrite::tables).or_refuse()?;
     let findings = Findings::read(&session, &store)?;
     let files = session.make_folder().and_then(|()| findings.write(&clock));
-    findings.print();
+    findings.print(files.as_ref().map_or(0, Vec::len));
     match files {
-        Ok(files) => list(files, |file| !is_figure(file)),
-        Err(error) if is_read_only(&error) => note!("WARNING: nothing was written: {error:#}"),
+        Ok(files) if say::loudness() == Loudness::Verbose => list(files, |file| !is_figure(file)),
+        Ok(_) => {}
+        Err(error) if is_read_only(&error) => warning!("nothing was written: {error:#}"),
         Err(error) => return Err(error),
     }
     Ok(())

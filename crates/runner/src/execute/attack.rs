@@ -207,6 +207,7 @@ impl Executor<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::forecast::Forecast;
     use crate::signal::Signal;
 
     #[test]
@@ -225,7 +226,10 @@ mod tests {
         let mut failures = Failures::default();
         assert!(
             failures
-                .tolerate::<()>(Err(error), &Progress::new(0, Signal::default()))
+                .tolerate::<()>(
+                    Err(error),
+                    &Progress::new(Forecast::default(), Signal::default())
+                )
                 .is_err()
         );
     }

@@ -32,6 +32,17 @@ pub const READING: [(&str, &str); 5] = [
     ),
 ];
 
+/// The fields at the top that every grid needs, each with an example.
+pub const REQUIRED: [(&str, &str); 4] = [
+    ("name", "mine"),
+    ("title", "What it measures"),
+    ("key", "{passphrase: \"a secret\"}"),
+    ("targets", "[{dataset: fashion-mnist, model: resnet18}]"),
+];
+
+/// The fields that every target needs.
+pub const REQUIRED_OF_TARGETS: [&str; 2] = ["dataset", "model"];
+
 /// All fields at the top of a grid file.
 pub fn fields() -> Vec<&'static str> {
     let own = match shape::<Grid>(&[]) {

@@ -6,7 +6,7 @@ use anyhow::bail;
 use brink_config::yaml::{Document, Error, Fault, Node, Value};
 use brink_config::{Scale, nearest};
 
-use super::fields::{SCALE, fields, first_part};
+use super::fields::{REQUIRED, REQUIRED_OF_TARGETS, SCALE, fields, first_part};
 use super::{Grid, Target, key, presets, targets, text};
 
 /// The files and overrides of a grid.
@@ -40,6 +40,29 @@ impl Source {
 }
 
 impl Grid {
+    /// The scales of the file at `path`: the scale that it holds, or else `desk`, `paper` and its own.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn scales(path: &Path) -> anyhow::Result<Vec<Scale>> {
+        let mut document = Document::open(path, &text::read, key::veil())?;
+        let mut held = None;
+        document.change(|root| {
+            held = held_scale(root, None)?;
+            Ok(())
+        })?;
+        if let Some(held) = held {
+            return Ok(vec![held]);
+        }
+        let mut scales = vec![Scale::DESK, Scale::PAPER];
+        for name in document.at_scale(Scale::PAPER)? {
+            scales.push(name.parse()?);
+        }
+        scales.sort_unstable();
+        scales.dedup();
+        Ok(scales)
+    }
+
     /// Reads the file at `path` with its includes, at `scale` and under `overrides` (each `path=value`). Without `scale`,
     /// it takes the scale that the grid names, or else the default.
     ///
@@ -56,6 +79,7 @@ impl Grid {
         refuse_unused_generators(&mut document, &name, overrides)?;
         let replaced: Vec<String> = document.without_effect().map(str::to_owned).collect();
         document.change(presets::expand)?;
+        document.change(require_all_fields)?;
         let mut grid: Self = document.read()?;
         if grid.targets.iter().all(|(_, own)| own.generators.is_some()) {
             // No target takes the list of the grid, so no value in it has an effect.
@@ -147,6 +171,44 @@ fn require_known_fields(root: &mut Node) -> Result<(), Fault> {
             .hint(nearest::hint(&name.text, &known))),
         None => Ok(()),
     }
+}
+
+/// Refuses a grid without all that it needs, and names everything that is missing at once.
+fn require_all_fields(root: &mut Node) -> Result<(), Fault> {
+    let mut missing: Vec<String> = REQUIRED
+        .iter()
+        .filter(|(name, _)| root.entry(name).is_none())
+        .map(|(name, _)| (*name).to_owned())
+        .collect();
+    let targets = root.entry("targets").map(|targets| &targets.value);
+    if let Some(Value::Map(targets)) = targets {
+        for (name, target) in targets {
+            let lacks = REQUIRED_OF_TARGETS.iter().filter(|field| {
+                matches!(target.value, Value::Map(_)) && target.entry(field).is_none()
+            });
+            missing.extend(lacks.map(|field| format!("targets.{}.{field}", name.text)));
+        }
+    }
+    let [rest @ .., last] = &missing[..] else {
+        return Ok(());
+    };
+    let problem = match rest {
+        [] => format!("the field `{last}` is missing"),
+        rest => format!(
+            "the fields `{}` and `{last}` are missing",
+            rest.join("`, `")
+        ),
+    };
+    let examples = REQUIRED
+        .iter()
+        .filter(|(name, _)| missing.iter().any(|own| own == name));
+    let examples = examples.map(|(name, example)| format!("{name}: {example}"));
+    let examples: Vec<String> = examples.collect();
+    let hint = match examples.is_empty() {
+        true => "`runner list` describes every field".to_owned(),
+        false => format!("add, for example:\n      {}", examples.join("\n      ")),
+    };
+    Err(root.fault(problem).hint(hint))
 }
 
 /// Takes the name of its scale out of a resolved grid. It must be the `chosen` scale, if one is chosen.

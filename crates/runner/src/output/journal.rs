@@ -41,6 +41,7 @@ impl Findings<'_> {
             "command": clock.provenance(&session.device),
             "instruction_set": brink_ops::kernel::Isa::current().to_string(),
             "peak_memory_bytes": provenance::peak_memory(),
+            "computing_memory_bytes": self.computing_memory(clock),
             "false_alarms": self.false_alarms(),
             "config": session.grid,
             "key": {
@@ -52,6 +53,20 @@ impl Findings<'_> {
             "not_run": not_run.collect::<Vec<_>>(),
             "runs_to_do": self.records.open.len(),
         })
+    }
+
+    /// The peak memory of the last command that computed a step: this one, or an earlier one whose journal is still here.
+    fn computing_memory(&self, clock: &Clock) -> Option<u64> {
+        let records = &self.records;
+        let targets = records.targets.iter().map(|record| &record.provenance);
+        let sets = records.sets.iter().map(|record| &record.provenance);
+        let runs = records.runs.iter().map(|record| &record.provenance);
+        let probes = records.probes.iter().map(|record| &record.provenance);
+        let mut all = targets.chain(sets).chain(runs).chain(probes);
+        match all.any(|how| clock.is_before(&how.started)) {
+            true => provenance::peak_memory(),
+            false => self.session.recorded_memory(),
+        }
     }
 
     /// The finished steps in the order of the plan: each with its id, its seed and its time.

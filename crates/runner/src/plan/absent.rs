@@ -109,11 +109,15 @@ impl Paths {
             [_, ..] => {
                 let folder = quoted(&self.folder());
                 let fetch = format!("runner data fetch {} --data {folder}", info.name);
-                (reason, fetch)
+                (reason, Some(fetch))
             }
+            // No command gets them.
             [] => (
-                format!("{reason}; {how_to_get}"),
-                self.rerun_command.clone(),
+                format!(
+                    "{reason}; there is no download: {how_to_get}; from: {}",
+                    info.origin
+                ),
+                None,
             ),
         };
         NotRun {
@@ -131,7 +135,7 @@ impl Paths {
                 "there is no weight file {}; put it there, datasets.md says where to get it",
                 path.display()
             ),
-            command: self.rerun_command.clone(),
+            command: None,
         }
     }
 

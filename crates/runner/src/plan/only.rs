@@ -1,4 +1,4 @@
-//! `--only`: the steps that a pattern selects, and the steps that they need.
+//! `--only`: the steps that patterns select, and the steps that they need.
 
 use std::collections::HashSet;
 
@@ -10,14 +10,18 @@ use glob::Pattern;
 use super::Plan;
 
 impl Plan {
-    /// The steps whose names match `pattern`, and the steps that they need. In a pattern, `*` also matches `/`. The name
-    /// of a target selects all its steps, and the name of an attack selects all its runs.
+    /// The steps whose names match one of `patterns`, and the steps that they need. In a pattern, `*` also matches `/`. The
+    /// name of a target selects all its steps, and the name of an attack selects all its runs.
     ///
     /// # Errors
-    /// If no step matches.
-    pub fn only(&self, pattern: &Pattern) -> anyhow::Result<Self> {
+    /// If a pattern matches no step.
+    pub fn only(&self, patterns: &[Pattern]) -> anyhow::Result<Self> {
+        if let Some(lost) = patterns.iter().find(|pattern| !self.has(pattern)) {
+            let text = lost.as_str();
+            bail!("--only {text}: no step matches; {}", self.hint(text));
+        }
         let mut part = self.clone();
-        let whole = |name: &str| pattern.matches(name);
+        let whole = |name: &str| patterns.iter().any(|pattern| pattern.matches(name));
         for target in part
             .targets
             .iter_mut()
@@ -43,10 +47,15 @@ impl Plan {
                 || !target.probes.is_empty()
                 || whole(&target.name)
         });
-        if part.targets.is_empty() {
-            bail!("no step matches; {}", self.hint(pattern.as_str()));
-        }
         Ok(part)
+    }
+
+    /// Whether a step or an attack matches.
+    fn has(&self, pattern: &Pattern) -> bool {
+        let attacks = self.targets.iter().flat_map(|target| &target.attacks);
+        let attacks = attacks.map(|attack| attack.name.as_str());
+        let mut names = self.steps().map(|step| step.name).chain(attacks);
+        names.any(|name| pattern.matches(name))
     }
 
     /// What to write instead of a pattern that matches no step.

@@ -15,6 +15,7 @@ use super::super::target::Target;
 use super::effective::effective;
 use super::{Answers, Findings, Line, Samples, samples};
 use crate::document::table::{Cell, Source};
+use crate::label::fields;
 
 /// What counts with an interval are.
 pub const COUNTED: &str = "hits/n pooled over runs, with the Wilson interval of independent trials; samples judged by one \
@@ -116,7 +117,12 @@ impl<'a> Findings<'a> {
             ..
         } = *answers;
         let marked = point.is_some_and(|point| is_marked(series, point, measure));
+        let interval = match point {
+            Some(point) => point.interval(measure),
+            None => answers.rate().wilson95(),
+        };
         let cell = Cell::marked(percent(answers.rate()), 1, if marked { MARK } else { "" });
+        let cell = cell.within(interval);
         cell.resting_on(match point {
             Some(point) => self.detection_source(answers, point),
             None => self.alarm_source(answers),
@@ -133,7 +139,8 @@ impl<'a> Findings<'a> {
         let what = self.what(answers, "untouched");
         let steps = series.sets.iter().map(|set| set.id);
         let mut source = Source::new(what, steps.chain([block.target.record.id]))
-            .fact("counted", answers.rate().to_string());
+            .fact("counted", answers.rate().to_string())
+            .fact("samples", sample_sets(series));
         for control in series.sets.iter().flat_map(|set| &set.controls) {
             let rate = match measure {
                 Measure::Single => control.single,
@@ -169,15 +176,16 @@ impl<'a> Findings<'a> {
             source = source.fact("mean over runs, %", estimate(mean, interval));
         }
         let first = point.runs[0];
+        source = source.fact("attack", &first.attack);
+        for (field, value) in fields(&first.spec, &[]) {
+            source = source.fact(format!("attack: {field}"), value);
+        }
+        source = source.fact("samples", sample_sets(series));
         let set = series.sets.first();
+        for (field, value) in set.iter().flat_map(|set| fields(&set.spec, &[])) {
+            source = source.fact(format!("samples: {field}"), value);
+        }
         source
-            .fact("attack", format!("{} {}", first.attack, first.spec))
-            .fact(
-                "samples",
-                set.map_or_else(String::new, |set| {
-                    format!("{} {}", series.generator, set.spec)
-                }),
-            )
     }
 
     fn what(&self, answers: &Answers, label: &str) -> String {
@@ -266,6 +274,13 @@ impl<'a> Findings<'a> {
                 rate(answers).map(|_| Cell::text(comparability.name()))
             })
     }
+}
+
+/// Which sample sets were asked: the generator, and each set's seed and id.
+fn sample_sets(series: &Series) -> String {
+    let sets = series.sets.iter();
+    let sets = sets.map(|set| format!("set {} ({})", set.seed, set.id));
+    format!("{}, {}", series.title, sets.collect::<Vec<_>>().join(", "))
 }
 
 /// More about a target.

@@ -7,19 +7,40 @@ use super::super::names::{COMPARED, main_measure, rank};
 use super::super::numbers::non_empty;
 use super::super::paper::{Comparability, Measure, Paper};
 use super::Findings;
-use crate::document::figure::{Axis, Curve, Dot, Panel, Rates};
+use crate::document::figure::{Axis, Curve, Dot, Figure, Panel, Rates};
 
 impl Findings<'_> {
-    /// The figure.
-    pub fn figure(&self, axis: Axis) -> Rates {
-        let pair = if axis.singles { "" } else { "pair " };
-        let what = format!(": {pair}detection rate {}", self.study.after);
-        let panels = self.blocks.iter().map(|block| self.panel(block, axis));
-        Rates {
-            title: self.title(&what),
-            axis,
-            panels: panels.collect(),
+    /// The figures: of each target the kind of attack with most settings, which answers the paper's question; then, in a sheet
+    /// of its own, the other kinds.
+    pub fn figures(&self, axis: Axis) -> Vec<(String, Figure)> {
+        let (main, others): (Vec<&Block>, Vec<&Block>) =
+            self.blocks.iter().partition(|block| self.is_main(block));
+        let sheet = |name: &str, what: &str, blocks: Vec<&Block>| {
+            let pair = if axis.singles { "" } else { "pair " };
+            let what = format!(": {pair}detection rate {}{what}", self.study.after);
+            let rates = Rates {
+                title: self.title(&what),
+                axis,
+                panels: blocks
+                    .into_iter()
+                    .map(|block| self.panel(block, axis))
+                    .collect(),
+            };
+            (name.to_owned(), Figure::Rates(rates))
+        };
+        let mut figures = vec![sheet("", "", main)];
+        if !others.is_empty() {
+            figures.push(sheet("others", ", other kinds", others));
         }
+        figures
+    }
+
+    /// Whether no kind of attack on the same target has more settings, or as many and comes before.
+    fn is_main(&self, block: &Block) -> bool {
+        let of_target = |other: &&Block| other.target.record.id == block.target.record.id;
+        let same = self.blocks.iter().filter(of_target);
+        let most = same.rev().max_by_key(|other| other.settings().len());
+        most.is_some_and(|most| most.attack_variant == block.attack_variant)
     }
 
     fn panel(&self, block: &Block, axis: Axis) -> Panel {

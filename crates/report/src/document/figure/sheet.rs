@@ -56,9 +56,55 @@ impl Sheet {
     }
 }
 
+impl Sheet {
+    /// The first samples with fewer pixels, for the page, which shows many sheets.
+    pub(crate) fn excerpt(&self) -> Self {
+        const SAMPLES: usize = 3;
+        const SIDE: u32 = 16;
+        let (width, height) = self.pixels;
+        let part = (width.max(height) / SIDE).max(1);
+        let small = |rgb: &Vec<u8>| thin(rgb, self.pixels, part);
+        let samples = self.samples.iter().take(SAMPLES);
+        let samples = samples.map(|(above, below)| (small(above), below.as_ref().map(small)));
+        Self {
+            title: self.title.clone(),
+            pixels: (width / part, height / part),
+            samples: samples.collect(),
+            factor: self.factor,
+        }
+    }
+}
+
+/// Every square of `part` by `part` pixels as one, its mean.
+fn thin(rgb: &[u8], (width, height): (u32, u32), part: u32) -> Vec<u8> {
+    let (columns, rows) = (width / part, height / part);
+    let mut out = Vec::with_capacity((3 * columns * rows) as usize);
+    for at in 0..columns * rows {
+        let (left, top) = (at % columns * part, at / columns * part);
+        for channel in 0..3 {
+            let pixels = (0..part * part).map(|nth| {
+                let (x, y) = (left + nth % part, top + nth / part);
+                u32::from(rgb[(3 * (y * width + x) + channel) as usize])
+            });
+            out.push((pixels.sum::<u32>() / (part * part)) as u8);
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_excerpt_has_means_of_pixels() {
+        // One grey image of 64 x 64 pixels in stripes of one column.
+        let stripes = (0..64 * 64).map(|at| if at % 2 == 0 { 0.0 } else { 0.8 });
+        let images = Images::new([1, 64, 64], stripes.collect::<Vec<f32>>()).unwrap();
+        let sheet = Sheet::of("a", &images, Layout::Singles, 5).excerpt();
+        assert_eq!(sheet.pixels, (16, 16));
+        assert_eq!(sheet.samples[0].0, vec![102; 3 * 16 * 16]);
+    }
 
     #[test]
     fn differences_are_amplified_to_white() {

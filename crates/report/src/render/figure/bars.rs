@@ -5,39 +5,54 @@ use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
 use super::canvas::{At, Canvas, Drawn};
-use super::page::{Drawing, INK, LOOKS, MARGIN, QUIET, RULE, SHADE};
+use super::page::{
+    COLUMN, Drawing, INK, LINE, LOOKS, MARGIN, QUIET, RULE, SHADE, SMALL, TITLE, draw_title, head,
+    wrap,
+};
 use crate::document::figure::{Bar, Bars, BarsPanel, Strip};
 
-/// Above the first panel: the title of the figure.
-const HEAD: f64 = 44.0;
-/// Above the rows of a line of strips: the panel's title, and three lines over each strip.
-const HEADINGS: f64 = 102.0;
+/// Above the rows of a line of strips: three lines over each strip.
+const HEADINGS: f64 = 62.0;
 /// Below the rows: the numbers of the axis.
-const AXIS: f64 = 36.0;
+const AXIS: f64 = 28.0;
+/// The title of a panel.
+const ABOVE: f64 = 22.0;
 /// Below all panels: what the bars are.
-const FOOT: f64 = 36.0;
-const ROW: f64 = 30.0;
+const FOOT: f64 = 44.0;
 /// The width of the names, and of a strip with the gap after it.
-const NAMES: f64 = 300.0;
-const STRIP: f64 = 178.0;
+const NAMES: f64 = 150.0;
+const STRIP: f64 = 102.0;
 /// The most strips side by side. More continue below.
-const ABREAST: usize = 7;
+const ABREAST: usize = 3;
 /// From 0 to 100 %.
-const FULL: f64 = 92.0;
-/// Size of words.
-const LABEL: f64 = 15.0;
+const FULL: f64 = 52.0;
+
+/// What stands below all panels.
+const WORDS: &str = "Pairs that change in %, with 95 % intervals. Good samples raise few false alarms and detect much.";
 
 /// The colours of false alarms and of detection, which also differ in grey.
 const ALARM: RGBColor = LOOKS[1].color;
 const DETECTION: RGBColor = LOOKS[3].color;
 
 impl BarsPanel {
+    /// The lines of each name.
+    fn names(&self) -> Vec<Vec<String>> {
+        let names = self.names.iter();
+        names.map(|name| wrap(name, NAMES - 14.0, SMALL)).collect()
+    }
+
+    /// The height of a row: that of the longest name.
+    fn row(&self) -> f64 {
+        let lines = self.names().iter().map(Vec::len).max();
+        LINE * lines.unwrap_or(1).max(1) as f64 + 4.0
+    }
+
     fn line_height(&self) -> f64 {
-        HEADINGS + self.names.len() as f64 * ROW + AXIS
+        HEADINGS + self.names.len() as f64 * self.row() + AXIS
     }
 
     fn height(&self) -> f64 {
-        self.line_height() * self.strips.len().div_ceil(ABREAST) as f64
+        ABOVE + self.line_height() * self.strips.len().div_ceil(ABREAST) as f64
     }
 }
 
@@ -47,16 +62,17 @@ impl Drawing for Bars {
     }
 
     fn size(&self) -> (f64, f64) {
-        let strips = self.panels.iter().map(|panel| panel.strips.len()).max();
-        let strips = strips.unwrap_or(0).clamp(4, ABREAST) as f64;
         let height: f64 = self.panels.iter().map(BarsPanel::height).sum();
-        (2.0 * MARGIN + NAMES + strips * STRIP, HEAD + height + FOOT)
+        (COLUMN, head(&self.title) + height + FOOT)
     }
 
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Drawn<DB> {
-        canvas.text(&self.title, (MARGIN, 26.0), 19.0, INK, HPos::Left)?;
-        let mut top = HEAD;
+        draw_title(canvas, &self.title)?;
+        let mut top = head(&self.title);
         for panel in &self.panels {
+            let title = (MARGIN, top + 8.0);
+            canvas.text(&panel.title, title, TITLE, INK, HPos::Left)?;
+            top += ABOVE;
             for strips in panel.strips.chunks(ABREAST) {
                 draw_line(canvas, panel, strips, top)?;
                 top += panel.line_height();
@@ -64,11 +80,13 @@ impl Drawing for Bars {
         }
         let words = match self.panels.is_empty() {
             true => "Nothing has been computed yet.",
-            false => {
-                "Pairs that change in %, with 95 % intervals. Good samples raise few false alarms and detect much."
-            }
+            false => WORDS,
         };
-        canvas.text(words, (MARGIN, top + 12.0), 13.0, QUIET, HPos::Left)
+        for (nth, line) in wrap(words, COLUMN - 2.0 * MARGIN, SMALL).iter().enumerate() {
+            let at = (MARGIN, top + 8.0 + LINE * nth as f64);
+            canvas.text(line, at, SMALL, QUIET, HPos::Left)?;
+        }
+        Ok(())
     }
 }
 
@@ -79,12 +97,15 @@ fn draw_line<DB: DrawingBackend>(
     strips: &[Strip],
     top: f64,
 ) -> Drawn<DB> {
-    canvas.text(&panel.title, (MARGIN, top + 16.0), 16.0, INK, HPos::Left)?;
     let left = MARGIN + NAMES;
     let right = left + strips.len() as f64 * STRIP;
     let first = top + HEADINGS;
-    for (row, name) in panel.names.iter().enumerate() {
-        let (above, below) = (first + row as f64 * ROW, first + (row + 1) as f64 * ROW);
+    let height = panel.row();
+    for (row, name) in panel.names().iter().enumerate() {
+        let (above, below) = (
+            first + row as f64 * height,
+            first + (row + 1) as f64 * height,
+        );
         if row % 2 == 0 {
             let band = [
                 (MARGIN, above),
@@ -94,11 +115,14 @@ fn draw_line<DB: DrawingBackend>(
             ];
             canvas.polygon(&band, SHADE, 1.0)?;
         }
-        let at = (left - 12.0, above + ROW / 2.0);
-        canvas.text(name, at, LABEL, INK, HPos::Right)?;
+        let middle = (name.len() as f64 - 1.0) / 2.0;
+        for (nth, line) in name.iter().enumerate() {
+            let y = above + height / 2.0 + LINE * (nth as f64 - middle);
+            canvas.text(line, (left - 10.0, y), SMALL, INK, HPos::Right)?;
+        }
     }
     for (nth, strip) in strips.iter().enumerate() {
-        draw_strip(canvas, strip, (left + nth as f64 * STRIP, first))?;
+        draw_strip(canvas, strip, (left + nth as f64 * STRIP, first), height)?;
     }
     Ok(())
 }
@@ -107,24 +131,25 @@ fn draw_strip<DB: DrawingBackend>(
     canvas: &Canvas<DB>,
     strip: &Strip,
     (left, first): At,
+    row_height: f64,
 ) -> Drawn<DB> {
     let color = if strip.alarm { ALARM } else { DETECTION };
-    let last = first + strip.bars.len() as f64 * ROW;
-    canvas.text(&strip.title, (left, first - 54.0), LABEL, color, HPos::Left)?;
+    let last = first + strip.bars.len() as f64 * row_height;
+    canvas.text(&strip.title, (left, first - 50.0), SMALL, color, HPos::Left)?;
     for (line, words) in strip.below.iter().enumerate() {
-        let at = (left, first - 36.0 + 18.0 * line as f64);
-        canvas.text(words, at, 13.0, QUIET, HPos::Left)?;
+        let at = (left, first - 32.0 + LINE * line as f64);
+        canvas.text(words, at, SMALL, QUIET, HPos::Left)?;
     }
-    for (share, tick) in [(0.0, "0"), (0.5, "50"), (1.0, "100")] {
+    for (share, tick) in [(0.0, "0"), (0.5, ""), (1.0, "100")] {
         let x = left + share * FULL;
         canvas.line((x, first - 4.0), (x, last + 4.0), RULE, 1.0)?;
-        canvas.text(tick, (x, last + 15.0), 12.0, QUIET, HPos::Center)?;
+        canvas.text(tick, (x, last + 14.0), SMALL, QUIET, HPos::Center)?;
     }
     for (row, bar) in strip.bars.iter().enumerate() {
-        let at = (left, first + (row as f64 + 0.5) * ROW);
+        let at = (left, first + (row as f64 + 0.5) * row_height);
         match bar {
             Some(bar) => draw_bar(canvas, *bar, at, color)?,
-            None => canvas.text("–", at, 13.0, QUIET, HPos::Left)?,
+            None => canvas.text("–", at, SMALL, QUIET, HPos::Left)?,
         }
     }
     Ok(())
@@ -148,5 +173,5 @@ fn draw_bar<DB: DrawingBackend>(
     // A rate of 0 has no bar, but it is a result.
     canvas.line((x(bar.rate), y - 7.0), (x(bar.rate), y + 7.0), color, 2.5)?;
     let number = format!("{:.1}", 100.0 * bar.rate);
-    canvas.text(&number, (left + FULL + 8.0, y), 13.0, INK, HPos::Left)
+    canvas.text(&number, (left + FULL + 6.0, y), SMALL, INK, HPos::Left)
 }

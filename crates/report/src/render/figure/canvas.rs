@@ -115,7 +115,7 @@ impl<DB: DrawingBackend> Canvas<DB> {
         };
         let mut points = match shape {
             Shape::Circle => {
-                let angles: Vec<f64> = (0..24).map(|i| f64::from(i) * 15.0).collect();
+                let angles: Vec<f64> = (0..16).map(|i| f64::from(i) * 22.5).collect();
                 corners(&angles, 1.0)
             }
             Shape::Square => corners(&[45.0, 135.0, 225.0, 315.0], 1.25),

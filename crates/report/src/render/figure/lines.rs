@@ -4,14 +4,13 @@ use plotters::prelude::DrawingBackend;
 use plotters::style::text_anchor::HPos;
 
 use super::canvas::{Canvas, Drawn};
-use super::page::{Drawing, INK, LOOKS, MARGIN, QUIET, RULE, power, spread_labels};
+use super::page::{
+    COLUMN, Drawing, INK, LINE, LOOKS, MARGIN, QUIET, RULE, SMALL, TITLE, draw_title, head, power,
+    spread_labels,
+};
 use crate::document::figure::{Lines, Plot};
 
-const HEAD: f64 = 48.0;
-const WIDTH: f64 = 620.0;
-const HEIGHT: f64 = 380.0;
-/// Size of the lines' names.
-const LABEL: f64 = 13.5;
+const HEIGHT: f64 = 270.0;
 
 /// The numbers along one side of a plot.
 struct Scale {
@@ -21,18 +20,30 @@ struct Scale {
 }
 
 impl Scale {
-    /// A scale for these numbers: logarithmic, from decade to decade, if the positive ones span at least one.
-    fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
+    /// Whether these numbers need a logarithmic scale: all are positive or 0, and the positive ones span a decade.
+    fn spans_decades(values: impl Iterator<Item = f64>) -> bool {
+        let (mut least, mut low, mut most) = (0.0, f64::INFINITY, f64::NEG_INFINITY);
+        for value in values.filter(|value| value.is_finite()) {
+            least = value.min(least);
+            most = value.max(most);
+            low = if value > 0.0 { value.min(low) } else { low };
+        }
+        least >= 0.0 && most >= 10.0 * low
+    }
+
+    /// A scale for these numbers, logarithmic from decade to decade if `log` and if a positive one is among them.
+    fn of(values: impl Iterator<Item = f64> + Clone, log: bool) -> Self {
         let finite = || values.clone().filter(|value| value.is_finite());
         let least = finite().fold(f64::INFINITY, f64::min);
         let most = finite().fold(f64::NEG_INFINITY, f64::max);
         let positive = finite().filter(|value| *value > 0.0);
         let low = positive.fold(f64::INFINITY, f64::min);
-        if least >= 0.0 && most >= 10.0 * low {
+        if log && least >= 0.0 && low <= most {
             return Self {
                 log: true,
                 low: low.log10().floor(),
-                high: most.log10().ceil(),
+                // One decade at least.
+                high: most.log10().ceil().max(low.log10().floor() + 1.0),
             };
         }
         // Nothing at all, or one number only.
@@ -90,73 +101,78 @@ impl Drawing for Lines {
     }
 
     fn size(&self) -> (f64, f64) {
-        let rows = self.plots.len().div_ceil(2).max(1);
-        (2.0 * WIDTH, HEAD + rows as f64 * HEIGHT)
+        let rows = self.plots.len().max(1);
+        (COLUMN, head(&self.title) + rows as f64 * HEIGHT)
     }
 
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Drawn<DB> {
-        canvas.text(&self.title, (MARGIN, 26.0), 19.0, INK, HPos::Left)?;
+        draw_title(canvas, &self.title)?;
+        let mut top = head(&self.title);
         if self.plots.is_empty() {
-            let at = (MARGIN, 60.0);
+            let at = (MARGIN, top + 8.0);
             canvas.text(
                 "Nothing has been computed yet.",
                 at,
-                15.0,
+                SMALL,
                 QUIET,
                 HPos::Left,
             )?;
         }
-        for (nth, plot) in self.plots.iter().enumerate() {
-            let corner = ((nth % 2) as f64 * WIDTH, HEAD + (nth / 2) as f64 * HEIGHT);
-            plot.draw(canvas, corner)?;
+        // All plots have one kind of axis, so that their shapes compare.
+        let any = |of: fn(&(f64, f64)) -> f64| {
+            let mut plots = self.plots.iter();
+            plots.any(|plot| Scale::spans_decades(plot.points().map(of)))
+        };
+        let logs = (any(|point| point.0), any(|point| point.1));
+        for plot in &self.plots {
+            plot.draw(canvas, top, logs)?;
+            top += HEIGHT;
         }
         Ok(())
     }
 }
 
 impl Plot {
-    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, (left, top): (f64, f64)) -> Drawn<DB> {
-        let mut room = 60.0_f64;
+    /// The points of all lines.
+    fn points(&self) -> impl Iterator<Item = &(f64, f64)> + Clone {
+        self.lines.iter().flat_map(|line| &line.points)
+    }
+
+    fn draw<DB: DrawingBackend>(
+        &self,
+        canvas: &Canvas<DB>,
+        top: f64,
+        logs: (bool, bool),
+    ) -> Drawn<DB> {
+        let mut room = 40.0_f64;
         for line in &self.lines {
-            room = room.max(canvas.width(&line.name, LABEL)?);
+            room = room.max(canvas.width(&line.name, SMALL)?);
         }
-        let (begin, end) = (left + 72.0, left + WIDTH - room - 50.0);
-        let (ceiling, floor) = (top + 62.0, top + HEIGHT - 62.0);
-        let points = self.lines.iter().flat_map(|line| &line.points);
+        let (begin, end) = (60.0, COLUMN - room - 40.0);
+        let (ceiling, floor) = (top + 50.0, top + HEIGHT - 54.0);
         let (across, up) = (
-            Scale::of(points.clone().map(|(x, _)| *x)),
-            Scale::of(points.map(|(_, y)| *y)),
+            Scale::of(self.points().map(|(x, _)| *x), logs.0),
+            Scale::of(self.points().map(|(_, y)| *y), logs.1),
         );
         let x = |value| Some(begin + across.place(value)? * (end - begin));
         let y = |value| Some(floor + up.place(value)? * (ceiling - floor));
 
-        canvas.text(
-            &self.title,
-            (left + MARGIN, top + 12.0),
-            16.0,
-            INK,
-            HPos::Left,
-        )?;
-        canvas.text(
-            &self.y,
-            (left + MARGIN, top + 36.0),
-            13.0,
-            QUIET,
-            HPos::Left,
-        )?;
+        canvas.text(&self.title, (MARGIN, top + 8.0), TITLE, INK, HPos::Left)?;
+        let below = (MARGIN, top + 8.0 + LINE);
+        canvas.text(&self.y, below, SMALL, QUIET, HPos::Left)?;
         for (value, text) in up.ticks() {
             let Some(y) = y(value) else { continue };
             canvas.line((begin, y), (end, y), RULE, 1.0)?;
-            canvas.text(&text, (begin - 8.0, y), 13.0, QUIET, HPos::Right)?;
+            canvas.text(&text, (begin - 8.0, y), SMALL, QUIET, HPos::Right)?;
         }
         canvas.line((begin, floor), (end, floor), INK, 1.25)?;
         for (value, text) in across.ticks() {
             let Some(x) = x(value) else { continue };
             canvas.line((x, floor), (x, floor + 5.0), INK, 1.25)?;
-            canvas.text(&text, (x, floor + 17.0), 13.0, INK, HPos::Center)?;
+            canvas.text(&text, (x, floor + 17.0), SMALL, INK, HPos::Center)?;
         }
-        let middle = ((begin + end) / 2.0, floor + 38.0);
-        canvas.text(&self.x, middle, 13.0, QUIET, HPos::Center)?;
+        let middle = ((begin + end) / 2.0, floor + 35.0);
+        canvas.text(&self.x, middle, SMALL, QUIET, HPos::Center)?;
 
         let mut ends = Vec::new();
         for line in &self.lines {
@@ -189,7 +205,7 @@ impl Plot {
             canvas.text(
                 &line.name,
                 (label + 15.0, height),
-                LABEL,
+                SMALL,
                 look.color,
                 HPos::Left,
             )?;
@@ -204,25 +220,36 @@ mod tests {
 
     #[test]
     fn decades_get_a_logarithmic_scale() {
-        let scale = Scale::of([0.003, 0.2, 4.0].into_iter());
-        assert!(scale.log);
+        let values = [0.003, 0.2, 4.0].into_iter();
+        assert!(Scale::spans_decades(values.clone()));
+        let scale = Scale::of(values, true);
         assert_eq!((scale.low, scale.high), (-3.0, 1.0));
         assert_eq!(scale.place(0.1), Some(0.5));
         assert_eq!(scale.place(0.0), None, "0 has no place there");
         assert_eq!(scale.ticks().len(), 5);
     }
 
+    /// A plot beside one that needs it gets a logarithmic scale, too.
+    #[test]
+    fn a_scale_without_decades_may_be_logarithmic() {
+        let values = [3.0, 4.5].into_iter();
+        assert!(!Scale::spans_decades(values.clone()));
+        let scale = Scale::of(values, true);
+        assert_eq!((scale.log, scale.low, scale.high), (true, 0.0, 1.0));
+    }
+
     #[test]
     fn others_get_a_linear_one_from_zero() {
-        let scale = Scale::of([3.0, 4.5].into_iter());
-        assert!(!scale.log);
+        let scale = Scale::of([3.0, 4.5].into_iter(), false);
         assert_eq!((scale.low, scale.high), (0.0, 5.0));
         let ticks: Vec<_> = scale.ticks().into_iter().map(|(_, text)| text).collect();
         assert_eq!(ticks, ["0", "1", "2", "3", "4", "5"]);
-        let scale = Scale::of([-0.3, 0.2].into_iter());
+        let values = [-0.3, 0.2].into_iter();
+        assert!(!Scale::spans_decades(values.clone()));
+        let scale = Scale::of(values, true);
         let ticks: Vec<_> = scale.ticks().into_iter().map(|(_, text)| text).collect();
         assert_eq!(ticks, ["-0.3", "-0.2", "-0.1", "0.0", "0.1", "0.2"]);
-        let scale = Scale::of(std::iter::empty());
+        let scale = Scale::of(std::iter::empty(), true);
         assert_eq!((scale.low, scale.high), (0.0, 1.0));
     }
 }

@@ -5,10 +5,13 @@ use std::sync::OnceLock;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, RgbImage};
 use plotters::prelude::{BitMapBackend, DrawingBackend, IntoDrawingArea, SVGBackend};
+use plotters::style::text_anchor::HPos;
 use plotters::style::{FontStyle, RGBColor, register_font};
 
 use super::canvas::{At, Canvas, Drawn, FAMILY, FINE, Shape, Type};
+use super::compact::compact;
 use crate::error::Error;
+use crate::render::base64::base64;
 
 /// DejaVu Sans 2.37; its licence lies beside it.
 static FONT: &[u8] = include_bytes!("../../../fonts/DejaVuSans.ttf");
@@ -23,7 +26,50 @@ pub const SHADE: RGBColor = RGBColor(0xf4, 0xf4, 0xf4);
 pub const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xff);
 
 /// Room at the edges of a page.
-pub const MARGIN: f64 = 20.0;
+pub const MARGIN: f64 = 12.0;
+
+/// The width of a page: one column of print, 3.5 inches, in which [`SMALL`] words have 7 points.
+pub const COLUMN: f64 = 468.0;
+
+/// The smallest size of words.
+pub const SMALL: f64 = 13.0;
+
+/// The size of the title of a page, and of a panel.
+pub const TITLE: f64 = 15.0;
+
+/// From one line of words to the next.
+pub const LINE: f64 = 18.0;
+
+/// The words in lines that fit into `width` at this size. Without a canvas, letters count with the mean width of the font.
+pub fn wrap(text: &str, width: f64, size: f64) -> Vec<String> {
+    let columns = (width / (0.57 * size)) as usize;
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// The height that the title of a page takes.
+pub fn head(title: &str) -> f64 {
+    14.0 + LINE * wrap(title, COLUMN - 2.0 * MARGIN, TITLE).len() as f64
+}
+
+/// Draws the title of a page.
+pub fn draw_title<DB: DrawingBackend>(canvas: &Canvas<DB>, title: &str) -> Drawn<DB> {
+    let lines = wrap(title, COLUMN - 2.0 * MARGIN, TITLE);
+    for (nth, line) in lines.iter().enumerate() {
+        let at = (MARGIN, 18.0 + LINE * nth as f64);
+        canvas.text(line, at, TITLE, INK, HPos::Left)?;
+    }
+    Ok(())
+}
 
 /// How a curve looks. The colours are Okabe and Ito's, which colour-blind readers tell apart.
 pub struct Look {
@@ -114,7 +160,7 @@ pub trait Drawing {
         // Right above the white of the page.
         let page = svg.find("/>").map_or(svg.len(), |at| at + 2);
         svg.insert_str(page, &pictures);
-        Ok(svg)
+        Ok(compact(&svg))
     }
 
     /// As a PNG file.
@@ -217,26 +263,6 @@ impl Picture {
     }
 }
 
-/// Bytes as text (RFC 4648).
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let word = (0..3).fold(0, |word, i| {
-            word << 8 | u32::from(*chunk.get(i).unwrap_or(&0))
-        });
-        for nth in 0..4 {
-            let letter = LETTERS[(word >> (18 - 6 * nth) & 63) as usize];
-            out.push(if nth > chunk.len() {
-                '='
-            } else {
-                char::from(letter)
-            });
-        }
-    }
-    out
-}
-
 /// `1e-7`, or `100`: not raised, as a font without a raised minus would show another number.
 pub fn power(exponent: i32) -> String {
     match exponent {
@@ -302,6 +328,12 @@ mod tests {
     }
 
     #[test]
+    fn words_wrap_into_lines() {
+        let lines = wrap("not at the paper's scale", 100.0, 13.0);
+        assert_eq!(lines, ["not at the", "paper's scale"]);
+    }
+
+    #[test]
     fn powers_are_written_as_in_tables() {
         assert_eq!(power(-10), "1e-10");
         assert_eq!(power(0), "1");
@@ -314,19 +346,5 @@ mod tests {
         assert_eq!(percent(-3), "0.1 %");
         assert_eq!(percent(-2), "1 %");
         assert_eq!(percent(0), "100 %");
-    }
-
-    #[test]
-    fn base64_is_that_of_rfc_4648() {
-        for (bytes, text) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("foobar", "Zm9vYmFy"),
-        ] {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
     }
 }

@@ -7,7 +7,8 @@ use plotters::style::text_anchor::HPos;
 
 use super::canvas::{Canvas, Drawn, Shape};
 use super::page::{
-    Drawing, INK, LOOKS, Look, MARGIN, PAPER, QUIET, RULE, SHADE, percent, power, spread_labels,
+    COLUMN, Drawing, INK, LINE, LOOKS, Look, MARGIN, PAPER, QUIET, RULE, SHADE, SMALL, TITLE,
+    draw_title, head, percent, power, spread_labels, wrap,
 };
 use crate::document::figure::{Axis, Curve, Dot, Panel, Rates};
 
@@ -28,88 +29,60 @@ impl Drawing for Rates {
     }
 
     fn size(&self) -> (f64, f64) {
-        let page = Page::of(self);
-        (page.width, page.height)
+        let panels: f64 = self.panels.iter().map(height).sum();
+        (COLUMN, head(&self.title) + panels.max(24.0) + FOOT)
     }
 
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Drawn<DB> {
-        let page = Page::of(self);
-        canvas.text(&self.title, (MARGIN, 26.0), 19.0, INK, HPos::Left)?;
+        draw_title(canvas, &self.title)?;
+        let mut top = head(&self.title);
         if self.panels.is_empty() {
+            let at = (MARGIN, top + 8.0);
             canvas.text(
                 "Nothing has been computed yet.",
-                (MARGIN, 60.0),
-                15.0,
+                at,
+                SMALL,
                 QUIET,
                 HPos::Left,
             )?;
         }
-        for (panel, (column, row)) in self.panels.iter().zip(&page.places) {
-            let (column, row) = (*column, *row);
-            let left = column as f64 * page.panel;
-            let top = HEAD + row as f64 * PANEL;
-            let mut room = 90.0_f64;
+        for panel in &self.panels {
+            let mut room = 60.0_f64;
             for curve in &panel.curves {
-                room = room.max(canvas.width(&curve.name, LABEL)?);
+                room = room.max(canvas.width(&curve.name, SMALL)?);
             }
-            Frame::new(panel, self.axis, left, top, page.panel - room - 45.0).draw(canvas)?;
+            Frame::new(panel, self.axis, top, COLUMN - room - 30.0).draw(canvas)?;
+            top += height(panel);
         }
-        key(self, canvas, page.height - FOOT)
+        key(self, canvas, top)
     }
 }
 
-const HEAD: f64 = 48.0;
-const PANEL: f64 = 430.0;
-const FOOT: f64 = 40.0;
-/// From one line below a panel's title to the next.
-const LINE: f64 = 18.0;
-/// Size of the curves' names.
-const LABEL: f64 = 13.5;
+/// The plot with its axis and what stands below that.
+const PLOT: f64 = 236.0;
+const FOOT: f64 = 48.0;
+/// The least distance between two numbers of the axis.
+const APART: f64 = 44.0;
 
-/// The size of the page in page units.
-struct Page {
-    /// Column and row of each panel.
-    places: Vec<(usize, usize)>,
-    panel: f64,
-    width: f64,
-    height: f64,
+/// The height of a panel with its headings.
+fn height(panel: &Panel) -> f64 {
+    LINE * (1 + lines(panel).len()) as f64 + PLOT
 }
 
-impl Page {
-    fn of(figure: &Rates) -> Self {
-        let places = places(&figure.panels);
-        let last = |of: fn(&(usize, usize)) -> usize| places.iter().map(of).max().unwrap_or(0);
-        let (columns, rows) = (last(|place| place.0) + 1, last(|place| place.1) + 1);
-        let panel = if columns == 1 { 900.0 } else { 680.0 };
-        Self {
-            places,
-            panel,
-            width: panel * columns as f64,
-            height: HEAD + PANEL * rows as f64 + FOOT,
-        }
-    }
-}
-
-/// Columns and rows: two panels a row; where targets have several, a row for each target, or more if they do not fit.
-fn places(panels: &[Panel]) -> Vec<(usize, usize)> {
-    let same = |a: &Panel, b: &Panel| a.title == b.title;
-    if panels.windows(2).all(|two| !same(&two[0], &two[1])) {
-        return (0..panels.len()).map(|nth| (nth % 2, nth / 2)).collect();
-    }
-    let (mut places, mut row) = (Vec::new(), 0);
-    for target in panels.chunk_by(same) {
-        places.extend((0..target.len()).map(|nth| (nth % 3, row + nth / 3)));
-        row += target.len().div_ceil(3);
-    }
-    places
+/// What stands below the title of a panel.
+fn lines(panel: &Panel) -> Vec<String> {
+    let lines = panel.lines.iter();
+    lines
+        .flat_map(|line| wrap(line, COLUMN - 2.0 * MARGIN, SMALL))
+        .collect()
 }
 
 /// One panel, placed.
 struct Frame<'a> {
     panel: &'a Panel,
     axis: Axis,
-    /// Left and top of the panel with its headings.
-    corner: (f64, f64),
+    /// The top of the panel with its headings.
+    head: f64,
     /// The plot from left to right: untouched and 0, break, learning rates.
     left: f64,
     broken: f64,
@@ -123,7 +96,7 @@ struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     /// `width` covers the plot and its axis, without the names to the right.
-    fn new(panel: &'a Panel, axis: Axis, left: f64, top: f64, width: f64) -> Self {
+    fn new(panel: &'a Panel, axis: Axis, top: f64, width: f64) -> Self {
         let measured = panel.curves.iter().flat_map(|curve| &curve.measured);
         let printed = panel.curves.iter().flat_map(|curve| &curve.printed);
         let lrs = measured
@@ -139,16 +112,16 @@ impl<'a> Frame<'a> {
             (low.min(high - 1.0), high)
         };
         let zero = lrs.contains(&0.0);
-        let plot = left + 62.0;
+        let plot = 54.0;
         Self {
             panel,
             axis,
-            corner: (left, top),
+            head: top,
             left: plot,
-            broken: plot + if zero { 150.0 } else { 92.0 },
-            right: left + width,
-            top: top + 44.0 + LINE * panel.lines.len() as f64,
-            bottom: top + PANEL - 62.0,
+            broken: plot + if zero { 108.0 } else { 82.0 },
+            right: width,
+            top: top + LINE * (1 + lines(panel).len()) as f64 + 12.0,
+            bottom: top + height(panel) - 54.0,
             decades,
             zero,
         }
@@ -157,15 +130,15 @@ impl<'a> Frame<'a> {
     /// The place of a learning rate. There is a little room on both sides of the decades.
     fn x(&self, lr: f64) -> f64 {
         if lr == 0.0 {
-            return self.broken - 36.0;
+            return self.broken - 18.0;
         }
         let (low, high) = self.decades;
-        let (left, right) = (self.broken + 34.0, self.right - 14.0);
+        let (left, right) = (self.broken + 22.0, self.right - 12.0);
         left + (lr.log10() - low) / (high - low) * (right - left)
     }
 
     fn untouched(&self) -> f64 {
-        self.left + if self.zero { 52.0 } else { 44.0 }
+        self.left + 38.0
     }
 
     fn y(&self, rate: f64) -> f64 {
@@ -205,7 +178,7 @@ impl<'a> Frame<'a> {
             let (width, radius) = curve.weight();
             canvas.path(&points, *color, width, dash)?;
             // To the left of the break nearly everything is 0: side by side, not on top of each other.
-            let step = 48.0 / (self.panel.curves.len() as f64).max(4.0);
+            let step = 44.0 / (self.panel.curves.len() as f64).max(4.0);
             let aside = (nth as f64 - (self.panel.curves.len() as f64 - 1.0) / 2.0) * step;
             let zero = curve.measured.iter().filter(|(lr, _)| *lr == 0.0);
             let zero = zero.map(|(_, dot)| (self.x(0.0) + aside, dot));
@@ -241,17 +214,11 @@ impl<'a> Frame<'a> {
     }
 
     fn axes<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Drawn<DB> {
-        let (left, top) = self.corner;
-        canvas.text(
-            &self.panel.title,
-            (left + MARGIN, top + 12.0),
-            16.0,
-            INK,
-            HPos::Left,
-        )?;
-        for (row, line) in self.panel.lines.iter().enumerate() {
-            let at = (left + MARGIN, top + 33.0 + LINE * row as f64);
-            canvas.text(line, at, 13.0, QUIET, HPos::Left)?;
+        let title = (MARGIN, self.head + 8.0);
+        canvas.text(&self.panel.title, title, TITLE, INK, HPos::Left)?;
+        for (row, line) in lines(self.panel).iter().enumerate() {
+            let at = (MARGIN, self.head + 8.0 + LINE * (row + 1) as f64);
+            canvas.text(line, at, SMALL, QUIET, HPos::Left)?;
         }
 
         let shade = [
@@ -270,7 +237,7 @@ impl<'a> Frame<'a> {
             } else {
                 percent.to_string()
             };
-            canvas.text(&text, (self.left - 8.0, y), 13.0, QUIET, HPos::Right)?;
+            canvas.text(&text, (self.left - 8.0, y), SMALL, QUIET, HPos::Right)?;
         }
         canvas.line(
             (self.left, self.bottom),
@@ -297,37 +264,44 @@ impl<'a> Frame<'a> {
         canvas.text(
             "untouched",
             (self.untouched(), ticks),
-            13.0,
+            SMALL,
             INK,
             HPos::Center,
         )?;
         if self.zero {
-            canvas.text("0", (self.x(0.0), ticks), 13.0, INK, HPos::Center)?;
+            canvas.text("0", (self.x(0.0), ticks), SMALL, INK, HPos::Center)?;
         }
         let (low, high) = self.decades;
-        for decade in low.ceil() as i32..=high.floor() as i32 {
+        let decades = low.ceil() as i32..=high.floor() as i32;
+        let pitch = self.x(10.0) - self.x(1.0);
+        let every = (APART / pitch).ceil().max(1.0) as usize;
+        // The last one is always named.
+        for (nth, decade) in decades.rev().enumerate() {
             let x = self.x(10_f64.powi(decade));
             canvas.line((x, self.bottom), (x, self.bottom + 5.0), INK, 1.25)?;
+            if nth % every > 0 {
+                continue;
+            }
             let text = if self.axis.percent {
                 percent(decade)
             } else {
                 power(decade)
             };
-            canvas.text(&text, (x, ticks), 13.0, INK, HPos::Center)?;
+            canvas.text(&text, (x, ticks), SMALL, INK, HPos::Center)?;
         }
         // Where the axis ends between two decades.
         let end = 10_f64.powf(high);
-        if self.axis.percent && high - high.floor() > 0.3 {
+        if self.axis.percent && (high - high.floor()) * pitch > APART {
             let x = self.x(end);
             canvas.line((x, self.bottom), (x, self.bottom + 5.0), INK, 1.25)?;
             let text = format!("{:.0} %", 100.0 * end);
-            canvas.text(&text, (x, ticks), 13.0, INK, HPos::Center)?;
+            canvas.text(&text, (x, ticks), SMALL, INK, HPos::Center)?;
         }
-        let names = self.bottom + 38.0;
+        let names = self.bottom + 35.0;
         let middle = (self.left + self.broken - 5.0) / 2.0;
-        canvas.text("false alarms", (middle, names), 13.0, QUIET, HPos::Center)?;
+        canvas.text("false alarms", (middle, names), SMALL, QUIET, HPos::Center)?;
         let middle = (self.broken + 5.0 + self.right) / 2.0;
-        canvas.text(self.axis.title, (middle, names), 13.0, QUIET, HPos::Center)
+        canvas.text(self.axis.title, (middle, names), SMALL, QUIET, HPos::Center)
     }
 
     /// The curves' names at their right ends, moved apart where the ends are close.
@@ -342,7 +316,7 @@ impl<'a> Frame<'a> {
         let heights = spread_labels(&wanted, 18.0, self.top, self.bottom);
         for ((curve, x, y), height) in ends.into_iter().zip(heights) {
             let Look { color, shape, .. } = curve.look();
-            let label = self.right + 12.0;
+            let label = self.right + 8.0;
             // Dotted: where a curve ends early, a line would look like more of it.
             let leader = [(x + 7.0, y), (label - 2.0, height)];
             canvas.path(&leader, *color, 1.0, &[1.5, 4.0])?;
@@ -351,7 +325,7 @@ impl<'a> Frame<'a> {
             canvas.text(
                 &curve.name,
                 (label + 15.0, height),
-                13.5,
+                SMALL,
                 *color,
                 HPos::Left,
             )?;
@@ -370,38 +344,38 @@ fn positive(curve: &Curve) -> impl Iterator<Item = (f64, Dot)> {
 
 /// What the lines mean, below all panels.
 fn key<DB: DrawingBackend>(figure: &Rates, canvas: &Canvas<DB>, y: f64) -> Drawn<DB> {
-    let y = y + 12.0;
+    let y = y + 10.0;
     let measured = LOOKS[3].color;
-    let mut x = MARGIN;
-    let say = |text: &str, x: f64| -> Result<f64, _> {
-        canvas.text(text, (x, y), 13.0, INK, HPos::Left)?;
-        Ok(x + canvas.width(text, 13.0)? + 28.0)
-    };
     let band = [
-        (x, y - 8.0),
-        (x + 36.0, y - 8.0),
-        (x + 36.0, y + 8.0),
-        (x, y + 8.0),
+        (MARGIN, y - 8.0),
+        (MARGIN + 30.0, y - 8.0),
+        (MARGIN + 30.0, y + 8.0),
+        (MARGIN, y + 8.0),
     ];
+    let say = |text: &str, x: f64, y: f64| canvas.text(text, (x, y), SMALL, INK, HPos::Left);
     canvas.polygon(&band, measured, 0.13)?;
-    canvas.line((x, y), (x + 36.0, y), measured, 2.25)?;
-    canvas.mark(Shape::Circle, (x + 18.0, y), 4.2, measured, measured)?;
-    x = say("measured, 95 % interval", x + 44.0)?;
-    let mut dots = figure
-        .panels
-        .iter()
-        .flat_map(|panel| &panel.curves)
-        .flat_map(|curve| &curve.measured);
-    if dots.any(|(_, dot)| dot.hollow) {
-        canvas.mark(Shape::Square, (x + 4.0, y), 4.2, PAPER, LOOKS[1].color)?;
-        canvas.mark(Shape::Triangle, (x + 18.0, y), 4.2, PAPER, LOOKS[2].color)?;
-        x = say("in some run all labels became one", x + 30.0)?;
+    canvas.line((MARGIN, y), (MARGIN + 30.0, y), measured, 2.25)?;
+    canvas.mark(Shape::Circle, (MARGIN + 15.0, y), 4.2, measured, measured)?;
+    say("measured, 95 % interval", MARGIN + 38.0, y)?;
+    let curves = || figure.panels.iter().flat_map(|panel| &panel.curves);
+    if curves().any(|curve| !curve.printed.is_empty()) {
+        let x = COLUMN / 2.0;
+        canvas.path(&[(x, y), (x + 30.0, y)], measured, 1.0, &PRINTED)?;
+        canvas.mark(Shape::Circle, (x + 15.0, y), 2.2, measured, measured)?;
+        say("printed in the paper", x + 38.0, y)?;
     }
-    let mut curves = figure.panels.iter().flat_map(|panel| &panel.curves);
-    if curves.any(|curve| !curve.printed.is_empty()) {
-        canvas.path(&[(x, y), (x + 36.0, y)], measured, 1.0, &PRINTED)?;
-        canvas.mark(Shape::Circle, (x + 18.0, y), 2.2, measured, measured)?;
-        say("printed in the paper", x + 44.0)?;
+    let mut dots = curves().flat_map(|curve| &curve.measured);
+    if dots.any(|(_, dot)| dot.hollow) {
+        let y = y + LINE;
+        canvas.mark(Shape::Square, (MARGIN + 6.0, y), 4.2, PAPER, LOOKS[1].color)?;
+        canvas.mark(
+            Shape::Triangle,
+            (MARGIN + 22.0, y),
+            4.2,
+            PAPER,
+            LOOKS[2].color,
+        )?;
+        say("in some run all labels became one", MARGIN + 38.0, y)?;
     }
     Ok(())
 }

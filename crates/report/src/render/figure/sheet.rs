@@ -4,18 +4,19 @@ use plotters::prelude::DrawingBackend;
 use plotters::style::text_anchor::HPos;
 
 use super::canvas::{Canvas, Drawn};
-use super::page::{Drawing, INK, MARGIN, Picture, QUIET};
+use super::page::{COLUMN, Drawing, LINE, MARGIN, Picture, QUIET, SMALL, draw_title, head, wrap};
 use crate::document::figure::Sheet;
 
-const HEAD: f64 = 76.0;
-const GAP: f64 = 8.0;
+const GAP: f64 = 4.0;
 const COLUMNS: usize = 10;
 
 impl Sheet {
     /// The size of a picture in page units.
     fn tile(&self) -> (f64, f64) {
         let (columns, rows) = self.pixels;
-        let width = 96.0;
+        // All columns fill the page.
+        let room = COLUMN - 2.0 * MARGIN + GAP;
+        let width = (room / COLUMNS as f64).floor() - GAP;
         (width, width * f64::from(rows) / f64::from(columns.max(1)))
     }
 
@@ -36,8 +37,18 @@ impl Sheet {
         let (column, row) = (nth % columns, nth / columns);
         (
             MARGIN + column as f64 * (self.tile().0 + GAP),
-            HEAD + row as f64 * self.pitch(),
+            self.head() + row as f64 * self.pitch(),
         )
+    }
+
+    /// The lines below the title.
+    fn lines(&self) -> Vec<String> {
+        wrap(&self.subtitle(), COLUMN - 2.0 * MARGIN, SMALL)
+    }
+
+    /// The height of all words.
+    fn head(&self) -> f64 {
+        head(&self.title) + LINE * self.lines().len() as f64 + 6.0
     }
 
     /// The number and size of the pictures, and the amplification.
@@ -74,13 +85,9 @@ impl Drawing for Sheet {
     }
 
     fn size(&self) -> (f64, f64) {
-        let (columns, rows) = self.grid();
-        let width = 2.0 * MARGIN + columns as f64 * (self.tile().0 + GAP) - GAP;
-        // Room for the words, however few the pictures.
-        (
-            width.max(780.0),
-            HEAD + rows as f64 * self.pitch() + MARGIN - GAP,
-        )
+        let (_, rows) = self.grid();
+        let pictures = rows as f64 * self.pitch() - GAP;
+        (COLUMN, self.head() + pictures + MARGIN)
     }
 
     fn pictures(&self) -> Vec<Picture> {
@@ -103,8 +110,12 @@ impl Drawing for Sheet {
     }
 
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Drawn<DB> {
-        canvas.text(&self.title, (MARGIN, 26.0), 19.0, INK, HPos::Left)?;
-        canvas.text(&self.subtitle(), (MARGIN, 52.0), 13.0, QUIET, HPos::Left)
+        draw_title(canvas, &self.title)?;
+        for (nth, line) in self.lines().iter().enumerate() {
+            let at = (MARGIN, head(&self.title) + 8.0 + LINE * nth as f64);
+            canvas.text(line, at, SMALL, QUIET, HPos::Left)?;
+        }
+        Ok(())
     }
 }
 

@@ -5,13 +5,19 @@ use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
 use super::canvas::{At, Canvas, Drawn, Shape};
-use super::page::{Drawing, INK, MARGIN, PAPER, Picture, QUIET};
+use super::page::{
+    COLUMN, Drawing, INK, LINE, MARGIN, PAPER, Picture, QUIET, SMALL, draw_title, head, wrap,
+};
 use crate::document::figure::{Field, Slice};
 use crate::document::table::scientific;
 
-const SIDE: f64 = 380.0;
-const HEAD: f64 = 86.0;
-const PITCH: f64 = SIDE + 100.0;
+const SIDE: f64 = 160.0;
+/// From a panel to the next.
+const PITCH: f64 = SIDE + 72.0;
+/// The name of a panel.
+const ABOVE: f64 = 2.0 * LINE + 4.0;
+/// The axis, where the boundary is, the colours and what they mean.
+const BELOW: f64 = 176.0;
 const POSITIVE: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
 const NEGATIVE: RGBColor = RGBColor(0x00, 0x5f, 0xa8);
 
@@ -24,8 +30,33 @@ impl Slice {
             .fold(f32::MIN_POSITIVE, f32::max)
     }
 
-    fn corner(nth: usize) -> At {
-        (MARGIN + 62.0 + nth as f64 * PITCH, HEAD)
+    /// The top left of a panel.
+    fn corner(&self, nth: usize) -> At {
+        (64.0 + nth as f64 * PITCH, head(&self.title) + ABOVE)
+    }
+}
+
+/// Where the boundary is on the line through the pair.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Whereabouts {
+    /// In the panel.
+    Inside,
+    /// At this place, as far as margins are straight. The panel ends at `reach`.
+    Outside { at: f64, reach: f64 },
+    /// Nowhere that the margins would tell.
+    Unknown,
+}
+
+impl Whereabouts {
+    fn words(self) -> String {
+        match self {
+            Self::Inside => "the boundary is here".to_owned(),
+            Self::Outside { at, reach } if at.abs() > reach => {
+                let side = if at > 0.0 { "right" } else { "left" };
+                format!("boundary: {} {side}", short(at.abs()))
+            }
+            _ => "the boundary is not here".to_owned(),
+        }
     }
 }
 
@@ -76,6 +107,31 @@ impl Field {
         pieces
     }
 
+    /// Where the boundary crosses the line through the pair. Where it lies outside, the margins of that line are extended by
+    /// the straight line that fits them best.
+    fn whereabouts(&self) -> Whereabouts {
+        let (columns, rows) = self.size;
+        let row = &self.margins[rows / 2 * columns..][..columns];
+        if row.windows(2).any(|two| (two[0] > 0.0) != (two[1] > 0.0)) {
+            return Whereabouts::Inside;
+        }
+        let step = (self.x.1 - self.x.0) / (columns - 1) as f64;
+        let points = row.iter().enumerate();
+        let points = points.map(|(nth, margin)| (self.x.0 + nth as f64 * step, f64::from(*margin)));
+        let count = columns as f64;
+        let mean = |of: fn((f64, f64)) -> f64| points.clone().map(of).sum::<f64>() / count;
+        let (x, y) = (mean(|it| it.0), mean(|it| it.1));
+        let slope = (mean(|it| it.0 * it.1) - x * y) / (mean(|it| it.0 * it.0) - x * x);
+        let at = x - y / slope;
+        match at.is_finite() {
+            true => Whereabouts::Outside {
+                at,
+                reach: self.x.1.abs(),
+            },
+            false => Whereabouts::Unknown,
+        }
+    }
+
     /// Where a place in the plane is on the page, in a square whose top left is `corner`. A point of the grid is the middle
     /// of its pixel.
     fn place(&self, (x, y): (f64, f64), corner: At) -> At {
@@ -105,7 +161,7 @@ impl Drawing for Slice {
     }
 
     fn size(&self) -> (f64, f64) {
-        (2.0 * MARGIN + 40.0 + 2.0 * PITCH, HEAD + SIDE + 118.0)
+        (COLUMN, head(&self.title) + ABOVE + SIDE + BELOW)
     }
 
     fn pictures(&self) -> Vec<Picture> {
@@ -115,15 +171,16 @@ impl Drawing for Slice {
             .iter()
             .enumerate()
             .map(|(nth, (_, field))| Picture {
-                at: Self::corner(nth),
+                at: self.corner(nth),
                 size: (SIDE, SIDE),
                 pixels: (field.size.0 as u32, field.size.1 as u32),
                 rgb: field.rgb(largest),
             });
         let scale = (0..200).flat_map(|nth| color((nth as f32 - 99.5) / 99.5));
+        let (left, top) = self.corner(0);
         let scale = Picture {
-            at: (Self::corner(0).0, HEAD + SIDE + 74.0),
-            size: (SIDE, 14.0),
+            at: (left, top + SIDE + 76.0),
+            size: (SIDE, 12.0),
             pixels: (200, 1),
             rgb: scale.collect(),
         };
@@ -131,15 +188,33 @@ impl Drawing for Slice {
     }
 
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Drawn<DB> {
-        canvas.text(&self.title, (MARGIN, 26.0), 19.0, INK, HPos::Left)?;
+        draw_title(canvas, &self.title)?;
+        let before = &self.panels[0].1;
         for (nth, (name, field)) in self.panels.iter().enumerate() {
-            let corner = Self::corner(nth);
+            let corner = self.corner(nth);
             let (left, top) = corner;
             let (right, bottom) = (left + SIDE, top + SIDE);
-            canvas.text(name, (left, top - 18.0), 15.0, INK, HPos::Left)?;
-            for piece in field.boundary() {
-                let ends = piece.map(|point| field.place_of_point(point, corner));
-                canvas.line(ends[0], ends[1], INK, 2.0)?;
+            for (row, line) in wrap(name, SIDE + 40.0, SMALL).iter().rev().enumerate() {
+                let at = (left, top - 14.0 - LINE * row as f64);
+                canvas.text(line, at, SMALL, INK, HPos::Left)?;
+            }
+            let lines = |field: &Field, dash: &[f64], width: f64| -> Drawn<DB> {
+                for piece in field.boundary() {
+                    let ends = piece.map(|point| field.place_of_point(point, corner));
+                    canvas.path(&ends, INK, width, dash)?;
+                }
+                Ok(())
+            };
+            // The old boundary stays as a thin line, so that the new one shows where it went.
+            if nth > 0 {
+                lines(before, &[], 0.75)?;
+            }
+            lines(field, &[], 2.0)?;
+            let told = field.whereabouts();
+            let below = (left, bottom + 52.0);
+            canvas.text(&told.words(), below, SMALL, INK, HPos::Left)?;
+            if let Whereabouts::Outside { at, .. } = told {
+                draw_arrow(canvas, at > 0.0, corner)?;
             }
             let frame = [
                 (left, top),
@@ -152,42 +227,70 @@ impl Drawing for Slice {
             for (end, side) in [(field.x.0, HPos::Left), (field.x.1, HPos::Right)] {
                 let (x, _) = field.place((end, field.y.0), corner);
                 canvas.line((x, bottom), (x, bottom + 5.0), INK, 1.25)?;
-                canvas.text(&scientific(end), (x, bottom + 17.0), 13.0, QUIET, side)?;
+                canvas.text(&short(end), (x, bottom + 16.0), SMALL, QUIET, side)?;
             }
             for end in [field.y.0, field.y.1] {
                 let (_, y) = field.place((field.x.0, end), corner);
                 canvas.line((left - 5.0, y), (left, y), INK, 1.25)?;
-                canvas.text(&scientific(end), (left - 8.0, y), 13.0, QUIET, HPos::Right)?;
+                canvas.text(&short(end), (left - 7.0, y), SMALL, QUIET, HPos::Right)?;
             }
-            let middle = ((left + right) / 2.0, bottom + 36.0);
-            canvas.text("distance in pixel space", middle, 13.0, QUIET, HPos::Center)?;
-            // Each letter on the outer side of its mark: the boundary runs between the two.
-            let marks = [
-                (Shape::Circle, "a", -11.0, HPos::Right),
-                (Shape::Square, "b", 11.0, HPos::Left),
-            ];
-            for (place, (shape, letter, aside, side)) in self.pair.iter().zip(marks) {
-                let at = field.place(*place, corner);
-                canvas.mark(shape, at, 6.0, PAPER, INK)?;
-                canvas.text(letter, (at.0 + aside, at.1 - 9.0), 15.0, INK, side)?;
-            }
-        }
-        let (left, y) = (Self::corner(0).0, HEAD + SIDE + 81.0);
-        let largest = f64::from(self.largest());
-        let scale = [(-largest, 0.0), (0.0, 0.5), (largest, 1.0)];
-        for (value, part) in scale {
-            let text = scientific(value);
+            let middle = ((left + right) / 2.0, bottom + 33.0);
             canvas.text(
-                &text,
-                (left + part * SIDE, y + 20.0),
-                13.0,
+                "distance in pixel space",
+                middle,
+                SMALL,
                 QUIET,
                 HPos::Center,
             )?;
+            // Each letter on the outer side of its mark: the boundary runs between the two.
+            let marks = [
+                (Shape::Circle, "a", -5.0, HPos::Right),
+                (Shape::Square, "b", 5.0, HPos::Left),
+            ];
+            for (place, (shape, letter, aside, side)) in self.pair.iter().zip(marks) {
+                let at = field.place(*place, corner);
+                canvas.mark(shape, at, 3.5, PAPER, INK)?;
+                canvas.text(letter, (at.0 + aside, at.1 - 8.0), SMALL, INK, side)?;
+            }
         }
-        let says = "margin of the keyed head; black: the boundary; a, b: the pair";
-        canvas.text(says, (Self::corner(1).0, y), 13.0, QUIET, HPos::Left)
+        let (left, top) = self.corner(0);
+        let y = top + SIDE + 100.0;
+        let largest = f64::from(self.largest());
+        let scale = [(-largest, 0.0), (0.0, 0.5), (largest, 1.0)];
+        for (value, part) in scale {
+            let at = (left + part * SIDE, y);
+            canvas.text(&short(value), at, SMALL, QUIET, HPos::Center)?;
+        }
+        let says = "Colour: margin of the keyed head. Thick: the boundary; thin: where it was; arrow: where it would be if \
+                    margins went on in a straight line. a, b: the pair.";
+        for (nth, line) in wrap(says, COLUMN - 2.0 * MARGIN, SMALL).iter().enumerate() {
+            let at = (MARGIN, y + 22.0 + LINE * nth as f64);
+            canvas.text(line, at, SMALL, QUIET, HPos::Left)?;
+        }
+        Ok(())
     }
+}
+
+/// An arrow in the middle of a side, towards the boundary outside.
+fn draw_arrow<DB: DrawingBackend>(canvas: &Canvas<DB>, right: bool, (left, top): At) -> Drawn<DB> {
+    let (edge, back) = if right {
+        (left + SIDE - 6.0, -1.0)
+    } else {
+        (left + 6.0, 1.0)
+    };
+    let y = top + SIDE / 2.0;
+    canvas.line((edge + 34.0 * back, y), (edge, y), PAPER, 2.5)?;
+    let head = [
+        (edge, y),
+        (edge + 10.0 * back, y - 6.0),
+        (edge + 10.0 * back, y + 6.0),
+    ];
+    canvas.polygon(&head, PAPER, 1.0)
+}
+
+/// A number with two digits at most, so that it fits beside a small panel.
+fn short(value: f64) -> String {
+    scientific(format!("{value:.1e}").parse().unwrap_or(value))
 }
 
 #[cfg(test)]
@@ -211,6 +314,19 @@ mod tests {
         for (column, row) in pieces.into_iter().flatten() {
             assert!((2.0 * column + row - 6.3).abs() < 1e-5, "{column} {row}");
         }
+    }
+
+    #[test]
+    fn a_boundary_outside_is_told() {
+        let field = |shift: f32| Field {
+            size: (5, 3),
+            margins: (0..15).map(|at| (at % 5) as f32 - 2.0 + shift).collect(),
+            x: (-2.0, 2.0),
+            y: (-1.0, 1.0),
+        };
+        assert_eq!(field(0.5).whereabouts(), Whereabouts::Inside);
+        assert_eq!(field(6.0).whereabouts().words(), "boundary: 6e0 left");
+        assert_eq!(field(-30.0).whereabouts().words(), "boundary: 3e1 right");
     }
 
     #[test]

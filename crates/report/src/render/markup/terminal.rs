@@ -4,12 +4,36 @@ use comfy_table::{
     Cell, CellAlignment, ContentArrangement, Row, Table as Grid, TableComponent, presets,
 };
 
+use super::narrow;
 use crate::document::table::{Align, Table};
 
-/// The width of wrapped notes: about the width of a table in the paper's layout.
-const WIDTH: u16 = 120;
+/// The width of wrapped notes where there is room: about the width of a table in the paper's layout.
+const WIDTH: usize = 120;
 
-pub fn render(table: &Table) -> String {
+/// The table, in at most `width` columns if there is a width. A table that is wider leaves out columns; where too few
+/// would be left, it becomes a list.
+pub fn render(table: &Table, width: Option<usize>) -> String {
+    let whole = aligned(table);
+    let mut out = match width {
+        Some(width) if columns(&whole).max(columns(&table.title)) > width => {
+            narrow::render(table, width)
+        }
+        _ => format!("{}\n{whole}", table.title),
+    };
+    if !table.notes.is_empty() {
+        out.push_str(&notes(table, width.unwrap_or(WIDTH).min(WIDTH)));
+    }
+    out
+}
+
+/// The columns of the widest line.
+pub fn columns(text: &str) -> usize {
+    let widths = text.lines().map(|line| line.chars().count());
+    widths.max().unwrap_or(0)
+}
+
+/// The headings and all rows.
+pub fn aligned(table: &Table) -> String {
     let mut grid = Grid::new();
     grid.load_preset(presets::NOTHING)
         .set_style(TableComponent::TopBorder, '─')
@@ -64,21 +88,20 @@ pub fn render(table: &Table) -> String {
         }
         first += count;
     }
-    let mut out = format!("{}\n{}\n", table.title, trim(&grid));
-    if !table.notes.is_empty() {
-        let mut notes = Grid::new();
-        notes
-            .load_preset(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_width(WIDTH);
-        notes.add_rows(table.notes.iter().map(|note| ["·", note]));
-        if let Some(bullet) = notes.column_mut(0) {
-            bullet.set_padding((1, 0));
-        }
-        out.push_str(&trim(&notes));
-        out.push('\n');
+    trim(&grid) + "\n"
+}
+
+fn notes(table: &Table, width: usize) -> String {
+    let mut notes = Grid::new();
+    notes
+        .load_preset(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(width as u16);
+    notes.add_rows(table.notes.iter().map(|note| ["·", note]));
+    if let Some(bullet) = notes.column_mut(0) {
+        bullet.set_padding((1, 0));
     }
-    out
+    trim(&notes) + "\n"
 }
 
 fn trim(grid: &Grid) -> String {
