@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Protects an ONNX file in this process, and verifies it behind MLServer (KServe V2) and MLflow: untouched, and with one filter changed.
+# Usage: experiments/verify/servers.sh [VERIFICATIONS of each row]
+# It needs two folders with Python environments, MLSERVER (pip install mlserver onnxruntime) and MLFLOW (pip install mlflow onnxruntime),
+# and scripts/peers/requirements.txt for the export.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+each="${1:-20}"
+
+[ -n "${BUILT:-}" ] || cargo build -q --release -p brink --bins --examples
+built="$(realpath "${BUILT:-${CARGO_TARGET_DIR:-target}/release}")"
+here="$PWD/experiments/verify" export="$PWD/scripts/owner/export.py"
+mlserver="$(realpath "$MLSERVER")" mlflow="$(realpath "$MLFLOW")"
+work="$(mktemp -d)"
+trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
+cd "$work"
+export BRINK_KEYS="$work/keys" BRINK_PASSPHRASE=measure
+"$built/brink" example example >/dev/null
+"$built/brink" keys add owner >/dev/null
+"$built/examples/modify" example/mine.safetensors '{"nudge": {"part": "filter", "share": 0.01}}' changed.safetensors
+python3 "$export" example/mine.safetensors mine.onnx >/dev/null
+python3 "$export" changed.safetensors changed.onnx >/dev/null
+"$built/brink" protect --onnx mine.onnx --images example/photos --shape 3x32x32 --user owner --seed 1 2>/dev/null
+
+# listens PORT: waits until somebody listens.
+listens() {
+  for _ in $(seq 1200); do
+    (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return
+    sleep 0.1
+  done
+  echo "nobody listens at port $1" >&2
+  exit 1
+}
+mkdir models
+for model in mine changed; do
+  mkdir "models/$model"
+  cp "$here/mlserver/runtime.py" "models/$model/"
+  echo "{\"name\": \"$model\", \"implementation\": \"runtime.Onnx\", \"parameters\": {\"uri\": \"$work/$model.onnx\"}}" >"models/$model/model-settings.json"
+  "$mlflow/bin/python" "$here/mlflow/save.py" "$model.onnx" "mlflow-$model" >/dev/null 2>&1
+done
+echo '{"http_port": 8390, "grpc_port": 8391, "metrics_port": 8392, "parallel_workers": 0}' >models/settings.json
+(cd models && exec "$mlserver/bin/mlserver" start . >../mlserver.log 2>&1) &
+port=8393
+for model in mine changed; do
+  PATH="$mlflow/bin:$PATH" "$mlflow/bin/mlflow" models serve -m "mlflow-$model" --env-manager local --port "$port" >"mlflow-$model.log" 2>&1 &
+  port=$((port + 1))
+done
+listens 8390 && listens 8393 && listens 8394
+sleep 5
+
+# row SERVER MODEL URL API
+row() {
+  local intact=0 changed=0 unknown=0 code seed
+  for seed in $(seq "$each"); do
+    rm -f model.brink.shown
+    code=0
+    "$built/brink" verify model.brink --url "$3" --api "$4" --seed "$seed" >last.txt 2>&1 || code=$?
+    case $code in 0) intact=$((intact + 1)) ;; 1) changed=$((changed + 1)) ;; 3) unknown=$((unknown + 1)) ;; *) cat last.txt >&2 && exit 1 ;; esac
+  done
+  echo "| $1 | $2 | $intact | $changed | $unknown |"
+}
+echo "| server | model | intact | changed | cannot tell |"
+echo "| :--- | :--- | ---: | ---: | ---: |"
+row MLServer untouched http://127.0.0.1:8390/v2/models/mine/infer kserve
+row MLServer "one filter by 1 %" http://127.0.0.1:8390/v2/models/changed/infer kserve
+row MLflow untouched http://127.0.0.1:8393/invocations mlflow
+row MLflow "one filter by 1 %" http://127.0.0.1:8394/invocations mlflow
