@@ -164,5 +164,4 @@ brink_config::registry! {
     "sensitive-samples" sensitive_samples::SensitiveSamples, "Sensitive samples", "natural images moved to where the outputs depend most on the last layer's weights (CVPR 2019), no key";
     "ibsf" ibsf::Ibsf, "IBSF", "training images moved to where several classes are about equally likely (ICML 2024), no key";
     "bracketed" bracketed::Bracketed, "Bracketed", "pairs of images bisected to the boundary, from answers alone: no gradient, no key";
-    "diverse" diverse::Diverse, "Diverse", "bracketed pairs chosen out of many: those that react most to changes of single filters";
 }

@@ -15,6 +15,12 @@ pub enum Lock {
     Identity(Box<age::x25519::Identity>),
 }
 
+/// The base-2 logarithm of scrypt's work, as in the reference implementation of age: a second and 256 MiB. By default the crate `age`
+/// measures the processor instead; on a busy machine it then refuses files that it wrote when the machine was idle.
+const WORK: u8 = 18;
+/// The largest accepted one, as in the reference implementation: a file cannot ask for hours.
+const MOST_WORK: u8 = 22;
+
 impl Lock {
     /// A passphrase, which is not empty.
     ///
@@ -48,7 +54,8 @@ impl Lock {
     pub(crate) fn seal(&self, secret: &str) -> Result<Vec<u8>, Error> {
         let sealed = match self {
             Self::Passphrase(passphrase) => {
-                let recipient = age::scrypt::Recipient::new(passphrase.clone());
+                let mut recipient = age::scrypt::Recipient::new(passphrase.clone());
+                recipient.set_work_factor(WORK);
                 age::encrypt(&recipient, secret.as_bytes())
             }
             Self::Identity(identity) => age::encrypt(&identity.to_public(), secret.as_bytes()),
@@ -63,7 +70,9 @@ impl Lock {
     pub(crate) fn open(&self, sealed: &[u8], what: &str) -> Result<Zeroizing<String>, Error> {
         let opened = match self {
             Self::Passphrase(passphrase) => {
-                age::decrypt(&age::scrypt::Identity::new(passphrase.clone()), sealed)
+                let mut identity = age::scrypt::Identity::new(passphrase.clone());
+                identity.set_max_work_factor(MOST_WORK);
+                age::decrypt(&identity, sealed)
             }
             Self::Identity(identity) => age::decrypt(identity.as_ref(), sealed),
         };

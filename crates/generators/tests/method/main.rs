@@ -1,7 +1,6 @@
 //! The paper's method and the other generators on a small trained network: properties that hold for any numbers.
 
 mod bracketed;
-mod diverse;
 mod resume;
 mod stage1;
 mod stage2;
