@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Protects an ONNX file in this process, and verifies it behind MLServer (KServe V2) and MLflow: untouched, and with one filter changed.
+# Protects the network of `brink example` in this process, and verifies it as an ONNX file behind MLServer (KServe V2) and MLflow: untouched,
+# and with one filter changed.
 # Usage: experiments/verify/servers.sh [VERIFICATIONS of each row]
 # It needs two folders with Python environments, MLSERVER (pip install mlserver onnxruntime) and MLFLOW (pip install mlflow onnxruntime),
 # and scripts/peers/requirements.txt for the export.
@@ -20,7 +21,7 @@ export BRINK_KEYS="$work/keys" BRINK_PASSPHRASE=measure
 "$built/examples/modify" example/mine.safetensors '{"nudge": {"part": "filter", "share": 0.01}}' changed.safetensors
 python3 "$export" example/mine.safetensors mine.onnx >/dev/null
 python3 "$export" changed.safetensors changed.onnx >/dev/null
-"$built/brink" protect --onnx mine.onnx --images example/photos --shape 3x32x32 --user owner --seed 1 2>/dev/null
+"$built/brink" protect --weights example/mine.safetensors --model resnet20 --images example/photos --shape 3x32x32 --user owner --seed 1 2>/dev/null
 
 # listens PORT: waits until somebody listens.
 listens() {

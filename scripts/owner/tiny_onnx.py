@@ -45,7 +45,9 @@ def model(images, dtype=TensorProto.FLOAT, inputs=1, last="scores"):
     # Without a shape where the last output is not the scores: engines find it.
     result = helper.make_tensor_value_info(last, TensorProto.FLOAT, None)
     constants = [numpy_helper.from_array(value, name) for name, value in values.items()]
-    graph = helper.make_graph(nodes, "tiny", given, [result], constants)
+    # PyTorch names the number of images in shapes inside the graph, too.
+    inside = [helper.make_tensor_value_info("maps", TensorProto.FLOAT, [images, 6, SIDE, SIDE])] if last != "maps" else []
+    graph = helper.make_graph(nodes, "tiny", given, [result], constants, value_info=inside)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 

@@ -18,8 +18,8 @@ pub struct Onnx {
     model: InferenceModel,
     encoding: Encoding,
     normalize: Option<Normalize>,
-    /// The images of a run, if the file fixes their number.
-    fixed: Option<usize>,
+    /// The number of images of a run as the file has it: a number, a name, or nothing.
+    images: Option<TDim>,
     /// The model prepared for images of the shape.
     prepared: RefCell<Option<Prepared>>,
 }
@@ -67,16 +67,20 @@ impl Onnx {
                 "its input is {found}; export it with an input of float32"
             )));
         }
-        let fixed = input.shape.dim(0).and_then(|dim| dim.concretize());
-        let fixed = fixed.and_then(|dim| dim.to_usize().ok());
         Ok(Self {
             path: path.to_owned(),
-            fixed: fixed.filter(|&images| images > 0),
+            images: input.shape.dim(0).and_then(|dim| dim.concretize()),
             model,
             encoding,
             normalize,
             prepared: RefCell::default(),
         })
+    }
+
+    /// The images of a run, if the file fixes their number.
+    fn fixed(&self) -> Option<usize> {
+        let fixed = self.images.as_ref()?.to_usize().ok();
+        fixed.filter(|&images| images > 0)
     }
 
     /// The model prepared for images of `shape`.
@@ -86,10 +90,9 @@ impl Onnx {
             return Ok(ready.plan.clone());
         }
         let mut model = self.model.clone();
-        let images = match self.fixed {
-            Some(images) => images.to_dim(),
-            None => model.symbols.sym("images").to_dim(),
-        };
+        // Nodes inside may refer to the file's own name for the number.
+        let images = self.images.clone();
+        let images = images.unwrap_or_else(|| model.symbols.sym("images").to_dim());
         let dims = self.encoding.shape(shape).map(|length| length.to_dim());
         let [a, b, c] = dims;
         let input = f32::fact([images, a, b, c]);
@@ -136,7 +139,7 @@ impl Onnx {
     fn run(&self, plan: &Arc<TypedRunnableModel>, images: &Images) -> Result<Vec<Answer>, Error> {
         let shape = images.shape();
         let count = images.len();
-        let size = self.fixed.unwrap_or(count);
+        let size = self.fixed().unwrap_or(count);
         // A file that fixes the number gets the last image again in the places that are left.
         let each = (0..size).map(|i| images.image(i.min(count - 1)));
         let pixels: Vec<f32> = each.flat_map(|image| self.pixels(image, shape)).collect();
@@ -172,7 +175,7 @@ impl Deployed for Onnx {
         let plan = self.plan(images.shape())?;
         let all: Vec<usize> = (0..images.len()).collect();
         let mut answers = Vec::with_capacity(all.len());
-        for run in all.chunks(self.fixed.unwrap_or(all.len()).max(1)) {
+        for run in all.chunks(self.fixed().unwrap_or(all.len()).max(1)) {
             answers.extend(self.run(&plan, &images.select(run))?);
         }
         Ok(answers)
