@@ -24,9 +24,12 @@ pub(crate) fn chosen(changes: &[Vec<f32>], count: usize) -> Vec<usize> {
         };
         let gains = left.iter().map(|&column| gain(column)).enumerate();
         // The first of equal gains.
-        let best = gains.fold((0, f64::MIN), |best, (at, gain)| {
-            if gain > best.1 { (at, gain) } else { best }
-        });
+        let best = gains.fold(
+            (0, f64::MIN),
+            |best, (at, gain)| {
+                if gain > best.1 { (at, gain) } else { best }
+            },
+        );
         let column = left.remove(best.0);
         for (sum, row) in sums.iter_mut().zip(&rows) {
             *sum += row[column];
