@@ -82,7 +82,7 @@ pub enum Error {
         /// The results folder.
         root: PathBuf,
         /// The other worker.
-        holder: Holder,
+        holder: Box<Holder>,
         /// What differs.
         what: String,
         /// Its value for the other worker.

@@ -215,7 +215,7 @@ impl Worker {
                 {
                     return Err(Error::Disagree {
                         root: self.root.clone(),
-                        holder: other.holder,
+                        holder: Box::new(other.holder),
                         what: what.clone(),
                         theirs: theirs.clone(),
                         mine: mine.clone(),
