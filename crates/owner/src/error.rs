@@ -62,7 +62,8 @@ impl Error {
         causes.into_iter().any(|cause| {
             let endpoint = cause.downcast_ref::<Endpoint>();
             let protocol = cause.downcast_ref::<Protocol>();
-            endpoint.is_some_and(|it| !it.is_input()) || protocol.is_some_and(Protocol::is_an_answer)
+            endpoint.is_some_and(|it| !it.is_input())
+                || protocol.is_some_and(Protocol::is_an_answer)
         })
     }
 

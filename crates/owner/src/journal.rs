@@ -113,6 +113,9 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "1\n22\n4\n");
         std::fs::write(&path, "1\n{\n3\n").unwrap();
         let error = journal.read::<u32>().unwrap_err().to_string();
-        assert!(error.contains("line 2 is damaged") && error.ends_with("; remove it"), "{error}");
+        assert!(
+            error.contains("line 2 is damaged") && error.ends_with("; remove it"),
+            "{error}"
+        );
     }
 }

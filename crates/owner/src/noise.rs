@@ -52,10 +52,7 @@ pub fn of_scores(endpoint: &Endpoint, images: &Images) -> Result<f64, Error> {
 ///
 /// # Errors
 /// If the model does not answer, or no pair is steady.
-pub fn of_pairs(
-    endpoint: &Endpoint,
-    set: SensitiveSet,
-) -> Result<(SensitiveSet, Measured), Error> {
+pub fn of_pairs(endpoint: &Endpoint, set: SensitiveSet) -> Result<(SensitiveSet, Measured), Error> {
     let first = control::reask(endpoint, &set, None, &Pairing::Own)?;
     let flips = |pair: usize| {
         first

@@ -38,7 +38,10 @@ impl Callable {
         let numpy = py.import("numpy")?;
         let answer = numpy.call_method1("asarray", (answer,))?;
         let shape = answer.cast::<PyUntypedArray>()?.shape().to_vec();
-        let integers = numpy.call_method1("issubdtype", (answer.getattr("dtype")?, numpy.getattr("integer")?))?;
+        let integers = numpy.call_method1(
+            "issubdtype",
+            (answer.getattr("dtype")?, numpy.getattr("integer")?),
+        )?;
         let cast = |dtype: &str| {
             let how = PyDict::new(py);
             how.set_item("copy", false)?;
@@ -50,7 +53,10 @@ impl Callable {
                 let scores = cast("float32")?;
                 let scores = scores.cast::<PyArray2<f32>>()?.readonly();
                 let rows = scores.as_array();
-                let rows = rows.rows().into_iter().map(|row| Answer::Scores(row.to_vec()));
+                let rows = rows
+                    .rows()
+                    .into_iter()
+                    .map(|row| Answer::Scores(row.to_vec()));
                 Ok(rows.collect())
             }
             [n] if n == sent && integers.is_truthy()? => {
@@ -59,7 +65,9 @@ impl Callable {
                 let labels = labels.as_array();
                 let labels = labels.iter().map(|&label| {
                     let whole = u32::try_from(label);
-                    whole.map(Answer::Label).map_err(|_| format!("the label {label}"))
+                    whole
+                        .map(Answer::Label)
+                        .map_err(|_| format!("the label {label}"))
                 });
                 labels.collect()
             }

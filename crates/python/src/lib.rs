@@ -117,7 +117,9 @@ fn protect(
     brink_owner::check_folder(&out).map_err(raise)?;
     let key = key.or_else(|| env::var(KEY).ok()).map(Zeroizing::new);
     let key = key.ok_or_else(|| {
-        PyValueError::new_err(format!("no key; give key=brink.new_key(), or set the variable {KEY}"))
+        PyValueError::new_err(format!(
+            "no key; give key=brink.new_key(), or set the variable {KEY}"
+        ))
     })?;
     let signer = signer(&key)?;
     let wanted = Wanted {

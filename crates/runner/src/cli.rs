@@ -3,6 +3,7 @@
 mod implied;
 mod suggest;
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use brink_config::Scale;
@@ -14,6 +15,9 @@ use crate::{device, exit, terminal};
 
 /// The default results folder.
 const OUT: &str = "results";
+
+/// The seconds of silence after which a worker is taken for dead.
+const EXPIRY: NonZero<u64> = NonZero::new(brink_store::worker::EXPIRY.as_secs()).unwrap();
 
 /// Reproduces tables of fragile neural-network watermarks: computes the missing steps of a grid, then makes its tables and figures.
 #[derive(Parser)]
@@ -53,8 +57,17 @@ pub enum Command {
         #[arg(long)]
         origins: bool,
     },
-    /// Count the finished steps of a grid.
-    Status(Listed),
+    /// Count the steps of a grid that are done, running, waiting and failed, and list its workers.
+    Status(Counted),
+    /// Compute missing steps of a grid together with other workers, on any machines that share the results folder.
+    Work {
+        #[command(flatten)]
+        selected: Selected,
+        #[command(flatten)]
+        working: Working,
+    },
+    /// Compute a grid by a job array of workers, then make its tables and figures: writes a script and runs it.
+    Submit(Submitted),
     /// Check records, weights and samples of a grid: checksums, contradictions, and whether they belong to the grid.
     Check(Selected),
     /// Make the tables of a grid from its records; nothing is computed.
@@ -227,16 +240,30 @@ impl Chosen {
     /// The command that runs the grid with the same options. `DIR` stands for a missing data folder, and `KEY` for a key
     /// given with `--set`.
     pub fn command(&self) -> String {
-        let mut words = vec!["runner".to_owned(), self.config.display().to_string()];
+        let set = self.set.iter().map(|change| key::without_secret(change));
+        let data = self.data().unwrap_or_else(|| "DIR".into());
+        let words = [
+            vec!["runner".to_owned()],
+            self.words(set.collect(), Some(data)),
+        ]
+        .concat();
+        // Quoting fails only for NUL, and no argument holds a NUL.
+        shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
+    }
+
+    /// The grid file and the options, with these values of `--set` and this data folder.
+    pub fn words(&self, set: Vec<String>, data: Option<PathBuf>) -> Vec<String> {
+        let mut words = vec![self.config.display().to_string()];
         let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
         if let Some(scale) = self.scale.filter(|scale| *scale != Scale::default()) {
             option("--scale", scale.to_string());
         }
-        for change in &self.set {
-            option("--set", key::without_secret(change));
+        for change in set {
+            option("--set", change);
         }
-        let data = self.data().unwrap_or_else(|| "DIR".into());
-        option("--data", data.display().to_string());
+        if let Some(data) = data {
+            option("--data", data.display().to_string());
+        }
         if self.out != Path::new(OUT) {
             option("--out", self.out.display().to_string());
         }
@@ -248,8 +275,7 @@ impl Chosen {
         if let Some(file) = &self.key_file {
             option("--key-file", file.display().to_string());
         }
-        // Quoting fails only for NUL, and no argument holds a NUL.
-        shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
+        words
     }
 
     /// The data folder, if one is given.
@@ -283,6 +309,18 @@ pub struct Selected {
     /// Only the steps whose names match, and the steps that they need, e.g. --only 'cifar10-resnet18/ours/*'; may be repeated.
     #[arg(long, value_name = "GLOB")]
     pub only: Vec<String>,
+}
+
+impl Selected {
+    /// The words of a command that selects the same part of the same grid.
+    pub fn words(&self) -> Vec<String> {
+        let chosen = &self.chosen;
+        let mut words = chosen.words(chosen.set.clone(), chosen.data());
+        for pattern in &self.only {
+            words.extend(["--only".to_owned(), pattern.clone()]);
+        }
+        words
+    }
 }
 
 /// A part of a grid that is listed.
@@ -338,6 +376,16 @@ pub struct How {
     pub dry_run: bool,
     #[command(flatten)]
     pub overwrite: Overwrite,
+    /// Compute by so many processes on this machine, which share its cores.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub workers: NonZero<usize>,
+    #[command(flatten)]
+    pub computing: Computing,
+}
+
+/// How steps are computed.
+#[derive(Args)]
+pub struct Computing {
     /// The instruction set of the processor: portable, avx2 or avx512; results have the same bits [default: the best available].
     #[arg(long, value_name = "SET")]
     pub isa: Option<brink_ops::kernel::Isa>,
@@ -347,4 +395,66 @@ pub struct How {
     /// For tests: the bytes that must be free on the disk of the results folder.
     #[arg(long, hide = true, value_name = "BYTES")]
     pub require_free: Option<u64>,
+}
+
+impl Computing {
+    /// The words of a command that computes in the same way.
+    pub fn words(&self) -> Vec<String> {
+        let options = [
+            ("--isa", self.isa.map(|isa| isa.to_string())),
+            ("--save-every", self.save_every.map(|n| n.to_string())),
+            ("--require-free", self.require_free.map(|n| n.to_string())),
+        ];
+        let given = options.into_iter();
+        let given = given.filter_map(|(name, value)| Some([name.to_owned(), value?]));
+        given.flatten().collect()
+    }
+}
+
+/// Options of a worker.
+#[derive(Args)]
+pub struct Working {
+    /// Stay while other workers compute, for what then becomes possible and for what they leave.
+    #[arg(long)]
+    pub wait: bool,
+    /// Take over the step of a worker that has been silent for so many seconds; the same for all workers of a folder.
+    #[arg(long, value_name = "SECONDS", default_value_t = EXPIRY)]
+    pub expire: NonZero<u64>,
+    /// Refuse to work unless the results folder has this name, as in its file store/folder.
+    #[arg(long, value_name = "NAME")]
+    pub folder: Option<String>,
+    /// End when standard input ends, as it does when the process that started this one dies.
+    #[arg(long, hide = true)]
+    pub attended: bool,
+    #[command(flatten)]
+    pub computing: Computing,
+}
+
+/// A grid to compute by a job array.
+#[derive(Args)]
+pub struct Submitted {
+    #[command(flatten)]
+    pub selected: Selected,
+    /// The most tasks of the array; each is a worker.
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub array_limit: NonZero<usize>,
+    /// The script that submits: slurm, pbs or a file with other words for {{ worker }}, {{ tables }} and the rest.
+    #[arg(long, value_name = "FILE", default_value = "slurm")]
+    pub template: String,
+    /// Print the script; submit and write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Options of the scheduler for both jobs, e.g. -- --partition=long --time=24:00:00.
+    #[arg(last = true, value_name = "OPTIONS")]
+    pub options: Vec<String>,
+}
+
+/// What is counted, and how often.
+#[derive(Args)]
+pub struct Counted {
+    #[command(flatten)]
+    pub listed: Listed,
+    /// Count again every two seconds, until all is done or has failed.
+    #[arg(long)]
+    pub watch: bool,
 }

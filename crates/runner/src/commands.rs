@@ -11,10 +11,14 @@ mod manual;
 mod outline;
 mod report;
 mod show;
+mod status;
+mod submit;
+mod work;
+mod workers;
 
 use anyhow::anyhow;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Computing};
 use crate::exit::Refuse;
 use crate::signal::Signal;
 
@@ -25,12 +29,7 @@ use crate::signal::Signal;
 pub fn run(cli: Cli, signal: &Signal) -> anyhow::Result<()> {
     match cli.command {
         Command::Run { selected, how } => {
-            if let Some(isa) = how.isa.filter(|isa| !isa.force()) {
-                return Err(anyhow!(
-                    "--isa {isa}: this processor does not support it; leave the option out"
-                ))
-                .or_refuse();
-            }
+            choose_isa(&how.computing).or_refuse()?;
             match how.dry_run {
                 true => outline::plan(&selected, false),
                 false => compute::run(&selected, &how, signal),
@@ -38,7 +37,12 @@ pub fn run(cli: Cli, signal: &Signal) -> anyhow::Result<()> {
         }
         Command::Plan(listed) => outline::plan(&listed.selected, listed.format.json),
         Command::Show { chosen, origins } => show::run(&chosen, origins),
-        Command::Status(listed) => outline::status(&listed.selected, listed.format.json),
+        Command::Status(counted) => status::run(&counted),
+        Command::Work { selected, working } => {
+            choose_isa(&working.computing).or_refuse()?;
+            work::run(&selected, &working, signal)
+        }
+        Command::Submit(submitted) => submit::run(&submitted),
         Command::Check(selected) => check::run(&selected),
         Command::Table(made) => report::table(&made),
         Command::Plot(made) => report::plot(&made),
@@ -49,5 +53,15 @@ pub fn run(cli: Cli, signal: &Signal) -> anyhow::Result<()> {
         Command::Clean(clean) => clean::run(&clean),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man => manual::page(),
+    }
+}
+
+/// Computes with the instruction set that is asked for.
+fn choose_isa(how: &Computing) -> anyhow::Result<()> {
+    match how.isa {
+        Some(isa) if !isa.force() => Err(anyhow!(
+            "--isa {isa}: this processor does not support it; leave the option out"
+        )),
+        _ => Ok(()),
     }
 }

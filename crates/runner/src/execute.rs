@@ -19,14 +19,17 @@ use anyhow::Context;
 use brink_config::checked::Minority;
 use brink_data::Dataset;
 use brink_random::Stream;
-use brink_store::Store;
+use brink_store::{Id, Store};
 use brink_verify::SecretKey;
 use candle_core::Device;
 
 use crate::forecast::{self, Forecast, Rates};
-use crate::plan::{self, Paths, Plan};
+use crate::plan::{self, Paths, Plan, TargetStep};
 use crate::progress::Progress;
 use crate::signal::Signal;
+
+use prepared::PreparedSet;
+use target::LoadedTarget;
 
 pub use drive::Saving;
 pub use failures::Failures;
@@ -90,34 +93,73 @@ impl Executor<'_> {
             progress.tell(&without_data(left_out));
         }
         let mut failures = Failures::default();
-        let mut dataset: Option<Rc<Dataset>> = None;
+        let mut bench = Bench::default();
         for step in todo {
-            let wanted = step.target.dataset;
-            let images = match dataset.take() {
-                Some(images) if images.info.id == wanted => images,
-                _ => {
-                    let images = brink_data::open(wanted, self.paths.data.as_deref());
-                    let images = images.with_context(|| step.name.clone());
-                    let Some(images) = failures.tolerate(images, &progress)? else {
-                        continue;
-                    };
-                    Rc::new(images)
-                }
-            };
-            dataset = Some(images.clone());
-            let loaded = self.target(step, images, &mut progress);
-            let Some(loaded) = failures.tolerate(loaded, &progress)? else {
-                continue;
-            };
-            let sets = self.sets(step, &loaded, &mut progress, &mut failures)?;
-            self.attacks(step, &loaded, &sets, &mut progress, &mut failures)?;
-            self.probes(step, &loaded, &mut progress, &mut failures)?;
-            let slice = self.slice(step, &loaded, &sets, &mut progress);
-            failures.tolerate(slice, &progress)?;
+            self.steps_of(step, &mut bench, &mut progress, &mut failures)?;
         }
         progress.finish();
         Ok(failures)
     }
+
+    /// Runs the missing steps of `step`, a target or a part of it. What `bench` holds is not read again.
+    ///
+    /// # Errors
+    /// If the work cannot continue.
+    pub fn steps_of(
+        &self,
+        step: &TargetStep,
+        bench: &mut Bench,
+        progress: &mut Progress,
+        failures: &mut Failures,
+    ) -> anyhow::Result<()> {
+        if bench.target.as_ref().is_none_or(|(id, _)| *id != step.id) {
+            // Free the memory first.
+            (bench.target, bench.sets) = (None, Vec::new());
+            let images = self.images(step, bench).with_context(|| step.name.clone());
+            let Some(images) = failures.tolerate(images, progress)? else {
+                return Ok(());
+            };
+            let loaded = self.target(step, images, progress);
+            let Some(loaded) = failures.tolerate(loaded, progress)? else {
+                return Ok(());
+            };
+            bench.target = Some((step.id, loaded));
+        }
+        let Bench {
+            target: Some((_, loaded)),
+            sets,
+            ..
+        } = bench
+        else {
+            return Ok(());
+        };
+        self.sets(step, loaded, sets, progress, failures)?;
+        self.attacks(step, loaded, sets, progress, failures)?;
+        self.probes(step, loaded, progress, failures)?;
+        let slice = self.slice(step, loaded, sets, progress);
+        failures.tolerate(slice, progress)?;
+        Ok(())
+    }
+
+    /// The images of the data set of `step`.
+    fn images(&self, step: &TargetStep, bench: &mut Bench) -> anyhow::Result<Rc<Dataset>> {
+        let wanted = step.target.dataset;
+        let images = match bench.dataset.take() {
+            Some(images) if images.info.id == wanted => images,
+            _ => Rc::new(brink_data::open(wanted, self.paths.data.as_deref())?),
+        };
+        bench.dataset = Some(images.clone());
+        Ok(images)
+    }
+}
+
+/// What stays in memory from one step to the next.
+#[derive(Default)]
+pub struct Bench {
+    dataset: Option<Rc<Dataset>>,
+    target: Option<(Id, LoadedTarget)>,
+    /// The sets of that target.
+    sets: Vec<PreparedSet>,
 }
 
 /// The line about targets without images or weights.

@@ -9,6 +9,7 @@ pub const HELP: &str = "Exit codes:
   2    refused before any work: command line, grid file, key, data, device, results folder or disk
   101  a bug in this program; what was saved is kept
   130  interrupted by Ctrl-C (SIGINT); the same command goes on from there
+  138  ended by SIGUSR1 before a time limit; the same command goes on from there
   143  ended by SIGTERM; the same command goes on from there";
 
 /// The exit code of a bug in this program.

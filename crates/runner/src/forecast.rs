@@ -7,6 +7,8 @@ mod job;
 mod left;
 mod rates;
 
+use std::collections::HashMap;
+
 pub use job::{Job, open};
 pub use left::Left;
 pub use rates::Rates;
@@ -43,6 +45,13 @@ impl Forecast {
     /// The time of a job, if it is known.
     pub fn time(&self, job: &Job) -> Option<f64> {
         Some(self.rates.of(&job.kind)? * job.amount)
+    }
+
+    /// The times of the jobs that have not begun, by name, as far as they are known.
+    pub fn times(&self) -> HashMap<&str, f64> {
+        let jobs = self.open.iter();
+        let times = jobs.filter_map(|job| Some((job.name.as_str(), self.time(job)?)));
+        times.collect()
     }
 
     /// The time of all jobs that have not begun.

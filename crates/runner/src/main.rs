@@ -13,6 +13,7 @@
 //! | 2 | refused before any work: command line, grid file, key, data, device, results folder or disk |
 //! | 101 | a bug in this program; what was saved is kept |
 //! | 130 | interrupted by Ctrl-C (SIGINT); the same command goes on from there |
+//! | 138 | ended by SIGUSR1 before a time limit; the same command goes on from there |
 //! | 143 | ended by SIGTERM; the same command goes on from there |
 
 // Print through `say`: there a failed write does not end the program.
@@ -34,6 +35,7 @@ mod provenance;
 mod say;
 mod session;
 mod signal;
+mod tasks;
 mod terminal;
 #[cfg(test)]
 mod tests;

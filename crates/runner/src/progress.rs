@@ -134,6 +134,13 @@ impl Progress {
         }
     }
 
+    /// Tells that another process has done a step: where nothing stays on a terminal, or if asked to say more.
+    pub fn tell_step(&self, name: &str) {
+        if self.display.is_none() || say::loudness() == Loudness::Verbose {
+            self.tell(&format!("{name}: done"));
+        }
+    }
+
     /// Prints above the lines that stay.
     fn above(&self, print: impl FnOnce()) {
         match &self.display {

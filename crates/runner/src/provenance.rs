@@ -47,6 +47,15 @@ impl Clock {
     }
 }
 
+/// The version of this program, with its commit if that is known.
+pub fn program() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    match option_env!("BRINK_GIT") {
+        Some(commit) => format!("brink {version} ({commit})"),
+        None => format!("brink {version}"),
+    }
+}
+
 /// The provenance of this program on this machine, without times.
 pub fn describe(device: &Device) -> Provenance {
     let crates = env!("BRINK_CRATES").split_whitespace();

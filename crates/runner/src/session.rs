@@ -1,18 +1,21 @@
 //! The checked options of a command line: the grid, its plan and all paths.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use brink_config::Scale;
 use brink_store::Store;
+use brink_store::worker::Terms;
 use brink_verify::SecretKey;
 use candle_core::Device;
 use glob::Pattern;
 use serde_json::{Value, json};
 
-use crate::cli::{Chosen, How, Selected};
+use crate::cli::{Chosen, Computing, Selected, Working};
 use crate::grid::{Grid, key};
 use crate::plan::{Paths, Plan};
+use crate::provenance;
 
 /// A grid that is ready to run or to report on.
 pub struct Session {
@@ -118,13 +121,37 @@ impl Session {
     ///
     /// # Errors
     /// If it cannot be written, another process writes to it, or the disk is too full.
-    pub fn writer(&self, part: &Plan, how: &How) -> anyhow::Result<Store> {
+    pub fn writer(&self, part: &Plan, how: &Computing) -> anyhow::Result<Store> {
         let store = Store::open(self.store_folder())?;
-        let room = match how.require_free {
-            Some(bytes) => bytes,
-            None => room(part, &store)?,
+        require_room(part, &store, how)?;
+        Ok(store)
+    }
+
+    /// The store for computing missing steps of `part` together with other workers. They must have in common the program, and for
+    /// this grid the seed and the key.
+    ///
+    /// # Errors
+    /// As [`Session::writer`], or if the worker does not fit the others.
+    pub fn shared(&self, part: &Plan, work: &Working) -> anyhow::Result<Store> {
+        let grid = self.grid.name.as_str();
+        let seconds = work.expire.get();
+        let terms = [
+            ("the program".to_owned(), provenance::program()),
+            (format!("for `{grid}` the seed"), self.grid.seed.to_string()),
+            (
+                format!("for `{grid}` the key with the check"),
+                // Differs between two keys, but does not reveal a key.
+                self.key.check("worker").to_string(),
+            ),
+            ("--expire".to_owned(), seconds.to_string()),
+        ];
+        let terms = Terms {
+            agreed: terms.into(),
+            expiry: Duration::from_secs(seconds),
+            folder: work.folder.clone(),
         };
-        store.require_free(room)?;
+        let store = Store::join(self.store_folder(), terms)?;
+        require_room(part, &store, &work.computing)?;
         Ok(store)
     }
 
@@ -155,6 +182,15 @@ impl Session {
     pub fn page(&self) -> PathBuf {
         self.out.join("report.html")
     }
+}
+
+/// Refuses a disk that is too full for the missing steps of `part`.
+fn require_room(part: &Plan, store: &Store, how: &Computing) -> anyhow::Result<()> {
+    let room = match how.require_free {
+        Some(bytes) => bytes,
+        None => room(part, store)?,
+    };
+    Ok(store.require_free(room)?)
 }
 
 /// The bytes that the missing steps of `part` may need on the disk.

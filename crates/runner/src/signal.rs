@@ -1,4 +1,5 @@
-//! Ctrl-C (SIGINT) and SIGTERM. The first signal ends the process within two seconds. The second one ends it at once.
+//! Ctrl-C (SIGINT), SIGTERM and SIGUSR1, which a scheduler sends some time before it ends a job. The first signal ends the process within two seconds,
+//! SIGUSR1 within a minute. The second one ends it at once.
 //!
 //! Every file is written atomically, so the process may end at any point. It waits only for the current iteration of a
 //! job, because the state of the job can be saved between two iterations. A thread keeps the time, because the main
@@ -10,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use signal_hook::consts::SIGUSR1;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
 
@@ -18,6 +21,16 @@ use crate::{progress, terminal};
 
 /// How long the process waits for the current iteration after the signal.
 const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// How long after SIGUSR1, so that also a long iteration ends and no work is lost.
+#[cfg(unix)]
+const LONG_PATIENCE: Duration = Duration::from_secs(60);
+
+/// The signals that end the process.
+#[cfg(unix)]
+const ENDING: [i32; 3] = [SIGINT, SIGTERM, SIGUSR1];
+#[cfg(not(unix))]
+const ENDING: [i32; 2] = [SIGINT, SIGTERM];
 
 /// How often the thread checks for a signal.
 const TICK: Duration = Duration::from_millis(20);
@@ -30,7 +43,12 @@ pub struct Signal {
     which: Arc<AtomicUsize>,
     /// Locked while a state is written, so that the process does not end meanwhile.
     work: Arc<Mutex<Option<Work>>>,
+    /// What is done before the process ends.
+    last_act: Arc<Mutex<Option<Act>>>,
 }
+
+/// Something that is done before the process ends.
+type Act = Box<dyn Fn() + Send>;
 
 /// The work of the step in flight.
 struct Work {
@@ -45,13 +63,13 @@ struct Work {
 pub struct InFlight(Signal);
 
 impl Signal {
-    /// Listens for SIGINT and SIGTERM, but not for SIGHUP, so that `nohup` works.
+    /// Listens for these signals, but not for SIGHUP, so that `nohup` works.
     ///
     /// # Errors
     /// If a handler cannot be registered or the thread cannot start.
     pub fn listen() -> io::Result<Self> {
         let signal = Self::default();
-        for kind in [SIGINT, SIGTERM] {
+        for kind in ENDING {
             // The handlers run in this order. The first signal sets the flag, so the second one ends the process.
             flag::register_conditional_shutdown(kind, 128 + kind, signal.came.clone())?;
             flag::register_usize(kind, signal.which.clone(), kind as usize)?;
@@ -66,6 +84,20 @@ impl Signal {
     pub fn came(&self) -> bool {
         // The number of the signal is stored before this flag.
         self.came.load(Ordering::SeqCst)
+    }
+
+    /// Does `act` before a signal ends the process.
+    pub fn before_the_end(&self, act: impl Fn() + Send + 'static) {
+        *self.last_act.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(act));
+    }
+
+    /// How long the process waits for the current iteration.
+    fn patience(&self) -> Duration {
+        #[cfg(unix)]
+        if self.which.load(Ordering::SeqCst) as i32 == SIGUSR1 {
+            return LONG_PATIENCE;
+        }
+        PATIENCE
     }
 
     /// Marks the beginning of the step `name`.
@@ -83,7 +115,7 @@ impl Signal {
         while !self.came() {
             thread::sleep(TICK);
         }
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience();
         loop {
             let work = self.work();
             match &*work {
@@ -101,6 +133,10 @@ impl Signal {
 
     fn exit(&self, told: &str) -> ! {
         let which = self.which.load(Ordering::SeqCst) as i32;
+        let act = self.last_act.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(act) = &*act {
+            act();
+        }
         progress::clear(which == SIGINT);
         let error = terminal::error();
         note!(

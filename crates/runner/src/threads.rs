@@ -6,7 +6,7 @@ use rayon::ThreadPoolBuilder;
 use crate::say::warning;
 
 /// The variable that rayon reads.
-const VARIABLE: &str = "RAYON_NUM_THREADS";
+pub const VARIABLE: &str = "RAYON_NUM_THREADS";
 
 /// The most threads, unless there are more processors. More threads only wait, and 100,000 take minutes to start.
 const MOST: usize = 256;
@@ -33,4 +33,9 @@ pub fn limit() -> anyhow::Result<()> {
     }
     let pool = ThreadPoolBuilder::new().num_threads(threads.min(most));
     pool.build_global().context("cannot start the threads")
+}
+
+/// The threads of each of so many processes that divide the threads of this one.
+pub fn share(processes: usize) -> usize {
+    (rayon::current_num_threads() / processes).max(1)
 }

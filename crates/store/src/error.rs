@@ -35,6 +35,73 @@ pub enum Error {
         /// The holder, if the lock file names one.
         holder: Option<Holder>,
     },
+    /// Workers on other hosts are writing to the folder.
+    #[error(
+        "{} is in use by {workers} worker{} (one is {holder}): wait until they have ended, or join them by `runner work`",
+        root.display(),
+        if *workers == 1 { "" } else { "s" }
+    )]
+    Shared {
+        /// The results folder.
+        root: PathBuf,
+        /// The number of workers.
+        workers: usize,
+        /// One of them.
+        holder: Holder,
+    },
+    /// A worker was started for another results folder than the one that its host has at this path.
+    #[error(
+        "{} on this host is the folder {found}, not {expected}: the path is not shared between hosts; name a folder that all of them see",
+        root.display()
+    )]
+    NotThere {
+        /// The results folder.
+        root: PathBuf,
+        /// The name of the folder that was meant.
+        expected: String,
+        /// The name of the folder that is there.
+        found: String,
+    },
+    /// A worker belongs to another results folder: its files were copied here.
+    #[error(
+        "{} holds the card of {holder}, who works in another folder: the hosts copy this folder instead of sharing it; name a folder that all of them see",
+        root.display()
+    )]
+    Elsewhere {
+        /// The results folder.
+        root: PathBuf,
+        /// The other worker.
+        holder: Holder,
+    },
+    /// Two workers do not have in common what all must have.
+    #[error(
+        "{} is in use by {holder} with {what} {theirs}, but this command has {what} {mine}: use the same, or wait until the other has ended",
+        root.display()
+    )]
+    Disagree {
+        /// The results folder.
+        root: PathBuf,
+        /// The other worker.
+        holder: Box<Holder>,
+        /// What differs.
+        what: String,
+        /// Its value for the other worker.
+        theirs: String,
+        /// Its value for this worker.
+        mine: String,
+    },
+    /// Another worker has taken over the step, or has finished it. This worker's result is thrown away.
+    #[error("another worker has taken over step {step}, because this one did not answer in time")]
+    Lost {
+        /// The step.
+        step: Id,
+    },
+    /// A worker writes without a claim.
+    #[error("{} is shared by workers: claim a step before writing", root.display())]
+    Unclaimed {
+        /// The results folder.
+        root: PathBuf,
+    },
     /// A file is damaged, or was changed.
     #[error("{} is damaged: delete it and run the grid again; only this step is repeated", path.display())]
     Damaged {

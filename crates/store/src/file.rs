@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::checksum::{self, Checksum};
-use crate::{BoxError, Error, FORMAT, Record, Result, sync_folder};
+use crate::{BoxError, Error, FORMAT, Record, Result, folder, sync_folder};
 
 /// The prefix of the names of incomplete files.
 const PARTIAL: &str = ".partial-";
@@ -98,7 +98,7 @@ pub fn write_with(
 ) -> Result<()> {
     // The name keeps its extension, because code that writes weights may depend on it.
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let partial = path.with_file_name(format!("{PARTIAL}{}-{name}", std::process::id()));
+    let partial = path.with_file_name(partial_name(&name));
     let saved = save(&partial).map_err(|source| Error::Payload {
         path: path.to_owned(),
         source,
@@ -128,12 +128,27 @@ pub fn remove(path: &Path) -> Result<()> {
     }
 }
 
+/// The name of an incomplete file. No other process has it, on any host.
+pub fn partial_name(name: &str) -> String {
+    format!("{PARTIAL}{}-{name}", folder::token())
+}
+
+/// Whether a name is that of an incomplete file.
+pub fn is_partial(name: &str) -> bool {
+    name.starts_with(PARTIAL)
+}
+
+/// Removes all files in `folder`.
+pub fn empty(folder: &Path) -> Result<()> {
+    for name in names(folder)? {
+        remove(&folder.join(name))?;
+    }
+    Ok(())
+}
+
 /// Removes the incomplete files that a killed process left in `folder`.
 pub fn remove_partial(folder: &Path) -> Result<()> {
-    for name in names(folder)?
-        .iter()
-        .filter(|name| name.starts_with(PARTIAL))
-    {
+    for name in names(folder)?.iter().filter(|name| is_partial(name)) {
         remove(&folder.join(name))?;
     }
     Ok(())

@@ -9,6 +9,10 @@
 //! runs/<id>.json
 //! probes/<id>.json
 //! state/<id>                             saved state of an unfinished step
+//! folder                                 the folder's name, which a copy shares
+//! workers/<name>                         card and heartbeat of a worker
+//! claims/<id>.<n>                        which worker computes a step
+//! failed/<id>                            why a step failed
 //! ```
 //!
 //! A step is done exactly if its record exists. The record is written last, and every file is written under a temporary name,
@@ -19,25 +23,32 @@
 //! checksum are refused, and so are records whose numbers contradict each other.
 
 mod checksum;
+pub mod claim;
 mod clock;
 mod consistency;
 mod contents;
 mod error;
+mod failed;
 mod file;
+mod folder;
 pub mod id;
 mod lock;
 mod record;
 mod state;
+pub mod worker;
 
 use std::error::Error as StdError;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 pub use brink_config::Change;
 pub use brink_verify::{Dispersion, Measured, Progress, Slice, Stop, Timing};
 pub use clock::now;
 pub use contents::{Entry, Holds};
 pub use error::{Error, Result};
+pub use failed::Failure;
 pub use file::write as write_atomically;
 pub use id::Id;
 pub use lock::Holder;
@@ -56,11 +67,24 @@ const RECORD: &str = "record.json";
 const WEIGHTS: &str = "weights.safetensors";
 const SAMPLES: &str = "set.safetensors";
 
-/// A results folder, opened for writing (and then locked) or only for reading.
+/// A results folder, opened for writing (alone, or as one of several workers) or only for reading.
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
-    lock: Option<lock::Lock>,
+    access: Access,
+}
+
+/// What may be done with a results folder.
+#[derive(Debug)]
+enum Access {
+    Read,
+    Alone {
+        _lock: lock::Lock,
+    },
+    Shared {
+        worker: Arc<worker::Worker>,
+        _lock: lock::Lock,
+    },
 }
 
 /// A function that writes the file beside a record.
@@ -77,23 +101,69 @@ impl Store {
     /// [`Error::Locked`] if another process or handle is writing there, [`Error::Io`] if the folder cannot be created or written.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
         let root = root.into();
-        for folder in [
-            root.clone(),
-            root.join("targets"),
-            root.join("sets"),
-            root.join("runs"),
-            root.join("probes"),
-            root.join("state"),
-        ] {
-            fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
-        }
+        make_folders(&root)?;
         let lock = lock::Lock::acquire(&root)?;
+        require_no_workers(&root)?;
         let store = Self {
             root,
-            lock: Some(lock),
+            access: Access::Alone { _lock: lock },
         };
         store.sweep()?;
         Ok(store)
+    }
+
+    /// Opens `root` for writing as one of several workers, on any hosts, and creates missing folders. A worker writes only what
+    /// belongs to the step that it has claimed.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if a process that is no worker is writing there; [`Error::NotThere`], [`Error::Elsewhere`] or
+    /// [`Error::Disagree`] if the worker does not fit the others; [`Error::Io`].
+    pub fn join(root: impl Into<PathBuf>, terms: worker::Terms) -> Result<Self> {
+        let root = root.into();
+        make_folders(&root)?;
+        let lock = lock::Lock::share(&root)?;
+        let worker = worker::Worker::join(&root, terms)?;
+        Ok(Self {
+            root,
+            access: Access::Shared {
+                worker,
+                _lock: lock,
+            },
+        })
+    }
+
+    /// This process as a worker, if it is one.
+    pub fn worker(&self) -> Option<&Arc<worker::Worker>> {
+        match &self.access {
+            Access::Shared { worker, .. } => Some(worker),
+            Access::Read | Access::Alone { .. } => None,
+        }
+    }
+
+    /// The name of the folder. A copy has the same name.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it has none yet and cannot get one.
+    pub fn name(&self) -> Result<String> {
+        folder::name(&self.root)
+    }
+
+    /// The time by the file system of the folder, which all hosts agree on.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the folder cannot be written.
+    pub fn time(&self) -> Result<SystemTime> {
+        folder::time(&self.root)
+    }
+
+    /// Creates the missing folders of `root` for workers that will come, and opens it for reading.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if a folder cannot be created.
+    pub fn prepare(root: impl Into<PathBuf>) -> Result<Self> {
+        let root = root.into();
+        make_folders(&root)?;
+        Self::open_read_only(root)
     }
 
     /// Opens `root` for reading. It takes no lock, so it also works while another process writes.
@@ -105,7 +175,10 @@ impl Store {
         if !root.join("runs").is_dir() {
             return Err(Error::Missing { root });
         }
-        Ok(Self { root, lock: None })
+        Ok(Self {
+            root,
+            access: Access::Read,
+        })
     }
 
     /// The results folder.
@@ -287,9 +360,10 @@ impl Store {
     }
 
     fn require_writer(&self) -> Result<()> {
-        match self.lock {
-            Some(_) => Ok(()),
-            None => Err(Error::ReadOnly {
+        match &self.access {
+            Access::Alone { .. } => Ok(()),
+            Access::Shared { worker, .. } => worker.require_claim(),
+            Access::Read => Err(Error::ReadOnly {
                 root: self.root.clone(),
             }),
         }
@@ -314,13 +388,20 @@ impl Store {
             let parent = folder.parent().unwrap_or(&self.root);
             sync_folder(parent).map_err(Error::io("synchronise", parent))?;
             file::write_with(&payload, save)?;
+            // Writing samples or weights may have taken long.
+            self.require_writer()?;
         }
         file::write(&path, &bytes)?;
         self.clear_state(record.id())
     }
 
-    /// Removes incomplete files, and saved states of finished steps. Only the holder of the lock may call it.
+    /// Removes incomplete files, saved states of finished steps, and what dead workers left. Only the holder of the lock may call
+    /// it.
     fn sweep(&self) -> Result<()> {
+        file::remove_partial(&self.root)?;
+        for folder in [worker::CARDS, claim::CLAIMS, failed::FAILED] {
+            file::empty(&self.root.join(folder))?;
+        }
         for folder in ["state", RunRecord::FOLDER, ProbeRecord::FOLDER] {
             file::remove_partial(&self.root.join(folder))?;
         }
@@ -348,6 +429,40 @@ impl Store {
             }
         }
         Ok(())
+    }
+}
+
+/// Creates the folders that are missing.
+fn make_folders(root: &Path) -> Result<()> {
+    let kinds = ["targets", "sets", "runs", "probes", "state"];
+    let shared = [worker::CARDS, claim::CLAIMS, failed::FAILED];
+    for folder in kinds.into_iter().chain(shared) {
+        let folder = root.join(folder);
+        fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
+    }
+    Ok(())
+}
+
+/// Refuses a folder with living workers. The lock has shown that none is alive on this host.
+fn require_no_workers(root: &Path) -> Result<()> {
+    let here = Holder::this().host;
+    let mut others = worker::all(root)?;
+    others.retain(|seen| seen.card.holder.host != here);
+    if others.is_empty() {
+        return Ok(());
+    }
+    let now = folder::time(root)?;
+    others.retain(|seen| {
+        now.duration_since(seen.beat)
+            .map_or(true, |age| age <= seen.card.expiry)
+    });
+    match others.first() {
+        Some(first) => Err(Error::Shared {
+            root: root.to_owned(),
+            workers: others.len(),
+            holder: first.card.holder.clone(),
+        }),
+        None => Ok(()),
     }
 }
 

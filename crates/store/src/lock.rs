@@ -1,4 +1,4 @@
-//! One writer per results folder. The operating system releases the lock when the process ends, so there are no stale locks. The
+//! One writer per results folder, or several workers. The operating system releases the lock when the process ends, so there are no stale locks. The
 //! text of the file only names the holder.
 
 use std::fmt;
@@ -21,6 +21,17 @@ pub struct Holder {
     pub host: String,
     /// The time when it took the lock (RFC 3339, UTC).
     pub since: String,
+}
+
+impl Holder {
+    /// This process, as of now.
+    pub(crate) fn this() -> Self {
+        Self {
+            pid: std::process::id(),
+            host: gethostname::gethostname().to_string_lossy().into_owned(),
+            since: now(),
+        }
+    }
 }
 
 impl fmt::Display for Holder {
@@ -46,33 +57,43 @@ impl Lock {
     /// [`Error::Locked`] if another process or handle holds it, [`Error::Io`] if the folder cannot be written or locked.
     pub fn acquire(root: &Path) -> Result<Self> {
         let path = root.join(NAME);
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(Error::io("write", &path))?;
+        let mut file = open(&path)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let holder = std::fs::read(&path)
-                    .ok()
-                    .and_then(|json| serde_json::from_slice(&json).ok());
-                return Err(Error::Locked {
-                    root: root.to_owned(),
-                    holder,
-                });
-            }
+            Err(TryLockError::WouldBlock) => return Err(locked(root, &path)),
             Err(TryLockError::Error(source)) => return Err(Error::io("lock", &path)(source)),
         }
-        let holder = Holder {
-            pid: std::process::id(),
-            host: gethostname::gethostname().to_string_lossy().into_owned(),
-            since: now(),
-        };
-        sign(&mut file, &holder).map_err(Error::io("write", &path))?;
+        sign(&mut file, &Holder::this()).map_err(Error::io("write", &path))?;
         Ok(Self { file })
+    }
+
+    /// Shares the lock of the results folder `root` with other workers of this host, against a writer that wants to be alone. Some
+    /// network file systems have no locks. There only the cards of the workers keep such a writer out.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if a process or handle holds it alone, [`Error::Io`] if the folder cannot be written.
+    pub fn share(root: &Path) -> Result<Self> {
+        let path = root.join(NAME);
+        let file = open(&path)?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Err(locked(root, &path)),
+            _ => Ok(Self { file }),
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<File> {
+    let mut options = File::options();
+    let options = options.read(true).write(true).create(true).truncate(false);
+    options.open(path).map_err(Error::io("write", path))
+}
+
+/// The error that names the holder of the lock.
+fn locked(root: &Path, path: &Path) -> Error {
+    let text = std::fs::read(path).ok();
+    Error::Locked {
+        root: root.to_owned(),
+        holder: text.and_then(|json| serde_json::from_slice(&json).ok()),
     }
 }
 
@@ -85,7 +106,7 @@ fn sign(file: &mut File, holder: &Holder) -> std::io::Result<()> {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // The text must not outlive the lock. If this fails, the next holder overwrites it anyway.
+        // The text must not outlive the lock. If this fails, the next holder overwrites it anyway. Workers write none.
         let _ = self.file.set_len(0);
         // Explicit, because a child process that is just starting may still hold a copy of the handle.
         let _ = self.file.unlock();

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use anyhow::bail;
 use brink_random::Stream;
-use brink_store::Id;
+use brink_store::{Id, Store};
 
-use super::inputs;
-use crate::cli::{How, Selected};
+use super::{inputs, workers};
+use crate::cli::{Computing, How, Selected};
 use crate::examine::examine;
 use crate::execute::{Executor, Saving};
 use crate::exit::Refuse;
@@ -21,14 +21,8 @@ use crate::signal::Signal;
 /// Computes the selected part of a grid. Reports on all records of the grid.
 pub fn run(selected: &Selected, how: &How, signal: &Signal) -> anyhow::Result<()> {
     let clock = Clock::start();
-    let (session, part) = Session::select(selected).or_refuse()?;
-    if let Some(records) = session.records().or_refuse()? {
-        let found = examine(&session, &session.plan, &records);
-        found.require().or_refuse()?;
-    }
-    something_to_do(&session, &part).or_refuse()?;
-    inputs::check(&session, &part).or_refuse()?;
-    let store = session.writer(&part, how).or_refuse()?;
+    let (session, part) = prepare(selected).or_refuse()?;
+    let store = session.writer(&part, &how.computing).or_refuse()?;
     if !how.overwrite.force {
         let selected: HashSet<Id> = part.steps().map(|step| step.id).collect();
         let kept = |step: Step| Ok(selected.contains(&step.id) || step.is_done(Some(&store))?);
@@ -36,18 +30,18 @@ pub fn run(selected: &Selected, how: &How, signal: &Signal) -> anyhow::Result<()
     }
     session.make_folder().or_refuse()?;
     output::warn_of_empty_reports(&session);
-    let executor = Executor {
-        store: &store,
-        device: &session.device,
-        key: &session.key,
-        head_balance: session.grid.head_balance,
-        paths: &session.paths,
-        root: Stream::new(session.grid.seed),
-        seed: session.grid.seed,
-        signal: signal.clone(),
-        saving: how.save_every.map_or(Saving::ByTheClock, Saving::Every),
+    let (failures, store) = match how.workers.get() {
+        1 => {
+            let executor = executor(&session, &store, &how.computing, signal);
+            (executor.execute(&part, &session.plan)?, store)
+        }
+        workers => {
+            // The workers open it themselves.
+            drop(store);
+            let failures = workers::run(selected, how, workers, &session, &part, signal)?;
+            (failures, Store::open_read_only(session.store_folder())?)
+        }
     };
-    let failures = executor.execute(&part, &session.plan)?;
 
     let whole = examine(&session, &session.plan, &store).require_whole();
     whole.map_err(|gone| match failures.is_empty() {
@@ -64,6 +58,40 @@ pub fn run(selected: &Selected, how: &How, signal: &Signal) -> anyhow::Result<()
     }
     anyhow::ensure!(failures.is_empty(), failures);
     Ok(())
+}
+
+/// The selected part of a grid, whose records and files can be used.
+///
+/// # Errors
+/// If one of them cannot, or nothing can be computed here.
+pub fn prepare(selected: &Selected) -> anyhow::Result<(Session, Plan)> {
+    let (session, part) = Session::select(selected)?;
+    if let Some(records) = session.records()? {
+        examine(&session, &session.plan, &records).require()?;
+    }
+    something_to_do(&session, &part)?;
+    inputs::check(&session, &part)?;
+    Ok((session, part))
+}
+
+/// What computes the steps of a session.
+pub fn executor<'a>(
+    session: &'a Session,
+    store: &'a Store,
+    how: &Computing,
+    signal: &Signal,
+) -> Executor<'a> {
+    Executor {
+        store,
+        device: &session.device,
+        key: &session.key,
+        head_balance: session.grid.head_balance,
+        paths: &session.paths,
+        root: Stream::new(session.grid.seed),
+        seed: session.grid.seed,
+        signal: signal.clone(),
+        saving: how.save_every.map_or(Saving::ByTheClock, Saving::Every),
+    }
 }
 
 /// Refuses a part that has open steps but can run none of them. Otherwise the command would look successful. If only

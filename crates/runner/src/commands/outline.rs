@@ -1,18 +1,15 @@
-//! `plan` and `status`: the steps of a grid, and how many of them are done. They write nothing.
+//! `plan`: the steps of a grid. It writes nothing.
 
 mod estimate;
 
-use std::collections::BTreeSet;
-
 use brink_report::NotRun;
-use brink_store::Id;
 use serde_json::{Value, json};
 
 use super::inputs;
 use crate::cli::Selected;
 use crate::exit::Refuse;
 use crate::output;
-use crate::plan::{self, Plan, Step, TargetStep};
+use crate::plan::{self, Plan, Step};
 use crate::say::say;
 use crate::session::Session;
 use crate::terminal;
@@ -61,88 +58,12 @@ pub fn plan(selected: &Selected, as_json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints for each target how many steps are done, and which steps have a saved state.
-pub fn status(selected: &Selected, as_json: bool) -> anyhow::Result<()> {
-    let (session, part) = look(selected)?;
-    let counts = part
-        .targets
-        .iter()
-        .map(|target| Count::of(&session, target));
-    let counts: Vec<Count> = counts.collect::<anyhow::Result<_>>()?;
-    let sum = |count: fn(&Count) -> usize| counts.iter().map(count).sum::<usize>();
-    let (done, all) = (sum(|count| count.done), sum(|count| count.all));
-    if as_json {
-        let targets = counts.iter().map(|count| {
-            json!({"target": count.name, "done": count.done, "steps": count.all, "half_way": count.half_way})
-        });
-        let targets: Vec<Value> = targets.collect();
-        say!(
-            "{:#}",
-            json!({"done": done, "steps": all, "targets": targets})
-        );
-        return Ok(());
-    }
-    for count in &counts {
-        say!("{:4} of {:4}  {}", count.done, count.all, count.name);
-        for step in &count.half_way {
-            say!("              half-way: {step}");
-        }
-    }
-    say!("{done:4} of {all:4}  in all");
-    Ok(())
-}
-
 /// The grid and its selected part, whose files can be used as far as they are there.
-fn look(selected: &Selected) -> anyhow::Result<(Session, Plan)> {
+pub(super) fn look(selected: &Selected) -> anyhow::Result<(Session, Plan)> {
     let (session, part) = Session::select(selected).or_refuse()?;
     inputs::check(&session, &part).or_refuse()?;
     output::warn_of_empty_reports(&session);
     Ok((session, part))
-}
-
-/// The steps of a target.
-struct Count<'a> {
-    name: &'a str,
-    done: usize,
-    all: usize,
-    /// The steps with a saved state.
-    half_way: Vec<&'a str>,
-}
-
-impl<'a> Count<'a> {
-    fn of(session: &Session, target: &'a TargetStep) -> anyhow::Result<Self> {
-        let store = session.records()?;
-        let (mut open, mut all) = (BTreeSet::new(), 0);
-        for step in target.steps() {
-            all += 1;
-            if !step.is_done(store.as_ref())? {
-                open.insert(step.id);
-            }
-        }
-        let mut half_way = Vec::new();
-        for (id, name) in target.jobs() {
-            // A process that was killed after its last record leaves a state of a finished step.
-            if is_open(target, &open, id)
-                && let Some(store) = &store
-                && store.has_state(&id)?
-            {
-                half_way.push(name);
-            }
-        }
-        Ok(Self {
-            name: &target.name,
-            done: all - open.len(),
-            all,
-            half_way,
-        })
-    }
-}
-
-/// Whether a job has steps to do. The steps of an attack are its runs.
-fn is_open(target: &TargetStep, open: &BTreeSet<Id>, id: Id) -> bool {
-    let attack = target.attacks.iter().find(|attack| attack.id == id);
-    let mut runs = attack.iter().flat_map(|attack| &attack.runs);
-    open.contains(&id) || runs.any(|run| open.contains(&run.id))
 }
 
 fn print_step(state: &str, step: Step) {

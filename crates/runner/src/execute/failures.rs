@@ -9,6 +9,16 @@ use crate::progress::Progress;
 pub struct Failures(Vec<String>);
 
 impl Failures {
+    /// The failures that other processes told, one line each.
+    pub fn of(lines: Vec<String>) -> Self {
+        Self(lines)
+    }
+
+    /// Adds those of another task.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     /// Whether no step failed.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -20,8 +20,8 @@ use crate::provenance::Clock;
 use brink_generators::BlackBox;
 
 impl Executor<'_> {
-    /// Makes the missing sets of `step`, and reads the sets that missing runs or a missing slice need. Sets that cannot
-    /// be made or read are left out.
+    /// Makes the missing sets of `step`, and reads the sets that missing runs or a missing slice need, unless `all` has
+    /// them. Sets that cannot be made or read are left out.
     ///
     /// # Errors
     /// If the work cannot continue.
@@ -29,9 +29,10 @@ impl Executor<'_> {
         &self,
         step: &TargetStep,
         loaded: &LoadedTarget,
+        all: &mut Vec<PreparedSet>,
         progress: &mut Progress,
         failures: &mut Failures,
-    ) -> anyhow::Result<Vec<PreparedSet>> {
+    ) -> anyhow::Result<()> {
         let runs = self.missing_runs(step.attacks.iter().flat_map(|attack| &attack.runs))?;
         let mut asked: BTreeSet<_> = runs.into_iter().map(|run| run.set).collect();
         if let Some(slice) = &step.slice
@@ -39,8 +40,10 @@ impl Executor<'_> {
         {
             asked.insert(slice.set);
         }
-        let mut all = Vec::with_capacity(step.sets.len());
         for set in &step.sets {
+            if all.iter().any(|prepared| prepared.id == set.id) {
+                continue;
+            }
             let stream = self.root.split("set").split(&set.seed.to_string());
             let prepared = match self.store.set(&set.id)? {
                 Some(_) if !asked.contains(&set.id) => continue,
@@ -50,7 +53,7 @@ impl Executor<'_> {
             let prepared = prepared.with_context(|| set.name.clone());
             all.extend(failures.tolerate(prepared, progress)?);
         }
-        Ok(all)
+        Ok(())
     }
 
     /// Reads the set of `record`, and checks it before it tests a model.

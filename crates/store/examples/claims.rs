@@ -1,0 +1,118 @@
+//! Measures claims: so many workers share so many steps, each of which takes so many milliseconds of sleep.
+//!
+//! ```text
+//! claims WORKERS STEPS MILLISECONDS [FOLDER]
+//! ```
+//!
+//! It prints the time of all, what one claim cost, and whether each step was computed once.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+use std::sync::Barrier;
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
+
+use brink_store::worker::{EXPIRY, Terms};
+use brink_store::{BoxError, FORMAT, Id, Measured, ProbeRecord, Provenance, Store, claim};
+
+fn main() -> Result<(), BoxError> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [workers, steps, milliseconds, rest @ ..] = &arguments[..] else {
+        return Err("write: claims WORKERS STEPS MILLISECONDS [FOLDER]".into());
+    };
+    let (workers, steps): (usize, usize) = (workers.parse()?, steps.parse()?);
+    let work = Duration::from_millis(milliseconds.parse()?);
+    let place = match rest {
+        [folder, ..] => tempfile::tempdir_in(folder)?,
+        [] => tempfile::tempdir()?,
+    };
+    let ids: Vec<Id> = (0..steps).map(|n| Id::of(&n)).collect::<Result<_, _>>()?;
+
+    // All begin at once, as tasks of an array do.
+    let start = Barrier::new(workers + 1);
+    let (computed, seconds) = scope(|scope| {
+        let worker = || {
+            let joined = join(place.path());
+            start.wait();
+            run(&joined?, &ids, work)
+        };
+        let all: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
+        start.wait();
+        let began = Instant::now();
+        let done = all
+            .into_iter()
+            .map(|one| one.join().map_err(|_| "a worker panicked")?);
+        let done: Result<Vec<usize>, BoxError> = done.collect();
+        (done, began.elapsed().as_secs_f64())
+    });
+    let computed: usize = computed?.iter().sum();
+    let ideal = work.as_secs_f64() * steps.div_ceil(workers) as f64;
+    println!(
+        "{workers} workers, {steps} steps of {milliseconds} ms: {seconds:.2} s; sleep alone takes {ideal:.2} s"
+    );
+    println!(
+        "{:.2} ms of all workers' time a step",
+        (seconds - ideal) / steps as f64 * 1e3
+    );
+    println!("steps computed: {computed}");
+    Ok(())
+}
+
+fn join(root: &Path) -> brink_store::Result<Store> {
+    let terms = Terms {
+        agreed: BTreeMap::new(),
+        expiry: EXPIRY,
+        folder: None,
+    };
+    Store::join(root, terms)
+}
+
+/// Works like `runner work`, with sleep in place of a computation. Returns how many steps it computed.
+fn run(store: &Store, ids: &[Id], work: Duration) -> Result<usize, BoxError> {
+    let worker = store.worker().ok_or("not a worker")?;
+    let mut open: Vec<Id> = ids.to_vec();
+    let mut computed = 0;
+    while !open.is_empty() {
+        let claims = claim::last(store.root())?;
+        let mut ended = HashSet::new();
+        for step in &open {
+            let last = claims.get(step).copied();
+            let done = || store.record_path::<ProbeRecord>(step).exists();
+            let taken = last.map(|last| worker.is_taken(step, last)).transpose()?;
+            if taken == Some(true) {
+                continue;
+            }
+            if done() {
+                ended.insert(*step);
+            } else if worker.claim(step, last)? {
+                if !done() {
+                    sleep(work);
+                    store.put_probe(&record(*step))?;
+                    computed += 1;
+                }
+                worker.finish()?;
+                ended.insert(*step);
+                break;
+            }
+        }
+        if ended.is_empty() {
+            sleep(Duration::from_millis(50));
+        }
+        open.retain(|step| !ended.contains(step));
+    }
+    Ok(computed)
+}
+
+fn record(id: Id) -> ProbeRecord {
+    ProbeRecord {
+        format: FORMAT,
+        id,
+        target: id,
+        probe: "timing".to_owned(),
+        spec: serde_json::Value::Null,
+        seed: 0,
+        result: Measured::Timing(Vec::new()),
+        target_sha256: None,
+        provenance: Provenance::default(),
+    }
+}
