@@ -23,6 +23,7 @@ use brink_store::Store;
 use brink_verify::SecretKey;
 use candle_core::Device;
 
+use crate::grid::ImageSet;
 use crate::plan::{self, Paths, Plan, TargetStep};
 use crate::progress::Progress;
 use crate::signal::Signal;
@@ -88,21 +89,20 @@ impl Executor<'_> {
             ));
         }
         let mut failures = Failures::default();
-        let mut dataset: Option<Rc<Dataset>> = None;
+        let mut dataset: Option<(ImageSet, Rc<Dataset>)> = None;
         for step in todo {
-            let wanted = step.target.dataset;
+            let wanted = &step.target.dataset;
             let images = match dataset.take() {
-                Some(images) if images.info.id == wanted => images,
+                Some((held, images)) if held == *wanted => images,
                 _ => {
-                    let images = brink_data::open(wanted, self.paths.data.as_deref());
-                    let images = images.with_context(|| step.name.clone());
+                    let images = self.images(step).with_context(|| step.name.clone());
                     let Some(images) = failures.tolerate(images, &progress)? else {
                         continue;
                     };
                     Rc::new(images)
                 }
             };
-            dataset = Some(images.clone());
+            dataset = Some((wanted.clone(), images.clone()));
             let loaded = self.target(step, images, &mut progress);
             let Some(loaded) = failures.tolerate(loaded, &progress)? else {
                 continue;
@@ -115,6 +115,17 @@ impl Executor<'_> {
         }
         progress.finish();
         Ok(failures)
+    }
+
+    /// All images of the data set of `step`.
+    fn images(&self, step: &TargetStep) -> Result<Dataset, brink_data::Error> {
+        match (&step.target.dataset, &step.own) {
+            (ImageSet::Registered(id), _) => brink_data::open(*id, self.paths.data.as_deref()),
+            (ImageSet::Own(_), Some(read)) => Ok(read.dataset.clone()),
+            (ImageSet::Own(own), None) => {
+                brink_data::open_own(own, self.paths.data.as_deref()).map(|set| set.dataset)
+            }
+        }
     }
 
     /// The number of missing steps of a target.
