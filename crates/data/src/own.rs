@@ -12,6 +12,8 @@ mod npz;
 mod photographs;
 mod spec;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
@@ -194,6 +196,7 @@ fn refused(path: &Path, fault: Fault) -> Error {
             "Write a smaller `size` in the grid's `dataset`, or use fewer images."
         }
         Fault::Column { .. } => "Name other columns as `image` and `label`.",
+        Fault::Compression { .. } => "Then run the same command again.",
         Fault::Missing => "Put it there, or check the path.",
         _ => "Repair it, or move it out of the set.",
     };

@@ -87,7 +87,7 @@ pub struct Grid {
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    /// Its data set.
+    /// Its data set. A relative path is looked up as that of weights.
     pub dataset: ImageSet,
     /// Its architecture.
     pub model: Model,
