@@ -3,7 +3,8 @@
 
 use crate::{Attack, Modified, Victim};
 use brink_models::{
-    Activations, Error, Job, Network, Result, Weights, fold_batch_norm, once, round_mantissa,
+    Activations, Error, Job, Network, Result, Weights, fold_batch_norm, is_layer, once,
+    round_mantissa,
 };
 use brink_random::Stream;
 use candle_core::{DType, Tensor};
@@ -118,8 +119,8 @@ impl Arithmetic {
 /// The network of `victim` with weights and layer outputs of `bits` bits after the leading one.
 fn rounded(victim: &Victim<'_>, bits: u32) -> Result<Network> {
     let tensors = victim.weights.tensors().iter().map(|(name, tensor)| {
-        // Vectors, such as biases, are not factors of a large product.
-        if tensor.rank() < 2 {
+        // Other tensors, such as biases, are not factors of a large product.
+        if !is_layer(name, tensor.rank()) {
             return Ok((name.clone(), tensor.clone()));
         }
         let mut values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;

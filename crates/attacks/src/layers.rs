@@ -1,13 +1,13 @@
 //! The weights that pruning and quantisation change: those of convolutions and linear layers, without biases and batch normalisation.
 
-use brink_models::{Result, Weights};
+use brink_models::{Result, Weights, is_layer};
 use candle_core::Tensor;
 
 /// The weights of each layer, in ascending order of names.
 pub(crate) fn layers(weights: &Weights) -> impl Iterator<Item = (&str, &Tensor)> {
     let tensors = weights.tensors().iter();
     tensors
-        .filter(|(_, tensor)| is_layer(tensor))
+        .filter(|(name, tensor)| is_layer(name, tensor.rank()))
         .map(|(name, tensor)| (name.as_str(), tensor))
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn map_layers(
     mut change: impl FnMut(&str, &mut [f32], usize),
 ) -> Result<Weights> {
     let tensors = weights.tensors().iter().map(|(name, tensor)| {
-        if !is_layer(tensor) {
+        if !is_layer(name, tensor.rank()) {
             return Ok((name.clone(), tensor.clone()));
         }
         let mut values = values(tensor)?;
@@ -38,9 +38,4 @@ pub(crate) fn map_layers(
         Ok((name.clone(), changed))
     });
     Ok(Weights::from_tensors(tensors.collect::<Result<Vec<_>>>()?))
-}
-
-/// Only weights of layers have more than one dimension.
-fn is_layer(tensor: &Tensor) -> bool {
-    tensor.rank() > 1
 }

@@ -5,7 +5,7 @@
 use crate::layers::{map_layers, values};
 use crate::{Attack, Modified, Victim};
 use brink_config::checked::Positive;
-use brink_models::{Error, Job, Result, Weights, is_buffer, once};
+use brink_models::{Error, Job, Result, Weights, is_buffer, is_layer, once};
 use brink_random::Stream;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -125,7 +125,7 @@ impl Nudge {
         let bias = self.part == Part::Bias;
         let suits = |name: &str, tensor: &Tensor| match bias {
             true => name.ends_with("bias") && !is_buffer(name),
-            false => tensor.rank() > 1,
+            false => is_layer(name, tensor.rank()),
         };
         let names = victim.model.parameters(victim.classes)?;
         let tensors = victim.weights.tensors();

@@ -24,7 +24,7 @@ fn main() -> anyhow::Result<()> {
     let train = data.train.subset(1000, &mut stream.split("subset"))?;
     let victim = Victim {
         model: "resnet20".parse()?,
-        classes: data.info.classes,
+        classes: data.facts.classes,
         weights: &weights,
         normalize: None,
         train: &train,

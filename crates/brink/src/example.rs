@@ -37,7 +37,7 @@ pub fn run(folder: &Path) -> anyhow::Result<()> {
         ..Training::default()
     };
     let model: Model = MODEL.parse()?;
-    let fresh = Weights::draw(model, data.info.classes, &stream.split("weights"))?;
+    let fresh = Weights::draw(model, data.facts.classes, &stream.split("weights"))?;
     let owned = trained(&fresh, &images, &training, &stream.split("training"))?;
     let changed = Training {
         epochs: Count::literal(1),

@@ -156,6 +156,12 @@ checked! {
 }
 
 checked! {
+    /// A side of an image in pixels, from 8 to 1024.
+    #[derive(Eq)]
+    Edge(usize), "a whole number from 8 to 1024", |value| value >= 8 && value <= 1024
+}
+
+checked! {
     /// The number of bits that values are rounded to, from 2 to 16.
     #[derive(Eq, Hash)]
     Bits(u32), "a whole number from 2 to 16", |value| value >= 2 && value <= 16

@@ -91,7 +91,6 @@ impl<'de> Deserializer<'de> for Question<'_> {
     type Error = Answer;
 
     values! {
-        deserialize_any: "anything",
         deserialize_bool: "true or false",
         deserialize_i8: "a whole number",
         deserialize_i16: "a whole number",
@@ -113,6 +112,11 @@ impl<'de> Deserializer<'de> for Question<'_> {
         deserialize_identifier: "text",
         deserialize_map: "a mapping",
         deserialize_ignored_any: "anything",
+    }
+
+    /// A value of several kinds reports what it takes as `expected`.
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Answer> {
+        Err(Answer::value(&(&visitor as &dyn Expected).to_string()))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Answer> {

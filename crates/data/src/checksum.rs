@@ -1,6 +1,7 @@
 //! Checksums as lower-case hex: SHA-256, and SHA-1 for files that have no other published checksum.
 
 use std::fmt::Write;
+use std::io;
 
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
@@ -24,6 +25,17 @@ pub(crate) fn sha1<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut hasher = Sha1::new();
     parts.into_iter().for_each(|part| hasher.update(part));
     hex(&hasher.finalize())
+}
+
+impl io::Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -15,7 +15,7 @@ use crate::{Info, Proof, Split, files};
 /// A summary of the pixels and labels of a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
-    /// SHA-256 in hex, over the labels of the training images (one byte each) and their pixels `(n, c, h, w)`, then the same of
+    /// SHA-256 in hex, over the labels of the training images (one byte each, two if a label is above 255) and their pixels `(n, c, h, w)`, then the same of
     /// the test images.
     pub sha256: String,
     /// Whether the content is verified to be the official one. For a packed set: the one that datasets.md documents.
@@ -31,34 +31,45 @@ pub struct Content {
 impl Content {
     /// The content of a set that has passed the registry's checksums. `folder` is its folder, unless it is embedded.
     pub(crate) fn of(info: &Info, folder: Option<&Path>, train: &Split, test: &Split) -> Self {
-        let mut hasher = Hasher::default();
-        for split in [train, test] {
-            hasher.update(&split.label_bytes());
-            hasher.update(split.pixels());
-        }
-        let sha256 = hasher.hex();
+        let sha256 = sum(train, test);
         let verified = match info.proof {
             Proof::Sums => true,
             Proof::Batches(sums) => batches(sums.len(), train, test) == sums,
             Proof::Archives => false,
         } || folder.is_some_and(|folder| receipt(folder).as_ref() == Some(&sha256));
-        let (blank, repeated) = match verified {
-            true => (0, 0),
-            false => [train, test]
-                .map(degenerate)
-                .into_iter()
-                .fold((0, 0), |(blank, repeated), (more, again)| {
-                    (blank + more, repeated + again)
-                }),
-        };
-        Self {
-            sha256,
-            verified,
-            images: train.len() + test.len(),
-            blank,
-            repeated,
+        match verified {
+            true => Self {
+                sha256,
+                verified,
+                images: train.len() + test.len(),
+                blank: 0,
+                repeated: 0,
+            },
+            false => Self::unverified(train, test),
         }
     }
+
+    /// The content of a set that nothing is known of.
+    pub(crate) fn unverified(train: &Split, test: &Split) -> Self {
+        let [(blank, repeated), (more, again)] = [train, test].map(degenerate);
+        Self {
+            sha256: sum(train, test),
+            verified: false,
+            images: train.len() + test.len(),
+            blank: blank + more,
+            repeated: repeated + again,
+        }
+    }
+}
+
+/// The checksum of labels and pixels; see [`Content::sha256`].
+fn sum(train: &Split, test: &Split) -> String {
+    let mut hasher = Hasher::default();
+    for split in [train, test] {
+        hasher.update(&split.label_bytes());
+        hasher.update(split.pixels());
+    }
+    hasher.hex()
 }
 
 /// The receipt: a file in a set's folder with the checksum of the content that `fetch` unpacked from verified archives.

@@ -8,13 +8,17 @@
 use std::io::Cursor;
 
 use image::error::DecodingError;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
 use crate::head::{ALPHA, DEEP, Head};
 use crate::{Codec, Fault, resize};
 
 /// The longest side of an image in its own file, in pixels. No official image has half of it.
 const LONGEST: u32 = 2048;
+
+/// The longest side of a photograph of one's own, in pixels, and the most pixels that it may have.
+const WIDEST: u32 = 16_384;
+const MOST_PIXELS: u64 = 64_000_000;
 
 /// The most bytes that an image in a Parquet file may take: many times the size of its pixels.
 const HEAVIEST: usize = 1 << 20;
@@ -34,7 +38,9 @@ pub(crate) fn decode(
         return Err(Fault::Codec { index, expected });
     }
     let head = checked(bytes, expected, index, stored)?;
-    let image = pixels(bytes, expected, index, head)?.into_rgb8();
+    // The official readers of these sets ignore the orientation, too.
+    let decoder = decoder(bytes, expected, index, head)?;
+    let image = pixels(decoder, index)?.into_rgb8();
     if expected == Codec::Jpeg && !has_an_end(bytes) {
         return Err(broken(expected, index, "it is cut short"));
     }
@@ -53,6 +59,38 @@ pub(crate) fn decode(
         }
     }
     Ok(())
+}
+
+/// Decodes a photograph of one's own, image `index`, to RGB. It is turned upright if its EXIF data say how. Its size and colours
+/// are checked before anything is decoded.
+pub(crate) fn photograph(bytes: &[u8], index: usize) -> Result<RgbImage, Fault> {
+    let codec = codec(bytes).ok_or(Fault::Unknown { index })?;
+    let head = Head::of(bytes, codec).ok_or_else(|| broken(codec, index, "its head is damaged"))?;
+    let found = (head.width, head.height);
+    let sides = 1..=WIDEST;
+    if !sides.contains(&found.0) || !sides.contains(&found.1) {
+        let longest = WIDEST;
+        return Err(Fault::Sides {
+            index,
+            found,
+            longest,
+        });
+    }
+    if u64::from(found.0) * u64::from(found.1) > MOST_PIXELS {
+        return Err(broken(codec, index, "it has more than 64 million pixels"));
+    }
+    if let Some(what) = head.foreign {
+        return Err(Fault::Colours { index, what });
+    }
+    let mut decoder = decoder(bytes, codec, index, head)?;
+    let orientation = decoder.orientation();
+    let orientation = orientation.map_err(|reason| Fault::Decode { index, reason })?;
+    let mut image = pixels(decoder, index)?;
+    if codec == Codec::Jpeg && !has_an_end(bytes) {
+        return Err(broken(codec, index, "it is cut short"));
+    }
+    image.apply_orientation(orientation);
+    Ok(image.into_rgb8())
 }
 
 /// The head of image `index`, after checks. The image must have the size `stored`, `(h, w)`, or if that is `None` a size of at
@@ -98,8 +136,13 @@ fn checked(
     }
 }
 
-/// Decodes image `index`. `head` has passed [`checked`].
-fn pixels(bytes: &[u8], codec: Codec, index: usize, head: Head) -> Result<DynamicImage, Fault> {
+/// The decoder of image `index`, whose `head` has been checked.
+fn decoder(
+    bytes: &[u8],
+    codec: Codec,
+    index: usize,
+    head: Head,
+) -> Result<impl ImageDecoder, Fault> {
     let fault = |reason| Fault::Decode { index, reason };
     let mut limits = Limits::no_limits();
     // Room for four 16-bit channels twice, and a colour profile. Other compressed chunks could unpack to gigabytes.
@@ -118,7 +161,11 @@ fn pixels(bytes: &[u8], codec: Codec, index: usize, head: Head) -> Result<Dynami
     if colours.bytes_per_pixel() > colours.channel_count() {
         return Err(Fault::Colours { index, what: DEEP });
     }
-    DynamicImage::from_decoder(decoder).map_err(fault)
+    Ok(decoder)
+}
+
+fn pixels(decoder: impl ImageDecoder, index: usize) -> Result<DynamicImage, Fault> {
+    DynamicImage::from_decoder(decoder).map_err(|reason| Fault::Decode { index, reason })
 }
 
 /// The fault of image `index`, found here and not by the decoder.
@@ -181,8 +228,6 @@ fn format(codec: Codec) -> ImageFormat {
 
 #[cfg(test)]
 mod tests {
-    use image::RgbImage;
-
     use super::*;
 
     const SIDE: usize = 64;

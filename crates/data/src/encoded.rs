@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::checksum::Hasher;
 use crate::decode::{decode, peek as peek_image};
 use crate::guard::guarded;
-use crate::shard::{IMAGE, PATH, Shard};
+use crate::shard::{IMAGE, LABEL, PATH, Shard};
 use crate::{Codec, Error, Fault, Info, Part, Split, gtsrb};
 
 /// The number of rows decoded at a time.
@@ -115,7 +115,7 @@ impl Rows {
             if rows == 0 {
                 continue;
             }
-            let mut labels = shard.labels(group, row)?;
+            let mut labels = shard.labels(&LABEL, group, row)?;
             let mut images = shard.binary(&IMAGE, group, row)?;
             let mut names = tracks
                 .then(|| shard.binary(&PATH, group, row))

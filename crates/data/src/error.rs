@@ -208,7 +208,7 @@ pub enum Fault {
     #[error("no column {wanted}; its columns are {found}")]
     Column {
         /// The expected column.
-        wanted: &'static str,
+        wanted: String,
         /// The columns of the file, with their types.
         found: String,
     },
@@ -321,6 +321,77 @@ pub enum Fault {
     /// An archive cannot be unpacked.
     #[error("cannot be unpacked ({0})")]
     Unpack(io::Error),
+    /// A file unpacks to far more than images do.
+    #[error("it would unpack to more than 200 times its length, as no images do")]
+    Bomb,
+    /// The file ends within its head.
+    #[error("it is cut short")]
+    Short,
+    /// A file of MNIST's format holds something else.
+    #[error(
+        "it begins with {found:#010x} instead of {expected:#010x}, so it is not the MNIST file of that name"
+    )]
+    Idx {
+        /// The first number.
+        found: u32,
+        /// The expected number.
+        expected: u32,
+    },
+    /// Arrays of NumPy cannot be read.
+    #[error("not readable as arrays of images and labels: {0}")]
+    Array(String),
+    /// There are no images.
+    #[error("it has no images")]
+    NoImages,
+    /// A file lies where the folder of a class should be.
+    #[error("it is not the folder of a class")]
+    NoFolder,
+    /// A folder lies where an image should be.
+    #[error("it is a folder within the folder of a class")]
+    Nested,
+    /// There are too few classes, or too many.
+    #[error("it has {found} classes of images")]
+    Classes {
+        /// Their number.
+        found: usize,
+    },
+    /// A class has no training image.
+    #[error("no training image has label {label}, and there are {classes} classes")]
+    Gap {
+        /// The label.
+        label: u32,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// A share of a class rounds to no image, or to all.
+    #[error("class {label} has too few images to make test images of a share of them")]
+    NoTest {
+        /// Its label.
+        label: u32,
+    },
+    /// A share is to be tested with, of a set that has test images.
+    #[error("it has test images of its own, and the grid asks for a share of the training images")]
+    TwoTests,
+    /// A test image has a class that no training image has.
+    #[error("test images have label {label}, and no training image has")]
+    Untrained {
+        /// The label.
+        label: u32,
+    },
+    /// No image shows anything.
+    #[error("each of its {images} images has a single colour")]
+    Blank {
+        /// The number of images.
+        images: usize,
+    },
+    /// The pixels do not fit into memory.
+    #[error("its pixels take {bytes} bytes; at most {most} are read")]
+    Memory {
+        /// The bytes.
+        bytes: u64,
+        /// The most bytes.
+        most: u64,
+    },
 }
 
 impl From<io::Error> for Fault {

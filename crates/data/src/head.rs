@@ -19,6 +19,8 @@ pub(crate) struct Head {
 pub(crate) const ALPHA: &str = "has transparency";
 pub(crate) const DEEP: &str = "has more than 8 bits a channel";
 const CMYK: &str = "has colours other than grey or RGB (CMYK)";
+/// The decoder would take it for YCbCr, or for CMYK.
+const RAW: &str = "is a JPEG image that stores RGB instead of YCbCr";
 
 impl Head {
     /// Reads the head of an image; `None` if it is damaged or cut off.
@@ -51,9 +53,11 @@ fn png(bytes: &[u8]) -> Option<Head> {
     })
 }
 
-/// The first frame header (`SOF`) among the segments: length, bits per channel, height, width, number of channels.
+/// The first frame header (`SOF`) among the segments: length, bits per channel, height, width, number of channels, and three bytes
+/// per channel, the first its name. Adobe's segment before it may say that the channels are RGB.
 fn jpeg(bytes: &[u8]) -> Option<Head> {
     let mut rest = bytes.get(2..)?;
+    let mut rgb = false;
     loop {
         match rest {
             [0xff, 0xff, ..] => rest = &rest[1..],
@@ -61,8 +65,10 @@ fn jpeg(bytes: &[u8]) -> Option<Head> {
             [0xff, 0xc0..=0xcf, _, _, bits, h1, h0, w1, w0, channels, ..]
                 if !matches!(rest[1], 0xc4 | 0xc8 | 0xcc) =>
             {
+                let names = [10, 13, 16].map(|at| rest.get(at).copied().unwrap_or_default());
                 let foreign = match (bits, channels) {
                     (9.., _) => Some(DEEP),
+                    (_, 3) if rgb || names == *b"RGB" => Some(RAW),
                     (_, 1 | 3) => None,
                     _ => Some(CMYK),
                 };
@@ -73,7 +79,12 @@ fn jpeg(bytes: &[u8]) -> Option<Head> {
                 });
             }
             // Another segment. Its length includes the length field.
-            [0xff, _, high, low, ..] => {
+            [0xff, kind, high, low, segment @ ..] => {
+                /// Where Adobe's segment names the colour transform; 0 is none.
+                const TRANSFORM: usize = 11;
+                if *kind == 0xee && segment.starts_with(b"Adobe") {
+                    rgb = segment.get(TRANSFORM) == Some(&0);
+                }
                 let length = usize::from(u16::from_be_bytes([*high, *low]));
                 rest = rest.get(2 + length.max(2)..)?;
             }

@@ -22,6 +22,7 @@ mod corpus;
 mod decode;
 mod encoded;
 mod error;
+mod facts;
 mod fashion;
 pub mod fetch;
 mod files;
@@ -32,6 +33,7 @@ mod head;
 mod hold_out;
 mod locate;
 mod matlab;
+mod own;
 mod records;
 mod registry;
 mod resize;
@@ -45,8 +47,10 @@ pub use augment::Augment;
 pub use batches::Batches;
 pub use content::Content;
 pub use error::{Absence, Error, Fault};
+pub use facts::Facts;
 pub use fetch::fetch;
 pub use locate::{Presence, find, open};
+pub use own::{Own, OwnSet, Place, open_own};
 pub use records::binary_records;
 pub use registry::{
     Codec, Id, Info, Layout, Packed, Part, Proof, REGISTRY, Sum, Summed, UnknownId,

@@ -103,7 +103,7 @@ pub(crate) fn read(info: &'static Info, root: Option<&Path>) -> Result<Dataset, 
     let place = (layout != Layout::Embedded).then_some(folder.as_path());
     let content = Content::of(info, place, &train, &test);
     Ok(Dataset {
-        info,
+        facts: info.facts(),
         train,
         test,
         content,

@@ -12,7 +12,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::fetch::Archive;
-use crate::{Error, Fault};
+use crate::{Error, Facts, Fault};
 
 /// The name of a data set. [`REGISTRY`] has its description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -135,6 +135,19 @@ impl Packed {
 }
 
 impl Info {
+    /// What a grid needs to know of the set.
+    pub fn facts(&self) -> Facts {
+        Facts {
+            name: self.name.to_owned(),
+            title: self.title.to_owned(),
+            classes: self.classes,
+            train: self.train,
+            test: self.test,
+            shape: self.shape,
+            tracks: self.tracks,
+        }
+    }
+
     /// The error about `fault` in `path`. It says how to get the set.
     pub(crate) fn fault(&self, path: impl Into<PathBuf>, fault: Fault) -> Error {
         Error::File {

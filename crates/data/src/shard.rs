@@ -20,26 +20,26 @@ use parquet::schema::types::ColumnDescPtr;
 use crate::Fault;
 
 /// An expected column: its possible paths, its possible types, and a description for messages.
-pub(crate) struct Wanted {
-    paths: &'static [&'static str],
-    types: &'static [Type],
-    title: &'static str,
+pub(crate) struct Wanted<'a> {
+    pub(crate) paths: &'a [&'a str],
+    pub(crate) types: &'static [Type],
+    pub(crate) title: &'a str,
 }
 
 /// Encoded images.
-pub(crate) const IMAGE: Wanted = Wanted {
+pub(crate) const IMAGE: Wanted<'static> = Wanted {
     paths: &["img.bytes", "image.bytes"],
     types: &[Type::BYTE_ARRAY],
     title: "`img` or `image` of encoded images (a struct of `bytes` and `path`)",
 };
 /// File names of images.
-pub(crate) const PATH: Wanted = Wanted {
+pub(crate) const PATH: Wanted<'static> = Wanted {
     paths: &["img.path", "image.path"],
     types: &[Type::BYTE_ARRAY],
     title: "`path` of file names",
 };
 /// Labels.
-pub(crate) const LABEL: Wanted = Wanted {
+pub(crate) const LABEL: Wanted<'static> = Wanted {
     paths: &["label"],
     types: &[Type::INT64, Type::INT32],
     title: "`label` of whole numbers",
@@ -84,7 +84,7 @@ impl Shard {
     /// If there is no such column, or it cannot be read.
     pub(crate) fn binary(
         &self,
-        wanted: &'static Wanted,
+        wanted: &Wanted<'_>,
         group: usize,
         first: usize,
     ) -> Result<Cells<ByteArrayType>, Fault> {
@@ -95,8 +95,13 @@ impl Shard {
     ///
     /// # Errors
     /// Like [`Shard::binary`].
-    pub(crate) fn labels(&self, group: usize, first: usize) -> Result<Labels, Fault> {
-        let index = self.index(&LABEL)?;
+    pub(crate) fn labels(
+        &self,
+        wanted: &Wanted<'_>,
+        group: usize,
+        first: usize,
+    ) -> Result<Labels, Fault> {
+        let index = self.index(wanted)?;
         Ok(match self.columns()[index].physical_type() {
             Type::INT32 => Labels::Short(self.cells(index, group, first)?),
             _ => Labels::Long(self.cells(index, group, first)?),
@@ -108,7 +113,7 @@ impl Shard {
     }
 
     /// The index of a column.
-    fn index(&self, wanted: &'static Wanted) -> Result<usize, Fault> {
+    fn index(&self, wanted: &Wanted<'_>) -> Result<usize, Fault> {
         let fits = |column: &ColumnDescPtr| {
             wanted.paths.contains(&column.path().string().as_str())
                 && wanted.types.contains(&column.physical_type())
@@ -126,7 +131,7 @@ impl Shard {
                 found.push("...".into());
             }
             Fault::Column {
-                wanted: wanted.title,
+                wanted: wanted.title.to_owned(),
                 found: found.join(", "),
             }
         })

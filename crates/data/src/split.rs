@@ -5,13 +5,13 @@ use std::fmt;
 
 use brink_random::Stream;
 
-use crate::{Content, Error, Info};
+use crate::{Content, Error, Facts};
 
 /// A data set: its description and its two splits.
 #[derive(Clone, Debug)]
 pub struct Dataset {
-    /// The set's entry in the registry.
-    pub info: &'static Info,
+    /// Its name, its title and its counts.
+    pub facts: Facts,
     /// The training images.
     pub train: Split,
     /// The test images.
@@ -137,10 +137,14 @@ impl Split {
         groups.flat_map(|group| group.to_le_bytes()).collect()
     }
 
-    /// All labels, one byte each, for checksums.
+    /// All labels, for checksums: one byte each, or two (little-endian) if there is a label above 255. No registered set has such a
+    /// label; a test of the registry checks this.
     pub(crate) fn label_bytes(&self) -> Vec<u8> {
-        // No registered set has more than 256 classes; a test of the registry checks this.
-        self.labels.iter().map(|&label| label as u8).collect()
+        let labels = self.labels.iter();
+        match labels.clone().all(|&label| label < 256) {
+            true => labels.map(|&label| label as u8).collect(),
+            false => labels.flat_map(|label| label.to_le_bytes()).collect(),
+        }
     }
 
     /// The images `indices`: `(n, c, h, w)`, values in `[0, 1]` (`pixel / 255`).

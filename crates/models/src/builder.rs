@@ -52,6 +52,15 @@ impl<'a> Builder<'a> {
         self.width.of(full)
     }
 
+    /// The tensor `name` for a module of candle. Frozen, it is a copy if it was a variable, so later training does not change it.
+    pub fn parameter(&mut self, name: String, shape: &[usize], kind: Kind) -> Result<Tensor> {
+        let tensor = self.tensor(name, shape, kind)?;
+        Ok(match self.source {
+            Source::Frozen(_) => tensor.copy()?.detach(),
+            _ => tensor,
+        })
+    }
+
     fn tensor(&mut self, name: String, shape: &[usize], kind: Kind) -> Result<Tensor> {
         let missing = || Error::State(format!("there is no tensor `{name}`"));
         let tensor = match &self.source {

@@ -4,7 +4,7 @@
 //! [`Trainable`] form has gradients with respect to its parameters. Both run the same forward code and, in evaluation mode on the CPU,
 //! give the same bits. Images are channels-first, `(n, 3, h, w)` in `[0, 1]`; maps inside a network are channels-last.
 //!
-//! The files build on each other in this order: `slot` and `levels`; `pass`; `conv_bn` and `layer`; `builder`; one file per architecture;
+//! The files build on each other in this order: `slot` and `levels`; `pass`; `conv_bn` and `layer`; `builder`; `module`; one file per architecture;
 //! `registry`; `names`, `fit`, `weights`, `fold` and `inspect`; `network`; `trainable`; then what trains, evaluates and calibrates a network.
 
 mod builder;
@@ -24,6 +24,7 @@ mod learner;
 mod levels;
 pub mod loss;
 mod mobilenet;
+mod module;
 mod names;
 mod network;
 mod normalize;
@@ -57,4 +58,4 @@ pub use recording::{Forward, Recording};
 pub use registry::{Architecture, Model, REGISTRY};
 pub use schedule::OneCycle;
 pub use trainable::Trainable;
-pub use weights::{Weights, is_buffer};
+pub use weights::{Weights, is_buffer, is_layer};

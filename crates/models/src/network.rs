@@ -8,7 +8,8 @@ use crate::normalize::Normalize;
 use crate::pass::{BatchNormMode, Body, Outputs, Pass};
 use crate::recording::{self, BatchShard, Recording};
 use crate::registry::Model;
-use crate::weights::Weights;
+use crate::slot::Slot;
+use crate::weights::{Weights, is_layer};
 use brink_ops::{Tape, node};
 use candle_core::{DType, Device, Tensor, Var};
 use rayon::prelude::*;
@@ -66,13 +67,14 @@ impl Network {
         };
         let mut builder = model.builder(source);
         let body = model.build(&mut builder, classes)?;
-        let matrices = builder.slots.iter().filter(|slot| slot.shape.len() > 1);
+        let layer = |slot: &&Slot| is_layer(&slot.name, slot.shape.len());
+        let layers = builder.slots.iter().filter(layer).count();
         Ok(Self {
             body,
             model,
             classes,
             normalize,
-            layers: matrices.count(),
+            layers,
             activations: None,
             dtype,
             device,

@@ -240,3 +240,9 @@ pub(crate) fn open(path: &Path) -> Result<Checkpoint> {
 pub fn is_buffer(name: &str) -> bool {
     name.ends_with("running_mean") || name.ends_with("running_var")
 }
+
+/// Whether `name` is the weight of a layer, a convolution or a linear one, if it has `dimensions`. Other tensors may have several
+/// dimensions, too, such as the positions of a transformer.
+pub fn is_layer(name: &str, dimensions: usize) -> bool {
+    dimensions > 1 && name.ends_with("weight")
+}

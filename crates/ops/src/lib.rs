@@ -41,6 +41,7 @@
 
 pub mod backtrace;
 mod batch_norm;
+mod composed;
 mod conv;
 mod depthwise;
 mod dispatch;
@@ -68,6 +69,7 @@ mod update;
 mod weight_gradient;
 
 pub use batch_norm::{BatchNorm, BatchStatistics};
+pub use composed::composed;
 pub use dispatch::{
     Frozen, FrozenPooledLinear, adam, adaptive_avg_pool2d, channels_last, conv2d, depthwise_conv2d,
     descend, dropout, linear, max_pool2d, negative_part, normalize, option_a_shortcut,

@@ -160,11 +160,11 @@ struct Facts {
 
 impl Facts {
     fn target(&self, record: &TargetRecord, step: &TargetStep) -> Holds {
-        let info = step.target.dataset.info();
-        same("dataset", record.dataset.as_str(), info.name)?;
+        let facts = &step.facts;
+        same("dataset", record.dataset.as_str(), facts.name.as_str())?;
         same("model", record.model.as_str(), step.target.model.name())?;
-        same("classes", record.classes, info.classes)?;
-        same("input", record.input, info.shape)?;
+        same("classes", record.classes, facts.classes)?;
+        same("input", record.input, facts.shape)?;
         same("seed", record.seed, self.seed)?;
         let target: Target = settings(&record.spec)?;
         let head = |target: &Target| target.init.as_ref().and_then(|init| init.head);

@@ -24,6 +24,7 @@ use brink_verify::SecretKey;
 use candle_core::Device;
 
 use crate::forecast::{self, Forecast, Rates};
+use crate::grid::ImageSet;
 use crate::plan::{self, Paths, Plan, TargetStep};
 use crate::progress::Progress;
 use crate::signal::Signal;
@@ -143,20 +144,30 @@ impl Executor<'_> {
 
     /// The images of the data set of `step`.
     fn images(&self, step: &TargetStep, bench: &mut Bench) -> anyhow::Result<Rc<Dataset>> {
-        let wanted = step.target.dataset;
+        let wanted = &step.target.dataset;
         let images = match bench.dataset.take() {
-            Some(images) if images.info.id == wanted => images,
-            _ => Rc::new(brink_data::open(wanted, self.paths.data.as_deref())?),
+            Some((held, images)) if held == *wanted => images,
+            _ => Rc::new(self.read_images(step)?),
         };
-        bench.dataset = Some(images.clone());
+        bench.dataset = Some((wanted.clone(), images.clone()));
         Ok(images)
+    }
+
+    fn read_images(&self, step: &TargetStep) -> Result<Dataset, brink_data::Error> {
+        match (&step.target.dataset, &step.own) {
+            (ImageSet::Registered(id), _) => brink_data::open(*id, self.paths.data.as_deref()),
+            (ImageSet::Own(_), Some(read)) => Ok(read.dataset.clone()),
+            (ImageSet::Own(own), None) => {
+                brink_data::open_own(own, self.paths.data.as_deref()).map(|set| set.dataset)
+            }
+        }
     }
 }
 
 /// What stays in memory from one step to the next.
 #[derive(Default)]
 pub struct Bench {
-    dataset: Option<Rc<Dataset>>,
+    dataset: Option<(ImageSet, Rc<Dataset>)>,
     target: Option<(Id, LoadedTarget)>,
     /// The sets of that target.
     sets: Vec<PreparedSet>,

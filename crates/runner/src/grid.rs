@@ -4,6 +4,7 @@
 //! read, so no later code has to handle an empty list or a negative learning rate.
 
 mod fields;
+mod image_set;
 mod init;
 pub mod key;
 mod name;
@@ -26,6 +27,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use fields::READING;
+pub use image_set::ImageSet;
 pub use init::{Head, Init, Sha256};
 pub use key::Key;
 pub use name::Name;
@@ -85,8 +87,8 @@ pub struct Grid {
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    /// Its data set.
-    pub dataset: brink_data::Id,
+    /// Its data set. A relative path is looked up as that of weights.
+    pub dataset: ImageSet,
     /// Its architecture.
     pub model: Model,
     /// The share of the architecture's channels that it has. All layers are kept. If absent, it has all channels.
@@ -133,18 +135,22 @@ impl Target {
         self
     }
 
-    /// The settings that define the model itself, without the path of its file and its generators.
+    /// The settings that define the model itself, without the paths of its files and its generators.
     pub fn itself(&self) -> Self {
+        let dataset = match self.dataset.clone() {
+            ImageSet::Own(own) => ImageSet::Own(own.without_path()),
+            registered => registered,
+        };
         Self {
+            dataset,
             init: None,
             generators: None,
             ..self.clone()
         }
     }
 
-    /// The approximate number of its training images.
-    pub fn train_images(&self) -> usize {
-        let all = self.dataset.info().train;
+    /// The approximate number of its training images, of `all` that its data set has.
+    pub fn train_images(&self, all: usize) -> usize {
         self.train.as_ref().map_or(all, |train| train.count(all))
     }
 
@@ -156,14 +162,14 @@ impl Target {
         }
     }
 
-    /// The title of the target in tables.
-    pub fn title(&self) -> String {
+    /// The title of the target in tables. `dataset` is the title of its data set.
+    pub fn title(&self, dataset: &str) -> String {
         let model = self.model.architecture().title;
         let width = match self.width {
             Some(width) => format!(" (width {width})"),
             None => String::new(),
         };
-        format!("{}, {model}{width}", self.dataset.info().title)
+        format!("{dataset}, {model}{width}")
     }
 }
 

@@ -50,7 +50,7 @@ impl<'a> Findings<'a> {
             records
                 .networks
                 .insert(network.name.to_owned(), network.title);
-            let classes = step.target.dataset.info().classes;
+            let classes = step.facts.classes;
             for set in &step.sets {
                 records.asked.insert(set.generator.name());
                 let Some(record) = store.set(&set.id)? else {

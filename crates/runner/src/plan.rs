@@ -11,7 +11,9 @@ mod label;
 mod only;
 
 use std::path::Path;
+use std::rc::Rc;
 
+use brink_data::{Facts, OwnSet};
 use brink_generators::probe;
 use brink_store::Id;
 use brink_store::Store;
@@ -38,6 +40,10 @@ pub struct TargetStep {
     pub name: String,
     /// The target.
     pub target: Target,
+    /// What is known of its data set.
+    pub facts: Facts,
+    /// Its images, if they are one's own.
+    pub own: Option<Rc<OwnSet>>,
     /// The file of its initial weights, if it has one.
     pub weights: Option<WeightFile>,
     /// Its sample sets.
@@ -139,8 +145,8 @@ impl TargetStep {
 
     /// The title of the target in tables. It includes the name if the name is not the usual `dataset-model`.
     pub fn title(&self) -> String {
-        let title = self.target.title();
-        let usual = format!("{}-{}", self.target.dataset, self.target.model);
+        let title = self.target.title(&self.facts.title);
+        let usual = format!("{}-{}", self.facts.name, self.target.model);
         match self.name == usual {
             true => title,
             false => format!("{title} ({})", self.name),

@@ -202,7 +202,7 @@ fn room(part: &Plan, store: &Store) -> anyhow::Result<u64> {
         if !target.is_open(Some(store))? {
             continue;
         }
-        let classes = target.target.dataset.info().classes;
+        let classes = target.facts.classes;
         let weights = 4 * target.target.network().elements(classes)? as u64;
         if store.target(&target.id)?.is_none() {
             kept += weights;

@@ -18,6 +18,7 @@ fn no_step_of_a_committed_grid_has_another_id() {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.is_file()) // folders hold included files
+        .filter(|path| !path.ends_with("own.yaml")) // its ids depend on its reader's images
         .collect();
     grids.sort();
     assert!(!grids.is_empty());

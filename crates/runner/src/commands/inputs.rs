@@ -5,6 +5,7 @@ use brink_data::Presence;
 use brink_random::Stream;
 
 use crate::execute::initial;
+use crate::grid::ImageSet;
 use crate::plan::Plan;
 use crate::session::Session;
 
@@ -21,8 +22,10 @@ pub fn check(session: &Session, part: &Plan) -> anyhow::Result<()> {
 fn usable_images(session: &Session, part: &Plan) -> anyhow::Result<()> {
     let store = session.records()?;
     for target in &part.targets {
-        if let Presence::Unusable { reason } =
-            brink_data::find(target.target.dataset, session.paths.data.as_deref())
+        // Images of one's own were read when the steps were planned.
+        if let ImageSet::Registered(dataset) = target.target.dataset
+            && let Presence::Unusable { reason } =
+                brink_data::find(dataset, session.paths.data.as_deref())
             && target.is_open(store.as_ref())?
         {
             bail!("{}: {reason}", target.name);

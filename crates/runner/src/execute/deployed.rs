@@ -39,7 +39,7 @@ impl Deployed {
             transport, program, ..
         } = execution.unwrap_or(&none);
         let width = step.target.width.map_or(1.0, |width| width.get());
-        let input = step.target.dataset.info().shape;
+        let input = step.facts.shape;
         let program = program.as_deref();
         let program = program.map(|command| Program::start(command, victim, width, input));
         Ok(Self {

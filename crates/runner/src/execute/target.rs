@@ -165,16 +165,16 @@ impl Executor<'_> {
         let validation = validation.transpose()?;
 
         let target = &step.target;
-        let info = target.dataset.info();
+        let facts = &step.facts;
         let bytes = loaded.weights.to_bytes()?;
         let record = TargetRecord {
             format: FORMAT,
             id: step.id,
-            dataset: info.name.to_owned(),
-            dataset_title: info.title.to_owned(),
+            dataset: facts.name.clone(),
+            dataset_title: facts.title.clone(),
             model: target.model.name().to_owned(),
-            classes: info.classes,
-            input: info.shape,
+            classes: facts.classes,
+            input: facts.shape,
             parameters: loaded.weights.parameters() as u64,
             spec: serde_json::to_value(Target {
                 generators: None,
@@ -217,7 +217,7 @@ impl Executor<'_> {
         let Some(training) = &target.train else {
             return Ok(weights);
         };
-        let (model, classes) = (target.network(), target.dataset.info().classes);
+        let (model, classes) = (target.network(), step.facts.classes);
         let weights = weights.to(DType::F32, self.device)?;
         let normalize = target.normalize.map(Into::into);
         let stream = stream.split("training");
@@ -244,12 +244,7 @@ impl Executor<'_> {
         let target = &step.target;
         let weights = weights.to(DType::F32, self.device)?;
         let normalize = target.normalize.map(Into::into);
-        let network = Network::frozen(
-            target.network(),
-            target.dataset.info().classes,
-            &weights,
-            normalize,
-        )?;
+        let network = Network::frozen(target.network(), step.facts.classes, &weights, normalize)?;
         Ok(LoadedTarget {
             network,
             weights,
@@ -268,7 +263,7 @@ impl Executor<'_> {
 /// If the file cannot be read, has changed since planning, or is for another network.
 pub fn initial(step: &TargetStep, stream: &Stream) -> anyhow::Result<Weights> {
     let target = &step.target;
-    let (model, classes) = (target.network(), target.dataset.info().classes);
+    let (model, classes) = (target.network(), step.facts.classes);
     let stream = stream.split("weights");
     let Some(WeightFile { path, sum }) = &step.weights else {
         return Ok(Weights::draw(model, classes, &stream)?);
@@ -335,6 +330,8 @@ mod tests {
             id: Id::of(&0).unwrap(),
             name: String::new(),
             target: target.clone(),
+            facts: brink_data::Id::FashionMnist.info().facts(),
+            own: None,
             weights: Some(WeightFile {
                 path: path.clone(),
                 sum: Sha256::of(bytes),

@@ -51,7 +51,8 @@ pub fn open(step: &TargetStep, store: Option<&Store>) -> anyhow::Result<Vec<Job>
             .train
             .as_ref()
             .map_or(0.0, |train| train.epochs.get() as f64);
-        let (what, amount) = training(epochs, step.target.train_images() as f64);
+        let images = step.target.train_images(step.facts.train);
+        let (what, amount) = training(epochs, images as f64);
         jobs.push(job(&step.name, 1, (what, ""), amount));
     }
     for set in step.sets.iter().filter(|set| misses(&set.id)) {

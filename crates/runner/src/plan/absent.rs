@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use brink_data::Presence;
+use brink_data::{Info, Presence};
 use brink_report::NotRun;
 use brink_store::Store;
 
 use super::TargetStep;
-use crate::grid::{Init, Sha256, Target};
+use crate::grid::{ImageSet, Init, Sha256, Target};
 
 /// The paths of the command line.
 pub struct Paths {
@@ -94,17 +94,26 @@ pub fn missing_input(step: &TargetStep, paths: &Paths, store: Option<&Store>) ->
     {
         return Some(paths.without_weights(step, init));
     }
-    match brink_data::find(target.dataset, paths.data.as_deref()) {
+    // Images of one's own were read when the steps were planned.
+    let ImageSet::Registered(dataset) = target.dataset else {
+        return None;
+    };
+    match brink_data::find(dataset, paths.data.as_deref()) {
         Presence::NotFound { reason, how_to_get } => {
-            Some(paths.without_images(step, reason, how_to_get))
+            Some(paths.without_images(step, dataset.info(), reason, how_to_get))
         }
         Presence::Embedded | Presence::Found { .. } | Presence::Unusable { .. } => None,
     }
 }
 
 impl Paths {
-    fn without_images(&self, step: &TargetStep, reason: String, how_to_get: &str) -> NotRun {
-        let info = step.target.dataset.info();
+    fn without_images(
+        &self,
+        step: &TargetStep,
+        info: &Info,
+        reason: String,
+        how_to_get: &str,
+    ) -> NotRun {
         let (reason, command) = match info.archives {
             [_, ..] => {
                 let folder = quoted(&self.folder());

@@ -1,9 +1,11 @@
 //! The steps of a grid and their ids.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use anyhow::bail;
 use brink_config::checked::{Minority, Repeats};
+use brink_data::{Facts, Own, OwnSet, open_own};
 use brink_generators::probe;
 use brink_store::Id;
 use brink_verify::{KeyCheck, Layout, SecretKey};
@@ -14,7 +16,7 @@ use super::absent::{self, Paths};
 use super::{AttackStep, Plan, ProbeStep, RunStep, SetStep, SliceStep, TargetStep, WeightFile};
 use super::{fits, label};
 use crate::device;
-use crate::grid::{Grid, Head, Target};
+use crate::grid::{Grid, Head, ImageSet, Target};
 
 /// Part of every id. Raise it when a change of the code changes the numbers of a grid.
 const FORMAT: u32 = 1;
@@ -36,6 +38,9 @@ struct TargetContent<'a> {
     weights: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     head: Option<Head>,
+    /// The checksum of images of one's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    images: Option<&'a str>,
     device: &'static str,
 }
 
@@ -77,8 +82,8 @@ impl Plan {
     /// The steps of a grid under `key` on `device`.
     ///
     /// # Errors
-    /// If two entries of the grid are the same step, a target does not fit its data set, or a weight file is missing or
-    /// has another checksum.
+    /// If two entries of the grid are the same step, a target does not fit its data set, images of one's own cannot be used, or
+    /// a weight file is missing or has another checksum.
     pub fn new(
         grid: &Grid,
         key: &SecretKey,
@@ -89,8 +94,26 @@ impl Plan {
         let mut plan = Self {
             targets: Vec::new(),
         };
+        let mut read: Vec<(Own, Rc<OwnSet>)> = Vec::new();
         for (name, target) in grid.targets.iter() {
-            fits::check(name, target, grid)?;
+            let (facts, own) = match &target.dataset {
+                ImageSet::Registered(id) => (id.info().facts(), None),
+                ImageSet::Own(own) => {
+                    let set = match read.iter().find(|(known, _)| known == own) {
+                        Some((_, set)) => set.clone(),
+                        None => {
+                            let set = open_own(own, paths.data.as_deref()).map_err(|error| {
+                                grid.error(&format!("targets.{name}.dataset"), error)
+                            })?;
+                            let set = Rc::new(set);
+                            read.push((own.clone(), set.clone()));
+                            set
+                        }
+                    };
+                    (set.dataset.facts.clone(), Some(set))
+                }
+            };
+            fits::check(name, target, &facts, grid)?;
             let weights = absent::weights(target, paths);
             let weights = weights.map_err(|error| {
                 grid.error(
@@ -98,7 +121,7 @@ impl Plan {
                     format!("{error:#}"),
                 )
             })?;
-            let step = common.target(target, name.to_owned(), weights);
+            let step = common.target(target, name.to_owned(), (facts, own), weights);
             plan.targets.push(step?);
         }
         plan.require_distinct(grid)?;
@@ -148,19 +171,21 @@ impl Common<'_> {
         &self,
         target: &Target,
         name: String,
+        (facts, own): (Facts, Option<Rc<OwnSet>>),
         weights: Option<WeightFile>,
     ) -> anyhow::Result<TargetStep> {
         let content = TargetContent {
             target: &target.itself(),
             weights: weights.as_ref().map(|file| file.sum.as_str()),
             head: target.init.as_ref().and_then(|init| init.head),
+            images: own.as_ref().map(|own| own.sha256.as_str()),
             device: device::name(self.device),
         };
         let id = id("target", &[], self.grid.seed, content)?;
         let generators = target.generators.as_ref();
         let generators = generators.unwrap_or(&self.grid.generators);
-        let train = target.train_images();
-        let images = (train, target.dataset.info().test);
+        let train = target.train_images(facts.train);
+        let images = (train, facts.test);
         let sets = self.sets(id, &name, generators, images)?;
         let attacks = self.attacks(id, &name, train, &sets)?;
         let probes = self.probes(id, &name)?;
@@ -169,6 +194,8 @@ impl Common<'_> {
             id,
             name,
             target: target.clone(),
+            facts,
+            own,
             weights,
             sets: sets.into_iter().map(|(set, _)| set).collect(),
             attacks,

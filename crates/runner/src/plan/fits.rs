@@ -2,6 +2,7 @@
 
 use brink_config::checked::Count;
 use brink_config::plain;
+use brink_data::Facts;
 use brink_models::{Error, Result};
 
 use crate::grid::{Grid, Target};
@@ -10,16 +11,15 @@ use crate::grid::{Grid, Target};
 ///
 /// # Errors
 /// The first setting that does not fit. The error shows its line.
-pub fn check(name: &str, target: &Target, grid: &Grid) -> anyhow::Result<()> {
-    itself(target)
+pub fn check(name: &str, target: &Target, facts: &Facts, grid: &Grid) -> anyhow::Result<()> {
+    itself(target, facts)
         .map_err(|(field, problem)| grid.error(&format!("targets.{name}.{field}"), problem))?;
-    generators(name, target, grid)?;
-    attacks(target, grid)
+    generators(name, target, facts, grid)?;
+    attacks(target, facts, grid)
 }
 
 /// Checks the settings of the target itself. Returns the path of the field that does not fit, and the problem.
-fn itself(target: &Target) -> std::result::Result<(), (&'static str, String)> {
-    let info = target.dataset.info();
+fn itself(target: &Target, info: &Facts) -> std::result::Result<(), (&'static str, String)> {
     let enough = |field, asked: Option<Count>, have: usize| match asked {
         Some(asked) if asked.get() > have => {
             let has = format!("but {} has {have}; lower it", info.title);
@@ -56,7 +56,7 @@ fn itself(target: &Target) -> std::result::Result<(), (&'static str, String)> {
             return Err(("train.validation", problem));
         }
     }
-    let train = target.train_images();
+    let train = target.train_images(info.train);
     enough("train.images", training.images, info.train)?;
     if let Some((asked, share)) = training.images.zip(training.validation)
         && train < asked.get()
@@ -70,35 +70,35 @@ fn itself(target: &Target) -> std::result::Result<(), (&'static str, String)> {
     Ok(())
 }
 
-fn generators(name: &str, target: &Target, grid: &Grid) -> anyhow::Result<()> {
+fn generators(name: &str, target: &Target, facts: &Facts, grid: &Grid) -> anyhow::Result<()> {
     let (list, of) = match &target.generators {
         Some(own) => (format!("targets.{name}.generators"), own),
         None => ("generators".to_owned(), &grid.generators),
     };
-    let (train, test) = (target.train_images(), target.dataset.info().test);
+    let (train, test) = (target.train_images(facts.train), facts.test);
     for (nth, spec) in of.iter().enumerate() {
         let fits = spec.generator().fits(train, test);
-        explain(fits, &format!("{list}.{nth}.{}", spec.name()), target, grid)?;
+        explain(fits, &format!("{list}.{nth}.{}", spec.name()), facts, grid)?;
     }
     Ok(())
 }
 
-fn attacks(target: &Target, grid: &Grid) -> anyhow::Result<()> {
+fn attacks(target: &Target, facts: &Facts, grid: &Grid) -> anyhow::Result<()> {
     let swept = grid.attacks.iter().enumerate();
     let swept = swept.flat_map(|(nth, sweep)| sweep.each().iter().map(move |spec| (nth, spec)));
     let listed = swept.map(|(nth, spec)| (format!("attacks.{nth}"), spec));
     let slice = grid.slice.iter();
     let slice = slice.map(|slice| ("slice.attack".to_owned(), &slice.attack));
-    let (train, info) = (target.train_images(), target.dataset.info());
+    let train = target.train_images(facts.train);
     for (entry, spec) in listed.chain(slice) {
-        let fits = spec.attack().fits(train, info.shape, info.classes);
-        explain(fits, &format!("{entry}.{}", spec.name()), target, grid)?;
+        let fits = spec.attack().fits(train, facts.shape, facts.classes);
+        explain(fits, &format!("{entry}.{}", spec.name()), facts, grid)?;
     }
     Ok(())
 }
 
 /// Adds the place to an error about the settings at `path`.
-fn explain(fits: Result<()>, path: &str, target: &Target, grid: &Grid) -> anyhow::Result<()> {
+fn explain(fits: Result<()>, path: &str, facts: &Facts, grid: &Grid) -> anyhow::Result<()> {
     let Err(error) = fits else {
         return Ok(());
     };
@@ -106,6 +106,6 @@ fn explain(fits: Result<()>, path: &str, target: &Target, grid: &Grid) -> anyhow
         Error::DoesNotFit { field, .. } => format!(".{field}"),
         _ => String::new(),
     };
-    let title = target.dataset.info().title;
+    let title = &facts.title;
     Err(grid.error(&format!("{path}{field}"), format!("for {title}: {error}")))
 }
