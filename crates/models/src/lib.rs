@@ -39,6 +39,7 @@ pub mod state;
 pub mod train;
 mod trainable;
 mod vgg;
+mod vit;
 mod weights;
 
 pub use calibrate::calibrate;

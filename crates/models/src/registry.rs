@@ -8,6 +8,7 @@ use crate::pass::Body;
 use crate::resnet::{Form, ResNet};
 use crate::slot::Slot;
 use crate::vgg::{self, Vgg};
+use crate::vit::Vit;
 use crate::weights::is_buffer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::fmt;
@@ -66,6 +67,8 @@ registry! {
         => |b, n| Vgg::normalised(b, vgg::E, n);
     "mobilenet_v2", "MobileNetV2", "torchvision's MobileNetV2: seventeen inverted residuals with depthwise convolutions, ReLU6"
         => |b, n| MobileNetV2::new(b, n);
+    "vit-32", "ViT-32", "a small vision transformer for images of 32x32 pixels, in candle's operations: 4x4 patches, four blocks of four heads"
+        => |b, n| Vit::body(b, n);
     "resnet18-3x3", "ResNet18-3x3", "ResNet-18 for small images, as in kuangliu's pytorch-cifar: 3x3 stem of stride 1, no maximum pooling"
         => |b, n| ResNet::new(b, &Form::basic([2, 2, 2, 2]).small(), n);
     "resnet34-3x3", "ResNet34-3x3", "ResNet-34 for small images, with the same stem"
