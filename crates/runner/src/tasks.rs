@@ -110,6 +110,8 @@ impl Task<'_> {
             id: target.id,
             name: target.name.clone(),
             target: target.target.clone(),
+            facts: target.facts.clone(),
+            own: target.own.clone(),
             weights: target.weights.clone(),
             sets: Vec::new(),
             attacks: Vec::new(),
