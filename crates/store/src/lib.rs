@@ -436,8 +436,9 @@ impl Store {
 fn make_folders(root: &Path) -> Result<()> {
     let kinds = ["targets", "sets", "runs", "probes", "state"];
     let shared = [worker::CARDS, claim::CLAIMS, failed::FAILED];
-    for folder in kinds.into_iter().chain(shared) {
-        let folder = root.join(folder);
+    let inner = kinds.into_iter().chain(shared);
+    let inner = inner.map(|folder| root.join(folder));
+    for folder in std::iter::once(root.to_owned()).chain(inner) {
         fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
     }
     Ok(())
