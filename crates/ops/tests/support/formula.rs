@@ -45,7 +45,7 @@ pub fn parameter(name: &str, shape: &[usize]) -> Vec<f32> {
     let n = shape.iter().product();
     match name.rsplit('.').next() {
         Some("running_var") => around(1.0, 0.5, name, n),
-        Some("running_mean" | "bias") => around(0.0, 0.1, name, n),
+        Some("running_mean" | "bias" | "position") => around(0.0, 0.1, name, n),
         // The last of a bottleneck is small, lest fifty residual sums double the variance fifty times.
         Some("weight") if name.ends_with(".bn3.weight") => around(0.2, 0.1, name, n),
         Some("weight") if shape.len() == 1 => around(1.0, 0.2, name, n),
