@@ -129,7 +129,7 @@ mod tests {
                 measured: Measured {
                     dropped: 0,
                     controls: Vec::new(),
-                    flipped: Rate::new(0, 2),
+                    flipped: Rate::new(0, 150),
                 },
                 promise: Promise {
                     false_alarm: 1e-3,

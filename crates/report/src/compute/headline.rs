@@ -75,7 +75,7 @@ impl<'a> Headline<'a> {
         })
     }
 
-    /// A sentence for each target: which samples detect most, and what the others reach.
+    /// A sentence for each target: which samples detect most on average, at how many false alarms, and what the others reach.
     pub fn sentences(&self) -> Vec<String> {
         let input = self.input(Scale::PAPER);
         let findings = self.ranked(&input);
@@ -98,15 +98,22 @@ impl<'a> Headline<'a> {
                 ))
             });
             let others = others.collect::<Vec<_>>().join(", ");
-            let rest = match (others.is_empty(), families.len()) {
-                (true, _) => String::new(),
-                (_, 1) => format!(" ({others})"),
-                _ => format!(" (on average {others})"),
+            let (on_average, means) = match families.len() {
+                1 => ("", "others"),
+                _ => (" on average", "averages of the others"),
             };
+            let rest = match others.is_empty() {
+                true => String::new(),
+                false => format!("; {means}: {others}"),
+            };
+            let average = 100.0 * mean(best, &families)?;
+            let alarms = asked_again(best);
             Some(format!(
-                "{}: {} detects most: {found}{rest}",
+                "{}: {} detects most{on_average}, {average:.1} % ({found}), at {}/{} false alarms{rest}",
                 block.title(),
-                best.title
+                best.title,
+                alarms.hits(),
+                alarms.of()
             ))
         };
         findings.blocks.iter().filter_map(sentence).collect()
