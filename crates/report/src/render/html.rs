@@ -1,6 +1,6 @@
 //! One self-contained page of reports: a summary, the figures and tables, and on demand the source of each number.
 //!
-//! The page fetches nothing and says so to the browser. It is made of the same [`Table`] values as every other format.
+//! The page fetches nothing and says so to the browser. It is made of the same [`Table`](crate::document::table::Table) values as every other format.
 //! What is only shown on demand is in a compressed [`archive`]: the further tables, the sources of cells, the records of the
 //! steps that they name, the files to download, and the journal.
 
