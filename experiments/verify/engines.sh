@@ -2,6 +2,7 @@
 # Protects the network of `brink example` behind `brink serve`, and verifies it behind servers of other engines, untouched. Prints a table.
 # Usage: experiments/verify/engines.sh [VERIFICATIONS of each row]
 # It needs Python: pip install -r scripts/peers/requirements.txt
+# ENGINES are the servers to ask; the default is all four.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 each="${1:-42}"
@@ -38,16 +39,16 @@ protect() {
 }
 echo "| server | answers, pixels | batch | intact | changed | cannot tell |"
 echo "| :--- | :--- | ---: | ---: | ---: | ---: |"
-for engine in brink pytorch onnxruntime tract; do
+# The marks come from Brink's own server, whichever engines are asked.
+start brink labels "$port"
+protect --pixels png --classes 10 --out labels.brink
+port=$((port + 1))
+start brink logits "$port"
+protect --pixels channels-first --out logits.brink
+for engine in ${ENGINES:-brink pytorch onnxruntime tract}; do
   for answers in labels logits; do
+    port=$((port + 1))
     start "$engine" "$answers" "$port"
-    if [ "$engine" = brink ]; then
-      if [ "$answers" = labels ]; then
-        protect --pixels png --classes 10 --out labels.brink
-      else
-        protect --pixels channels-first --out logits.brink
-      fi
-    fi
     for batch in 1 7 32; do
       intact=0 changed=0 unknown=0
       for seed in $(seq "$each"); do
@@ -59,6 +60,5 @@ for engine in brink pytorch onnxruntime tract; do
       pixels="PNG" && [ "$answers" = labels ] || pixels="f32"
       echo "| $engine | $answers, $pixels | $batch | $intact | $changed | $unknown |"
     done
-    port=$((port + 1))
   done
 done
