@@ -16,6 +16,8 @@ class Verdict:
 
     verdict: Literal["intact", "changed", "cannot tell"]
     reason: str | None
+    like: str | None
+    """What explains a changed model's answers without other weights, e.g. images sent as JPEG."""
     images: int
     asked: int
     flipped: list[int]
@@ -50,6 +52,7 @@ def protect(
     change: float = 0.25,
     miss: float = 0.01,
     margin: float | None = None,
+    head: bool = False,
     classes: int | None = None,
     eight_bit: bool = False,
     batch: int = 32,

@@ -32,6 +32,7 @@ protect() {
 }
 protect labels --answers labels
 protect logits --answers logits
+protect head --answers logits --head
 
 # ask MARK WEIGHTS COUNT: one line of JSON for each verification.
 ask() {
@@ -41,7 +42,7 @@ ask() {
     echo
   done
 }
-for mark in labels logits; do
+for mark in labels logits head; do
   for weights in *.safetensors; do
     count="$each"
     [ "$weights" = untouched.safetensors ] && count="$untouched"

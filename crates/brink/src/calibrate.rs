@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use brink_mark::{About, Mark, Measured};
-use brink_owner::promised;
+use brink_owner::{profiles, promised};
 use brink_verify::{Images, Pairing, control};
 use clap::Args;
 
@@ -22,6 +22,10 @@ pub struct Calibrate {
     /// Sign a mark for this deployment, with what was measured here, and write it to this file.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Keep the mark for where it was made, and remember under this name how the untouched model answers here: `verify` then tells such
+    /// answers from other weights.
+    #[arg(long = "as", value_name = "NAME", requires = "out")]
+    name: Option<String>,
 }
 
 impl Calibrate {
@@ -46,19 +50,34 @@ impl Calibrate {
             }
             None => None,
         };
-        let Mark {
-            set,
-            anchors,
-            about,
-        } = signed.mark;
-        let how = self.deployment.how(Some(&about))?;
+        let mark = signed.mark;
+        let (set, about, head) = (&mark.set, &mark.about, mark.head());
+        let how = self.deployment.how(Some(about))?;
         let none = Images::new(set.images.shape(), Vec::new())?;
         let endpoint = self
             .deployment
-            .open(&how, Some((&about, set.classes)), &none)?;
-        let controls = control::reask(&endpoint, &set, None, &Pairing::Own)?;
+            .open(&how, Some((about, set.classes)), &none)?;
+        let controls = control::reask(&endpoint, set, head.as_ref(), &Pairing::Own)?;
         for way in &controls {
             say!("{:<20}  {} pairs flipped", way.name, way.pair);
+        }
+        if let (Some(name), Some((out, signer))) = (&self.name, &out) {
+            let profile = profiles::of_deployment(&endpoint, set, head.as_ref(), name)?;
+            let (flips, change) = (profiles::flips(set, &profile), about.promise.change);
+            if flips < change {
+                bail!(
+                    "{:.0} % of the pairs flipped here, and a change flips {:.0} %: `verify` says \"intact\" or \"cannot tell\" here without a profile; leave out --as",
+                    100.0 * flips,
+                    100.0 * change
+                );
+            }
+            let mut mark = mark.clone();
+            let profiles = &mut mark.about.measured.profiles;
+            profiles.retain(|known| known.name != profile.name);
+            profiles.push(profile);
+            brink_owner::write(out, &mark.to_bytes(signer)?)?;
+            say!("{}: signed, with the profile `{name}`", out.display());
+            return Ok(());
         }
         let [_, flipped] = control::alarms(&controls);
         let Ok(risks) = about.promise.risks(flipped) else {
@@ -83,20 +102,14 @@ impl Calibrate {
                     dropped: about.measured.dropped,
                     controls,
                     flipped,
+                    profiles: about.measured.profiles.clone(),
                 },
                 pixels: how.pixels,
                 protocol: how.protocol,
-                ..about
+                ..about.clone()
             };
-            brink_owner::write(
-                out,
-                &Mark {
-                    set,
-                    anchors,
-                    about,
-                }
-                .to_bytes(&signer)?,
-            )?;
+            let mark = Mark { about, ..mark };
+            brink_owner::write(out, &mark.to_bytes(&signer)?)?;
             say!("{}: signed", out.display());
         }
         Ok(())

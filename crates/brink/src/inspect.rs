@@ -61,7 +61,14 @@ fn mark(path: &Path) -> anyhow::Result<()> {
             100.0 * pairs.share
         );
     }
+    if signed.mark.key.is_some() {
+        say!("  labels of a secret head, whose key is in the file");
+    }
     say!("  untouched, {} pairs flipped", about.measured.flipped);
+    for profile in &about.measured.profiles {
+        let share = 100.0 * brink_owner::profiles::flips(set, profile);
+        say!("  with {}, {share:.0} % flipped", profile.name);
+    }
     say!("  promised: {}", promised(about.promise.false_alarm));
     let fresh = Shown::beside(path, &signed.id)?.fresh(set.samples());
     say!("  {fresh} pairs were never shown");

@@ -15,6 +15,7 @@ mod exit;
 mod inspect;
 mod keys;
 mod marks;
+mod metrics;
 mod photographs;
 mod protect;
 mod say;

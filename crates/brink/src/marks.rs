@@ -1,6 +1,6 @@
 //! A mark on the command line, and whose signature counts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use brink_keys::PublicKey;
 use brink_mark::Signed;
@@ -27,8 +27,15 @@ impl Trusted {
     /// # Errors
     /// If it cannot be read, is damaged, or nobody who is trusted signed it.
     pub fn read(&self) -> anyhow::Result<Signed> {
-        let repository = self.keyring.repository()?;
-        let trusted = brink_owner::trusted(&self.path, self.signer, Some(&repository));
-        Ok(trusted?)
+        read(&self.path, self.signer, &self.keyring)
     }
+}
+
+/// The mark in `path`, which `signer` must have signed, or else a user of the repository.
+///
+/// # Errors
+/// If it cannot be read, is damaged, or nobody who is trusted signed it.
+pub fn read(path: &Path, signer: Option<PublicKey>, keyring: &Keyring) -> anyhow::Result<Signed> {
+    let repository = keyring.repository()?;
+    Ok(brink_owner::trusted(path, signer, Some(&repository))?)
 }

@@ -7,6 +7,7 @@
 //! A verification that cannot tell is skipped over. The journal gets whole lines, so the process may end at any time.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
@@ -18,7 +19,8 @@ use clap::Args;
 use crate::deployment::Deployment;
 use crate::exit;
 use crate::marks::Trusted;
-use crate::say::say;
+use crate::metrics::Metrics;
+use crate::say::{note, say};
 use crate::verify::Choice;
 
 /// The wait before a second verification, after a first one says "changed".
@@ -42,10 +44,13 @@ pub struct Watch {
     /// End after this many verifications [default: at an alarm].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     times: Option<u64>,
+    /// Answer Prometheus at this address, e.g. 127.0.0.1:9187, and go on after an alarm.
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
 }
 
 impl Watch {
-    /// Verifies until there is an alarm.
+    /// Verifies until there is an alarm; with `--metrics`, until it is ended.
     ///
     /// # Errors
     /// If the mark, a setting or the journal cannot be used.
@@ -60,7 +65,12 @@ impl Watch {
         let mut last: BTreeMap<String, Verdict> =
             told.map(|it| (it.mark.clone(), it.said.verdict)).collect();
         let mut stream = self.choice.stream()?;
-        let mut done = 0;
+        let metrics = Metrics::default();
+        if let Some(address) = self.metrics {
+            let bound = metrics.serve(address)?;
+            note!("figures for Prometheus at http://{bound}/metrics");
+        }
+        let (mut done, mut alarms) = (0, 0);
         loop {
             // Read each time: the owner may have replaced it.
             let signed = self.trusted.read()?;
@@ -84,16 +94,23 @@ impl Watch {
                 Verdict::Changed if !alarm => ExitCode::SUCCESS,
                 verdict => exit::of(verdict),
             };
-            let mark = signed.id;
-            journal.add(&Entry {
+            let entry = Entry {
                 at,
-                mark,
+                mark: signed.id,
                 alarm,
                 said,
-            })?;
+            };
+            journal.add(&entry)?;
+            metrics.count(&entry);
             done += 1;
-            if alarm || self.times.is_some_and(|times| done >= times) {
-                return Ok(code);
+            alarms += u64::from(alarm);
+            // A process that ends at an alarm could not be asked about it.
+            let ends = alarm && self.metrics.is_none();
+            if ends || self.times.is_some_and(|times| done >= times) {
+                return Ok(match alarms {
+                    0 => code,
+                    _ => exit::of(Verdict::Changed),
+                });
             }
             thread::sleep(if changed {
                 AGAIN.min(self.every)

@@ -1,7 +1,7 @@
 //! How the pairs of a mark were made, what was measured, and what was promised.
 
 use brink_endpoint::{Encoding, Kind, Protocol};
-use brink_verify::{Control, Rate, RiskError, Risks};
+use brink_verify::{Control, Profile, Rate, RiskError, Risks};
 use serde::{Deserialize, Serialize};
 
 /// Everything about a mark but its pairs.
@@ -42,6 +42,9 @@ pub struct Measured {
     pub controls: Vec<Control>,
     /// Pairs that flipped in at least one of these ways.
     pub flipped: Rate,
+    /// Its labels when something other than the weights differs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<Profile>,
 }
 
 /// The risks of a verification.

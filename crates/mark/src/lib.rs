@@ -11,15 +11,25 @@ pub use about::{About, Measured, Promise};
 pub use error::Error;
 pub use file::{FORMAT, Signed};
 
-use brink_verify::{Images, SensitiveSet};
+use brink_verify::{Head, Images, SecretKey, SensitiveSet};
 
 /// What an owner needs to ask a model again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mark {
-    /// Pairs with the labels of the untouched model's own classes.
+    /// Pairs with the labels of the untouched model.
     pub set: SensitiveSet,
+    /// The key of the head that turns scores into these labels; `None` if they are the model's own classes.
+    pub key: Option<SecretKey>,
     /// Images far from the boundary, of different labels. They tell a changed model from a server that does not look at images.
     pub anchors: Images,
     /// How they were made and are to be asked.
     pub about: About,
+}
+
+impl Mark {
+    /// The head that turns scores into labels, if they are not the model's own classes.
+    pub fn head(&self) -> Option<Head> {
+        let key = self.key.as_ref()?;
+        Some(key.head(&self.set.model_id, self.set.classes))
+    }
 }

@@ -3,7 +3,7 @@
 use brink_endpoint::{Encoding, Kind, Protocol};
 use brink_keys::Signer;
 use brink_mark::{About, Error, Mark, Measured, Promise, Signed};
-use brink_verify::{Images, LabelSpace, Layout, Rate, SensitiveSet};
+use brink_verify::{Images, LabelSpace, Layout, Profile, Rate, SecretKey, SensitiveSet};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -30,6 +30,7 @@ fn mark() -> Mark {
             generator: "bracketed".to_owned(),
             key_check: None,
         },
+        key: None,
         anchors: Images::new([3, 1, 2], vec![0.5; 12]).unwrap(),
         about: About {
             user: "alice".to_owned(),
@@ -46,19 +47,78 @@ fn mark() -> Mark {
                 dropped: 1,
                 controls: Vec::new(),
                 flipped: Rate::new(0, 150),
+                profiles: vec![Profile {
+                    name: "images sent as JPEG".to_owned(),
+                    labels: vec![1, 1],
+                }],
             },
             promise: PROMISE,
         },
     }
 }
 
+/// The same pairs with labels of a keyed head.
+fn keyed() -> Mark {
+    let key = SecretKey::from_hex("00112233445566778899aabbccddeeff").unwrap();
+    Mark {
+        set: SensitiveSet {
+            labels: vec![0, 1, 1, 0],
+            label_space: LabelSpace::Head,
+            key_check: Some(key.check("mine")),
+            ..mark().set
+        },
+        key: Some(key),
+        ..mark()
+    }
+}
+
 #[test]
 fn a_mark_survives_its_file() {
-    let bytes = mark().to_bytes(&signer()).unwrap();
-    let signed = Signed::from_bytes(&bytes).unwrap();
-    assert_eq!(signed.mark, mark());
-    assert_eq!(signed.by, signer().public());
-    assert_eq!(bytes, mark().to_bytes(&signer()).unwrap(), "the same bits");
+    for mark in [mark(), keyed()] {
+        let bytes = mark.to_bytes(&signer()).unwrap();
+        let signed = Signed::from_bytes(&bytes).unwrap();
+        assert_eq!(signed.mark, mark);
+        assert_eq!(signed.by, signer().public());
+        assert_eq!(bytes, mark.to_bytes(&signer()).unwrap(), "the same bits");
+    }
+}
+
+#[test]
+fn a_mark_of_version_1_is_read() {
+    let mut mark = mark();
+    mark.about.measured.profiles.clear();
+    let bytes = mark.to_bytes(&signer()).unwrap();
+    let (public, rest) = (&bytes[13..45], &bytes[109..]);
+    // Version 1 had the same content, without heads and profiles.
+    let line = b"brink mark 1\n";
+    let signature = signer().sign(&[&line[..], public, rest].concat());
+    let old = [&line[..], public, &signature, rest].concat();
+    assert_eq!(Signed::from_bytes(&old).unwrap().mark, mark);
+    // The signature covers the version.
+    let forged = [&line[..], public, &bytes[45..]].concat();
+    assert!(matches!(Signed::from_bytes(&forged), Err(Error::Signature)));
+}
+
+#[test]
+fn a_key_or_profile_that_does_not_fit_is_refused() {
+    let error = |mark: Mark| mark.to_bytes(&signer()).unwrap_err().to_string();
+    let headless = error(Mark {
+        key: None,
+        ..keyed()
+    });
+    assert!(headless.contains("the key does not fit"), "{headless}");
+    let idle = error(Mark {
+        key: keyed().key,
+        ..mark()
+    });
+    assert!(idle.contains("the key does not fit"), "{idle}");
+    let mut long = mark();
+    long.about.measured.profiles[0].labels = vec![0; 6];
+    let long = error(long);
+    assert!(
+        long.contains("the profile `images sent as JPEG` has 6 labels, and the set 4"),
+        "{long}"
+    );
 }
 
 #[test]
@@ -100,8 +160,8 @@ fn files_of_something_else_are_told_apart() {
         Signed::from_bytes(b"PK\x03\x04"),
         Err(Error::Foreign)
     ));
-    let newer = Signed::from_bytes(b"brink mark 2\nanything").unwrap_err();
-    assert!(matches!(newer, Error::Format { found: 2 }), "{newer}");
+    let newer = Signed::from_bytes(b"brink mark 3\nanything").unwrap_err();
+    assert!(matches!(newer, Error::Format { found: 3 }), "{newer}");
 }
 
 #[test]
@@ -118,11 +178,8 @@ fn what_is_no_mark_is_not_signed() {
     // A promise that its own measurement breaks.
     let mut noisy = mark();
     noisy.about.measured.flipped = Rate::new(80, 150);
-    let error = Signed::from_bytes(&noisy.to_bytes(&signer()).unwrap()).unwrap_err();
-    assert!(
-        error.to_string().contains("cannot be told from it"),
-        "{error}"
-    );
+    let error = noisy.to_bytes(&signer()).unwrap_err().to_string();
+    assert!(error.contains("cannot be told from it"), "{error}");
 }
 
 #[test]
@@ -136,11 +193,13 @@ fn the_promise_splits_the_false_alarms_between_bound_and_test() {
 
 #[test]
 fn fuzz() {
-    let whole = mark().to_bytes(&signer()).unwrap();
-    for mut dice in fuzz::rounds(10_000) {
-        let damaged = fuzz::damaged(&whole, &mut dice);
-        if let Ok(signed) = Signed::from_bytes(&damaged) {
-            assert_eq!((signed.mark, signed.by), (mark(), signer().public()));
+    for mark in [mark(), keyed()] {
+        let whole = mark.to_bytes(&signer()).unwrap();
+        for mut dice in fuzz::rounds(10_000) {
+            let damaged = fuzz::damaged(&whole, &mut dice);
+            if let Ok(signed) = Signed::from_bytes(&damaged) {
+                assert_eq!((&signed.mark, signed.by), (&mark, signer().public()));
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use brink_endpoint::Endpoint;
 use brink_mark::Signed;
 use brink_random::Stream;
-use brink_verify::interview;
+use brink_verify::{Known, interview};
 
 use crate::error::Error;
 use crate::said::Said;
@@ -52,7 +52,14 @@ pub fn ask(
         );
         return Ok(cannot_tell(few, Vec::new()));
     }
-    let asked = interview(endpoint, set, &signed.mark.anchors, &order, risks);
+    let head = signed.mark.head();
+    let known = Known {
+        set,
+        head: head.as_ref(),
+        anchors: &signed.mark.anchors,
+        profiles: &about.measured.profiles,
+    };
+    let asked = interview(endpoint, known, &order, risks);
     match asked.map_err(Error::from) {
         Ok(interview) => {
             shown.add(&interview.asked)?;

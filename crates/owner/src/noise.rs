@@ -2,27 +2,27 @@
 
 use brink_endpoint::Endpoint;
 use brink_mark::Measured;
+use brink_verify::control::{self, Way};
 use brink_verify::{
-    Control, Images, LabelSpace, Noise, Pairing, SensitiveSet, control, decide, margin, outputs,
+    Head, Images, LabelSpace, Noise, Pairing, SensitiveSet, decide, margin, outputs,
 };
 
 use crate::error::Error;
 
-/// The largest change of a margin when the same images are asked one by one, by seven, and again.
+/// The largest change of a margin when the same images are asked one by one, by seven, and again: of the `head`, or of the model's own classes.
 ///
 /// # Errors
 /// If the model does not answer.
-pub fn of_scores(endpoint: &Endpoint, images: &Images) -> Result<f64, Error> {
+pub fn of_scores(endpoint: &Endpoint, images: &Images, head: Option<&Head>) -> Result<f64, Error> {
+    let space = match head {
+        Some(_) => LabelSpace::Head,
+        None => LabelSpace::Classes,
+    };
     let ask = |batch: usize| -> Result<Vec<Vec<f32>>, Error> {
         let all: Vec<usize> = (0..images.len()).collect();
         let mut rows = Vec::new();
         for batch in all.chunks(batch) {
-            rows.extend(outputs(
-                endpoint,
-                &images.select(batch),
-                LabelSpace::Classes,
-                None,
-            )?);
+            rows.extend(outputs(endpoint, &images.select(batch), space, head)?);
         }
         Ok(rows)
     };
@@ -48,16 +48,22 @@ pub fn of_scores(endpoint: &Endpoint, images: &Images) -> Result<f64, Error> {
     Ok(largest)
 }
 
-/// The set without the pairs that flip when they are asked again, and what flips after that.
+/// The set without the pairs that flip when they are asked again in other batches, and what flips after that.
 ///
 /// # Errors
 /// If the model does not answer, or no pair is steady.
-pub fn of_pairs(endpoint: &Endpoint, set: SensitiveSet) -> Result<(SensitiveSet, Measured), Error> {
-    let first = control::reask(endpoint, &set, None, &Pairing::Own)?;
+pub fn of_pairs(
+    endpoint: &Endpoint,
+    set: SensitiveSet,
+    head: Option<&Head>,
+) -> Result<(SensitiveSet, Measured), Error> {
+    // Only the second round is a measurement, so the first may be short.
+    let ways = [Way::BatchesOf(1), Way::BatchesOf(7)];
+    let first = control::reask_in(&ways, endpoint, &set, head, &Pairing::Own)?;
     let flips = |pair: usize| {
         first
             .iter()
-            .any(|way: &Control| way.flipped_pairs.contains(&(pair as u32)))
+            .any(|way| way.flipped_pairs.contains(&(pair as u32)))
     };
     let kept: Vec<usize> = (0..set.samples()).filter(|&pair| !flips(pair)).collect();
     let dropped = (set.samples() - kept.len()) as u64;
@@ -75,14 +81,13 @@ pub fn of_pairs(endpoint: &Endpoint, set: SensitiveSet) -> Result<(SensitiveSet,
         labels: members.iter().map(|&i| set.labels[i]).collect(),
         ..set
     };
-    let controls = control::reask(endpoint, &set, None, &Pairing::Own)?;
+    let controls = control::reask(endpoint, &set, head, &Pairing::Own)?;
     let [_, flipped] = control::alarms(&controls);
-    Ok((
-        set,
-        Measured {
-            dropped,
-            controls,
-            flipped,
-        },
-    ))
+    let measured = Measured {
+        dropped,
+        controls,
+        flipped,
+        profiles: Vec::new(),
+    };
+    Ok((set, measured))
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::ask::Asked;
 use crate::error::Error;
 use crate::history::Entry;
+use crate::profiles;
 use crate::said::promised;
 
 /// The most pairs that are shown.
@@ -45,6 +46,11 @@ pub fn page(signed: &Signed, asked: &Asked, history: &[Entry]) -> Result<String,
         .map(|&number| pair(signed, number, flipped(&number)))
         .collect::<Result<_, _>>()?;
     let history: Vec<&Entry> = history.iter().filter(|it| it.mark == signed.id).collect();
+    let profiles = about.measured.profiles.iter().map(|profile| {
+        let share = 100.0 * profiles::flips(&signed.mark.set, profile);
+        (profile.name.as_str(), share.round())
+    });
+    let profiles: Vec<(&str, f64)> = profiles.collect();
     let mut page = Environment::new();
     // The names of the template's file make minijinja escape HTML.
     let fill = page
@@ -58,6 +64,7 @@ pub fn page(signed: &Signed, asked: &Asked, history: &[Entry]) -> Result<String,
                 at => brink_store::now(),
                 by => signed.by.to_string(),
                 about => Serde(about),
+                profiles => Serde(profiles),
                 all => signed.mark.set.samples(),
                 pairs => Serde(pairs),
                 history => Serde(history),
@@ -101,7 +108,7 @@ mod tests {
     use brink_endpoint::{Encoding, Kind};
     use brink_keys::Signer;
     use brink_mark::{About, Mark, Measured, Promise};
-    use brink_verify::{Images, LabelSpace, Layout, Rate, SensitiveSet};
+    use brink_verify::{Images, LabelSpace, Layout, Profile, Rate, SensitiveSet};
 
     fn signed() -> Signed {
         let pixels: Vec<f32> = (0..12 * 4).map(|i| (i % 7) as f32 / 7.0).collect();
@@ -116,6 +123,7 @@ mod tests {
                 generator: "bracketed".to_owned(),
                 key_check: None,
             },
+            key: None,
             anchors: Images::new([3, 2, 2], vec![0.0; 24]).unwrap(),
             about: About {
                 user: "alice & co".to_owned(),
@@ -130,6 +138,10 @@ mod tests {
                     dropped: 0,
                     controls: Vec::new(),
                     flipped: Rate::new(0, 150),
+                    profiles: vec![Profile {
+                        name: "images sent as JPEG".to_owned(),
+                        labels: vec![5, 3],
+                    }],
                 },
                 promise: Promise {
                     false_alarm: 1e-3,
@@ -149,6 +161,7 @@ mod tests {
             verdict: Verdict::Changed,
             asked: 2,
             flipped: vec![1],
+            like: Some("images sent as JPEG".to_owned()),
             ..Said::no_answer(String::new(), 1e-3)
         };
         let entry = Entry {
@@ -173,6 +186,12 @@ mod tests {
         let (flipped, other) = (html.find("pair 1").unwrap(), html.find("pair 0").unwrap());
         assert!(flipped < other, "the flipped pair comes first");
         assert_eq!(html.matches("data:image/png;base64,").count(), 6);
+        assert!(html.contains("0 of 150 pairs flipped on the untouched model"));
+        assert!(html.contains("with images sent as JPEG. Check"), "{html}");
+        assert!(
+            html.contains("100 % of the first pairs would flip"),
+            "{html}"
+        );
         assert!(html.contains("alice &amp; co") && html.contains("&lt;x&gt;"));
         assert!(html.contains("2026-01-02") && !html.contains("1999"));
         assert!(!html.contains("src=\"http"), "no other address");

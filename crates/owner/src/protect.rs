@@ -6,11 +6,11 @@ use brink_endpoint::{Encoding, Endpoint, Kind, Protocol};
 use brink_generators::{Asked, Bracketed, Generated, PixelValues};
 use brink_mark::{About, Mark, Promise};
 use brink_random::Stream;
-use brink_verify::{Images, LabelSpace, Oracle, OracleError, Risks};
+use brink_verify::{Head, Images, LabelSpace, Oracle, OracleError, Risks, SecretKey, SensitiveSet};
 
 use crate::anchors::anchors;
 use crate::error::Error;
-use crate::noise;
+use crate::{head, noise, profiles};
 
 /// What an owner wants.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +23,9 @@ pub struct Wanted {
     pub promise: Promise,
     /// The distance of each image from the boundary, where the model answers with scores; if absent, four times the noise.
     pub margin: Option<f64>,
-    /// The seed of the pairs.
+    /// Whether pairs lie at the boundary of a secret head behind the scores instead of the model's own classes.
+    pub head: bool,
+    /// The seed of the pairs and of the head.
     pub seed: u64,
     /// How pixels travel.
     pub pixels: Encoding,
@@ -70,11 +72,7 @@ impl Wanted {
             miss,
         } = self.promise;
         Risks::new(false_alarm, f64::MIN_POSITIVE, change, miss)?;
-        self.samples().map(drop)
-    }
-
-    fn samples(&self) -> Result<Samples, Error> {
-        Samples::new(self.pairs).map_err(|e| Error::Correct(format!("pairs: {e}")))
+        pairs_of(self.pairs).map(drop)
     }
 
     /// Where the pairs lie: in whole levels if the model tells labels only or sees 8 bits, else at a margin outside the noise.
@@ -82,6 +80,7 @@ impl Wanted {
         &self,
         endpoint: &Endpoint,
         photographs: &Split,
+        head: Option<&Head>,
         tell: &mut dyn FnMut(Step),
     ) -> Result<Bracketed, Error> {
         let labels_only = endpoint.kind() == Kind::Labels;
@@ -97,21 +96,42 @@ impl Wanted {
             (Some(margin), _) => checked(margin)?,
             (None, true) => NonNegative::literal(0.0),
             (None, false) => {
-                let noise = noise::of_scores(endpoint, &first(photographs, NOISE_IMAGES)?)?;
+                let noise = noise::of_scores(endpoint, &first(photographs, NOISE_IMAGES)?, head)?;
                 tell(Step::Noise(noise));
                 checked((ABOVE_NOISE * noise).max(LEAST_MARGIN))?
             }
         };
         Ok(Bracketed {
-            samples: self.samples()?,
+            samples: pairs_of(self.pairs)?,
             pixels: if in_levels {
                 PixelValues::Uint8
             } else {
                 PixelValues::Float32
             },
             margin,
+            label_space: match head {
+                Some(_) => LabelSpace::Head,
+                None => LabelSpace::Classes,
+            },
             ..Bracketed::default()
         })
+    }
+
+    /// The key of the head, if there is to be one.
+    fn key(&self, endpoint: &Endpoint, photographs: &Split) -> Result<Option<SecretKey>, Error> {
+        if !self.head {
+            return Ok(None);
+        }
+        if endpoint.kind() == Kind::Labels {
+            let problem =
+                "head: the model answers with labels only, and a head needs scores; leave it out";
+            return Err(Error::Correct(problem.to_owned()));
+        }
+        let (images, mut stream) = (
+            first(photographs, NOISE_IMAGES)?,
+            Stream::new(self.seed).split("head"),
+        );
+        head::key(endpoint, &images, &self.user, &mut stream).map(Some)
     }
 }
 
@@ -127,8 +147,54 @@ pub fn protect(
     tell: &mut dyn FnMut(Step),
 ) -> Result<Protected, Error> {
     wanted.check()?;
-    let settings = wanted.settings(endpoint, photographs, tell)?;
-    protected(endpoint, photographs, wanted, &settings, tell).map_err(|error| {
+    let made = (|| {
+        let key = wanted.key(endpoint, photographs)?;
+        let head = key
+            .as_ref()
+            .map(|key| key.head(&wanted.user, endpoint.classes()));
+        let settings = wanted.settings(endpoint, photographs, head.as_ref(), tell)?;
+        let pairs = Pairs {
+            endpoint,
+            photographs,
+            settings: &settings,
+            user: &wanted.user,
+            key: key.as_ref(),
+            seed: wanted.seed,
+        };
+        let (set, left_out) = pairs.make(tell)?;
+        let (set, mut measured) = noise::of_pairs(endpoint, set, head.as_ref())?;
+        let risks = wanted.promise.risks(measured.flipped)?;
+        let (steady, least) = (set.samples(), risks.least_pairs());
+        if (steady as u64) < least {
+            let more = 4 * least;
+            return Err(Error::Correct(format!(
+                "{steady} steady pairs are left, and \"intact\" takes {least}; raise pairs to {more}"
+            )));
+        }
+        let change = wanted.promise.change;
+        measured.profiles = profiles::of_detours(endpoint, &set, head.as_ref(), change)?;
+        let anchors = anchors(endpoint, photographs, head.as_ref())?;
+        let about = About {
+            user: wanted.user.clone(),
+            created: brink_store::now(),
+            answers: endpoint.kind(),
+            pixels: wanted.pixels,
+            protocol: wanted.protocol.clone(),
+            names: endpoint.names(),
+            settings: serde_json::to_value(&settings).unwrap_or_default(),
+            queries: endpoint.asked(),
+            measured,
+            promise: wanted.promise,
+        };
+        let mark = Mark {
+            set,
+            key,
+            anchors,
+            about,
+        };
+        Ok(Protected { mark, left_out })
+    })();
+    made.map_err(|error| {
         // A model that does not answer is not asked once more.
         let answers = !error.is_no_answer();
         let fix = answers.then(|| one_label(endpoint, photographs));
@@ -136,59 +202,42 @@ pub fn protect(
     })
 }
 
-fn protected(
-    endpoint: &Endpoint,
-    photographs: &Split,
-    wanted: &Wanted,
-    settings: &Bracketed,
-    tell: &mut dyn FnMut(Step),
-) -> Result<Protected, Error> {
-    let mut job = settings.ask(Asked {
-        oracle: Borrowed(endpoint),
-        images: photographs,
-        model_id: &wanted.user,
-        key: None,
-        stream: Stream::new(wanted.seed),
-    })?;
-    loop {
-        let status = job.advance()?;
-        tell(Step::Pairs(status.done, status.total));
-        if status.finished {
-            break;
+/// A number of pairs.
+pub(crate) fn pairs_of(pairs: usize) -> Result<Samples, Error> {
+    Samples::new(pairs).map_err(|e| Error::Correct(format!("pairs: {e}")))
+}
+
+/// Where pairs come from.
+pub(crate) struct Pairs<'a> {
+    pub endpoint: &'a Endpoint,
+    pub photographs: &'a Split,
+    pub settings: &'a Bracketed,
+    pub user: &'a str,
+    pub key: Option<&'a SecretKey>,
+    pub seed: u64,
+}
+
+impl Pairs<'_> {
+    /// The pairs, and how many could not be placed.
+    pub fn make(&self, tell: &mut dyn FnMut(Step)) -> Result<(SensitiveSet, usize), Error> {
+        let mut job = self.settings.ask(Asked {
+            oracle: Borrowed(self.endpoint),
+            images: self.photographs,
+            model_id: self.user,
+            key: self.key,
+            stream: Stream::new(self.seed),
+        })?;
+        loop {
+            let status = job.advance()?;
+            tell(Step::Pairs(status.done, status.total));
+            if status.finished {
+                break;
+            }
         }
+        let Generated { set, uncrossed, .. } = job.finish()?;
+        tell(Step::Made(set.samples()));
+        Ok((set, uncrossed))
     }
-    let Generated { set, uncrossed, .. } = job.finish()?;
-    tell(Step::Made(set.samples()));
-    let (set, measured) = noise::of_pairs(endpoint, set)?;
-    let risks = wanted.promise.risks(measured.flipped)?;
-    let (pairs, least) = (set.samples(), risks.least_pairs());
-    if (pairs as u64) < least {
-        let more = 4 * least;
-        return Err(Error::Correct(format!(
-            "{pairs} steady pairs are left, and \"intact\" takes {least}; raise pairs to {more}"
-        )));
-    }
-    let anchors = anchors(endpoint, photographs)?;
-    let about = About {
-        user: wanted.user.clone(),
-        created: brink_store::now(),
-        answers: endpoint.kind(),
-        pixels: wanted.pixels,
-        protocol: wanted.protocol.clone(),
-        names: endpoint.names(),
-        settings: serde_json::to_value(settings).unwrap_or_default(),
-        queries: endpoint.asked(),
-        measured,
-        promise: wanted.promise,
-    };
-    Ok(Protected {
-        mark: Mark {
-            set,
-            anchors,
-            about,
-        },
-        left_out: uncrossed,
-    })
 }
 
 /// An endpoint for a job that does not own it.

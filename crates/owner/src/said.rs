@@ -16,6 +16,9 @@ pub struct Said {
     /// Why nothing can be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What explains a changed model's answers without other weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub like: Option<String>,
     /// Images asked, repeated ones included.
     pub images: u64,
     /// Pairs asked.
@@ -72,6 +75,7 @@ impl Said {
         Self {
             verdict,
             reason,
+            like: interview.like.clone(),
             images: interview.images,
             asked: interview.asked.len(),
             flipped: interview.flipped.clone(),
@@ -86,6 +90,7 @@ impl Said {
         Self {
             verdict: Verdict::CannotTell,
             reason: Some(why),
+            like: None,
             images: 0,
             asked: 0,
             flipped: Vec::new(),
@@ -111,6 +116,12 @@ impl fmt::Display for Said {
         write!(f, "{}", self.verdict)?;
         if let Some(reason) = &self.reason {
             write!(f, ": {reason}")?;
+        }
+        if let Some(like) = &self.like {
+            write!(
+                f,
+                ", as the protected model answers with {like}; check the transport, the preprocessing and the arithmetic before the weights"
+            )?;
         }
         if self.asked == 0 {
             return Ok(());

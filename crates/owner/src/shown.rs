@@ -59,6 +59,11 @@ impl Shown {
         (0..pairs).filter(|pair| !self.pairs.contains(pair)).count()
     }
 
+    /// The pairs that were shown, in ascending order.
+    pub fn pairs(&self) -> Vec<usize> {
+        self.pairs.iter().copied().collect()
+    }
+
     /// Remembers pairs.
     ///
     /// # Errors

@@ -30,6 +30,7 @@ const PROBED: usize = 8;
 struct Verdict {
     verdict: String,
     reason: Option<String>,
+    like: Option<String>,
     images: u64,
     asked: usize,
     flipped: Vec<usize>,
@@ -86,7 +87,7 @@ fn public_key(key: &str) -> PyResult<String> {
 /// Makes pairs of images beside the decision boundary of `predict`, and writes them, signed, to `out`.
 #[pyfunction]
 #[pyo3(signature = (predict, images, out = PathBuf::from("model.brink"), *, key = None, user = "owner", pairs = 150,
-    false_alarms = 1e-3, change = 0.25, miss = 0.01, margin = None, classes = None, eight_bit = false, batch = 32, seed = None,
+    false_alarms = 1e-3, change = 0.25, miss = 0.01, margin = None, head = false, classes = None, eight_bit = false, batch = 32, seed = None,
     force = false))]
 #[expect(clippy::too_many_arguments, reason = "each is a keyword in Python")]
 fn protect(
@@ -100,6 +101,7 @@ fn protect(
     change: f64,
     miss: f64,
     margin: Option<f64>,
+    head: bool,
     classes: Option<usize>,
     eight_bit: bool,
     batch: usize,
@@ -131,6 +133,7 @@ fn protect(
             miss,
         },
         margin,
+        head,
         seed: chosen(seed)?,
         pixels: match eight_bit {
             true => Encoding::Png,
@@ -195,6 +198,7 @@ fn verify(
         verdict: said.verdict.to_string(),
         text: said.to_string(),
         reason: said.reason,
+        like: said.like,
         images: said.images,
         asked: said.asked,
         flipped: said.flipped,

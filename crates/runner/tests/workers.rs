@@ -127,6 +127,51 @@ fn workers_are_killed_at_random_moments() {
     assert_same(&place, &undisturbed);
 }
 
+/// A step that ends its workers, e.g. for lack of memory, is told as failed instead of ending one after the other.
+#[test]
+fn a_step_in_which_many_workers_died_is_not_tried_again() {
+    let undisturbed = Place::new(GRID);
+    undisturbed.succeed(&["grid.yaml", "--only", "*/validset"]);
+    let records = undisturbed.records();
+    let (_, set) = records
+        .iter()
+        .find(|(name, _)| name.starts_with("sets/"))
+        .unwrap();
+    let id = set["id"].as_str().unwrap();
+
+    let place = Place::new(GRID);
+    let claims = place.results().join("store/claims");
+    fs::create_dir_all(&claims).unwrap();
+    let claim = |number: u32| {
+        let claim = serde_json::json!({
+            "step": id, "number": number, "worker": "0123456789abcdef",
+            "since": "2026-01-01T00:00:00Z", "token": "0123456789abcdef"
+        });
+        fs::write(claims.join(format!("{id}.{number}")), claim.to_string()).unwrap();
+    };
+    // Nine deaths may be bad luck.
+    (1..=10).for_each(claim);
+    let work = ["work", "grid.yaml", "--only", "*/validset", "--wait"];
+    let answer = end(start(&place, &work));
+    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+    assert!(
+        answer
+            .stderr
+            .contains("10 workers ended in the middle of it; look for a lack of memory"),
+        "{}",
+        answer.stderr
+    );
+    let status = place.succeed(&["status", "grid.yaml", "--json"]);
+    let status: Value = serde_json::from_str(&status.stdout).unwrap();
+    assert!(
+        status["failed"].to_string().contains("10 workers ended"),
+        "{status}"
+    );
+    // Whoever runs it alone tries again.
+    place.succeed(&["grid.yaml", "--only", "*/validset"]);
+    assert_eq!(rows(&place), rows(&undisturbed));
+}
+
 /// A worker is stopped for longer than its claim holds. Another one takes over its step; the first throws its work away.
 #[cfg(unix)]
 #[test]

@@ -6,14 +6,16 @@
 //!
 //! It prints the time of all, what one claim cost, and whether each step was computed once.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Barrier;
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
+use brink_random::Stream;
+use brink_store::next::{Next, Standing};
 use brink_store::worker::{EXPIRY, Terms};
-use brink_store::{BoxError, FORMAT, Id, Measured, ProbeRecord, Provenance, Store, claim};
+use brink_store::{BoxError, Error, FORMAT, Id, Measured, ProbeRecord, Provenance, Store};
 
 fn main() -> Result<(), BoxError> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -70,37 +72,29 @@ fn join(root: &Path) -> brink_store::Result<Store> {
 /// Works like `runner work`, with sleep in place of a computation. Returns how many steps it computed.
 fn run(store: &Store, ids: &[Id], work: Duration) -> Result<usize, BoxError> {
     let worker = store.worker().ok_or("not a worker")?;
+    let mut stream = Stream::new(u64::from_str_radix(&worker.card().name, 16)?);
     let mut open: Vec<Id> = ids.to_vec();
     let mut computed = 0;
-    while !open.is_empty() {
-        let claims = claim::last(store.root())?;
-        let mut ended = HashSet::new();
-        for step in &open {
-            let last = claims.get(step).copied();
-            let done = || store.record_path::<ProbeRecord>(step).exists();
-            let taken = last.map(|last| worker.is_taken(step, last)).transpose()?;
-            if taken == Some(true) {
-                continue;
-            }
-            if done() {
-                ended.insert(*step);
-            } else if worker.claim(step, last)? {
-                if !done() {
-                    sleep(work);
-                    store.put_probe(&record(*step))?;
-                    computed += 1;
-                }
+    let standing = |step: &Id| -> Result<Standing<()>, Error> {
+        let done = store.record_path::<ProbeRecord>(step).exists();
+        Ok(if done {
+            Standing::Ended
+        } else {
+            Standing::Ready(())
+        })
+    };
+    loop {
+        match worker.next(&mut open, |step| *step, standing, &mut stream)? {
+            Next::Claimed { step, .. } => {
+                sleep(work);
+                store.put_probe(&record(step))?;
                 worker.finish()?;
-                ended.insert(*step);
-                break;
+                computed += 1;
             }
+            Next::Others => sleep(Duration::from_millis(50)),
+            Next::Nothing => return Ok(computed),
         }
-        if ended.is_empty() {
-            sleep(Duration::from_millis(50));
-        }
-        open.retain(|step| !ended.contains(step));
     }
-    Ok(computed)
 }
 
 fn record(id: Id) -> ProbeRecord {

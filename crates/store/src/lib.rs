@@ -33,6 +33,7 @@ mod file;
 mod folder;
 pub mod id;
 mod lock;
+pub mod next;
 mod record;
 mod state;
 pub mod worker;

@@ -150,6 +150,11 @@ impl Worker {
         &self.card
     }
 
+    /// Its results folder.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Leaves: gives back its claim, and removes its card.
     ///
     /// # Errors

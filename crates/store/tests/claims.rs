@@ -5,6 +5,8 @@ use std::sync::Mutex;
 use std::thread::{scope, sleep};
 use std::time::Duration;
 
+use brink_random::Stream;
+use brink_store::next::{Next, Standing};
 use brink_store::worker::{EXPIRY, Terms};
 use brink_store::{Error, Id, Store, claim, worker};
 
@@ -105,6 +107,54 @@ fn a_late_owner_finds_that_it_lost_its_claim() {
         .unwrap();
     other.worker().unwrap().finish().unwrap();
     assert!(claim::last(root.path()).unwrap().is_empty());
+}
+
+/// Unclaimed steps come first, then those of the dead; those of the living are left.
+#[test]
+fn a_worker_takes_unclaimed_steps_before_those_of_the_dead() {
+    let root = tempfile::tempdir().unwrap();
+    let dead = Store::join(root.path(), terms(Duration::from_millis(1200))).unwrap();
+    assert!(claim_of(&dead, &step(0)));
+    let name = dead.worker().unwrap().card().name.clone();
+    // It leaves no card, as one that died long ago.
+    std::mem::forget(dead);
+    let busy = join(root.path());
+    assert!(claim_of(&busy, &step(1)));
+    let store = join(root.path());
+    let worker = store.worker().unwrap();
+    let mut open: Vec<Id> = (0..4).map(step).collect();
+    let mut stream = Stream::new(3);
+    let mut next = |open: &mut Vec<Id>| {
+        // Its heart beats in this process, too.
+        let _ = std::fs::remove_file(root.path().join("workers").join(&name));
+        let standing = |it: &Id| -> Result<Standing<()>, Error> {
+            Ok(if *it == step(3) {
+                Standing::Ended
+            } else {
+                Standing::Ready(())
+            })
+        };
+        let next = worker.next(open, |it| *it, standing, &mut stream).unwrap();
+        if let Next::Claimed { .. } = next {
+            worker.finish().unwrap();
+        }
+        next
+    };
+    let first = next(&mut open);
+    assert!(
+        matches!(first, Next::Claimed { step: it, deaths: 0, .. } if it == step(2)),
+        "{first:?}"
+    );
+    let second = next(&mut open);
+    assert!(
+        matches!(second, Next::Claimed { step: it, deaths: 1, .. } if it == step(0)),
+        "{second:?}"
+    );
+    assert!(matches!(next(&mut open), Next::Others));
+    assert_eq!(open, [step(1)]);
+    drop(busy);
+    assert!(matches!(next(&mut open), Next::Claimed { .. }));
+    assert!(matches!(next(&mut open), Next::Nothing));
 }
 
 #[test]

@@ -49,6 +49,45 @@ pub fn alarms(controls: &[Control]) -> [Rate; 2] {
     ]
 }
 
+/// A way to ask about all images of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// In batches of this many, at least 1.
+    BatchesOf(usize),
+    /// All at once.
+    Whole,
+    /// All at once, the last first.
+    Reversed,
+}
+
+impl Way {
+    /// The ways of [`reask`].
+    pub const ALL: [Self; 4] = [
+        Self::BatchesOf(1),
+        Self::BatchesOf(7),
+        Self::Whole,
+        Self::Reversed,
+    ];
+
+    fn name(self) -> String {
+        match self {
+            Self::BatchesOf(n) => format!("batches of {n}"),
+            Self::Whole => "one batch".to_owned(),
+            Self::Reversed => "one batch, reversed".to_owned(),
+        }
+    }
+
+    /// The images of each batch, out of `n`.
+    fn batches(self, n: usize) -> Vec<Vec<usize>> {
+        let all: Vec<usize> = (0..n).collect();
+        match self {
+            Self::BatchesOf(size) => all.chunks(size).map(<[usize]>::to_vec).collect(),
+            Self::Whole => vec![all],
+            Self::Reversed => vec![all.into_iter().rev().collect()],
+        }
+    }
+}
+
 /// Queries the untouched model with the set in batches of 1, of 7 and of all images, and with all images in reversed order.
 ///
 /// # Errors
@@ -59,15 +98,28 @@ pub fn reask(
     head: Option<&Head>,
     pairs: &Pairing,
 ) -> Result<Vec<Control>, Error> {
+    reask_in(&Way::ALL, oracle, set, head, pairs)
+}
+
+/// Queries the untouched model with the set in each of the `ways`.
+///
+/// # Errors
+/// As [`verify`](crate::verify()).
+pub fn reask_in(
+    ways: &[Way],
+    oracle: &(impl Oracle + ?Sized),
+    set: &SensitiveSet,
+    head: Option<&Head>,
+    pairs: &Pairing,
+) -> Result<Vec<Control>, Error> {
     set.check()?;
     let pairs = pairs.pairs(set)?;
-    let forward: Vec<usize> = (0..set.images.len()).collect();
-    let reversed: Vec<usize> = forward.iter().rev().copied().collect();
-    let ask = |name: &str, order: &[usize], batch: usize| {
-        let mut now = vec![0; order.len()];
-        for indices in order.chunks(batch) {
-            let batch = labels(oracle, &set.images.select(indices), set.label_space, head)?;
-            for (&i, label) in indices.iter().zip(batch) {
+    let images = set.images.len();
+    let ask = |way: Way| {
+        let mut now = vec![0; images];
+        for indices in way.batches(images) {
+            let batch = labels(oracle, &set.images.select(&indices), set.label_space, head)?;
+            for (i, label) in indices.into_iter().zip(batch) {
                 now[i] = label;
             }
         }
@@ -78,18 +130,12 @@ pub fn reask(
             hits.map(|i| i as u32).collect()
         };
         Ok(Control {
-            name: name.to_owned(),
+            name: way.name(),
             single: verdict.single,
             pair: verdict.paired(&pairs).pair,
             flipped_pairs: which(&|i| pairs[i].iter().any(|&i| flipped[i]), pairs.len()),
             flipped: which(&|i| flipped[i], flipped.len()),
         })
     };
-    let all = forward.len();
-    Ok(vec![
-        ask("batches of 1", &forward, 1)?,
-        ask("batches of 7", &forward, 7)?,
-        ask("one batch", &forward, all)?,
-        ask("one batch, reversed", &reversed, all)?,
-    ])
+    ways.iter().copied().map(ask).collect()
 }

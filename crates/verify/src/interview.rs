@@ -1,8 +1,10 @@
 //! Asks a model pair by pair, until the risks of a [`Sequential`] test allow a finding.
 
 use crate::error::Error;
+use crate::head::Head;
 use crate::images::Images;
 use crate::oracle::{LabelSpace, Oracle, labels};
+use crate::profile::Profile;
 use crate::sequential::{Decision, Risks, Sequential};
 use crate::set::{Layout, SensitiveSet};
 use crate::verdict::{Doubt, Finding};
@@ -10,11 +12,26 @@ use crate::verdict::{Doubt, Finding};
 /// How often the pairs are asked again before a model counts as changed.
 const REPEATS: usize = 2;
 
+/// What is known of the untouched model.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// Pairs of images beside its boundary, with their labels.
+    pub set: &'a SensitiveSet,
+    /// The head that gives the labels; `None` for the model's own classes.
+    pub head: Option<&'a Head>,
+    /// Images far from the boundary, of different labels.
+    pub anchors: &'a Images,
+    /// How it answers when something other than its weights differs.
+    pub profiles: &'a [Profile],
+}
+
 /// What a model answered, pair by pair.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Interview {
     /// The conclusion.
     pub finding: Finding,
+    /// The name of the profile that a changed model's answers follow.
+    pub like: Option<String>,
     /// The pairs asked, as positions in the set, in the order of the questions.
     pub asked: Vec<usize>,
     /// Those of them that flipped: a member has another label.
@@ -25,28 +42,30 @@ pub struct Interview {
     pub p_value: f64,
 }
 
-/// Asks about the pairs `order` of `set`, one after the other, until `risks` allow a finding.
+/// Asks about the pairs `order`, one after the other, until `risks` allow a finding.
 ///
 /// Only a model whose answers repeat can be changed: before that finding, all pairs are asked again, and those with other answers do not
-/// count. If all answers are the same, `anchors` are asked, too: images far from the boundary, to which the untouched model gives different
-/// labels. A model that looks at its images answers differently there. The set must be one of the model's own classes.
+/// count. If all answers are the same, the anchors are asked, too: the untouched model gives them different labels, and so does any model
+/// that looks at its images.
+///
+/// The answers of a changed model are then compared with each profile, by the same test with the labels of the profile in place of the
+/// set's. A change of the weights that keeps the labels of fewer than 1 − `change` of the profile's pairs passes for that profile with a
+/// probability of at most `miss`.
 ///
 /// # Errors
-/// If the set contradicts itself, has no pairs or needs a key. If `order` names a pair that the set does not have. If the oracle has
-/// another number of classes, or if [`labels`] fails.
+/// If the set contradicts itself, has no pairs or needs another head. If `order` or a profile names a pair that the set does not have. If
+/// the oracle has another number of classes, or if [`labels`] fails.
 pub fn interview(
     oracle: &(impl Oracle + ?Sized),
-    set: &SensitiveSet,
-    anchors: &Images,
+    known: Known<'_>,
     order: &[usize],
     risks: Risks,
 ) -> Result<Interview, Error> {
-    set.check()?;
-    check(oracle, set, order)?;
+    known.set.check()?;
+    check(oracle, known, order)?;
     let mut questions = Questions {
         oracle,
-        set,
-        anchors,
+        known,
         images: 0,
     };
     let mut test = Sequential::new(risks);
@@ -66,13 +85,20 @@ pub fn interview(
             pairs: asked.len(),
             flipped: test.flips() as usize,
         }),
-        Some(Decision::Intact) => Doubt::about(set).map_or(Finding::Intact, Finding::CannotTell),
+        Some(Decision::Intact) => {
+            Doubt::about(known.set).map_or(Finding::Intact, Finding::CannotTell)
+        }
         Some(Decision::Changed) => questions.changed(&asked, &answers, risks)?,
+    };
+    let like = match finding {
+        Finding::Changed => questions.like(order, &mut asked, &mut answers, risks)?,
+        _ => None,
     };
     let flips = asked.iter().zip(&answers);
     let flipped = flips.filter(|&(&pair, &answer)| questions.flipped(pair, answer));
     Ok(Interview {
         finding,
+        like,
         flipped: flipped.map(|(&pair, _)| pair).collect(),
         asked,
         images: questions.images,
@@ -82,13 +108,18 @@ pub fn interview(
 
 fn check(
     oracle: &(impl Oracle + ?Sized),
-    set: &SensitiveSet,
+    Known {
+        set,
+        head,
+        profiles,
+        ..
+    }: Known<'_>,
     order: &[usize],
 ) -> Result<(), Error> {
     if set.layout != Layout::Pairs {
         return Err(Error::NoPairs);
     }
-    if set.label_space != LabelSpace::Classes {
+    if set.label_space == LabelSpace::Head && head.is_none() {
         return Err(Error::NoHead);
     }
     if oracle.classes() != set.classes {
@@ -98,8 +129,10 @@ fn check(
         });
     }
     let samples = set.images.len();
-    match order.iter().find(|pair| **pair >= set.samples()) {
-        Some(&pair) => Err(Error::Pair {
+    let last = profiles.iter().filter_map(|it| it.pairs().checked_sub(1));
+    let beyond = |pair: &usize| *pair >= set.samples();
+    match order.iter().copied().chain(last).find(beyond) {
+        Some(pair) => Err(Error::Pair {
             pair: [2 * pair, 2 * pair + 1],
             samples,
         }),
@@ -112,25 +145,25 @@ type Answer = [u32; 2];
 
 struct Questions<'a, O: ?Sized> {
     oracle: &'a O,
-    set: &'a SensitiveSet,
-    anchors: &'a Images,
+    known: Known<'a>,
     images: u64,
 }
 
 impl<O: Oracle + ?Sized> Questions<'_, O> {
     fn ask(&mut self, pairs: &[usize]) -> Result<Vec<Answer>, Error> {
         let members: Vec<usize> = pairs.iter().flat_map(|&i| [2 * i, 2 * i + 1]).collect();
-        let labels = self.labels(&self.set.images.select(&members))?;
+        let labels = self.labels(&self.known.set.images.select(&members))?;
         Ok(labels.as_chunks::<2>().0.to_vec())
     }
 
     fn labels(&mut self, images: &Images) -> Result<Vec<u32>, Error> {
         self.images += images.len() as u64;
-        labels(self.oracle, images, LabelSpace::Classes, None)
+        let Known { set, head, .. } = self.known;
+        labels(self.oracle, images, set.label_space, head)
     }
 
     fn flipped(&self, pair: usize, answer: Answer) -> bool {
-        self.set.labels[2 * pair..][..2] != answer
+        self.known.set.labels[2 * pair..][..2] != answer
     }
 
     /// The finding about a model of which too many pairs flipped.
@@ -143,7 +176,7 @@ impl<O: Oracle + ?Sized> Questions<'_, O> {
         let first = answers[0][0];
         if answers.iter().flatten().all(|label| *label == first)
             && self
-                .labels(self.anchors)?
+                .labels(self.known.anchors)?
                 .iter()
                 .all(|label| *label == first)
         {
@@ -168,5 +201,38 @@ impl<O: Oracle + ?Sized> Questions<'_, O> {
             pairs: asked.len(),
             differ: stable.iter().filter(|stable| !**stable).count(),
         }))
+    }
+
+    /// The first profile whose labels the model gives. Its pairs are asked in `order`, and added to those `asked` with their answers.
+    fn like(
+        &mut self,
+        order: &[usize],
+        asked: &mut Vec<usize>,
+        answers: &mut Vec<Answer>,
+        risks: Risks,
+    ) -> Result<Option<String>, Error> {
+        for profile in self.known.profiles {
+            let mut test = Sequential::new(risks);
+            let mut decision = None;
+            for &pair in order.iter().filter(|pair| **pair < profile.pairs()) {
+                let answer = match asked.iter().position(|known| *known == pair) {
+                    Some(at) => answers[at],
+                    None => {
+                        let answer = self.ask(&[pair])?[0];
+                        asked.push(pair);
+                        answers.push(answer);
+                        answer
+                    }
+                };
+                decision = test.record(profile.answer(pair) != answer);
+                if decision.is_some() {
+                    break;
+                }
+            }
+            if decision == Some(Decision::Intact) {
+                return Ok(Some(profile.name.clone()));
+            }
+        }
+        Ok(None)
     }
 }

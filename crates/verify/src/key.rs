@@ -10,6 +10,7 @@ use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::head::Head;
@@ -20,7 +21,7 @@ const SALT: &[u8] = b"brink fragile watermark, version 1";
 ///
 /// The key check in the file of a set lets anyone with the file test guesses offline. So use at least 16 random bytes, not a word.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SecretKey(Vec<u8>);
+pub struct SecretKey(Zeroizing<Vec<u8>>);
 
 impl SecretKey {
     /// A key in hexadecimal digits; white space around it is ignored.
@@ -56,6 +57,11 @@ impl SecretKey {
         Self::checked(passphrase.to_vec(), 1)
     }
 
+    /// The hexadecimal digits that [`from_hex`](Self::from_hex) reads: the secret itself.
+    pub fn to_hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     fn checked(bytes: Vec<u8>, least: usize) -> Result<Self, Error> {
         if bytes.len() < least {
             return Err(Error::ShortKey {
@@ -63,7 +69,7 @@ impl SecretKey {
                 least,
             });
         }
-        Ok(Self(bytes))
+        Ok(Self(Zeroizing::new(bytes)))
     }
 
     /// The keyed head of the model `model_id` with `classes` logits.

@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 
 use brink_random::Stream;
 use brink_verify::{
-    Doubt, Error, Finding, Images, Interview, LabelSpace, Layout, Oracle, OracleError, Risks,
-    SensitiveSet, interview,
+    Doubt, Error, Finding, Head, Images, Interview, Known, LabelSpace, Layout, Oracle, OracleError,
+    Profile, Risks, SecretKey, SensitiveSet, interview, labels,
 };
 
 const PAIRS: usize = 60;
@@ -65,10 +65,28 @@ fn anchors() -> Images {
     Images::new([1, 1, 1], vec![0.0, 1.0]).unwrap()
 }
 
+fn risks() -> Risks {
+    Risks::new(5e-4, 0.05, 0.25, 0.01).unwrap()
+}
+
+/// Asks about the pairs `order` of `set`.
+fn about(
+    oracle: &dyn Oracle,
+    set: &SensitiveSet,
+    profiles: &[Profile],
+    order: &[usize],
+) -> Result<Interview, Error> {
+    let known = Known {
+        set,
+        head: None,
+        anchors: &anchors(),
+        profiles,
+    };
+    interview(oracle, known, order, risks())
+}
+
 fn ask(oracle: &dyn Oracle) -> Interview {
-    let order = Stream::new(5).permutation(PAIRS);
-    let risks = Risks::new(5e-4, 0.05, 0.25, 0.01).unwrap();
-    interview(oracle, &set(), &anchors(), &order, risks).unwrap()
+    about(oracle, &set(), &[], &Stream::new(5).permutation(PAIRS)).unwrap()
 }
 
 #[test]
@@ -100,15 +118,7 @@ fn a_boundary_that_moved_past_all_pairs_is_a_change() {
 #[test]
 fn a_small_change_may_run_out_of_pairs() {
     let order: Vec<usize> = (0..8).collect();
-    let risks = Risks::new(5e-4, 0.05, 0.25, 0.01).unwrap();
-    let said = interview(
-        &Threshold { boundary: 0.5019 },
-        &set(),
-        &anchors(),
-        &order,
-        risks,
-    )
-    .unwrap();
+    let said = about(&Threshold { boundary: 0.5019 }, &set(), &[], &order).unwrap();
     let doubt = Doubt::RanOut {
         pairs: 8,
         flipped: 1,
@@ -153,14 +163,117 @@ fn two_models_behind_one_address_cannot_be_told() {
 
 #[test]
 fn what_cannot_be_asked_is_refused() {
-    let risks = Risks::new(5e-4, 0.05, 0.25, 0.01).unwrap();
     let model = Threshold { boundary: 0.5 };
-    let beyond = interview(&model, &set(), &anchors(), &[PAIRS], risks).unwrap_err();
+    let beyond = about(&model, &set(), &[], &[PAIRS]).unwrap_err();
     assert!(matches!(beyond, Error::Pair { .. }), "{beyond}");
     let singles = SensitiveSet {
         layout: Layout::Singles,
         ..set()
     };
-    let error = interview(&model, &singles, &anchors(), &[0], risks).unwrap_err();
+    let error = about(&model, &singles, &[], &[0]).unwrap_err();
     assert!(matches!(error, Error::NoPairs), "{error}");
+    let keyed = SensitiveSet {
+        label_space: LabelSpace::Head,
+        key_check: Some(key().check("threshold")),
+        ..set()
+    };
+    let error = about(&model, &keyed, &[], &[0]).unwrap_err();
+    assert!(matches!(error, Error::NoHead), "{error}");
+    let long = profile("too long", |_| true, PAIRS + 1);
+    let error = about(&model, &set(), &[long], &[0]).unwrap_err();
+    assert!(matches!(error, Error::Pair { .. }), "{error}");
+}
+
+fn key() -> SecretKey {
+    SecretKey::from_hex("00112233445566778899aabbccddeeff").unwrap()
+}
+
+/// The labels of the first pairs, each pixel by `label`.
+fn profile(name: &str, label: impl Fn(f32) -> bool, pairs: usize) -> Profile {
+    let pixels = (1..=pairs).flat_map(|i| [0.5 - i as f32 * 1e-3, 0.5 + i as f32 * 1e-3]);
+    Profile {
+        name: name.to_owned(),
+        labels: pixels.map(|pixel| u32::from(label(pixel))).collect(),
+    }
+}
+
+#[test]
+fn answers_that_follow_a_profile_name_it() {
+    let profiles = [
+        profile("inverted", |pixel| pixel < 0.5, 40),
+        profile("darker", |pixel| pixel >= 0.52, 40),
+    ];
+    let asked = |oracle: &dyn Oracle, seed| {
+        let order = Stream::new(seed).permutation(PAIRS);
+        about(oracle, &set(), &profiles, &order).unwrap()
+    };
+    for seed in 0..20 {
+        let said = asked(&Threshold { boundary: 0.52 }, seed);
+        assert_eq!(said.finding, Finding::Changed, "{seed}");
+        assert_eq!(said.like.as_deref(), Some("darker"), "{seed}");
+        // Each pair is told once, and those that were asked for the profile are told, too.
+        let mut pairs = said.asked.clone();
+        pairs.sort_unstable();
+        pairs.dedup();
+        assert_eq!(pairs.len(), said.asked.len());
+        assert!(pairs.len() >= 20, "{seed}: {pairs:?}");
+        // Another change fits neither, and costs few more pairs.
+        let said = asked(&Threshold { boundary: 0.545 }, seed);
+        assert_eq!(
+            (said.finding, said.like),
+            (Finding::Changed, None),
+            "{seed}"
+        );
+        // An untouched model is not compared.
+        let said = asked(&Threshold { boundary: 0.5 }, seed);
+        assert_eq!((said.finding, said.like), (Finding::Intact, None), "{seed}");
+    }
+}
+
+/// At most `miss` of the models that keep 75 % of a profile's labels pass for it.
+#[test]
+fn a_change_of_the_weights_rarely_passes_for_a_profile() {
+    let mut like = 0;
+    for seed in 0..2000 {
+        let stream = Stream::new(seed);
+        let mut drawn = stream.split("model");
+        let inverted = profile("inverted", |pixel| pixel < 0.5, PAIRS);
+        // The profile's answers, but in one of four pairs the set's own.
+        let kept: Vec<bool> = (0..PAIRS).map(|_| drawn.uniform() < 0.25).collect();
+        let model = Other(|images: &Images| {
+            let pair = |pixel: f32| ((pixel - 0.5).abs() * 1e3).round() as usize - 1;
+            answer(images, |pixel| {
+                (pixel >= 0.5) == kept[pair(pixel).min(PAIRS - 1)]
+            })
+        });
+        let order = stream.split("order").permutation(PAIRS);
+        let said = about(&model, &set(), &[inverted], &order).unwrap();
+        like += u32::from(said.like.is_some());
+    }
+    // Four standard deviations of 20 are 18.
+    assert!(like <= 20 + 18, "{like} of 2000");
+}
+
+#[test]
+fn pairs_of_a_keyed_head_are_asked_through_it() {
+    let model = Threshold { boundary: 0.5 };
+    // Two logits, of which the head takes the difference.
+    let head = Head::new(vec![1.0, 0.0, 0.0, 1.0], [0.0, 0.0]).unwrap();
+    let keyed = SensitiveSet {
+        label_space: LabelSpace::Head,
+        key_check: Some(key().check("threshold")),
+        labels: labels(&model, &set().images, LabelSpace::Head, Some(&head)).unwrap(),
+        ..set()
+    };
+    let known = Known {
+        set: &keyed,
+        head: Some(&head),
+        anchors: &anchors(),
+        profiles: &[],
+    };
+    let order: Vec<usize> = (0..PAIRS).collect();
+    let said = interview(&model, known, &order, risks()).unwrap();
+    assert_eq!(said.finding, Finding::Intact);
+    let said = interview(&Threshold { boundary: 0.53 }, known, &order, risks()).unwrap();
+    assert_eq!(said.finding, Finding::Changed);
 }

@@ -62,15 +62,13 @@ fn labels_through_png_tell_an_intact_model_from_a_changed_one() {
 #[test]
 fn scores_give_pairs_at_a_margin() {
     let owner = Owner::new();
-    // Few pairs allow larger risks only.
-    let few = ["--pairs", "30", "--false-alarms", "0.01", "--miss", "0.1"];
     for (answers, out) in [
         ("logits", "logits.brink"),
         ("probabilities", "shares.brink"),
     ] {
         let mine = Served::new("mine.safetensors", answers);
         let changed = Served::new("changed.safetensors", answers);
-        let made = owner.protect(&mine.url, &[&["--out", out][..], &few].concat());
+        let made = owner.protect(&mine.url, &[&["--out", out][..], &FEW].concat());
         assert_eq!(made.code, 0, "{}", made.stderr);
         assert!(
             made.stderr
@@ -226,6 +224,173 @@ fn a_watch_ends_at_the_second_alarm_in_a_row() {
     assert_eq!(owner.protect(&mine.url, &more).code, 0);
     assert_eq!(watch(&changed.url, "1").code, 0);
     assert_eq!(watch(&changed.url, "1").code, 1);
+
+    // Prometheus could not ask a process that ended.
+    let metrics = owner.run(&[
+        "watch",
+        "model.brink",
+        "--url",
+        &changed.url,
+        "--every",
+        "10ms",
+        "--journal",
+        "metrics.jsonl",
+        "--metrics",
+        "127.0.0.1:0",
+        "--times",
+        "3",
+    ]);
+    assert_eq!(metrics.code, 1, "{metrics:?}");
+    assert!(
+        metrics
+            .stderr
+            .contains("figures for Prometheus at http://127.0.0.1:")
+    );
+    let lines = fs::read_to_string(owner.path().join("metrics.jsonl")).unwrap();
+    assert_eq!(lines.matches("\"alarm\":true").count(), 2, "{lines}");
+}
+
+/// Few pairs allow larger risks only.
+const FEW: [&str; 6] = ["--pairs", "40", "--false-alarms", "0.01", "--miss", "0.1"];
+
+#[test]
+fn pairs_at_a_secret_head_are_verified_through_it() {
+    let owner = Owner::new();
+    let mine = Served::new("mine.safetensors", "logits");
+    let made = owner.protect(&mine.url, &[&["--head"][..], &FEW].concat());
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    assert!(
+        made.stdout.contains("at the boundary of a secret head"),
+        "{made:?}"
+    );
+    let inspected = owner.run(&["inspect", "model.brink"]).stdout;
+    assert!(inspected.contains("labels of a secret head"), "{inspected}");
+    assert_eq!(owner.verify(&mine.url, &[]).code, 0);
+    let changed = Served::new("changed.safetensors", "logits");
+    assert_eq!(owner.verify(&changed.url, &[]).code, 1);
+    // The same seed gives the same key and pairs.
+    let again = [&["--head", "--out", "again.brink"][..], &FEW].concat();
+    assert_eq!(owner.protect(&mine.url, &again).code, 0);
+    let tensors = |name: &str| {
+        let bytes = fs::read(owner.path().join(name)).unwrap();
+        bytes[bytes.len() - 40 * 2 * 3 * 32 * 32 * 4..].to_vec()
+    };
+    assert_eq!(tensors("model.brink"), tensors("again.brink"));
+    let labels = Served::new("mine.safetensors", "labels");
+    let refused = owner.protect(
+        &labels.url,
+        &["--head", "--classes", "10", "--out", "labels.brink"],
+    );
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(
+        refused.stderr.contains("a head needs scores; leave it out"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn more_pairs_keep_the_old_ones_and_what_was_shown() {
+    let owner = Owner::new();
+    let mine = Served::new("mine.safetensors", "labels");
+    let made = owner.protect(&mine.url, &["--classes", "10", "--pairs", "60"]);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    assert_eq!(owner.verify(&mine.url, &[]).code, 0);
+    let unseen = |mark: &str| -> usize {
+        let said = owner.run(&["inspect", mark]).stdout;
+        let line = said.lines().find(|line| line.ends_with("were never shown"));
+        let line = line.unwrap().trim();
+        line.split(' ').next().unwrap().parse().unwrap()
+    };
+    let before = unseen("model.brink");
+    assert!(before < 60);
+    let photos = example("photos");
+    let more = |url: &str, out: &str| {
+        owner.run(&[
+            "protect",
+            "--more",
+            "model.brink",
+            "--url",
+            url,
+            "--images",
+            photos.to_str().unwrap(),
+            "--pairs",
+            "30",
+            "--seed",
+            "5",
+            "--out",
+            out,
+        ])
+    };
+    let added = more(&mine.url, "more.brink");
+    assert_eq!(added.code, 0, "{added:?}");
+    let all: usize = added.stdout.split(' ').nth(1).unwrap().parse().unwrap();
+    assert!((85..=90).contains(&all), "{added:?}");
+    assert_eq!(unseen("more.brink"), before + all - 60);
+    let verified = owner.run(&["verify", "more.brink", "--url", &mine.url, "--fresh-only"]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+    // Pairs of another model would promise nothing.
+    let changed = Served::new("changed.safetensors", "labels");
+    let refused = more(&changed.url, "changed.brink");
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(
+        refused
+            .stderr
+            .contains("pairs flipped, and 0 when the model was protected"),
+        "{refused:?}"
+    );
+    assert!(!owner.path().join("changed.brink").exists());
+}
+
+/// The same weights behind a gateway that rounds pixels are changed, but not necessarily the weights.
+#[test]
+fn answers_of_another_transport_are_told_from_other_weights() {
+    let owner = Owner::new();
+    let mine = Served::new("mine.safetensors", "logits");
+    let made = owner.protect(&mine.url, &FEW);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let rounded = owner.verify(&mine.url, &["--pixels", "png"]);
+    assert_eq!(rounded.code, 1, "{rounded:?}");
+    assert!(
+        rounded.stdout.starts_with("changed, as the protected model answers with pixels rounded to 8 bits; check the transport"),
+        "{rounded:?}"
+    );
+    let changed = Served::new("changed.safetensors", "logits");
+    let weights = owner.verify(&changed.url, &[]);
+    assert!(weights.stdout.starts_with("changed\n"), "{weights:?}");
+
+    // A name of the owner's for the same arithmetic takes the place of none.
+    let out = ["--as", "our gateway", "--out", "gateway.brink"];
+    let calibrated = owner.run(
+        &[
+            &[
+                "calibrate",
+                "model.brink",
+                "--url",
+                &mine.url,
+                "--pixels",
+                "png",
+            ][..],
+            &out,
+        ]
+        .concat(),
+    );
+    assert_eq!(calibrated.code, 0, "{calibrated:?}");
+    let inspected = owner.run(&["inspect", "gateway.brink"]).stdout;
+    assert!(inspected.contains("with our gateway, "), "{inspected}");
+    let intact = owner.run(&["verify", "gateway.brink", "--url", &mine.url]);
+    assert_eq!(
+        intact.code, 0,
+        "the mark is still for where it was made: {intact:?}"
+    );
+    let nothing = owner.run(
+        &[
+            &["calibrate", "model.brink", "--url", &mine.url][..],
+            &["--as", "here", "--out", "here.brink"],
+        ]
+        .concat(),
+    );
+    assert_eq!(nothing.code, 2, "{nothing:?}");
+    assert!(nothing.stderr.contains("leave out --as"), "{nothing:?}");
 }
 
 /// A program in any language answers line by line.
@@ -303,7 +468,7 @@ fn a_key_of_the_environment_signs() {
     ];
     let images = ["--images", photos.to_str().unwrap(), "--shape", "3x32x32"];
     let few = ["--pairs", "60", "--answers", "labels", "--user", "carol"];
-    let protect = [&["protect"][..], &model, &images, &few].concat();
+    let protect = [&["protect"][..], &model, &images, &FEW].concat();
     let mut command = crate::common::command(folder.path(), &protect);
     command.env("BRINK_KEY", "5e".repeat(32));
     let made = finished(command);

@@ -6,7 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
-use brink_store::{Error, Store, claim};
+use brink_random::Stream;
+use brink_store::next::{self, Next};
+use brink_store::{Error, Store};
 use signal_hook::consts::SIGTERM;
 use signal_hook::low_level;
 
@@ -23,6 +25,8 @@ use crate::tasks::{Facts, Standing, Task, tasks};
 
 /// How long a worker that finds nothing to do pauses: at first, and at most. A pause is twice as long as the one before.
 const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
+/// A step in which this many workers died is not tried again.
+const DEADLY: u32 = 10;
 
 /// Works until nothing is left to claim, or with `--wait`, until nothing is left to do.
 pub fn run(selected: &Selected, working: &Working, signal: &Signal) -> anyhow::Result<()> {
@@ -49,10 +53,23 @@ pub fn run(selected: &Selected, working: &Working, signal: &Signal) -> anyhow::R
     let executor = compute::executor(&session, &store, &working.computing, signal);
     let facts = Facts::new(&store);
     let (mut bench, mut failures) = (Bench::default(), Failures::default());
+    // Workers that leave out other steps do not meet again.
+    let mut stream = Stream::new(u64::from_str_radix(&worker.card().name, 16)?);
     let mut pause = PAUSES[0];
     loop {
-        let (task, part) = match next(&mut open, &facts, &store)? {
-            Next::Claimed(task, part) => (task, part),
+        let id = |task: &Task<'_>| task.id;
+        let claimed = worker.next(&mut open, id, |task| standing(task, &facts), &mut stream);
+        let (task, part) = match claimed? {
+            Next::Claimed { step, deaths, .. } if deaths >= DEADLY => {
+                let why = format!(
+                    "{deaths} workers ended in the middle of it; look for a lack of memory or of time, then try again with the plain command or `runner submit`"
+                );
+                progress.warn(&format!("{}: {why}", step.name));
+                store.note_failure(&step.id, &why)?;
+                worker.finish()?;
+                continue;
+            }
+            Next::Claimed { step, from, .. } => (step, from),
             Next::Others if working.wait => {
                 thread::sleep(pause);
                 pause = PAUSES[1].min(2 * pause);
@@ -86,43 +103,12 @@ pub fn run(selected: &Selected, working: &Working, signal: &Signal) -> anyhow::R
     Ok(())
 }
 
-/// What a worker does next.
-enum Next<'p> {
-    /// A task that it has claimed, and the part of its target to compute.
-    Claimed(Task<'p>, Box<TargetStep>),
-    /// There are tasks, but others compute them or what they need.
-    Others,
-    /// All tasks are done or have failed.
-    Nothing,
-}
-
-/// Claims the first of the tasks that can be computed. Removes those that are done or have failed.
-fn next<'p>(open: &mut Vec<Task<'p>>, facts: &Facts, store: &Store) -> anyhow::Result<Next<'p>> {
-    let worker = store.worker().context("the folder is not shared")?;
-    let claims = claim::last(store.root())?;
-    let mut at = 0;
-    while let Some(task) = open.get(at) {
-        let last = claims.get(&task.id).copied();
-        if let Some(last) = last
-            && worker.is_taken(&task.id, last)?
-        {
-            at += 1;
-            continue;
-        }
-        match task.standing(facts)? {
-            Standing::Done | Standing::Failed => drop(open.remove(at)),
-            Standing::Waits => at += 1,
-            Standing::Ready(_) if !worker.claim(&task.id, last)? => at += 1,
-            // Another worker may have ended the task just before.
-            Standing::Ready(_) => match task.standing(facts)? {
-                Standing::Ready(part) => return Ok(Next::Claimed(open.remove(at), part)),
-                _ => worker.finish()?,
-            },
-        }
-    }
-    Ok(match open.is_empty() {
-        true => Next::Nothing,
-        false => Next::Others,
+/// How a task stands for whoever computes it.
+fn standing(task: &Task<'_>, facts: &Facts<'_>) -> anyhow::Result<next::Standing<Box<TargetStep>>> {
+    Ok(match task.standing(facts)? {
+        Standing::Done | Standing::Failed => next::Standing::Ended,
+        Standing::Waits => next::Standing::Waits,
+        Standing::Ready(part) => next::Standing::Ready(part),
     })
 }
 
