@@ -39,6 +39,8 @@ SchedulerParameters=sched_interval=2,bf_interval=2
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
 MinJobAge=3600
+# A node that is silent this long is down.
+SlurmdTimeout=15
 ReturnToService=2
 KillWait=3
 NodeName=n1 NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=17101 CPUs=1 RealMemory=1000

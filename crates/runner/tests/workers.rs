@@ -135,7 +135,7 @@ fn a_step_in_which_many_workers_died_is_not_tried_again() {
     let records = undisturbed.records();
     let (_, set) = records
         .iter()
-        .find(|(name, _)| name.starts_with("sets/"))
+        .find(|(name, _)| name.contains("sets/"))
         .unwrap();
     let id = set["id"].as_str().unwrap();
 
@@ -170,6 +170,107 @@ fn a_step_in_which_many_workers_died_is_not_tried_again() {
     // Whoever runs it alone tries again.
     place.succeed(&["grid.yaml", "--only", "*/validset"]);
     assert_eq!(rows(&place), rows(&undisturbed));
+}
+
+/// Builds the library that makes calls fail; `None` without a C compiler.
+#[cfg(target_os = "linux")]
+fn faults(place: &Place) -> Option<std::path::PathBuf> {
+    let library = place.path().join("faults.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/faults.c");
+    let built = std::process::Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .args([library.as_os_str(), source.as_ref(), "-ldl".as_ref()])
+        .status();
+    match built {
+        Ok(status) if status.success() => Some(library),
+        _ => {
+            eprintln!("skipped: there is no C compiler");
+            None
+        }
+    }
+}
+
+/// Stale handles and a full disk end a worker with the file's name and the cause, or are waited out; the next worker goes on.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_system_with_faults_loses_nothing() {
+    let undisturbed = Place::new(GRID);
+    undisturbed.succeed(&["grid.yaml"]);
+    for (errno, cause) in [
+        ("116", "Stale file handle"),
+        ("28", "No space left on device"),
+    ] {
+        let place = Place::new(GRID);
+        let Some(library) = faults(&place) else {
+            return;
+        };
+        let mut failures = 0;
+        let mut worker = |share: &str| {
+            let work = [
+                "work",
+                "grid.yaml",
+                "--wait",
+                "--expire",
+                "2",
+                "--save-every",
+                "1",
+            ];
+            let mut command = place.command(&work);
+            command
+                .env("LD_PRELOAD", &library)
+                .env("FAULTS_PART", "results/store")
+                .env("FAULTS_ERRNO", errno)
+                .env("FAULTS_SHARE", share)
+                .env("FAULTS_LOCKS", "1");
+            let answer = Answer::new(&command.output().unwrap());
+            if answer.code != Some(0) {
+                failures += 1;
+                assert!(
+                    answer.code.is_some_and(|code| code < 3),
+                    "{}",
+                    answer.stderr
+                );
+                let last = answer.stderr.lines().last().unwrap();
+                assert!(last.contains(cause), "{}", answer.stderr);
+            }
+        };
+        (0..8).for_each(|_| worker("15"));
+        worker("0");
+        assert!(failures > 0, "{cause} never happened");
+        let failed = fs::read_dir(place.results().join("store/failed"));
+        assert_eq!(
+            failed.map_or(0, Iterator::count),
+            0,
+            "a fault of the disk is no fault of a step"
+        );
+        assert_same(&place, &undisturbed);
+    }
+}
+
+/// Without locks, one process cannot keep others out, and says so.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_without_locks_is_for_workers_only() {
+    let place = Place::new(GRID);
+    let Some(library) = faults(&place) else {
+        return;
+    };
+    let mut command = place.command(&["grid.yaml"]);
+    command.env("LD_PRELOAD", &library).env("FAULTS_LOCKS", "1");
+    let answer = Answer::new(&command.output().unwrap());
+    assert_ne!(answer.code, Some(0));
+    assert!(
+        answer
+            .stderr
+            .contains("cannot be locked (No locks available"),
+        "{}",
+        answer.stderr
+    );
+    assert!(
+        answer.stderr.contains("use `runner work`"),
+        "{}",
+        answer.stderr
+    );
 }
 
 /// A worker is stopped for longer than its claim holds. Another one takes over its step; the first throws its work away.

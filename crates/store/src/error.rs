@@ -1,5 +1,6 @@
 //! Errors of a results folder. Every message names the file and the fix.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::Id;
@@ -21,7 +22,7 @@ pub enum Error {
         /// The file or folder.
         path: PathBuf,
         /// The system's error.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// Another process or handle is writing to the folder.
     #[error(
@@ -34,6 +35,17 @@ pub enum Error {
         root: PathBuf,
         /// The holder, if the lock file names one.
         holder: Option<Holder>,
+    },
+    /// The file system has no locks, as some network file systems.
+    #[error(
+        "{}: the folder cannot be locked ({source}), so nothing keeps another writer out: use `runner work`, which needs no lock",
+        root.display()
+    )]
+    NoLocks {
+        /// The results folder.
+        root: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// Workers on other hosts are writing to the folder.
     #[error(
@@ -176,7 +188,7 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io {
             action,
             path: path.to_owned(),

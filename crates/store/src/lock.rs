@@ -54,14 +54,17 @@ impl Lock {
     /// Takes the lock of the results folder `root`.
     ///
     /// # Errors
-    /// [`Error::Locked`] if another process or handle holds it, [`Error::Io`] if the folder cannot be written or locked.
+    /// [`Error::Locked`] if another process or handle holds it, [`Error::NoLocks`], [`Error::Io`] if the folder cannot be written.
     pub fn acquire(root: &Path) -> Result<Self> {
         let path = root.join(NAME);
         let mut file = open(&path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(locked(root, &path)),
-            Err(TryLockError::Error(source)) => return Err(Error::io("lock", &path)(source)),
+            Err(TryLockError::Error(source)) => {
+                let root = root.to_owned();
+                return Err(Error::NoLocks { root, source });
+            }
         }
         sign(&mut file, &Holder::this()).map_err(Error::io("write", &path))?;
         Ok(Self { file })

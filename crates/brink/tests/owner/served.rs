@@ -468,7 +468,7 @@ fn a_key_of_the_environment_signs() {
     ];
     let images = ["--images", photos.to_str().unwrap(), "--shape", "3x32x32"];
     let few = ["--pairs", "60", "--answers", "labels", "--user", "carol"];
-    let protect = [&["protect"][..], &model, &images, &FEW].concat();
+    let protect = [&["protect"][..], &model, &images, &few].concat();
     let mut command = crate::common::command(folder.path(), &protect);
     command.env("BRINK_KEY", "5e".repeat(32));
     let made = finished(command);
