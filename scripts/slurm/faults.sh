@@ -13,8 +13,9 @@ trap 'scripts/slurm/two-nodes.sh stop "$folder/slurm"; rm -rf "$folder"' EXIT
 scripts/slurm/two-nodes.sh start "$folder/slurm"
 export SLURM_CONF="$folder/slurm/slurm.conf"
 # A grid of many short steps, so that each fault meets one.
-grid=(configs/miniature.yaml --set attack_seeds=12 --set sample_sets=3)
+grid=(configs/miniature.yaml --set attack_seeds=12 --set sample_sets=2)
 
+mkdir -p "$folder/two/jobs/miniature" # for what the jobs print
 "$program" -q "${grid[@]}" --out "$folder/one" >/dev/null
 
 began=$SECONDS
