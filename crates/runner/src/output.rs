@@ -46,7 +46,7 @@ impl<'a> Findings<'a> {
         let looked_at = session.grid.reports.contains(&Report::Samples);
         for step in &session.plan.targets {
             records.targets.extend(store.target(&step.id)?);
-            let network = step.target.model.architecture();
+            let network = step.model.architecture();
             records
                 .networks
                 .insert(network.name.to_owned(), network.title);
