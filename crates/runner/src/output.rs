@@ -147,6 +147,7 @@ impl<'a> Findings<'a> {
             title: &session.grid.title,
             scale: session.scale,
             findings: headline.sentences(),
+            about: headline.about(),
             headline: headline.document(session.scale).as_ref(),
             sections: sections.collect(),
             not_run: &self.not_run,
