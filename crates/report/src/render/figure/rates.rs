@@ -63,8 +63,9 @@ const PLOT: f64 = 236.0;
 const FOOT: f64 = 48.0;
 /// The decade of the learning rate that readers look for first, and that is always named.
 const ASKED: i32 = -8;
-/// The least distance between two numbers of the axis.
+/// The least distance between two numbers of an axis of shares, and of learning rates, which are shorter.
 const APART: f64 = 44.0;
+const APART_RATES: f64 = 39.0;
 
 /// The height of a panel with its headings.
 fn height(panel: &Panel) -> f64 {
@@ -276,7 +277,8 @@ impl<'a> Frame<'a> {
         let (low, high) = self.decades;
         let decades = low.ceil() as i32..=high.floor() as i32;
         let pitch = self.x(10.0) - self.x(1.0);
-        let every = (APART / pitch).ceil().max(1.0) as u32;
+        let apart = if self.axis.percent { APART } else { APART_RATES };
+        let every = (apart / pitch).ceil().max(1.0) as u32;
         // One is always named: the one that readers look for, or else the last.
         let last = *decades.end();
         let named = match self.axis.percent || !decades.contains(&ASKED) {
