@@ -176,3 +176,30 @@ fn files_that_are_no_target_are_refused() {
         assert!(!message.contains('\n'), "{message}");
     }
 }
+
+/// A damaged file is refused, or is a network of the right shape.
+#[test]
+fn fuzz() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx");
+    let whole = std::fs::read(folder.join("tiny.onnx")).unwrap();
+    let (images, _) = golden();
+    let (mut read, mut all) = (0, 0);
+    for mut dice in fuzz::rounds(300) {
+        let bytes = fuzz::damaged(&whole, &mut dice);
+        all += 1;
+        match onnx_network(&folder, &bytes, SHAPE, CLASSES) {
+            Ok(model) => {
+                let weights = model.brought().unwrap();
+                if let Ok(network) = Network::frozen(model, CLASSES, &weights, None)
+                    && let Ok(logits) = network.logits(&images)
+                {
+                    assert_eq!(logits.dims(), [3, CLASSES]);
+                    read += 1;
+                }
+            }
+            Err(error) => assert!(!error.to_string().contains('\n'), "{error}"),
+        }
+    }
+    // Otherwise the damage would be too weak, or always caught at the first byte.
+    assert!(0 < read && read < all, "{read} of {all}");
+}

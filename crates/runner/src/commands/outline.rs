@@ -37,7 +37,8 @@ pub fn plan(selected: &Selected, as_json: bool) -> anyhow::Result<()> {
         if let Some(input) = &missing_input
             && !as_json
         {
-            say!("{}", terminal::wrap(&format!("not run  {}", input.note())));
+            let note = input.note().replacen(": not run, ", ": ", 1);
+            say!("{}", terminal::wrap(&format!("not run  {note}")));
         }
         missing.extend(missing_input);
     }
