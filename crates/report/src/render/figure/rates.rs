@@ -277,7 +277,11 @@ impl<'a> Frame<'a> {
         let (low, high) = self.decades;
         let decades = low.ceil() as i32..=high.floor() as i32;
         let pitch = self.x(10.0) - self.x(1.0);
-        let apart = if self.axis.percent { APART } else { APART_RATES };
+        let apart = if self.axis.percent {
+            APART
+        } else {
+            APART_RATES
+        };
         let every = (apart / pitch).ceil().max(1.0) as u32;
         // One is always named: the one that readers look for, or else the last.
         let last = *decades.end();
