@@ -1,4 +1,4 @@
-"""Writes the tiny ONNX files of crates/endpoint/tests/onnx, and what ONNX Runtime answers for them.
+"""Writes the tiny ONNX files of crates/endpoint/tests/onnx and crates/runner/tests/onnx, and what ONNX Runtime answers for them.
 
     pip install onnx onnxruntime numpy
     python3 scripts/owner/tiny_onnx.py
@@ -13,6 +13,7 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 FOLDER = Path(__file__).parents[2] / "crates/endpoint/tests/onnx"
+GRIDS = Path(__file__).parents[2] / "crates/runner/tests/onnx"
 CHANNELS, SIDE, CLASSES = 3, 4, 5
 
 
@@ -51,7 +52,45 @@ def model(images, dtype=TensorProto.FLOAT, inputs=1, last="scores"):
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
+def classifier():
+    """A classifier of the embedded 32x32 images with the operations that exporters write, and random weights."""
+    stream = np.random.default_rng(3)
+    values = {
+        "conv.weight": weights(stream, 8, 3, 5, 5) / 4,
+        "bn.weight": 1 + weights(stream, 8) / 8,
+        "bn.bias": weights(stream, 8) / 2,
+        "bn.running_mean": weights(stream, 8) / 2,
+        "bn.running_var": np.exp(weights(stream, 8)),
+        "fc1.weight": weights(stream, 16, 8 * 4 * 4) / 8,
+        "fc1.bias": weights(stream, 16) / 8,
+        # As PyTorch names the transposed weight of a linear layer.
+        "onnx::MatMul_21": weights(stream, 16, 10) / 4,
+        "fc2.bias": weights(stream, 10) / 8,
+        "least": np.float32(0.0).reshape(()),
+    }
+    nodes = [
+        helper.make_node("Conv", ["images", "conv.weight"], ["maps"], pads=[2, 2, 2, 2], strides=[4, 4]),
+        helper.make_node("BatchNormalization", ["maps", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var"], ["normal"]),
+        helper.make_node("Clip", ["normal", "least"], ["active"]),
+        helper.make_node("MaxPool", ["active"], ["pooled"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Flatten", ["pooled"], ["features"]),
+        helper.make_node("Gemm", ["features", "fc1.weight", "fc1.bias"], ["hidden"], transB=1),
+        helper.make_node("Relu", ["hidden"], ["positive"]),
+        helper.make_node("MatMul", ["positive", "onnx::MatMul_21"], ["products"]),
+        helper.make_node("Add", ["products", "fc2.bias"], ["scores"]),
+    ]
+    given = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, 32, 32])
+    result = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 10])
+    constants = [numpy_helper.from_array(value, name) for name, value in values.items()]
+    graph = helper.make_graph(nodes, "classifier", [given], [result], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
 def main():
+    GRIDS.mkdir(exist_ok=True)
+    made = classifier()
+    onnx.checker.check_model(made)
+    onnx.save(made, GRIDS / "classifier.onnx")
     FOLDER.mkdir(exist_ok=True)
     files = {
         "tiny": model("n"),

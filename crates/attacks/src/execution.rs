@@ -3,8 +3,8 @@
 
 use crate::{Attack, Modified, Victim};
 use brink_models::{
-    Activations, Error, Job, Network, Result, Weights, fold_batch_norm, is_layer, once,
-    round_mantissa,
+    Access, Activations, Error, Job, Need, Network, Result, Weights, fold_batch_norm, is_layer,
+    once, round_mantissa,
 };
 use brink_random::Stream;
 use candle_core::{DType, Tensor};
@@ -60,6 +60,29 @@ pub enum Transport {
 }
 
 impl Attack for Execution {
+    fn needs(&self) -> Need {
+        let other = Need {
+            access: Access::Gradients,
+            what: "another arithmetic",
+            ..Need::ANSWERS
+        };
+        match (self.arithmetic, &self.program) {
+            (Arithmetic::Tf32 | Arithmetic::Bfloat16, _) => {
+                Need::LAYERS.of("arithmetic", "leave it out")
+            }
+            (Arithmetic::Float64 | Arithmetic::Folded, _) => other.of(
+                "arithmetic",
+                "leave it out; `transport` changes how images reach the model",
+            ),
+            (Arithmetic::Float32, Some(_)) => Need {
+                what: "the name of a network for another program",
+                ..other
+            }
+            .of("program", "leave it out"),
+            (Arithmetic::Float32, None) => Need::ANSWERS,
+        }
+    }
+
     fn start<'a>(
         &self,
         victim: Victim<'a>,

@@ -1,7 +1,7 @@
 //! No modification: a detection is a false alarm.
 
 use crate::{Attack, Modified, Victim};
-use brink_models::{Job, Result, once};
+use brink_models::{Job, Need, Result, once};
 use brink_random::Stream;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 pub struct Identity {}
 
 impl Attack for Identity {
+    fn needs(&self) -> Need {
+        Need::ANSWERS
+    }
+
     fn start<'a>(
         &self,
         victim: Victim<'a>,

@@ -18,7 +18,7 @@ pub use trigger::{Pattern, Place, Trigger};
 pub use tuning::{BatchNorm, Optimizer};
 
 use brink_data::Split;
-use brink_models::{Activations, Job, Model, Network, Normalize, Result, Weights};
+use brink_models::{Activations, Job, Model, Need, Network, Normalize, Result, Weights};
 use brink_random::Stream;
 
 /// The attacker's model, and the data to modify it with.
@@ -109,6 +109,11 @@ pub trait Attack {
     /// If they do not fit.
     fn fits(&self, _train: usize, _shape: [usize; 3], _classes: usize) -> Result<()> {
         Ok(())
+    }
+
+    /// What it needs of the victim. Whoever only changes the weights says [`Need::ANSWERS`], and then attacks any model.
+    fn needs(&self) -> Need {
+        Need::TRAINING
     }
 
     /// Whether the result depends on the stream, for about `train` training images.

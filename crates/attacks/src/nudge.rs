@@ -5,7 +5,7 @@
 use crate::layers::{map_layers, values};
 use crate::{Attack, Modified, Victim};
 use brink_config::checked::Positive;
-use brink_models::{Error, Job, Result, Weights, is_buffer, is_layer, once};
+use brink_models::{Error, Job, Need, Result, Weights, is_buffer, is_layer, once};
 use brink_random::Stream;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,10 @@ impl Default for Nudge {
 }
 
 impl Attack for Nudge {
+    fn needs(&self) -> Need {
+        Need::ANSWERS
+    }
+
     fn start<'a>(
         &self,
         victim: Victim<'a>,

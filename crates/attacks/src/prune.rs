@@ -4,7 +4,7 @@
 use crate::layers::{layers, map_layers, values};
 use crate::{Attack, Modified, Victim};
 use brink_config::checked::UnitInterval;
-use brink_models::{Job, Result, Weights, once};
+use brink_models::{Job, Need, Result, Weights, once};
 use brink_random::Stream;
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,10 @@ impl Default for Prune {
 }
 
 impl Attack for Prune {
+    fn needs(&self) -> Need {
+        Need::ANSWERS
+    }
+
     /// A rate of 0 or 1 leaves no choice.
     fn is_random(&self, _: usize) -> bool {
         let some = 0.0 < self.rate.get() && self.rate.get() < 1.0;

@@ -4,7 +4,7 @@
 use crate::layers::map_layers;
 use crate::{Attack, Modified, Victim};
 use brink_config::checked::{Bits, Count};
-use brink_models::{Activations, Job, Levels, Range, Result, calibrate, once};
+use brink_models::{Activations, Job, Levels, Need, Range, Result, calibrate, once};
 use brink_random::Stream;
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +67,13 @@ impl Default for Quantize {
 }
 
 impl Attack for Quantize {
+    fn needs(&self) -> Need {
+        match self.what {
+            What::Weights => Need::ANSWERS,
+            What::WeightsAndActivations => Need::LAYERS.of("what", "write `what: weights`"),
+        }
+    }
+
     /// The ranges of all images do not depend on their order.
     fn is_random(&self, train: usize) -> bool {
         self.what == What::WeightsAndActivations && self.calibration_images.get() < train

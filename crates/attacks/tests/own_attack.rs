@@ -3,7 +3,7 @@
 
 use brink_attacks::{Attack, Modified, Victim, measure_change};
 use brink_config::checked::Positive;
-use brink_models::{Job, Model, Result, Weights};
+use brink_models::{Job, Model, Need, Result, Weights};
 use brink_random::Stream;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +43,11 @@ impl Attack for Scale {
             });
             Ok(Weights::from_tensors(scaled.collect::<Result<Vec<_>>>()?).into())
         }))
+    }
+
+    /// It changes weights only.
+    fn needs(&self) -> Need {
+        Need::ANSWERS
     }
 
     /// There is no chance in it: a grid runs it once, not once a seed, which would count the same answers several times.

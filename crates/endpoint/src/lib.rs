@@ -21,7 +21,7 @@ pub use error::Error;
 pub use http::{Http, Protocol, Settings, Token};
 pub use image::{Encoding, png};
 pub use lines::Lines;
-pub use onnx::Onnx;
+pub use onnx::{Onnx, onnx_network};
 pub use oracle::{Endpoint, Expected};
 pub use own::Own;
 pub use process::Process;

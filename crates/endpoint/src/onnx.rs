@@ -1,5 +1,9 @@
 //! An ONNX file, run by tract in this process.
 
+mod initialisers;
+mod input;
+mod network;
+
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -7,10 +11,14 @@ use std::path::{Path, PathBuf};
 use brink_models::Normalize;
 use brink_verify::Images;
 use tract_onnx::prelude::*;
-use tract_onnx::tract_hir::infer::Factoid;
-use tract_onnx::tract_hir::internal::DimLike;
 
 use crate::{Answer, Deployed, Encoding, Error};
+
+use input::Input;
+pub use network::network as onnx_network;
+
+/// A model that tract has prepared for images of one size.
+type Plan = Arc<TypedRunnableModel>;
 
 /// A model in an ONNX file, with one input of f32 images and the scores as its first output.
 pub struct Onnx {
@@ -18,15 +26,14 @@ pub struct Onnx {
     model: InferenceModel,
     encoding: Encoding,
     normalize: Option<Normalize>,
-    /// The number of images of a run as the file has it: a number, a name, or nothing.
-    images: Option<TDim>,
+    input: Input,
     /// The model prepared for images of the shape.
     prepared: RefCell<Option<Prepared>>,
 }
 
 struct Prepared {
     shape: [usize; 3],
-    plan: Arc<TypedRunnableModel>,
+    plan: Plan,
 }
 
 impl Onnx {
@@ -53,23 +60,10 @@ impl Onnx {
         std::fs::metadata(path).map_err(|e| fail(e.to_string()))?;
         let model = guarded(|| onnx().model_for_path(path))
             .map_err(|problem| fail(format!("it is no ONNX file that can be run: {problem}")))?;
-        let inputs = model.input_outlets().map_or(0, <[_]>::len);
-        if inputs != 1 {
-            return Err(fail(format!(
-                "the model has {inputs} inputs, not one; export it with the images as its only input"
-            )));
-        }
-        let input = model.input_fact(0).map_err(|e| fail(e.to_string()))?;
-        let dtype = input.datum_type.concretize();
-        if dtype.is_some_and(|dtype| dtype != DatumType::F32) {
-            let found = format!("{:?}", input.datum_type);
-            return Err(fail(format!(
-                "its input is {found}; export it with an input of float32"
-            )));
-        }
+        let input = Input::of(&model).map_err(fail)?;
         Ok(Self {
             path: path.to_owned(),
-            images: input.shape.dim(0).and_then(|dim| dim.concretize()),
+            input,
             model,
             encoding,
             normalize,
@@ -77,33 +71,17 @@ impl Onnx {
         })
     }
 
-    /// The images of a run, if the file fixes their number.
-    fn fixed(&self) -> Option<usize> {
-        let fixed = self.images.as_ref()?.to_usize().ok();
-        fixed.filter(|&images| images > 0)
-    }
-
     /// The model prepared for images of `shape`.
-    fn plan(&self, shape: [usize; 3]) -> Result<Arc<TypedRunnableModel>, Error> {
+    fn plan(&self, shape: [usize; 3]) -> Result<Plan, Error> {
         let mut prepared = self.prepared.borrow_mut();
         if let Some(ready) = prepared.as_ref().filter(|ready| ready.shape == shape) {
             return Ok(ready.plan.clone());
         }
-        let mut model = self.model.clone();
+        let model = self.model.clone();
         // Nodes inside may refer to the file's own name for the number.
-        let images = self.images.clone();
+        let images = self.input.images.clone();
         let images = images.unwrap_or_else(|| model.symbols.sym("images").to_dim());
-        let dims = self.encoding.shape(shape).map(|length| length.to_dim());
-        let [a, b, c] = dims;
-        let input = f32::fact([images, a, b, c]);
-        let plan = guarded(|| {
-            model.set_input_fact(0, input.into())?;
-            model.into_optimized()?.into_runnable()
-        });
-        let plan = plan.map_err(|problem| {
-            let [c, h, w] = shape;
-            self.fails(format!("it does not take images of {c}x{h}x{w}: {problem}"))
-        })?;
+        let plan = ready(model, images, self.encoding, shape).map_err(|e| self.fails(e))?;
         *prepared = Some(Prepared {
             shape,
             plan: plan.clone(),
@@ -136,33 +114,17 @@ impl Onnx {
     }
 
     /// The answers for up to as many images as a run takes.
-    fn run(&self, plan: &Arc<TypedRunnableModel>, images: &Images) -> Result<Vec<Answer>, Error> {
+    fn run(&self, plan: &Plan, images: &Images) -> Result<Vec<Answer>, Error> {
         let shape = images.shape();
         let count = images.len();
-        let size = self.fixed().unwrap_or(count);
+        let size = self.input.fixed().unwrap_or(count);
         // A file that fixes the number gets the last image again in the places that are left.
         let each = (0..size).map(|i| images.image(i.min(count - 1)));
         let pixels: Vec<f32> = each.flat_map(|image| self.pixels(image, shape)).collect();
-        let [a, b, c] = self.encoding.shape(shape);
-        let outputs = guarded(|| {
-            let input = Tensor::from_shape(&[size, a, b, c], &pixels)?;
-            let outputs = plan.run(tvec!(input.into()))?;
-            let scores = outputs[0].cast_to::<f32>()?;
-            let scores = scores.to_plain_array_view::<f32>()?;
-            Ok((scores.shape().to_vec(), scores.iter().copied().collect()))
-        });
-        let (shape, scores): (Vec<usize>, Vec<f32>) =
-            outputs.map_err(|problem| self.fails(format!("it cannot be run: {problem}")))?;
-        match shape[..] {
-            [images, classes] if images == size => Ok(scores
-                .chunks(classes.max(1))
-                .take(count)
-                .map(|scores| Answer::Scores(scores.to_vec()))
-                .collect()),
-            _ => Err(self.fails(format!(
-                "its first output has the shape {shape:?} for {size} images; export the model with the scores (images, classes) as its first output"
-            ))),
-        }
+        let scores = scores(plan, size, self.encoding.shape(shape), &pixels);
+        let scores = scores.map_err(|problem| self.fails(problem))?;
+        let each = scores.chunks(scores.len() / size).take(count);
+        Ok(each.map(|scores| Answer::Scores(scores.to_vec())).collect())
     }
 }
 
@@ -175,10 +137,47 @@ impl Deployed for Onnx {
         let plan = self.plan(images.shape())?;
         let all: Vec<usize> = (0..images.len()).collect();
         let mut answers = Vec::with_capacity(all.len());
-        for run in all.chunks(self.fixed().unwrap_or(all.len()).max(1)) {
+        for run in all.chunks(self.input.fixed().unwrap_or(all.len()).max(1)) {
             answers.extend(self.run(&plan, &images.select(run))?);
         }
         Ok(answers)
+    }
+}
+
+/// `model` prepared for `images` of `shape`, `(c, h, w)`.
+fn ready(
+    mut model: InferenceModel,
+    images: TDim,
+    encoding: Encoding,
+    shape: [usize; 3],
+) -> Result<Plan, String> {
+    let [a, b, c] = encoding.shape(shape).map(|length| length.to_dim());
+    let input = f32::fact([images, a, b, c]);
+    let plan = guarded(|| {
+        model.set_input_fact(0, input.into())?;
+        model.into_optimized()?.into_runnable()
+    });
+    let [c, h, w] = shape;
+    plan.map_err(|problem| format!("it does not take images of {c}x{h}x{w}: {problem}"))
+}
+
+/// The scores of `size` images with these pixels, one row after the other. `dims` are the sides of an image.
+fn scores(plan: &Plan, size: usize, dims: [usize; 3], pixels: &[f32]) -> Result<Vec<f32>, String> {
+    let [a, b, c] = dims;
+    let outputs = guarded(|| {
+        let input = Tensor::from_shape(&[size, a, b, c], pixels)?;
+        let outputs = plan.run(tvec!(input.into()))?;
+        let scores = outputs[0].cast_to::<f32>()?;
+        let scores = scores.to_plain_array_view::<f32>()?;
+        Ok((scores.shape().to_vec(), scores.iter().copied().collect()))
+    });
+    let (shape, scores): (Vec<usize>, Vec<f32>) =
+        outputs.map_err(|problem| format!("it cannot be run: {problem}"))?;
+    match shape[..] {
+        [images, classes] if images == size && classes > 0 => Ok(scores),
+        _ => Err(format!(
+            "its first output has the shape {shape:?} for {size} images; export the model with the scores (images, classes) as its first output"
+        )),
     }
 }
 

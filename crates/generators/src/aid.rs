@@ -9,7 +9,7 @@ use crate::stage1::Stage1;
 use crate::stage1_job::Stage1Job;
 use crate::{Context, Generated, Generator};
 use brink_config::checked::{NonNegative, Samples};
-use brink_models::{Coverage, Job, Result};
+use brink_models::{Coverage, Job, Need, Result};
 use brink_verify::LabelSpace;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,10 @@ impl Default for Aid {
 }
 
 impl Generator for Aid {
+    fn needs(&self) -> Need {
+        Need::LAYERS
+    }
+
     fn fits(&self, _: usize, held_out: usize) -> Result<()> {
         require_pairs(self.samples.get())?;
         self.stage1.start.fits(self.samples.get(), held_out)

@@ -6,7 +6,7 @@ use crate::descent::{Descent, Rule};
 use crate::require::require_pairs;
 use crate::{Context, Generated, Generator};
 use brink_config::checked::{Count, NonNegative, Positive, Samples};
-use brink_models::{Coverage, Job, Network, Result, state::State};
+use brink_models::{Coverage, Job, Need, Network, Result, state::State};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,10 @@ impl Default for AidOriginal {
 }
 
 impl Generator for AidOriginal {
+    fn needs(&self) -> Need {
+        Need::LAYERS
+    }
+
     fn fits(&self, _: usize, _: usize) -> Result<()> {
         require_pairs(self.samples.get())
     }

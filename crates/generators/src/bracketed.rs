@@ -14,7 +14,7 @@ mod steps;
 use crate::{Asked, BlackBox, Context, Generated, Generator, Start};
 use bisect::Bracket;
 use brink_config::checked::{NonNegative, Positive, Samples};
-use brink_models::{Error, Job, Result, Status, state::State};
+use brink_models::{Error, Job, Need, Result, Status, state::State};
 use brink_verify::{Images, KeyCheck, LabelSpace, Layout, Oracle, SensitiveSet, Stop};
 use candle_core::{Device, Tensor};
 use dial::Dial;
@@ -74,6 +74,10 @@ impl Default for Bracketed {
 }
 
 impl Generator for Bracketed {
+    fn needs(&self) -> Need {
+        Need::ANSWERS
+    }
+
     fn layout(&self) -> Layout {
         Layout::Pairs
     }

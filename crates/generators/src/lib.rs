@@ -34,7 +34,7 @@ pub use stage1::{Reduction, Stage1};
 pub use start::Start;
 
 use brink_data::Split;
-use brink_models::{Job, Network, Normalize, Result, Weights};
+use brink_models::{Job, Need, Network, Normalize, Result, Weights};
 use brink_random::Stream;
 use brink_verify::{LabelSpace, Layout, SecretKey, SensitiveSet};
 use candle_core::Tensor;
@@ -81,6 +81,11 @@ pub trait Generator {
     /// whatever its `sample_sets`: equal sets would count the same answers several times.
     fn is_random(&self, _train: usize, _held_out: usize) -> bool {
         true
+    }
+
+    /// What it needs of its target. Whoever only asks says [`Need::ANSWERS`], and then protects any model.
+    fn needs(&self) -> Need {
+        Need::GRADIENTS
     }
 
     /// Whether the set holds pairs, with one member on each side of the boundary, or single samples.

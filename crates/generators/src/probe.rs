@@ -7,7 +7,7 @@ pub use brink_verify::Measured;
 pub use timing::{TimedGenerator, timed_generators};
 
 use crate::Context;
-use brink_models::{Job, Result};
+use brink_models::{Job, Need, Result};
 
 /// Measures something about a target.
 pub trait Probe {
@@ -16,6 +16,14 @@ pub trait Probe {
     /// # Errors
     /// If the settings do not fit the target.
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Measured> + 'a>>;
+
+    /// What it needs of its target.
+    fn needs(&self) -> Need {
+        Need {
+            fix: "leave it out",
+            ..Need::GRADIENTS
+        }
+    }
 }
 
 brink_config::registry! {

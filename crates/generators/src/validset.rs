@@ -3,7 +3,7 @@
 use crate::require::{require_images, require_pairs};
 use crate::{Context, Generated, Generator};
 use brink_config::checked::Samples;
-use brink_models::{Job, Result, once};
+use brink_models::{Job, Need, Result, once};
 use brink_verify::LabelSpace;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,10 @@ impl Default for Validset {
 }
 
 impl Generator for Validset {
+    fn needs(&self) -> Need {
+        Need::ANSWERS
+    }
+
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
         self.fits(context.train.len(), context.held_out.len())?;
         let (samples, space) = (self.samples.get(), self.label_space);

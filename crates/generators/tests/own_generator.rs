@@ -3,7 +3,7 @@
 
 use brink_config::checked::Samples;
 use brink_generators::{Context, Generated, Generator};
-use brink_models::{Job, Model, Network, Result, Weights, once};
+use brink_models::{Job, Model, Need, Network, Result, Weights, once};
 use brink_random::Stream;
 use brink_verify::{Finding, Images, LabelSpace, Oracle, OracleError, SecretKey, verify};
 use candle_core::{Device, Tensor};
@@ -45,6 +45,11 @@ impl Generator for Gray {
     /// One sample cannot be paired: refused before there is any work.
     fn fits(&self, _: usize, _: usize) -> Result<()> {
         brink_generators::require_pairs(self.samples.get())
+    }
+
+    /// It only asks the target.
+    fn needs(&self) -> Need {
+        Need::ANSWERS
     }
 
     /// There is no chance in it: a grid makes one set, whatever its `sample_sets`.

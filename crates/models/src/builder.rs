@@ -52,6 +52,20 @@ impl<'a> Builder<'a> {
         self.width.of(full)
     }
 
+    /// Where its tensors come from.
+    pub fn source(&self) -> &Source<'a> {
+        &self.source
+    }
+
+    /// Records the slot of a tensor that another engine holds.
+    pub fn declare(&mut self, name: String, shape: &[usize]) {
+        self.slots.push(Slot {
+            name,
+            shape: shape.into(),
+            kind: Kind::Zero,
+        });
+    }
+
     /// The tensor `name` for a module of candle. Frozen, it is a copy if it was a variable, so later training does not change it.
     pub fn parameter(&mut self, name: String, shape: &[usize], kind: Kind) -> Result<Tensor> {
         let tensor = self.tensor(name, shape, kind)?;

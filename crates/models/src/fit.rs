@@ -291,7 +291,7 @@ pub(crate) fn problem(tensors: &Tensors, model: Model, classes: usize) -> Result
 
 /// The number of classes of the weights, if only that differs.
 fn other_classes(tensors: &Tensors, slots: &[Slot], own: &Comparison) -> Option<usize> {
-    let [weight, bias] = &slots[slots.len() - 2..] else {
+    let [.., weight, bias] = slots else {
         return None;
     };
     let (rows, outputs) = (tensors.get(&weight.name)?, tensors.get(&bias.name)?);

@@ -4,9 +4,10 @@
 //! [`Trainable`] form has gradients with respect to its parameters. Both run the same forward code and, in evaluation mode on the CPU,
 //! give the same bits. Images are channels-first, `(n, 3, h, w)` in `[0, 1]`; maps inside a network are channels-last.
 //!
-//! The files build on each other in this order: `slot` and `levels`; `pass`; `conv_bn` and `layer`; `builder`; `module`; one file per architecture;
+//! The files build on each other in this order: `slot` and `levels`; `pass`; `conv_bn` and `layer`; `builder`; `module` and `foreign`; one file per architecture;
 //! `registry`; `names`, `fit`, `weights`, `fold` and `inspect`; `network`; `trainable`; then what trains, evaluates and calibrates a network.
 
+mod access;
 mod builder;
 mod calibrate;
 mod cifar_resnet;
@@ -17,6 +18,7 @@ mod error;
 mod evaluate;
 mod fit;
 mod fold;
+mod foreign;
 mod inspect;
 pub mod job;
 mod layer;
@@ -42,12 +44,14 @@ mod vgg;
 mod vit;
 mod weights;
 
+pub use access::{Access, Need};
 pub use calibrate::calibrate;
 pub use classifier::Classifier;
 pub use coverage::Coverage;
 pub use error::{Error, Result};
 pub use evaluate::{Count, accuracy, top1};
 pub use fold::fold_batch_norm;
+pub use foreign::{Answers, Foreign};
 pub use inspect::{Inspection, inspect};
 pub use job::{Job, Status, once};
 pub use learner::Learner;

@@ -3,6 +3,7 @@
 //! The module gets one image at a time, so its logits do not depend on the batch. What happens between its operations is its own affair:
 //! its layers have no activation term and cannot be rounded, and it has neither dropout nor statistics of batches.
 
+use crate::access::Access;
 use crate::builder::Builder;
 use crate::error::{Error, Result};
 use crate::pass::{Body, Outputs, Pass};
@@ -35,11 +36,15 @@ impl<M: Module + Send + Sync> ModuleBody<M> {
 }
 
 impl<M: Module + Send + Sync> Body for ModuleBody<M> {
+    fn access(&self) -> Access {
+        Access::Gradients
+    }
+
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
         if pass.coverage.is_some() || !matches!(pass.outputs, Outputs::Plain) {
             return Err(Error::CannotCreate(
                 "the layers of this network are inside a module of candle, so their outputs cannot be summed or rounded; \
-                 set `activation_weight: 0`, or leave the step out"
+                 leave the step out"
                     .to_owned(),
             ));
         }

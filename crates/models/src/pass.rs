@@ -1,5 +1,6 @@
 //! One forward pass: the state that the layers of a network share.
 
+use crate::access::Access;
 use crate::error::Result;
 use crate::levels::{Range, Rounding};
 use brink_ops::{Reduction, Tape};
@@ -18,6 +19,11 @@ pub enum BatchNormMode {
 
 /// The layers of one architecture: channels-last images in, logits `(n, classes)` out.
 pub(crate) trait Body: Send + Sync {
+    /// What can be had of it.
+    fn access(&self) -> Access {
+        Access::Layers
+    }
+
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor>;
 }
 

@@ -1,15 +1,17 @@
 //! All architectures, in one slice.
 
+use crate::access::Access;
 use crate::builder::{Builder, Source, Width};
 use crate::cifar_resnet::CifarResNet;
 use crate::error::Result;
+use crate::foreign::{Foreign, ForeignBody};
 use crate::mobilenet::MobileNetV2;
 use crate::pass::Body;
 use crate::resnet::{Form, ResNet};
 use crate::slot::Slot;
 use crate::vgg::{self, Vgg};
 use crate::vit::Vit;
-use crate::weights::is_buffer;
+use crate::weights::{Weights, is_buffer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::fmt;
 use std::str::FromStr;
@@ -22,7 +24,15 @@ pub struct Architecture {
     pub title: &'static str,
     /// A sentence about it.
     pub summary: &'static str,
-    build: fn(&mut Builder<'_>, usize) -> Result<Box<dyn Body>>,
+    layers: Layers,
+}
+
+/// What builds the layers.
+enum Layers {
+    /// A function of this crate.
+    Own(fn(&mut Builder<'_>, usize) -> Result<Box<dyn Body>>),
+    /// Another engine.
+    Foreign(Box<dyn Foreign>),
 }
 
 /// Declares the registry. An entry is a name, a title, a summary, and what builds the layers for `n` classes.
@@ -33,7 +43,7 @@ macro_rules! registry {
             name: $name,
             title: $title,
             summary: $summary,
-            build: |builder, classes| Ok(Box::new(($layers)(builder, classes)?)),
+            layers: Layers::Own(|builder, classes| Ok(Box::new(($layers)(builder, classes)?))),
         }),*];
     };
 }
@@ -111,6 +121,39 @@ impl Model {
         })
     }
 
+    /// A network that another engine runs, with its name and title. It is in no list, and is kept until the program ends.
+    pub fn foreign(name: &'static str, title: &'static str, network: Box<dyn Foreign>) -> Self {
+        let architecture = Architecture {
+            name,
+            title,
+            summary: "a network that another engine runs",
+            layers: Layers::Foreign(network),
+        };
+        Self {
+            architecture: Box::leak(Box::new(architecture)),
+            width: Width::FULL,
+        }
+    }
+
+    /// The weights that it brings along, if another engine runs it.
+    pub fn brought(self) -> Option<Weights> {
+        match &self.architecture.layers {
+            Layers::Own(_) => None,
+            Layers::Foreign(network) => {
+                Some(Weights::from_tensors(network.weights().iter().cloned()))
+            }
+        }
+    }
+
+    /// What can be had of it.
+    ///
+    /// # Errors
+    /// If it cannot have that many classes.
+    pub fn access(self, classes: usize) -> Result<Access> {
+        let mut builder = self.builder(Source::Declared);
+        Ok(self.build(&mut builder, classes)?.access())
+    }
+
     /// The same layers with `share` of the channels, for machines that are too small for the whole network.
     ///
     /// # Panics
@@ -170,7 +213,12 @@ impl Model {
     }
 
     pub(crate) fn build(self, builder: &mut Builder<'_>, classes: usize) -> Result<Box<dyn Body>> {
-        (self.architecture.build)(builder, classes)
+        match &self.architecture.layers {
+            Layers::Own(build) => build(builder, classes),
+            Layers::Foreign(network) => {
+                Ok(Box::new(ForeignBody::new(&**network, builder, classes)?))
+            }
+        }
     }
 
     /// The names of the weight and the bias of the classifier, the linear layer that gives the logits.
@@ -179,7 +227,7 @@ impl Model {
     /// If the network cannot have that many classes.
     pub fn head(self, classes: usize) -> Result<Vec<String>> {
         let mut names: Vec<String> = self.slots(classes)?.into_iter().map(|s| s.name).collect();
-        Ok(names.split_off(names.len() - 2))
+        Ok(names.split_off(names.len().saturating_sub(2)))
     }
 
     /// The names of its parameters and buffers, in the order of the forward pass.
@@ -201,7 +249,8 @@ impl Model {
 
 impl PartialEq for Architecture {
     fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
+        let listed = |it: &Self| matches!(it.layers, Layers::Own(_));
+        std::ptr::eq(self, other) || (listed(self) && listed(other) && self.name == other.name)
     }
 }
 

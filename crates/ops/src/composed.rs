@@ -3,8 +3,9 @@
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::has_kernels;
 use candle_core::{Result, Tensor, Var, bail};
+use rayon::prelude::*;
 
-/// `compute` of each image of `x (n, ...)`, one after the other in `n`. `compute` gets and gives a batch of one; `parameters` are the
+/// `compute` of each image of `x (n, ...)` by itself. `compute` gets and gives a batch of one; `parameters` are the
 /// variables that it reads.
 ///
 /// Candle's products may change their order of summation with the size of the batch. One image at a time, they cannot. On other devices
@@ -31,7 +32,7 @@ pub fn composed(
         };
         Ok((image, y))
     };
-    let images = (0..x.dim(0)?).map(image);
+    let images = (0..x.dim(0)?).into_par_iter().map(image);
     let (images, outputs): (Vec<Var>, Vec<Tensor>) =
         images.collect::<Result<Vec<_>>>()?.into_iter().unzip();
     let detached: Vec<Tensor> = outputs.iter().map(Tensor::detach).collect();
@@ -70,7 +71,7 @@ impl Operation for Composed {
             });
             found.collect::<Result<Vec<_>>>()
         };
-        let pairs = self.images.iter().zip(&self.outputs).enumerate();
+        let pairs = self.images.par_iter().zip(&self.outputs).enumerate();
         let all = pairs.map(of_image).collect::<Result<Vec<_>>>()?;
         if wanted[0] {
             let of_x: Vec<&Tensor> = all.iter().filter_map(|each| each[0].as_ref()).collect();

@@ -54,8 +54,8 @@ fn svg_says_what_it_shows() {
         "AID",
         "Ours",
         "untouched",
-        "1e-9",
-        "1e-5",
+        "1e-8",
+        "1e-6",
         "100 %",
     ] {
         // Long words stand in several lines.

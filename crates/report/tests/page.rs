@@ -11,7 +11,7 @@ use std::process::Command;
 use brink_config::Scale;
 use brink_report::figure::{Figure, Sheet};
 use brink_report::html::{Page, Section, archive, journal, page};
-use brink_report::{Document, Headline, NotRun, REPORTS, Records, Report, steps};
+use brink_report::{Document, Headline, Markup, NotRun, REPORTS, Records, Report, steps};
 use brink_verify::{Images, Layout};
 use records::{cifar, everything, fashion, grid};
 use serde_json::{Value, json};
@@ -42,6 +42,7 @@ fn render(records: &Records, documents: &[(Report, Document)]) -> String {
         title: "Brink",
         scale: Scale::DESK,
         findings: headline.sentences(),
+        about: headline.about(),
         headline: headline.document(Scale::DESK).as_ref(),
         sections: sections.collect(),
         not_run: &[not_run()],
@@ -253,6 +254,18 @@ fn seen(browser: &PathBuf, html: &str, (width, height): (u32, u32)) -> String {
         root.dataset.shown = dialog.querySelector("h3").textContent;
         root.dataset.facts = dialog.querySelectorAll("dl dt").length;
         root.dataset.inside = dialog.getBoundingClientRect().right <= innerWidth;
+        // The ranking at one setting is open, and a wide table says that it is wide.
+        const chosen = document.querySelector("select");
+        root.dataset.chosen = chosen.value;
+        const of = (setting) => {
+            chosen.value = setting;
+            chosen.dispatchEvent(new Event("change"));
+            const rows = chosen.closest("details").querySelectorAll("tbody tr:not(.name):not([hidden])");
+            return [...rows].every((row) => row.cells[0].textContent === setting) && rows.length;
+        };
+        root.dataset.settings = [...chosen.options].slice(1).every((option) => of(option.value) > 0);
+        root.dataset.wide = document.querySelectorAll(".scroll.more").length === document.querySelectorAll(".cue:not([hidden])").length;
+        root.dataset.cues = document.querySelectorAll(".cue:not([hidden])").length > 0;
         root.dataset.fetched = performance.getEntriesByType("resource").length;
     </script>"#;
     let folder = tempfile::tempdir().unwrap();
@@ -306,11 +319,78 @@ fn it_works_in_a_browser() {
             "data-open=\"true\"".to_owned(),
             "data-shown=\"Ours: detection\"".to_owned(),
             "data-inside=\"true\"".to_owned(),
+            "data-chosen=\"finetune, lr 1e-8\"".to_owned(),
+            "data-settings=\"true\"".to_owned(),
+            "data-wide=\"true\"".to_owned(),
             "data-fetched=\"0\"".to_owned(),
         ] {
             assert!(root.contains(&fact), "{size:?}: {fact} is not in {root}");
         }
+        if size.0 == 390 {
+            assert!(root.contains("data-cues=\"true\""), "{root}");
+        }
         let facts = root.split_once("data-facts=\"").unwrap().1;
         assert!(!facts.starts_with('0'), "{root}");
     }
+}
+
+/// The ranking at one setting, beside the paper.
+#[test]
+fn a_setting_ranks_samples_and_says_how_far_the_paper_is() {
+    let records = grid(&[cifar("resnet18")]);
+    let headline = Headline::of(&records);
+    let document = headline.document(Scale::PAPER).unwrap();
+    let [families, settings] = &document.tables[..] else {
+        panic!("{}", document.tables.len());
+    };
+    let text = settings.render(Markup::Markdown);
+    let at = |setting: &str| -> Vec<Vec<String>> {
+        let rows = text.lines().filter(|line| line.contains(setting));
+        let cells = rows.map(|row| row.split('|').map(|cell| cell.trim().to_owned()).collect());
+        cells.collect()
+    };
+    let rows = at("finetune, lr 1e-9");
+    let ours = rows.iter().find(|row| row[3] == "Ours").expect("a row");
+    assert_eq!(ours[6], "77.56");
+    let measured: f64 = ours[4].parse().unwrap();
+    let difference = ours[7].replace('\u{2212}', "-").parse::<f64>().unwrap();
+    assert!((measured - 77.56 - difference).abs() < 0.051, "{ours:?}");
+    let detected: Vec<f64> = rows
+        .iter()
+        .map(|row| row[4].trim_end_matches('†').parse().unwrap())
+        .collect();
+    assert!(
+        detected.len() > 2 && detected.is_sorted_by(|a, b| a >= b),
+        "{detected:?}"
+    );
+    assert!(
+        families
+            .columns
+            .iter()
+            .any(|column| column.name == "difference")
+    );
+    let about = headline.about().join("\n");
+    for said in [
+        "Counted are changed labels",
+        "not the paper's data, but another form",
+        "top-1",
+    ] {
+        assert!(about.contains(said), "{said} is not in {about}");
+    }
+}
+
+/// A target that the paper does not have is compared with nothing.
+#[test]
+fn nothing_is_compared_with_another_data_set() {
+    let records = grid(&[fashion()]);
+    let headline = Headline::of(&records);
+    let document = headline.document(Scale::PAPER).unwrap();
+    let families = &document.tables[0];
+    assert!(
+        families
+            .columns
+            .iter()
+            .all(|column| column.name != "difference")
+    );
+    assert!(headline.about().join("\n").contains("not the paper's data"));
 }

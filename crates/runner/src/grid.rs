@@ -8,6 +8,7 @@ mod image_set;
 mod init;
 pub mod key;
 mod name;
+mod network;
 mod normalization;
 mod presets;
 mod source;
@@ -31,6 +32,7 @@ pub use image_set::ImageSet;
 pub use init::{Head, Init, Sha256};
 pub use key::Key;
 pub use name::Name;
+pub use network::Network;
 pub use normalization::Normalization;
 pub use targets::Targets;
 
@@ -89,8 +91,8 @@ pub struct Grid {
 pub struct Target {
     /// Its data set. A relative path is looked up as that of weights.
     pub dataset: ImageSet,
-    /// Its architecture.
-    pub model: Model,
+    /// Its architecture, or a file that holds one.
+    pub model: Network,
     /// The share of the architecture's channels that it has. All layers are kept. If absent, it has all channels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub width: Option<Share>,
@@ -129,7 +131,8 @@ pub struct Slice {
 impl Target {
     /// The target with its default training: if any weights are random, also only those of the classifier.
     fn resolved(mut self) -> Self {
-        if self.init.as_ref().is_none_or(|init| init.head.is_some()) {
+        let drawn = self.model.file().is_none();
+        if drawn && self.init.as_ref().is_none_or(|init| init.head.is_some()) {
             self.train.get_or_insert_default();
         }
         self
@@ -143,6 +146,7 @@ impl Target {
         };
         Self {
             dataset,
+            model: self.model.without_path(),
             init: None,
             generators: None,
             ..self.clone()
@@ -154,17 +158,16 @@ impl Target {
         self.train.as_ref().map_or(all, |train| train.count(all))
     }
 
-    /// The network architecture with its width.
-    pub fn network(&self) -> Model {
+    /// `model` with the target's width.
+    pub fn as_wide(&self, model: Model) -> Model {
         match self.width {
-            Some(width) => self.model.with_width(width.get()),
-            None => self.model,
+            Some(width) => model.with_width(width.get()),
+            None => model,
         }
     }
 
-    /// The title of the target in tables. `dataset` is the title of its data set.
-    pub fn title(&self, dataset: &str) -> String {
-        let model = self.model.architecture().title;
+    /// The title of the target in tables. `dataset` and `model` are the titles of its data set and its network.
+    pub fn title(&self, dataset: &str, model: &str) -> String {
         let width = match self.width {
             Some(width) => format!(" (width {width})"),
             None => String::new(),

@@ -46,7 +46,7 @@ impl<'a> Findings<'a> {
         let looked_at = session.grid.reports.contains(&Report::Samples);
         for step in &session.plan.targets {
             records.targets.extend(store.target(&step.id)?);
-            let network = step.target.model.architecture();
+            let network = step.model.architecture();
             records
                 .networks
                 .insert(network.name.to_owned(), network.title);
@@ -147,6 +147,7 @@ impl<'a> Findings<'a> {
             title: &session.grid.title,
             scale: session.scale,
             findings: headline.sentences(),
+            about: headline.about(),
             headline: headline.document(session.scale).as_ref(),
             sections: sections.collect(),
             not_run: &self.not_run,

@@ -8,6 +8,8 @@ mod absent;
 mod build;
 mod fits;
 mod label;
+mod needs;
+mod network;
 mod only;
 
 use std::path::Path;
@@ -15,6 +17,7 @@ use std::rc::Rc;
 
 use brink_data::{Facts, OwnSet};
 use brink_generators::probe;
+use brink_models::Model;
 use brink_store::Id;
 use brink_store::Store;
 use serde::Serialize;
@@ -40,11 +43,13 @@ pub struct TargetStep {
     pub name: String,
     /// The target.
     pub target: Target,
+    /// Its network, with its width.
+    pub model: Model,
     /// What is known of its data set.
     pub facts: Facts,
     /// Its images, if they are one's own.
     pub own: Option<Rc<OwnSet>>,
-    /// The file of its initial weights, if it has one.
+    /// The file of its initial weights, or of its network, if it has one.
     pub weights: Option<WeightFile>,
     /// Its sample sets.
     pub sets: Vec<SetStep>,
@@ -145,8 +150,9 @@ impl TargetStep {
 
     /// The title of the target in tables. It includes the name if the name is not the usual `dataset-model`.
     pub fn title(&self) -> String {
-        let title = self.target.title(&self.facts.title);
-        let usual = format!("{}-{}", self.facts.name, self.target.model);
+        let network = self.model.architecture().title;
+        let title = self.target.title(&self.facts.title, network);
+        let usual = format!("{}-{}", self.facts.name, self.model);
         match self.name == usual {
             true => title,
             false => format!("{title} ({})", self.name),

@@ -203,7 +203,7 @@ fn room(part: &Plan, store: &Store) -> anyhow::Result<u64> {
             continue;
         }
         let classes = target.facts.classes;
-        let weights = 4 * target.target.network().elements(classes)? as u64;
+        let weights = 4 * target.model.elements(classes)? as u64;
         if store.target(&target.id)?.is_none() {
             kept += weights;
         }

@@ -110,6 +110,7 @@ impl Task<'_> {
             id: target.id,
             name: target.name.clone(),
             target: target.target.clone(),
+            model: target.model,
             facts: target.facts.clone(),
             own: target.own.clone(),
             weights: target.weights.clone(),

@@ -61,6 +61,18 @@ fn columns(terminal: &Term) -> Option<usize> {
     terminal.is_term().then_some(columns.into())
 }
 
+/// The name of a step in at most `width` columns. The target loses its end first, since the rest tells steps of a target apart; then the
+/// middle of all goes.
+pub fn shorten_step(name: &str, width: usize) -> String {
+    let rest = name.find('/').map_or("", |at| &name[at..]);
+    let room = width.saturating_sub(rest.chars().count());
+    if rest.is_empty() || room < 4 || name.chars().count() <= width {
+        return shorten(name, width);
+    }
+    let target: String = name.chars().take(room - 1).collect();
+    format!("{target}…{rest}")
+}
+
 /// The text in at most `width` columns. A longer one loses its middle, because steps differ at both ends.
 pub fn shorten(text: &str, width: usize) -> String {
     let letters: Vec<char> = text.chars().collect();
@@ -86,13 +98,17 @@ pub fn wrap(text: &str) -> String {
 }
 
 fn wrap_to(text: &str, width: usize) -> String {
-    let mut out = String::new();
+    let bare = text.trim_start_matches(' ');
+    let indent = text.len() - bare.len();
+    let mut out = " ".repeat(indent);
     let mut at = 0;
-    for word in text.split(' ') {
+    let width = width.saturating_sub(indent);
+    for word in bare.split(' ') {
         let length = word.chars().count();
         if at > 0 && at + 1 + length > width {
             // What continues a line stands a little to the right.
-            out.push_str("\n  ");
+            out.push('\n');
+            out.push_str(&" ".repeat(indent + 2));
             at = 2;
         } else if at > 0 {
             out.push(' ');
@@ -128,9 +144,25 @@ mod tests {
     }
 
     #[test]
+    fn a_target_loses_its_end_first() {
+        let name = "flowers102-64-resnet152/validset/finetune/lr=1e-8/seed0";
+        assert_eq!(
+            shorten_step(name, 45),
+            "flowers102-64…/validset/finetune/lr=1e-8/seed0".replace("-64", "-6")
+        );
+        assert_eq!(shorten_step(name, 20), shorten(name, 20));
+        for width in 0..60 {
+            let short = shorten_step(name, width);
+            assert!(short.chars().count() <= width, "{width}: {short}");
+        }
+    }
+
+    #[test]
     fn lines_break_between_words() {
         let wrapped = wrap_to("next: `runner report` puts all on one page", 24);
         assert_eq!(wrapped, "next: `runner report`\n  puts all on one page");
+        let inner = wrap_to("  seed: 0  # a whole number", 20);
+        assert_eq!(inner, "  seed: 0  # a whole\n    number");
     }
 
     #[test]

@@ -28,7 +28,9 @@ pub(super) fn read(folder: &Path, size: Option<Edge>) -> Result<Found, Error> {
     let mut part = |name: &str| {
         let mut content = |kind: &str| {
             let path = place(folder, &format!("{name}-{kind}"));
-            let bytes = unpacked(&path).map_err(|fault| refused(&path, fault))?;
+            let bytes = files::whole(&path, HEAVIEST)
+                .and_then(unpacked)
+                .map_err(|fault| refused(&path, fault))?;
             hasher.update(&bytes);
             Ok((path, bytes))
         };
@@ -55,9 +57,8 @@ fn place(folder: &Path, name: &str) -> PathBuf {
         .unwrap_or_else(|| folder.join(name))
 }
 
-/// The content of a file, unpacked if its first bytes are gzip's.
-fn unpacked(path: &Path) -> Result<Vec<u8>, Fault> {
-    let bytes = files::whole(path, HEAVIEST)?;
+/// The content of a file with these bytes, unpacked if the first ones are gzip's.
+pub(super) fn unpacked(bytes: Vec<u8>) -> Result<Vec<u8>, Fault> {
     if !bytes.starts_with(&[0x1f, 0x8b]) {
         return Ok(bytes);
     }

@@ -2,6 +2,7 @@
 
 use std::io::{Cursor, Write};
 
+use flate2::{Compression, write::GzEncoder};
 use image::ImageFormat;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
@@ -39,6 +40,13 @@ fn arrays() -> Vec<u8> {
     writer.finish().expect("a file in memory").into_inner()
 }
 
+/// The bytes in gzip's format.
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = GzEncoder::new(Vec::new(), Compression::default());
+    writer.write_all(bytes).expect("a file in memory");
+    writer.finish().expect("a file in memory")
+}
+
 fn seeds() -> Vec<Seed> {
     let image = |bytes: &[u8]| match photograph(bytes, 0) {
         Ok(image) => {
@@ -65,6 +73,12 @@ fn seeds() -> Vec<Seed> {
         (arrays(), |bytes| {
             let (all, test) = npz::parts(bytes, None).map_err(|fault| fault.to_string())?;
             assert!(all.pixels().len() <= 3 * 128 && test.is_none());
+            Ok(())
+        }),
+        (packed(&mnist), |bytes| {
+            let bytes = idx::unpacked(bytes.to_vec()).map_err(|fault| fault.to_string())?;
+            let split = idx::split(&bytes, vec![0, 1], None).map_err(|fault| fault.to_string())?;
+            assert_eq!(split.len(), 2);
             Ok(())
         }),
         (mnist, |bytes| {

@@ -3,7 +3,7 @@
 use super::{Measured, Probe};
 use crate::{Aid, Context, Dbi, Generated, Ours, Spec, Stage1};
 use brink_config::checked::{Count, NonNegative, Repeats, Samples};
-use brink_models::{Coverage, Job, Result, Status, state::State};
+use brink_models::{Coverage, Job, Need, Result, Status, state::State};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
@@ -82,6 +82,11 @@ pub fn timed_generators(samples: Samples) -> Vec<TimedGenerator> {
 const TURN: usize = 20;
 
 impl Probe for Timing {
+    /// AID sums the outputs of the layers.
+    fn needs(&self) -> Need {
+        Need::LAYERS
+    }
+
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Measured> + 'a>> {
         let start = |timed: TimedGenerator| {
             let job = timed.spec.generator().start(context.clone())?;

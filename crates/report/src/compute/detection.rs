@@ -57,7 +57,7 @@ pub struct Answers<'a> {
 /// A row of a table that is the other way round: the samples of one kind. Its columns are settings.
 #[derive(Clone, Copy)]
 pub struct Kind<'a> {
-    block: &'a Block<'a>,
+    pub block: &'a Block<'a>,
     pub series: &'a Series<'a>,
 }
 

@@ -1,6 +1,11 @@
 //! The headline of a grid: how well each kind of samples detects each family of attacks, at how many false alarms, and at
 //! which cost.
 
+mod about;
+mod printed;
+mod sentences;
+mod settings;
+
 use std::cmp::Ordering;
 
 use brink_config::Scale;
@@ -19,6 +24,7 @@ use crate::document::Document;
 use crate::document::figure::{Bar, Bars, BarsPanel as Panel, Figure, Strip};
 use crate::document::table::{Cell, Source, Table};
 use crate::records::Records;
+use printed::Papers;
 
 const STUDY: Study = Study {
     name: "Detection by family of attacks",
@@ -51,8 +57,13 @@ impl<'a> Headline<'a> {
             return None;
         }
         let families = families(&findings.blocks);
-        let columns = self.columns(&families);
-        let notes = vec![
+        let papers = Papers::read();
+        let mut columns = self.columns(&families);
+        let compared = papers.compare_any(&findings.blocks);
+        if compared {
+            columns.push(papers.column());
+        }
+        let mut notes = vec![
             "Pairs that change, in %, of samples without pairs single images: the mean over all settings of a family that \
              change a weight, and the mean 95 % interval. Samples are ranked by the mean over families, best first."
                 .to_owned(),
@@ -60,6 +71,9 @@ impl<'a> Headline<'a> {
              threads; worst engine: pairs that change in the engine where most do."
                 .to_owned(),
         ];
+        if compared {
+            notes.push(printed::NOTE.to_owned());
+        }
         let panels = findings
             .blocks
             .iter()
@@ -69,54 +83,13 @@ impl<'a> Headline<'a> {
             panels: panels.collect(),
         });
         Some(Document {
-            tables: vec![findings.by_kind("", &columns, notes)],
+            tables: vec![
+                findings.by_kind("", &columns, notes),
+                settings::table(&findings, &papers),
+            ],
             data: self.data(&input, &findings, &families),
             figures: vec![(String::new(), figure)],
         })
-    }
-
-    /// A sentence for each target: which samples detect most on average, at how many false alarms, and what the others reach.
-    pub fn sentences(&self) -> Vec<String> {
-        let input = self.input(Scale::PAPER);
-        let findings = self.ranked(&input);
-        let families = families(&findings.blocks);
-        let sentence = |block: &Block| {
-            let (best, others) = block.series.split_first()?;
-            let found = families.iter().filter_map(|family| {
-                let rate = 100.0 * detection(best, family)?.rate;
-                Some(format!(
-                    "{} {rate:.1} %",
-                    self.family(family).to_lowercase()
-                ))
-            });
-            let found = found.collect::<Vec<_>>().join(", ");
-            let others = others.iter().filter_map(|series| {
-                Some(format!(
-                    "{} {:.1} %",
-                    series.title,
-                    100.0 * mean(series, &families)?
-                ))
-            });
-            let others = others.collect::<Vec<_>>().join(", ");
-            let (on_average, means) = match families.len() {
-                1 => ("", "others"),
-                _ => (" on average", "averages of the others"),
-            };
-            let rest = match others.is_empty() {
-                true => String::new(),
-                false => format!("; {means}: {others}"),
-            };
-            let average = 100.0 * mean(best, &families)?;
-            let alarms = asked_again(best);
-            Some(format!(
-                "{}: {} detects most{on_average}, {average:.1} % ({found}), at {}/{} false alarms{rest}",
-                block.title(),
-                best.title,
-                alarms.hits(),
-                alarms.of()
-            ))
-        };
-        findings.blocks.iter().filter_map(sentence).collect()
     }
 
     fn input(&self, scale: Scale) -> Input<'a> {

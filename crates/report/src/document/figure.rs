@@ -35,4 +35,38 @@ impl Figure {
             other => other.clone(),
         }
     }
+
+    /// The figure with one panel each, for screens wider than a column of print, and what each part shows.
+    pub(crate) fn parts(&self) -> Vec<(Self, String)> {
+        let of = |panel: &str, title: &str| match panel.is_empty() {
+            true => title.to_owned(),
+            false => format!("{panel}: {title}"),
+        };
+        match self {
+            Self::Rates(rates) if rates.panels.len() > 1 => {
+                let parts = rates.panels.iter().map(|panel| {
+                    let part = Rates {
+                        panels: vec![panel.clone()],
+                        ..rates.clone()
+                    };
+                    (Self::Rates(part), of(&panel.title, &rates.title))
+                });
+                parts.collect()
+            }
+            Self::Bars(bars) if bars.panels.len() > 1 => {
+                let parts = bars.panels.iter().map(|panel| {
+                    let part = Bars {
+                        panels: vec![panel.clone()],
+                        ..bars.clone()
+                    };
+                    (Self::Bars(part), of(&panel.title, &bars.title))
+                });
+                parts.collect()
+            }
+            whole => {
+                let title = whole.title().to_owned();
+                vec![(whole.clone(), title)]
+            }
+        }
+    }
 }

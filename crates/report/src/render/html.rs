@@ -33,6 +33,8 @@ pub struct Page<'a> {
     pub scale: Scale,
     /// What was found, a sentence each.
     pub findings: Vec<String>,
+    /// What is counted and on which images, a sentence each.
+    pub about: Vec<String>,
     /// The headline: its table and its figure.
     pub headline: Option<&'a Document>,
     /// The reports.
@@ -72,7 +74,9 @@ pub fn page(page: &Page) -> Result<String, Error> {
         for (nth, table) in document.tables.iter().enumerate() {
             let grid = grid(table, &not_run, &mut sources);
             let html = environment.get_template(TABLE);
-            let html = html.and_then(|template| template.render(context! { table => Serde(grid) }));
+            let choose = is_chosen(name, nth);
+            let html = html
+                .and_then(|template| template.render(context! { table => Serde(grid), choose }));
             tables.push((
                 format!("{name}-{nth}"),
                 &table.title,
@@ -81,8 +85,8 @@ pub fn page(page: &Page) -> Result<String, Error> {
         }
         let rest = tables.split_off(tables.len().min(1));
         let mut more = Vec::new();
-        for (id, title, html) in rest {
-            more.push((id.clone(), title.clone()));
+        for (nth, (id, title, html)) in rest.into_iter().enumerate() {
+            more.push((id.clone(), title.clone(), is_chosen(name, nth + 1)));
             details.insert(id, html);
         }
         Ok::<_, Error>(Shown {
@@ -99,7 +103,7 @@ pub fn page(page: &Page) -> Result<String, Error> {
     let summary = format!("Summary{}", page.scale.title_suffix());
     let headline = page
         .headline
-        .map(|document| show("headline", &summary, document));
+        .map(|document| show(HEADLINE, &summary, document));
     let headline = headline.transpose()?;
     let sections = page.sections.iter();
     let sections = sections
@@ -127,6 +131,7 @@ pub fn page(page: &Page) -> Result<String, Error> {
             title => format!("{}{}", page.title, page.scale.title_suffix()),
             summary,
             findings => &page.findings,
+            about => &page.about,
             headline => Serde(headline),
             sections => Serde(sections),
             not_run => Serde(page.not_run.iter().map(|it| typed(&it.note())).collect::<Vec<_>>()),
@@ -136,6 +141,12 @@ pub fn page(page: &Page) -> Result<String, Error> {
         })
     });
     filled.map_err(Error::Page)
+}
+
+/// The name of the headline, and whether a table of a document is its ranking by setting: one setting of it is chosen and shown.
+const HEADLINE: &str = "headline";
+fn is_chosen(document: &str, nth: usize) -> bool {
+    document == HEADLINE && nth == 1
 }
 
 /// The names of the templates.
@@ -168,18 +179,22 @@ struct Shown {
     title: String,
     /// Its main table.
     table: String,
-    /// The names and titles of its other tables, which are in the archive.
-    more: Vec<(String, String)>,
-    /// Each figure and its title.
+    /// The names and titles of its other tables, which are in the archive, and whether they are open.
+    more: Vec<(String, String, bool)>,
+    /// Each part of a figure, with the title of the figure.
     figures: Vec<(Safe, String)>,
     /// The names of the files to download.
     files: Vec<String>,
 }
 
 fn figures(document: &Document) -> Result<Vec<(Safe, String)>, Error> {
-    let figures = document.figures.iter().map(|(_, figure)| {
-        let svg = figure.excerpt().svg()?;
-        Ok((Safe::from_safe_string(svg), figure.title().to_owned()))
+    let parts = document
+        .figures
+        .iter()
+        .flat_map(|(_, figure)| figure.excerpt().parts());
+    let figures = parts.map(|(part, title)| {
+        let svg = part.svg()?;
+        Ok((Safe::from_safe_string(svg), title))
     });
     figures.collect()
 }

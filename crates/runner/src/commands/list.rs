@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::exit::Refuse;
 use crate::grid::{Grid, READING, Target};
 use crate::say::say;
-use crate::terminal::heading;
+use crate::terminal::{self, heading};
 use fields::Section;
 
 /// Prints all of it, or only `name` with an example.
@@ -40,30 +40,39 @@ fn print_all() {
     say!("{}", heading().apply_to("grid files"));
     grid_fields().print(2);
     for (name, holds) in READING {
-        say!("  {name}: not set  # {holds}");
+        tell(&format!("  {name}: not set  # {holds}"));
     }
     part("targets (the field `targets` of a grid)");
     target_fields().print(2);
     part("models");
     for model in brink_models::REGISTRY {
-        say!("  {}: {}", model.name, model.summary);
+        tell(&format!("  {}: {}", model.name, model.summary));
     }
+    tell(
+        "  {onnx: FILE}: the network in an ONNX file, which is asked and modified but not trained",
+    );
     part("training (the field `train` of a target)");
     training_fields().print(2);
     for (field, registry) in REGISTRIES {
         part(field);
         for entry in registry {
-            say!("  {}: {}", entry.name, entry.summary);
+            tell(&format!("  {}: {}", entry.name, entry.summary));
             of_entry(entry).print(6);
         }
     }
     part("reports");
     for report in brink_report::REPORTS {
-        say!("  {}: {}", report.name, report.title);
+        tell(&format!("  {}: {}", report.name, report.title));
     }
-    say!(
-        "\n`runner list NAME` shows one of them, with an example; `runner data list` has the data sets."
+    say!("");
+    tell(
+        "`runner list NAME` shows one of them, with an example; `runner data list` has the data sets.",
     );
+}
+
+/// Prints a line, in several where the terminal is narrow.
+fn tell(line: &str) {
+    say!("{}", terminal::wrap(line));
 }
 
 /// All of it as JSON.

@@ -37,7 +37,8 @@ pub fn plan(selected: &Selected, as_json: bool) -> anyhow::Result<()> {
         if let Some(input) = &missing_input
             && !as_json
         {
-            say!("{}", terminal::wrap(&format!("not run  {}", input.note())));
+            let note = input.note().replacen(": not run, ", ": ", 1);
+            say!("{}", terminal::wrap(&format!("not run  {note}")));
         }
         missing.extend(missing_input);
     }
@@ -66,13 +67,20 @@ pub(super) fn look(selected: &Selected) -> anyhow::Result<(Session, Plan)> {
     Ok((session, part))
 }
 
+/// Below so many columns, names stand alone.
+const NARROW: usize = 60;
+
 fn print_step(state: &str, step: Step) {
     let (kind, id) = (step.kind.name(), step.id);
-    let line = format!("{state:7}  {kind:6}  {id}  ");
-    let name = match terminal::width() {
-        Some(width) => terminal::shorten(step.name, width.saturating_sub(line.len())),
-        None => step.name.to_owned(),
+    let Some(width) = terminal::width() else {
+        return say!("{state:7}  {kind:6}  {id}  {}", step.name);
     };
+    // A narrow terminal has no room for ids, which `--json` has.
+    let line = match width < NARROW {
+        true => format!("{state:7}  "),
+        false => format!("{state:7}  {kind:6}  {id}  "),
+    };
+    let name = terminal::shorten_step(step.name, width.saturating_sub(line.len()));
     say!("{line}{name}");
 }
 

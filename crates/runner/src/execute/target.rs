@@ -43,7 +43,7 @@ impl LoadedTarget {
     /// The target of `step` as an attack gets it.
     pub fn victim(&self, step: &TargetStep) -> Victim<'_> {
         Victim {
-            model: step.target.network(),
+            model: step.model,
             classes: self.network.classes(),
             weights: &self.weights,
             normalize: self.normalize,
@@ -98,7 +98,9 @@ impl Executor<'_> {
             let sum = record.weights_sha256.as_ref();
             sum.is_some_and(|sum| found.as_str() != sum)
         };
-        let (weights, sum) = match (path.exists(), &step.target.train) {
+        // What a file brings along is read from there, as its bytes are part of the id.
+        let kept = path.exists() && step.target.model.file().is_none();
+        let (weights, sum) = match (kept, &step.target.train) {
             (true, _) => {
                 let found = Sha256::of_file(&path).with_context(|| path.display().to_string())?;
                 if other(&found) {
@@ -217,7 +219,7 @@ impl Executor<'_> {
         let Some(training) = &target.train else {
             return Ok(weights);
         };
-        let (model, classes) = (target.network(), step.facts.classes);
+        let (model, classes) = (step.model, step.facts.classes);
         let weights = weights.to(DType::F32, self.device)?;
         let normalize = target.normalize.map(Into::into);
         let stream = stream.split("training");
@@ -241,10 +243,9 @@ impl Executor<'_> {
         weights: Weights,
         images: Images,
     ) -> anyhow::Result<LoadedTarget> {
-        let target = &step.target;
         let weights = weights.to(DType::F32, self.device)?;
-        let normalize = target.normalize.map(Into::into);
-        let network = Network::frozen(target.network(), step.facts.classes, &weights, normalize)?;
+        let normalize = step.target.normalize.map(Into::into);
+        let network = Network::frozen(step.model, step.facts.classes, &weights, normalize)?;
         Ok(LoadedTarget {
             network,
             weights,
@@ -263,12 +264,15 @@ impl Executor<'_> {
 /// If the file cannot be read, has changed since planning, or is for another network.
 pub fn initial(step: &TargetStep, stream: &Stream) -> anyhow::Result<Weights> {
     let target = &step.target;
-    let (model, classes) = (target.network(), step.facts.classes);
+    let (model, classes) = (step.model, step.facts.classes);
     let stream = stream.split("weights");
     let Some(WeightFile { path, sum }) = &step.weights else {
         return Ok(Weights::draw(model, classes, &stream)?);
     };
-    let weights = Weights::read(path)?.named_for(model, classes)?;
+    let weights = match model.brought() {
+        Some(weights) => weights,
+        None => Weights::read(path)?.named_for(model, classes)?,
+    };
     // The plan may be hours old, and the id of the target depends on the file as it was then.
     let found = Sha256::of_file(path).with_context(|| path.display().to_string())?;
     if found != *sum {
@@ -321,7 +325,8 @@ mod tests {
         let text = "{dataset: fashion-mnist, model: resnet20, init: {weights: net.safetensors}}";
         let target: Target = brink_config::yaml::parse("target", text).unwrap();
         let stream = Stream::new(0);
-        let bytes = Weights::draw(target.network(), 10, &stream);
+        let model: brink_models::Model = "resnet20".parse().unwrap();
+        let bytes = Weights::draw(model, 10, &stream);
         let bytes = bytes.unwrap().to_bytes().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("net.safetensors");
@@ -330,6 +335,7 @@ mod tests {
             id: Id::of(&0).unwrap(),
             name: String::new(),
             target: target.clone(),
+            model,
             facts: brink_data::Id::FashionMnist.info().facts(),
             own: None,
             weights: Some(WeightFile {

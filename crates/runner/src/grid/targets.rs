@@ -122,6 +122,10 @@ fn own_name(item: &Node) -> Option<(&str, Node)> {
 fn made(target: &Node) -> String {
     let field = |name: &str| match target.entry(name).map(|node| &node.value) {
         Some(Value::Text(text)) => text.to_lowercase(),
+        // The network in a file has the name of its format.
+        Some(Value::Map(entries)) if name == "model" && entries.len() == 1 => {
+            entries[0].0.text.clone()
+        }
         _ => name.to_owned(),
     };
     let text = format!("{}-{}", field("dataset"), field("model"));

@@ -7,6 +7,7 @@ use anyhow::bail;
 use brink_config::checked::{Minority, Repeats};
 use brink_data::{Facts, Own, OwnSet, open_own};
 use brink_generators::probe;
+use brink_models::Model;
 use brink_store::Id;
 use brink_verify::{KeyCheck, Layout, SecretKey};
 use candle_core::Device;
@@ -14,7 +15,7 @@ use serde::Serialize;
 
 use super::absent::{self, Paths};
 use super::{AttackStep, Plan, ProbeStep, RunStep, SetStep, SliceStep, TargetStep, WeightFile};
-use super::{fits, label};
+use super::{fits, label, network};
 use crate::device;
 use crate::grid::{Grid, Head, ImageSet, Target};
 
@@ -113,15 +114,14 @@ impl Plan {
                     (set.dataset.facts.clone(), Some(set))
                 }
             };
-            fits::check(name, target, &facts, grid)?;
-            let weights = absent::weights(target, paths);
-            let weights = weights.map_err(|error| {
-                grid.error(
-                    &format!("targets.{name}.init.weights"),
-                    format!("{error:#}"),
-                )
-            })?;
-            let step = common.target(target, name.to_owned(), (facts, own), weights);
+            let at = |field: &str, error: anyhow::Error| {
+                grid.error(&format!("targets.{name}.{field}"), format!("{error:#}"))
+            };
+            let (model, file) = network::open(target, &facts, paths).map_err(|e| at("model", e))?;
+            fits::check(name, target, model, &facts, grid)?;
+            let weights = absent::weights(target, paths).map_err(|e| at("init.weights", e))?;
+            let files = (model, file.or(weights));
+            let step = common.target(target, name.to_owned(), (facts, own), files);
             plan.targets.push(step?);
         }
         plan.require_distinct(grid)?;
@@ -172,7 +172,7 @@ impl Common<'_> {
         target: &Target,
         name: String,
         (facts, own): (Facts, Option<Rc<OwnSet>>),
-        weights: Option<WeightFile>,
+        (model, weights): (Model, Option<WeightFile>),
     ) -> anyhow::Result<TargetStep> {
         let content = TargetContent {
             target: &target.itself(),
@@ -194,6 +194,7 @@ impl Common<'_> {
             id,
             name,
             target: target.clone(),
+            model,
             facts,
             own,
             weights,

@@ -3,19 +3,55 @@
 use brink_config::checked::Count;
 use brink_config::plain;
 use brink_data::Facts;
-use brink_models::{Error, Result};
+use brink_models::{Error, Model, Result};
 
+use super::needs;
 use crate::grid::{Grid, Target};
 
-/// Checks that the settings of the target `name` of `grid`, its generators and its attacks fit its data set.
+/// Checks that the settings of the target `name` of `grid`, its generators and its attacks fit its data set and its network, `model`.
 ///
 /// # Errors
 /// The first setting that does not fit. The error shows its line.
-pub fn check(name: &str, target: &Target, facts: &Facts, grid: &Grid) -> anyhow::Result<()> {
-    itself(target, facts)
+pub fn check(
+    name: &str,
+    target: &Target,
+    model: Model,
+    facts: &Facts,
+    grid: &Grid,
+) -> anyhow::Result<()> {
+    of_file(target)
+        .and_then(|()| itself(target, facts))
         .map_err(|(field, problem)| grid.error(&format!("targets.{name}.{field}"), problem))?;
     generators(name, target, facts, grid)?;
-    attacks(target, facts, grid)
+    attacks(target, facts, grid)?;
+    needs::check(name, target, model, facts, grid)
+}
+
+/// Refuses settings that a network in a file cannot have.
+fn of_file(target: &Target) -> std::result::Result<(), (&'static str, String)> {
+    if target.model.file().is_none() {
+        return Ok(());
+    }
+    let given = [
+        (
+            "train",
+            target.train.is_some(),
+            "another engine runs it, so it cannot be trained",
+        ),
+        ("init", target.init.is_some(), "it brings its weights along"),
+        (
+            "width",
+            target.width.is_some(),
+            "its layers are in the file",
+        ),
+    ];
+    match given.into_iter().find(|(_, given, _)| *given) {
+        Some((field, _, why)) => Err((
+            field,
+            format!("the network of an ONNX file has no `{field}`: {why}; leave it out"),
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Checks the settings of the target itself. Returns the path of the field that does not fit, and the problem.

@@ -32,7 +32,12 @@ impl Findings<'_> {
         for block in blocks {
             let (title, extent) = (block.title(), block.extent().join(", "));
             let top1 = block.target.record.accuracy;
-            notes.push(format!("{title}: top-1 {top1}; {extent}."));
+            // tract's answers may depend on the batch, and its kernels on the processor.
+            let engine = match block.target.record.model.as_str() {
+                "onnx" => "; tract answers, one image at a time",
+                _ => "",
+            };
+            notes.push(format!("{title}: top-1 {top1}; {extent}{engine}."));
             let reduced = block.reduced(self.input.scale);
             notes.extend(reduced.map(|how| format!("{title}: {REDUCED}: {how}.")));
             notes.extend(self.comparison(block));

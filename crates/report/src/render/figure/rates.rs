@@ -61,8 +61,11 @@ impl Drawing for Rates {
 /// The plot with its axis and what stands below that.
 const PLOT: f64 = 236.0;
 const FOOT: f64 = 48.0;
-/// The least distance between two numbers of the axis.
+/// The decade of the learning rate that readers look for first, and that is always named.
+const ASKED: i32 = -8;
+/// The least distance between two numbers of an axis of shares, and of learning rates, which are shorter.
 const APART: f64 = 44.0;
+const APART_RATES: f64 = 39.0;
 
 /// The height of a panel with its headings.
 fn height(panel: &Panel) -> f64 {
@@ -274,12 +277,22 @@ impl<'a> Frame<'a> {
         let (low, high) = self.decades;
         let decades = low.ceil() as i32..=high.floor() as i32;
         let pitch = self.x(10.0) - self.x(1.0);
-        let every = (APART / pitch).ceil().max(1.0) as usize;
-        // The last one is always named.
-        for (nth, decade) in decades.rev().enumerate() {
+        let apart = if self.axis.percent {
+            APART
+        } else {
+            APART_RATES
+        };
+        let every = (apart / pitch).ceil().max(1.0) as u32;
+        // One is always named: the one that readers look for, or else the last.
+        let last = *decades.end();
+        let named = match self.axis.percent || !decades.contains(&ASKED) {
+            true => last,
+            false => ASKED,
+        };
+        for decade in decades {
             let x = self.x(10_f64.powi(decade));
             canvas.line((x, self.bottom), (x, self.bottom + 5.0), INK, 1.25)?;
-            if nth % every > 0 {
+            if !(decade - named).unsigned_abs().is_multiple_of(every) {
                 continue;
             }
             let text = if self.axis.percent {

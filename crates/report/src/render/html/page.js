@@ -96,7 +96,7 @@ journal.addEventListener("toggle", async () => {
 // Numbers in the order of numbers, before words.
 const value = (row, column) => {
   const text = row.cells[column]?.textContent.trim() ?? "";
-  const number = Number.parseFloat(text);
+  const number = Number.parseFloat(text.replace("−", "-"));
   return { number: Number.isNaN(number) ? Infinity : number, text };
 };
 const compare = (a, b) => (a.number === b.number ? a.text.localeCompare(b.text) : a.number - b.number);
@@ -126,7 +126,45 @@ const filter = (table, words) => {
   }
 };
 
+// Of a table with a row for each setting, one setting is shown at a time: 1e-8 at first, where it is one.
+const choose = (table, box) => {
+  const column = Number(box.dataset.choose);
+  const rows = [...table.tBodies].flatMap((body) => [...body.rows]).filter((row) => row.className !== "name");
+  const all = [...new Set(rows.map((row) => row.cells[column].textContent))];
+  const select = element("select");
+  for (const name of ["every setting", ...all]) select.append(element("option", name));
+  const label = element("label", "Rank samples at ");
+  label.append(select);
+  const apply = () => {
+    const one = select.selectedIndex > 0;
+    for (const row of rows) row.hidden = one && row.cells[column].textContent !== select.value;
+    // What all rows have in common needs no column.
+    for (const head of table.tHead.querySelectorAll(`[data-sorts="${column}"]`)) head.hidden = one;
+    for (const row of rows) row.cells[column].hidden = one;
+    cue(box);
+  };
+  select.addEventListener("change", apply);
+  select.selectedIndex = 1 + Math.max(0, all.findIndex((name) => name.endsWith("1e-8")));
+  box.previousElementSibling.append(label);
+  apply();
+};
+
+// A table that is wider than its box says so until its last column is in sight.
+const cue = (box) => {
+  const more = box.scrollWidth - box.clientWidth - box.scrollLeft > 4;
+  box.classList.toggle("more", more);
+  const words = box.nextElementSibling?.className === "cue" ? box.nextElementSibling : element("p");
+  words.className = "cue";
+  words.textContent = "scroll for more columns →";
+  words.hidden = box.scrollWidth - box.clientWidth <= 4;
+  if (!words.isConnected && !words.hidden) box.after(words);
+};
+
 const prepare = (table) => {
+  const box = table.closest(".scroll");
+  box.addEventListener("scroll", () => cue(box), { passive: true });
+  if (box.dataset.choose) choose(table, box);
+  cue(box);
   for (const head of table.querySelectorAll("th[data-sorts]")) {
     const button = element("button", head.lastElementChild.textContent);
     button.type = "button";
@@ -139,10 +177,11 @@ const prepare = (table) => {
   input.placeholder = "filter rows";
   input.setAttribute("aria-label", `Filter the rows of ${table.caption.textContent}`);
   input.addEventListener("input", () => filter(table, input.value.trim().toLowerCase()));
-  table.closest(".scroll").before(input);
+  if (!box.dataset.choose) box.before(input);
 };
 
 for (const table of document.querySelectorAll("table")) prepare(table);
+addEventListener("resize", () => document.querySelectorAll(".scroll:has(table)").forEach(cue));
 
 // Further tables come out of the archive when they are opened.
 for (const details of document.querySelectorAll("details[data-table]")) {
@@ -150,5 +189,6 @@ for (const details of document.querySelectorAll("details[data-table]")) {
     details.insertAdjacentHTML("beforeend", (await archive).tables[details.dataset.table]);
     prepare(details.querySelector("table"));
   };
-  details.addEventListener("toggle", open, { once: true });
+  if (details.open) open();
+  else details.addEventListener("toggle", open, { once: true });
 }

@@ -5,6 +5,7 @@ use brink_config::schema::{Shape, shape};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::tell;
 use crate::say::say;
 
 /// The shapes of one type by path, and the fields that have their own sections.
@@ -83,13 +84,17 @@ impl Fields {
     pub fn print(&self, indent: usize) {
         for (name, content) in &self.0 {
             match content {
-                Content::Elsewhere => say!("{:indent$}{name}: as below", ""),
+                Content::Elsewhere => tell(&format!("{:indent$}{name}: as below", "")),
                 Content::Fields(fields) => {
                     say!("{:indent$}{name}:", "");
                     fields.print(indent + 2);
                 }
                 Content::Value(default, holds) => {
-                    say!("{:indent$}{name}: {}  # {holds}", "", text(default));
+                    tell(&format!(
+                        "{:indent$}{name}: {}  # {holds}",
+                        "",
+                        text(default)
+                    ));
                 }
             }
         }
