@@ -42,6 +42,7 @@ ask() {
     echo
   done
 }
+for mark in labels logits head; do "$built/brink" inspect "$mark.brink" | grep "  with "; done >&2 || true
 for mark in labels logits head; do
   for weights in *.safetensors; do
     count="$each"
@@ -51,13 +52,14 @@ for mark in labels logits head; do
 done
 python3 - <<'TABLE'
 import glob, json, statistics
-print("| answers | model | intact | changed | cannot tell | images until then, median | largest |")
-print("| :--- | :--- | ---: | ---: | ---: | ---: | ---: |")
+print("| answers | model | intact | changed | of these, as another transport | cannot tell | images, median | largest |")
+print("| :--- | :--- | ---: | ---: | ---: | ---: | ---: | ---: |")
 for path in sorted(glob.glob("*.jsonl")):
     mark, model = path.removesuffix(".safetensors.jsonl").split(",", 1)
     said = [json.loads(line) for line in open(path)]
     counts = [sum(one["verdict"] == verdict for one in said) for verdict in ("intact", "changed", "cannot_tell")]
     images = [2 * one["asked"] for one in said]
+    counts.insert(2, sum("like" in one for one in said))
     cells = [mark, model, *counts, int(statistics.median(images)), max(images)]
     print("|", " | ".join(map(str, cells)), "|")
 TABLE

@@ -63,12 +63,11 @@ impl Calibrate {
         }
         if let (Some(name), Some((out, signer))) = (&self.name, &out) {
             let profile = profiles::of_deployment(&endpoint, set, head.as_ref(), name)?;
-            let (flips, change) = (profiles::flips(set, &profile), about.promise.change);
-            if flips < change {
+            if !profiles::tells(set, &profile, about.promise.change) {
                 bail!(
-                    "{:.0} % of the pairs flipped here, and a change flips {:.0} %: `verify` says \"intact\" or \"cannot tell\" here without a profile; leave out --as",
-                    100.0 * flips,
-                    100.0 * change
+                    "--as {name}: {:.0} % of the pairs flip here, and answers that tell something flip {:.0} % or more, not all to one side; leave out --as",
+                    100.0 * profiles::flips(set, &profile),
+                    100.0 * about.promise.change
                 );
             }
             let mut mark = mark.clone();

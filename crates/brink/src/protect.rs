@@ -58,8 +58,7 @@ pub struct Protect {
     /// The distance of each image from the boundary, where the model answers with scores [default: four times the noise].
     #[arg(long, value_name = "MARGIN")]
     margin: Option<f64>,
-    /// Place pairs at the boundary of a secret head behind the scores. It needs fewer pairs for a local change, and a model that answers
-    /// with scores.
+    /// Place pairs at the boundary of a secret head behind the scores, so that nobody without the key knows where they lie.
     #[arg(long)]
     head: bool,
     /// The seed of the pairs [default: random, so that nobody can make them again].

@@ -1,6 +1,8 @@
 //! How the untouched model answers when the transport or the preprocessing differs. A deployment that later answers like this need not have
 //! other weights.
 
+use std::collections::BTreeMap;
+
 use brink_attacks::Transport;
 use brink_endpoint::Endpoint;
 use brink_verify::{Head, Images, Profile, SensitiveSet, labels};
@@ -72,7 +74,7 @@ fn resized(plane: &[f32], width: u32, height: u32) -> Option<Vec<f32>> {
     Some(resize(&small, width, height, FilterType::Triangle).into_raw())
 }
 
-/// The profiles that flip at least a share of `change` of the first pairs. Others cannot be told from the untouched model.
+/// The profiles that [tell](tells) something, if a change flips a share of `change` of the pairs.
 ///
 /// # Errors
 /// If the model does not answer.
@@ -95,7 +97,7 @@ pub fn of_detours(
             labels,
         });
     }
-    profiles.retain(|profile| flips(set, profile) >= change);
+    profiles.retain(|profile| tells(set, profile, change));
     Ok(profiles)
 }
 
@@ -113,6 +115,18 @@ pub fn of_deployment(
         name: name.to_owned(),
         labels: labels(endpoint, &first(set), set.label_space, head)?,
     })
+}
+
+/// Whether answers that follow the profile tell it from the untouched model, and from a model that a change moved to one side: it flips a
+/// share of `change` of the pairs or more, and does not answer more than the rest of them alike.
+pub fn tells(set: &SensitiveSet, profile: &Profile, change: f64) -> bool {
+    let answers = profile.labels.as_chunks::<2>().0;
+    let mut counts = BTreeMap::new();
+    for answer in answers {
+        *counts.entry(answer).or_insert(0) += 1;
+    }
+    let most: u32 = counts.into_values().max().unwrap_or(0);
+    flips(set, profile) >= change && f64::from(most) <= (1.0 - change) * answers.len() as f64
 }
 
 /// The share of a profile's pairs that have other labels than those of the set.
@@ -134,6 +148,7 @@ fn first(set: &SensitiveSet) -> Images {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use brink_verify::{LabelSpace, Layout};
 
     fn ramp(shape: [usize; 3]) -> Images {
         let pixels = (0..shape.iter().product::<usize>()).map(|i| (i % 97) as f32 / 97.0);
@@ -153,6 +168,34 @@ mod tests {
         assert_eq!(Detour::Reversed.take(&reversed).unwrap(), images);
         let once = Detour::EightBit.take(&images).unwrap();
         assert_eq!(Detour::EightBit.take(&once).unwrap(), once);
+    }
+
+    #[test]
+    fn a_profile_that_flips_few_pairs_or_answers_all_alike_tells_nothing() {
+        let set = SensitiveSet {
+            images: ramp_of(8),
+            labels: [0, 1].repeat(4),
+            layout: Layout::Pairs,
+            label_space: LabelSpace::Classes,
+            classes: 3,
+            model_id: "mine".to_owned(),
+            generator: "bracketed".to_owned(),
+            key_check: None,
+        };
+        let tells = |labels: [u32; 8]| {
+            let name = String::new();
+            let labels = labels.to_vec();
+            tells(&set, &Profile { name, labels }, 0.25)
+        };
+        assert!(!tells([0, 1, 0, 1, 0, 1, 0, 1]), "nothing flips");
+        assert!(!tells([1, 1, 1, 1, 1, 1, 1, 1]), "all on one side");
+        assert!(tells([1, 1, 1, 1, 0, 0, 2, 2]));
+        assert!(tells([0, 1, 0, 1, 0, 1, 1, 1]), "a quarter flips");
+    }
+
+    fn ramp_of(images: usize) -> Images {
+        let pixels = (0..images).map(|i| i as f32 / images as f32);
+        Images::new([1, 1, 1], pixels.collect::<Vec<f32>>()).unwrap()
     }
 
     #[test]
