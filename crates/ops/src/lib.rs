@@ -65,6 +65,7 @@ mod scatter;
 mod sizes;
 mod tape;
 mod tensor;
+pub mod trace;
 mod update;
 mod weight_gradient;
 

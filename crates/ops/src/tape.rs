@@ -10,6 +10,7 @@
 use crate::elementwise::zip;
 use crate::kernel::masked_by;
 use crate::tensor::{View, by_dtype, has_kernels};
+use crate::trace::Described;
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, TensorId, bail};
 use std::collections::{HashMap, HashSet};
@@ -24,6 +25,11 @@ pub(crate) trait Operation: Send + Sync {
         grad: Tensor,
         grads: &mut Gradients,
     ) -> Result<()>;
+
+    /// The operation as data. `None` if there is no form for it.
+    fn describe(&self, _inputs: &[Tensor], _output: &Tensor) -> Result<Option<Described>> {
+        Ok(None)
+    }
 }
 
 struct Node {
@@ -67,6 +73,17 @@ impl Tape {
 
     fn tracks(&self, x: &Tensor) -> bool {
         x.is_variable() || self.tracked.contains(&x.id())
+    }
+
+    /// The recorded operations in order, with their inputs and outputs.
+    pub(crate) fn noted(&self) -> impl Iterator<Item = (&dyn Operation, &[Tensor], &Tensor)> {
+        let nodes = self.nodes.iter();
+        nodes.map(|node| (&*node.operation, &node.inputs[..], &node.output))
+    }
+
+    /// Whether a ReLU made `x`.
+    pub(crate) fn is_rectified(&self, x: &Tensor) -> bool {
+        self.rectified.contains(&x.id())
     }
 
     /// Records that `operation` made `output` from `inputs`. Its last step is a ReLU if `relu`.
