@@ -54,6 +54,7 @@ static bool inside(CUdeviceptr at, size_t bytes) {
   LOCKED                                       \
   if (!context) return INVALID_CONTEXT;
 
+#pragma GCC visibility push(default)
 extern "C" {
 
 CUresult cuInit(unsigned flags) {
@@ -215,3 +216,4 @@ size_t brink_fake_bytes(const char *name) {
 }
 
 }  // extern "C"
+#pragma GCC visibility pop

@@ -9,7 +9,6 @@
 
 use crate::plan::Window;
 use crate::tape::Tape;
-use crate::tensor::has_kernels;
 use candle_core::{DType, Result, Tensor, TensorId, bail};
 use std::collections::HashMap;
 
@@ -157,7 +156,7 @@ impl Described {
 
 impl Tape {
     /// The recorded operations from `images (1, 3, h, w)` to `ends`. `None` if something was not recorded, cannot be described as [`Work`],
-    /// or `images` is not in f32 on the CPU.
+    /// or `images` is not in f32.
     ///
     /// # Errors
     /// If a constant cannot be read, or there is more than one image.
@@ -165,7 +164,7 @@ impl Tape {
         if images.dim(0)? != 1 {
             bail!("trace: one image stands for all, got {:?}", images.shape());
         }
-        if !has_kernels(images) || images.dtype() != DType::F32 {
+        if images.dtype() != DType::F32 {
             return Ok(None);
         }
         let mut maps = Maps {
