@@ -174,6 +174,8 @@ impl Network {
         let x = layer.eval(tape, &noted((a, term)), average, variance)?;
         let x = brink_ops::relu6(tape, &x)?;
         let x = noted(self.point.forward_covered(tape, &x, None, true, mean)?);
+        // Bins of six pixels: a quotient by six is not a product.
+        let x = brink_ops::adaptive_avg_pool2d(tape, &x, (1, 2))?;
         let x = noted(self.pooled.forward_covered(tape, &x, true, mean)?);
         let logits = noted(self.last.forward_covered(tape, &x, None, false, mean)?);
         Ok([logits].into_iter().chain(terms).collect())
