@@ -49,7 +49,7 @@ pub enum Error {
     },
     /// The work needs more memory than there is.
     #[error(
-        "GPU memory: {} needed, {} allowed; use smaller images, raise --gpu-memory, or use --device cpu",
+        "GPU memory: {} needed, {} allowed; raise --gpu-memory, or use another device",
         mib(*need), mib(*budget)
     )]
     OutOfMemory {

@@ -409,7 +409,8 @@ pub(crate) fn launch(
         (rows, table.right.1.div_ceil(tile))
     };
     let (rows, columns) = grid(64);
-    let large = !wide && rows * columns >= 2 * processors;
+    // A half of a large tile would be empty, or there would be too few of them.
+    let large = !wide && table.right.1 > 32 && rows * columns >= 2 * processors;
     let kernel = match (wide, large, table.fours) {
         (true, _, true) => &PRODUCT_F64_32_4,
         (true, _, false) => &PRODUCT_F64_32_1,

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use anyhow::Context;
+use anyhow::bail;
 use brink_cuda::{Error, Gpu, Memory};
 
 use crate::say::warning;
@@ -132,7 +132,10 @@ impl Choice {
         let memory = budget.map_or_else(Memory::default, Budget::memory);
         match self {
             Self::Cpu => Ok(Device::default()),
-            Self::Cuda(number) => gpu(number, memory).with_context(|| format!("--device {self}")),
+            Self::Cuda(number) => match gpu(number, memory) {
+                Ok(device) => Ok(device),
+                Err(error) => bail!("--device {self}: {error}; use --device cpu"),
+            },
             Self::Auto => match gpu(0, memory) {
                 Ok(device) => Ok(device),
                 // Most machines have none.
