@@ -2,9 +2,10 @@
 #pragma once
 
 #ifndef SHIM
-// A kernel takes one structure, so that the host passes one pointer.
-#define KERNEL(NAME, ARGUMENTS, THREADS) \
-  extern "C" __global__ void __launch_bounds__(THREADS) NAME(const __grid_constant__ ARGUMENTS p)
+// A kernel takes one structure, so that the host passes one pointer. Behind it: the threads of a block, and perhaps the blocks that a
+// processor should hold at least.
+#define KERNEL(NAME, ARGUMENTS, ...) \
+  extern "C" __global__ void __launch_bounds__(__VA_ARGS__) NAME(const __grid_constant__ ARGUMENTS p)
 #define SHARED(TYPE, NAME, COUNT) __shared__ __align__(16) TYPE NAME[COUNT]
 #endif
 

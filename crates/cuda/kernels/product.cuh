@@ -109,6 +109,22 @@ __device__ __forceinline__ void product(const Product<T> &p) {
     }
   };
 
+  // One step: a column of the left tile times a row of the right one.
+  auto multiply = [&](int k) {
+    T a[TM];
+#pragma unroll
+    for (int i = 0; i < TM; i += 4) {
+      const Four<T> v = *reinterpret_cast<const Four<T> *>(as + k * ROW + ty * TM + i);
+#pragma unroll
+      for (int j = 0; j < 4; j++) a[i + j] = v.at[j];
+    }
+    const Four<T> b = *reinterpret_cast<const Four<T> *>(bs + k * BN + tx * TN);
+#pragma unroll
+    for (int i = 0; i < TM; i++)
+#pragma unroll
+      for (int j = 0; j < TN; j++) acc[i][j] = fused(a[i], b.at[j], acc[i][j]);
+  };
+
   fetch(0);
   put(0);
   __syncthreads();
@@ -116,24 +132,13 @@ __device__ __forceinline__ void product(const Product<T> &p) {
   for (int k0 = 0; k0 < steps; k0 += BK) {
     const bool more = k0 + BK < steps;
     if (more) fetch(k0 + BK);
-    // Steps past the last would multiply zeros by zeros, which turns -0 into +0. So they are left out.
-    const int len = steps - k0 < BK ? steps - k0 : BK;
-#pragma unroll
-    for (int k = 0; k < BK; k++) {
-      if (k < len) {
-        T a[TM];
-#pragma unroll
-        for (int i = 0; i < TM; i += 4) {
-          const Four<T> v = *reinterpret_cast<const Four<T> *>(as + (half * BK + k) * ROW + ty * TM + i);
-#pragma unroll
-          for (int j = 0; j < 4; j++) a[i + j] = v.at[j];
-        }
-        const Four<T> b = *reinterpret_cast<const Four<T> *>(bs + (half * BK + k) * BN + tx * TN);
-#pragma unroll
-        for (int i = 0; i < TM; i++)
-#pragma unroll
-          for (int j = 0; j < TN; j++) acc[i][j] = fused(a[i], b.at[j], acc[i][j]);
-      }
+    if (k0 + BK <= steps) {
+#pragma unroll 2  // more would not leave registers for four blocks on a processor
+      for (int k = 0; k < BK; k++) multiply(half * BK + k);
+    } else {
+      // Steps past the last would multiply zeros by zeros, which turns -0 into +0. So they are left out.
+#pragma unroll 1
+      for (int k = 0; k < steps - k0; k++) multiply(half * BK + k);
     }
     if ((k0 + BK) % CHAIN == 0 && more) {
 #pragma unroll
@@ -215,12 +220,12 @@ __device__ __forceinline__ void product(const Product<T> &p) {
   }
 }
 
-#define PRODUCT(NAME, T, BM, BN, BK, TM, VEC) \
-  KERNEL(NAME, Product<T>, (BM / TM) * (BN / 4)) { product<T, BM, BN, BK, TM, 4, VEC>(p); }
+#define PRODUCT(NAME, T, BM, BN, BK, TM, VEC, BLOCKS) \
+  KERNEL(NAME, Product<T>, (BM / TM) * (BN / 4), BLOCKS) { product<T, BM, BN, BK, TM, 4, VEC>(p); }
 
-PRODUCT(product_f32_64_4, float, 64, 64, 16, 8, 4)
-PRODUCT(product_f32_64_1, float, 64, 64, 16, 8, 1)
-PRODUCT(product_f32_32_4, float, 32, 32, 16, 4, 4)
-PRODUCT(product_f32_32_1, float, 32, 32, 16, 4, 1)
-PRODUCT(product_f64_32_4, double, 32, 32, 16, 4, 4)
-PRODUCT(product_f64_32_1, double, 32, 32, 16, 4, 1)
+PRODUCT(product_f32_64_4, float, 64, 64, 16, 8, 4, 4)
+PRODUCT(product_f32_64_1, float, 64, 64, 16, 8, 1, 3)
+PRODUCT(product_f32_32_4, float, 32, 32, 16, 4, 4, 8)
+PRODUCT(product_f32_32_1, float, 32, 32, 16, 4, 1, 6)
+PRODUCT(product_f64_32_4, double, 32, 32, 16, 4, 4, 4)
+PRODUCT(product_f64_32_1, double, 32, 32, 16, 4, 1, 4)

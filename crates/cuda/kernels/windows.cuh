@@ -39,6 +39,7 @@ KERNEL(patches, Patches, THREADS) {
       const float *dy = p.dy + ((image * s.oh + oy) * s.ow + ox) * s.o;
       const float *weights = p.weights + Index(tap) * s.o * s.c;
       float sum[3] = {0.f, 0.f, 0.f};
+#pragma unroll 2
       for (int k = 0; k < s.o; k++) {
         const float g = dy[k];
         if (g != 0.f) {
@@ -139,7 +140,9 @@ KERNEL(max_pool_back, MaxPool, THREADS) {
       bool wins = !(own < most);
       const int y0 = clipped(oy * s.stride - s.padding, s.h), x0 = clipped(ox * s.stride - s.padding, s.w);
       const int x1 = clipped(ox * s.stride - s.padding + s.kw, s.w);
+#pragma unroll 1
       for (int v = y0; wins && v <= y; v++)
+#pragma unroll 1
         for (int u = x0; u < (v < y ? x1 : x); u++)
           wins = wins && p.x[((image * s.h + v) * s.w + u) * s.c + c] < most;
       if (wins) sum = add(sum, p.dy[out]);

@@ -55,6 +55,9 @@ static std::vector<Kernel> &kernels() {
   return all;
 }
 
+// The first of a kernel's launch bounds.
+static inline unsigned threads(int first, int = 0) { return unsigned(first); }
+
 struct Registered {
   Registered(Kernel kernel) { kernels().push_back(kernel); }
 };
@@ -174,10 +177,10 @@ static void launch(const Kernel &which, dim3 grid, dim3 threads, const void *of)
 
 static inline void __syncthreads() { shim::barrier(); }
 
-#define KERNEL(NAME, ARGUMENTS, THREADS)                                                                         \
+#define KERNEL(NAME, ARGUMENTS, ...)                                                                             \
   static void NAME(const ARGUMENTS &p);                                                                          \
   static shim::Registered registered_##NAME({#NAME, [](const void *p) { NAME(*static_cast<const ARGUMENTS *>(p)); }, \
-                                             unsigned(THREADS), sizeof(ARGUMENTS)});                             \
+                                             shim::threads(__VA_ARGS__), sizeof(ARGUMENTS)});                             \
   static void NAME(const ARGUMENTS &p)
 
 #define SHARED(TYPE, NAME, COUNT)                           \

@@ -21,9 +21,6 @@ impl Default for Memory {
     }
 }
 
-/// Bytes between two blocks' beginnings are a multiple of this.
-const STEP: usize = 256;
-
 /// A handle of the driver.
 #[derive(Clone, Copy)]
 pub(crate) struct Shared(pub Handle);
@@ -78,7 +75,7 @@ impl Pool {
 
     /// A block. The GPU's context must be current.
     pub fn take(self: &Arc<Self>, bytes: usize) -> Result<Buffer> {
-        let bytes = bytes.max(1).next_multiple_of(STEP);
+        let bytes = bytes.max(1);
         let mut blocks = self.blocks();
         let again = blocks.free.get_mut(&bytes).and_then(Vec::pop);
         let address = match again {
@@ -173,7 +170,7 @@ impl Count {
     }
 
     pub fn take(self: &Arc<Self>, bytes: usize) -> Buffer {
-        let bytes = bytes.max(1).next_multiple_of(STEP);
+        let bytes = bytes.max(1);
         let mut counted = self.bytes();
         counted.0 += bytes;
         counted.1 = counted.1.max(counted.0);
