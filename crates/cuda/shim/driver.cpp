@@ -24,7 +24,7 @@ typedef struct CUstream_st *CUstream;
 #endif
 
 static const CUresult SUCCESS = CUresult(0), INVALID_VALUE = CUresult(1), OUT_OF_MEMORY = CUresult(2), NOT_INITIALIZED = CUresult(3),
-                      INVALID_DEVICE = CUresult(101), INVALID_IMAGE = CUresult(200), INVALID_CONTEXT = CUresult(201), NOT_FOUND = CUresult(500);
+                      NO_DEVICE = CUresult(100), INVALID_DEVICE = CUresult(101), INVALID_IMAGE = CUresult(200), INVALID_CONTEXT = CUresult(201), NOT_FOUND = CUresult(500);
 
 static std::mutex mutex;
 static std::map<CUdeviceptr, size_t> memory;
@@ -60,6 +60,7 @@ extern "C" {
 CUresult cuInit(unsigned flags) {
   std::lock_guard<std::mutex> guard(mutex);
   if (flags != 0) return INVALID_VALUE;
+  if (devices() == 0) return NO_DEVICE;
   initialised = true;
   return SUCCESS;
 }

@@ -149,7 +149,8 @@ impl Walk<'_> {
                         window: window(images, walk.map(input), walk.map(output), *geometry),
                         masked: masked.into(),
                     };
-                    walk.session.launch(&MAX_POOL_BACK, blocks(elements), arguments)
+                    walk.session
+                        .launch(&MAX_POOL_BACK, blocks(elements), arguments)
                 });
             }
             Work::AveragePool(_) => {
@@ -162,7 +163,8 @@ impl Walk<'_> {
                         masked: masked.into(),
                         ..average(images, walk.map(input), walk.map(output))
                     };
-                    walk.session.launch(&AVERAGE_POOL_BACK, blocks(elements), arguments)
+                    walk.session
+                        .launch(&AVERAGE_POOL_BACK, blocks(elements), arguments)
                 });
             }
             Work::Negative { share } => {
@@ -177,7 +179,8 @@ impl Walk<'_> {
                         image: (elements / images.max(1)) as i64,
                         masked: masked.into(),
                     };
-                    walk.session.launch(&NEGATIVE_BACK, blocks(elements), arguments)
+                    walk.session
+                        .launch(&NEGATIVE_BACK, blocks(elements), arguments)
                 });
             }
             _ => {}
@@ -207,7 +210,9 @@ impl Walk<'_> {
             }
             Work::Normalize { .. } => session.launch(&NORMALIZE, grid, channels(vector(0)))?,
             Work::Affine { .. } => session.launch(&AFFINE, grid, channels(vector(2)))?,
-            Work::Depthwise { window: geometry, .. } => {
+            Work::Depthwise {
+                window: geometry, ..
+            } => {
                 let arguments = Depthwise {
                     from: dy,
                     weights: vector(0),
@@ -291,7 +296,14 @@ impl Walk<'_> {
                     ..Product::default()
                 };
                 let processors = walk.program.gpu.processors;
-                launch(walk.session, processors, &back.table, wide, images, arguments)
+                launch(
+                    walk.session,
+                    processors,
+                    &back.table,
+                    wide,
+                    images,
+                    arguments,
+                )
             }),
             Back::Patches(weights) => {
                 let (out, elements) = self.fresh(input)?;

@@ -66,8 +66,9 @@ functions! {
     get_error_name = "cuGetErrorName"(c_int, *mut *const c_char);
 }
 
-/// The driver's code for a lack of memory.
+/// The driver's code for a lack of memory, and for a machine without GPUs.
 pub(crate) const OUT_OF_MEMORY: c_int = 2;
+const NO_DEVICE: c_int = 100;
 
 impl Driver {
     /// Loads the library of this machine, or the one at `path`, and initialises it.
@@ -87,7 +88,12 @@ impl Driver {
                 })?,
         };
         // SAFETY: initialisation takes no pointers.
-        driver.check("cuInit", unsafe { (driver.init)(0) })?;
+        let code = unsafe { (driver.init)(0) };
+        if code == NO_DEVICE {
+            let problem = "it finds no GPU".to_owned();
+            return Err(Error::NoDriver { problem });
+        }
+        driver.check("cuInit", code)?;
         Ok(driver)
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// A problem of the driver, of the GPU or of its memory.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no driver library, or it lacks a function.
+    /// There is no driver library, it lacks a function, or it finds no GPU.
     #[error("no NVIDIA driver: {problem}")]
     NoDriver {
         /// What the system says.

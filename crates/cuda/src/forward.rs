@@ -25,7 +25,9 @@ pub(crate) struct Maps {
 impl Maps {
     /// A map that is kept.
     pub fn of(&self, map: usize) -> &Arc<Buffer> {
-        self.maps[map].as_ref().expect("a map is kept while a step needs it")
+        self.maps[map]
+            .as_ref()
+            .expect("a map is kept while a step needs it")
     }
 
     /// The values of the ends.
@@ -199,7 +201,12 @@ impl Run<'_> {
                 };
                 session.launch(&AFFINE, grid, arguments)?;
             }
-            (Work::Depthwise { window: geometry, .. }, _) => {
+            (
+                Work::Depthwise {
+                    window: geometry, ..
+                },
+                _,
+            ) => {
                 let arguments = Depthwise {
                     from,
                     weights: vector(0),
@@ -244,7 +251,15 @@ impl Run<'_> {
                 session.launch(kernel, grid, Cast { x, out, count })?;
             }
             (Work::Negative { share }, _) => {
-                term(session, (from, x.wide), self.images, x.elements(), *share, true, &output)?;
+                term(
+                    session,
+                    (from, x.wide),
+                    self.images,
+                    x.elements(),
+                    *share,
+                    true,
+                    &output,
+                )?;
             }
             (Work::Product(_), _) => unreachable!("a product has its constants"),
         }
@@ -277,7 +292,14 @@ impl Run<'_> {
             ..Product::default()
         };
         let processors = self.program.gpu.processors;
-        launch(session, processors, &product.forward, layer.wide, self.images, arguments)?;
+        launch(
+            session,
+            processors,
+            &product.forward,
+            layer.wide,
+            self.images,
+            arguments,
+        )?;
         let Some((before, (_, share))) = before.zip(self.step.term) else {
             return Ok(Made {
                 output,

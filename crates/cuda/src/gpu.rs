@@ -2,7 +2,7 @@
 
 use crate::driver::Driver;
 use crate::error::{Error, Result};
-use crate::kernels::{self, PTX};
+use crate::kernels;
 use crate::memory::{Memory, Pool, Shared};
 use crate::session::Session;
 use crate::tables::Tables;
@@ -15,9 +15,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 const PROCESSORS: i32 = 16;
 const MAJOR: i32 = 75;
 const MINOR: i32 = 76;
-
-/// A stream that does not wait for other streams.
-const NON_BLOCKING: u32 = 1;
 
 /// A GPU. Its work is done in one stream, by one thread at a time.
 pub struct Gpu {
@@ -53,75 +50,45 @@ impl Gpu {
     }
 
     fn of(driver: Driver, ordinal: usize, memory: Memory) -> Result<Arc<Self>> {
-        // SAFETY of the calls below: each pointer is to a variable of the type that `cuda.h` names, which lives during the call.
-        let count = driver.number("cuDeviceGetCount", |n| unsafe {
-            (driver.device_get_count)(n)
-        })?;
-        let count = usize::try_from(count).unwrap_or(0);
+        let count = driver.count()?;
         if ordinal >= count {
             return Err(Error::NoGpu { ordinal, count });
         }
-        let device = driver.number("cuDeviceGet", |n| unsafe {
-            (driver.device_get)(n, ordinal as i32)
-        })?;
-        let mut name = [0u8; 256];
-        let code = unsafe { (driver.device_get_name)(name.as_mut_ptr().cast(), 255, device) };
-        driver.check("cuDeviceGetName", code)?;
-        let name = String::from_utf8_lossy(name.split(|&byte| byte == 0).next().unwrap_or(&[]));
-        let attribute = |which| {
-            driver.number("cuDeviceGetAttribute", |n| unsafe {
-                (driver.device_get_attribute)(n, which, device)
-            })
-        };
+        let device = driver.device(ordinal)?;
+        let name = driver.name(device)?;
+        let attribute = |which| driver.attribute(device, which);
         let (major, minor) = (attribute(MAJOR)?, attribute(MINOR)?);
         if major < 8 {
-            let name = name.into_owned();
             return Err(Error::TooOld { name, major, minor });
         }
-        let processors = usize::try_from(attribute(PROCESSORS)?).unwrap_or(1).max(1);
-        let version = driver.number("cuDriverGetVersion", |n| unsafe {
-            (driver.driver_get_version)(n)
-        })?;
-        // The context is never released: buffers of a static may outlive everything else.
-        let context = driver.handle("cuDevicePrimaryCtxRetain", |h| unsafe {
-            (driver.primary_retain)(h, device)
-        })?;
-        driver.check("cuCtxSetCurrent", unsafe { (driver.set_current)(context) })?;
-        let module = driver.handle("cuModuleLoadData", |h| unsafe {
-            (driver.module_load_data)(h, PTX.as_ptr().cast())
-        })?;
+        let processors = usize::try_from(attribute(PROCESSORS)?).unwrap_or(1);
+        let context = driver.retain(device)?;
+        driver.make_current(context)?;
+        let module = driver.load_module(kernels::ptx())?;
         let mut functions = HashMap::new();
         for &(name, _) in kernels::ALL {
             let symbol = CString::new(name).expect("a name has no zero byte");
-            let function = driver.handle("cuModuleGetFunction", |h| unsafe {
-                (driver.module_get_function)(h, module, symbol.as_ptr())
-            })?;
-            functions.insert(name, Shared(function));
+            functions.insert(name, driver.function(module, &symbol)?);
         }
-        let stream = driver.handle("cuStreamCreate", |h| unsafe {
-            (driver.stream_create)(h, NON_BLOCKING)
-        })?;
-        let (mut free, mut all) = (0, 0);
-        let code = unsafe { (driver.mem_get_info)(&mut free, &mut all) };
-        driver.check("cuMemGetInfo", code)?;
+        let stream = driver.stream()?;
         let budget = match memory {
-            Memory::Share(share) => (free as f64 * share) as usize,
+            Memory::Share(share) => (driver.free_memory()? as f64 * share) as usize,
             Memory::Bytes(bytes) => bytes,
         };
+        let version = driver.version()?;
         let driver = Arc::new(driver);
-        let context = Shared(context);
         Ok(Arc::new(Self {
-            pool: Arc::new(Pool::new(driver.clone(), context, budget)),
+            pool: Arc::new(Pool::new(driver.clone(), [context, stream], budget)),
             driver,
             context,
-            stream: Shared(stream),
+            stream,
             functions,
             tables: Tables::default(),
             busy: Mutex::new(()),
             ordinal,
-            name: name.into_owned(),
+            name,
             version,
-            processors,
+            processors: processors.max(1),
         }))
     }
 
@@ -153,9 +120,7 @@ impl Gpu {
     /// session.
     pub(crate) fn session(&self) -> Result<Session<'_>> {
         let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        // SAFETY: the context lives as long as the process.
-        let code = unsafe { (self.driver.set_current)(self.context.0) };
-        self.driver.check("cuCtxSetCurrent", code)?;
+        self.driver.make_current(self.context)?;
         Ok(Session::on(self, busy))
     }
 }
@@ -164,6 +129,7 @@ impl Gpu {
 fn kernel_module() -> Option<String> {
     let text = std::fs::read_to_string("/proc/driver/nvidia/version").ok()?;
     let words = text.lines().next()?.split_whitespace();
-    let number = |word: &&str| word.contains('.') && word.bytes().next().is_some_and(|b| b.is_ascii_digit());
+    let number =
+        |word: &&str| word.contains('.') && word.bytes().next().is_some_and(|b| b.is_ascii_digit());
     words.into_iter().find(number).map(str::to_owned)
 }

@@ -1,9 +1,13 @@
 //! The kernels and their arguments, as `kernels/*.cuh` declare them.
 
+use std::ffi::CStr;
 use std::marker::PhantomData;
 
 /// The kernels, compiled by `scripts/cuda/compile`. The driver compiles them further for its GPU.
-pub(crate) const PTX: &str = concat!(include_str!("../ptx/kernels.ptx"), "\0");
+pub(crate) fn ptx() -> &'static CStr {
+    const PTX: &str = concat!(include_str!("../ptx/kernels.ptx"), "\0");
+    CStr::from_bytes_with_nul(PTX.as_bytes()).expect("a text has no zero byte")
+}
 
 /// Threads of a block of the kernels that make one element a thread.
 pub(crate) const THREADS: u32 = 256;

@@ -20,9 +20,11 @@
 //!
 //! # Unsafe code
 //!
-//! Calls of the driver are in `driver`, `gpu`, `memory` and `session`; each block says why it holds. No other file has any.
+//! Calls of the driver are in `driver`, `calls`, `memory` and `session`; each block says why it holds. `kernels` promises the layout of
+//! arguments. No other file has any.
 
 mod backward;
+mod calls;
 mod driver;
 mod error;
 mod forward;

@@ -34,6 +34,7 @@ unsafe impl Sync for Shared {}
 pub(crate) struct Pool {
     driver: Arc<Driver>,
     context: Shared,
+    stream: Shared,
     budget: usize,
     blocks: Mutex<Blocks>,
 }
@@ -48,11 +49,12 @@ struct Blocks {
 }
 
 impl Pool {
-    pub fn new(driver: Arc<Driver>, context: Shared, budget: usize) -> Self {
+    pub fn new(driver: Arc<Driver>, [context, stream]: [Shared; 2], budget: usize) -> Self {
         let blocks = Mutex::default();
         Self {
             driver,
             context,
+            stream,
             budget,
             blocks,
         }
@@ -132,8 +134,10 @@ impl Pool {
         Ok(address)
     }
 
-    /// Gives the free blocks back to the driver, which waits for the work that may use them.
+    /// Gives the free blocks back to the driver, after the work that may use them.
     fn release(&self, blocks: &mut Blocks) {
+        // SAFETY: the stream lives as long as the process. If the work has failed, so will the next call, which says so.
+        unsafe { (self.driver.stream_synchronize)(self.stream.0) };
         for (bytes, addresses) in std::mem::take(&mut blocks.free) {
             for address in addresses {
                 // SAFETY: the address came from `allocate`, and no buffer has it.

@@ -268,7 +268,10 @@ impl Pass {
         let ends = self.ends.iter().zip(grads);
         for (end, grad) in ends {
             let len = grad.as_ref().map(Vec::len);
-            assert!(len.is_none_or(|len| len == end.len()), "a gradient fits its end");
+            assert!(
+                len.is_none_or(|len| len == end.len()),
+                "a gradient fits its end"
+            );
         }
         let program = &*self.program;
         let size = program.trace.maps[0].elements();

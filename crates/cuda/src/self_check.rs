@@ -82,7 +82,10 @@ impl Draw {
     fn tensor(&mut self, shape: impl Into<Shape>, size: f32) -> Computed<Tensor> {
         let shape = shape.into();
         let mut next = || {
-            self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            self.0 = self
+                .0
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
             ((self.0 >> 40) as f32 / (1 << 23) as f32 - 1.0) * size
         };
         let values: Vec<f32> = (0..shape.elem_count()).map(|_| next()).collect();

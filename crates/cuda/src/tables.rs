@@ -49,7 +49,11 @@ impl Tables {
         };
         let session = gpu.session()?;
         let table = Arc::new(Table {
-            positions: table.classes.iter().map(|class| class[0] as usize).collect(),
+            positions: table
+                .classes
+                .iter()
+                .map(|class| class[0] as usize)
+                .collect(),
             classes: session.upload(&table.classes)?,
             places: session.upload(&table.places)?,
             steps: session.upload(&table.steps)?,

@@ -53,7 +53,9 @@ impl Units {
         }
         let session = gpu.session()?;
         let vector = |elements: Option<Elements<'_>>| {
-            elements.map(|elements| upload(&session, elements)).transpose()
+            elements
+                .map(|elements| upload(&session, elements))
+                .transpose()
         };
         let layer = Arc::new(Layer {
             panels: upload(&session, product.forward())?,

@@ -94,7 +94,8 @@ impl Layer {
             Ok(match term {
                 true => {
                     let mean = Reduction::Mean;
-                    let (y, term) = unit.forward_covered(tape, &x, residual.as_ref(), relu, mean)?;
+                    let (y, term) =
+                        unit.forward_covered(tape, &x, residual.as_ref(), relu, mean)?;
                     vec![y, term]
                 }
                 false => vec![unit.forward(tape, &x, residual.as_ref(), relu)?],
@@ -111,7 +112,9 @@ fn the_self_check_passes() {
 
 #[test]
 fn arguments_have_the_size_of_the_kernels_structures() {
-    let Some(path) = common::library() else { return };
+    let Some(path) = common::library() else {
+        return;
+    };
     // SAFETY: the stand-in has no initialisers of note, and these functions these types.
     unsafe {
         let library = libloading::Library::new(path).unwrap();
@@ -162,7 +165,9 @@ fn geometries_of_the_networks() {
 #[test]
 fn batches_from_1_to_300() {
     let Some(gpu) = gpu() else { return };
-    for n in (1..=8).chain([31, 32, 33, 63, 64, 65, 127, 128, 129, 150, 255, 256, 257, 299, 300]) {
+    for n in (1..=8).chain([
+        31, 32, 33, 63, 64, 65, 127, 128, 129, 150, 255, 256, 257, 299, 300,
+    ]) {
         Layer::plain(n, 2, (20, 33), 3, 1, 1).check(&gpu);
         Layer::plain(n, 1, (130, 10), 1, 1, 0).check(&gpu);
     }
@@ -272,7 +277,7 @@ fn pooled_linear_layers() {
 fn a_long_sum() {
     let Some(gpu) = gpu() else { return };
     let images = Draw(5).tensor((2, 3, 160, 150));
-    same(&gpu, &images, |tape, images| long_sum(tape, images));
+    same(&gpu, &images, long_sum);
 }
 
 fn long_sum(tape: &mut Tape, images: &Tensor) -> Result<Vec<Tensor>> {
@@ -287,9 +292,16 @@ fn branches() {
     let Some(gpu) = gpu() else { return };
     let mut draw = Draw(8);
     let images = draw.tensor((3, 3, 9, 7));
-    let (mean, std) = (draw.tensor(3), (draw.tensor(3).abs().unwrap() + 0.5).unwrap());
+    let (mean, std) = (
+        draw.tensor(3),
+        (draw.tensor(3).abs().unwrap() + 0.5).unwrap(),
+    );
     let [gamma, beta, running, variance] = draw.normalisation(8);
-    let unit = Frozen::conv(&draw.tensor((8, 3, 1, 1)), &draw.tensor(8), Window::square(1, 1, 0));
+    let unit = Frozen::conv(
+        &draw.tensor((8, 3, 1, 1)),
+        &draw.tensor(8),
+        Window::square(1, 1, 0),
+    );
     let unit = unit.unwrap();
     same(&gpu, &images, |tape, images| {
         let x = brink_ops::channels_last(tape, images)?;

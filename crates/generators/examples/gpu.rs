@@ -64,7 +64,11 @@ fn check(gpu: &Arc<Gpu>, name: &str, images: usize, size: usize) -> Value {
     let frozen = Network::frozen(model, CLASSES, &bench.weights, None).expect("the weights fit");
     let gpu = frozen.on(gpu.clone());
     let all: Vec<usize> = (0..images).collect();
-    let x = Tensor::from_vec(bench.images.images(&all), (images, 3, size, size), &Device::Cpu);
+    let x = Tensor::from_vec(
+        bench.images.images(&all),
+        (images, 3, size, size),
+        &Device::Cpu,
+    );
     let x = x.expect("as many pixels as the shape says");
     let (mut of, mut differ) = (0, 0);
     let wanted = bits(&cpu.logits(&x).expect("logits"));
@@ -81,7 +85,9 @@ fn check(gpu: &Arc<Gpu>, name: &str, images: usize, size: usize) -> Value {
     for coverage in [None, Some(Coverage::Detached), Some(Coverage::Attached)] {
         let [a, b] = [cpu, &gpu].map(|network| {
             let recording = network.record(&x, coverage).expect("a pass");
-            let gradient = recording.input_gradient(grad.clone(), 0.7).expect("a way back");
+            let gradient = recording
+                .input_gradient(grad.clone(), 0.7)
+                .expect("a way back");
             let terms = recording.coverage().expect("terms").unwrap_or_default();
             let terms = terms.into_iter().map(f64::to_bits);
             let terms = terms.flat_map(|bits| [bits as u32, (bits >> 32) as u32]);
@@ -106,7 +112,10 @@ fn time(name: &str, model: &str, images: usize, size: usize, seconds: usize) -> 
         ("train", Work::Train),
         ("query", Work::Query),
     ];
-    let (_, work) = WORK.into_iter().find(|&(n, _)| n == name).expect("a known work");
+    let (_, work) = WORK
+        .into_iter()
+        .find(|&(n, _)| n == name)
+        .expect("a known work");
     let known: Model = model.parse().expect("a model's name");
     let bench = Bench::new(known, Bench::draw(known), images, size);
     let (first, mut times) = bench.run(work, |once| {

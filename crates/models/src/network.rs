@@ -165,7 +165,11 @@ impl Network {
         if let Some(program) = self.program(images, None, false)? {
             let n = images.dim(0)?;
             let mut ends = program.run(&pixels(images)?, n)?;
-            return Ok(Tensor::from_vec(ends.remove(0), (n, self.classes), &self.device)?);
+            return Ok(Tensor::from_vec(
+                ends.remove(0),
+                (n, self.classes),
+                &self.device,
+            )?);
         }
         let [logits] = node(images, |tape, images| {
             let mut pass = self.pass(tape);

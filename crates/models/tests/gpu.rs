@@ -147,7 +147,11 @@ fn the_rest_runs_on_the_cpu() {
     };
     // Modules of candle.
     let networks = both("vit-32", 1.0, None, &gpu);
-    same(&networks, &common::images([2, 3, 32, 32], DType::F32), &[None]);
+    same(
+        &networks,
+        &common::images([2, 3, 32, 32], DType::F32),
+        &[None],
+    );
     // f64.
     let model = common::model("resnet20");
     let weights = common::weights(model, CLASSES, DType::F64);

@@ -85,11 +85,15 @@ impl FromStr for Budget {
             let percent = percent.filter(|percent| *percent > 0.0 && *percent <= 100.0);
             percent.map(Self::Percent)
         } else if let Some(gib) = text.strip_suffix("GiB") {
-            whole(gib).and_then(|gib| gib.checked_mul(1024)).map(Self::Mib)
+            whole(gib)
+                .and_then(|gib| gib.checked_mul(1024))
+                .map(Self::Mib)
         } else {
             text.strip_suffix("MiB").and_then(whole).map(Self::Mib)
         };
-        known.ok_or_else(|| "write a share of the free memory, e.g. 50%, or a size, e.g. 20GiB or 500MiB".to_owned())
+        known.ok_or_else(|| {
+            "write a share of the free memory, e.g. 50%, or a size, e.g. 20GiB or 500MiB".to_owned()
+        })
     }
 }
 
@@ -175,10 +179,25 @@ mod tests {
 
     #[test]
     fn budgets_are_written_as_they_are_read() {
-        for (text, written) in [("90%", "90%"), ("12.5%", "12.5%"), ("2GiB", "2048MiB"), ("7MiB", "7MiB")] {
+        for (text, written) in [
+            ("90%", "90%"),
+            ("12.5%", "12.5%"),
+            ("2GiB", "2048MiB"),
+            ("7MiB", "7MiB"),
+        ] {
             assert_eq!(text.parse::<Budget>().unwrap().to_string(), written);
         }
-        for text in ["", "0%", "101%", "NaN%", "0GiB", "-1MiB", "5", "1.5GiB", "99999999999999999999GiB"] {
+        for text in [
+            "",
+            "0%",
+            "101%",
+            "NaN%",
+            "0GiB",
+            "-1MiB",
+            "5",
+            "1.5GiB",
+            "99999999999999999999GiB",
+        ] {
             assert!(text.parse::<Budget>().is_err(), "{text}");
         }
     }

@@ -5,7 +5,8 @@ mod common;
 mod fake;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -69,7 +70,10 @@ fn content(place: &Place) -> Vec<(String, Vec<u8>)> {
             assert!(fields.remove("provenance").is_some());
             assert!(fields.remove("sha256").is_some());
             files.push((name, record.to_string().into_bytes()));
-        } else if ["safetensors", "md", "csv", "tex"].iter().any(|end| name.ends_with(end)) {
+        } else if ["safetensors", "md", "csv", "tex"]
+            .iter()
+            .any(|end| name.ends_with(end))
+        {
             files.push((name, bytes));
         }
     });
@@ -93,7 +97,13 @@ fn same(a: &Place, b: &Place) {
     let [a_names, b_names]: [Vec<String>; 2] = [names(&a), names(&b)];
     assert_eq!(a_names, b_names);
     for (a, b) in a.iter().zip(&b) {
-        assert!(a.1 == b.1, "{} differs:\n{}\n{}", a.0, text(&a.1), text(&b.1));
+        assert!(
+            a.1 == b.1,
+            "{} differs:\n{}\n{}",
+            a.0,
+            text(&a.1),
+            text(&b.1)
+        );
     }
 }
 
@@ -103,7 +113,9 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn records_are_the_processors() {
-    let Some(machine) = Machine::new() else { return };
+    let Some(machine) = Machine::new() else {
+        return;
+    };
     let [cpu, gpu, little] = [(); 3].map(|()| Place::new(&grid()));
     cpu.succeed(&["grid.yaml", "--device", "cpu"]);
     machine.succeed(&gpu, &["--device", "cuda"]);
@@ -120,7 +132,9 @@ fn records_are_the_processors() {
 /// A grid is begun on one device, stopped, and ended on the other.
 #[test]
 fn a_device_may_change_on_the_way() {
-    let Some(machine) = Machine::new() else { return };
+    let Some(machine) = Machine::new() else {
+        return;
+    };
     let [whole, changed] = [(); 2].map(|()| Place::new(&grid()));
     whole.succeed(&["grid.yaml", "--device", "cpu"]);
     machine.succeed(&changed, &["--device", "cuda", "--only", "*dbi*"]);
@@ -133,10 +147,42 @@ fn a_device_may_change_on_the_way() {
     same(&whole, &changed);
 }
 
+/// It is killed in the middle of its sets, on the GPU, and goes on there or on the CPU.
+#[test]
+fn killed_runs_go_on() {
+    let Some(machine) = Machine::new() else {
+        return;
+    };
+    let only = ["--only", "*/ours", "--save-every", "1"];
+    let whole = Place::new(&grid());
+    whole.succeed(&[&["grid.yaml", "--device", "cpu"], &only[..]].concat());
+    let place = Place::new(&grid());
+    let (mut half_way, mut ends) = (0, false);
+    for turn in 0..40 {
+        let device = if turn % 3 == 2 { "cpu" } else { "cuda" };
+        let mut command = machine.command(&place, &[&["--device", device], &only[..]].concat());
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(300 + 200 * turn));
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success());
+            ends = true;
+            break;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        half_way += place.states();
+    }
+    assert!(ends && half_way > 0, "{half_way} states");
+    same(&whole, &place);
+}
+
 /// A GPU with other bits is not used.
 #[test]
 fn a_wrong_gpu_is_refused() {
-    let Some(machine) = Machine::new() else { return };
+    let Some(machine) = Machine::new() else {
+        return;
+    };
     let place = Place::new(&grid());
     let run = |arguments: &[&str]| {
         let mut command = machine.command(&place, arguments);
@@ -157,7 +203,9 @@ fn a_wrong_gpu_is_refused() {
 
 #[test]
 fn what_a_gpu_may_lack() {
-    let Some(machine) = Machine::new() else { return };
+    let Some(machine) = Machine::new() else {
+        return;
+    };
     let place = Place::new(&grid());
     let refused = |arguments: &[&str], variable: &str, value: &str| {
         let mut command = machine.command(&place, arguments);
@@ -169,6 +217,9 @@ fn what_a_gpu_may_lack() {
     let said = refused(&["--device", "cuda:1"], "BRINK_FAKE_CUDA_DEVICES", "1");
     let there = "error: --device cuda:1: there is no GPU 1; this machine has 1, counted from 0; use --device cpu\n";
     assert_eq!(said, there);
+    let said = refused(&["--device", "cuda"], "BRINK_FAKE_CUDA_DEVICES", "0");
+    let none = "error: --device cuda: no NVIDIA driver: it finds no GPU; use --device cpu\n";
+    assert_eq!(said, none);
     let said = refused(&["--device", "cuda"], "BRINK_FAKE_CUDA_MEMORY", "100000");
     assert!(said.contains("GPU memory: "), "{said}");
 }

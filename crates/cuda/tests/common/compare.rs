@@ -13,7 +13,10 @@ pub struct Draw(pub u64);
 
 impl Draw {
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
         self.0 >> 33
     }
 
@@ -72,8 +75,13 @@ pub fn same(
     let mut tape = Tape::recording();
     tape.watch(images);
     let ends = record(&mut tape, images).unwrap();
-    let grads: Vec<Tensor> = ends.iter().map(|end| draw.tensor(end.shape().clone())).collect();
-    let walked = tape.backward(ends.iter().zip(grads.iter().cloned())).unwrap();
+    let grads: Vec<Tensor> = ends
+        .iter()
+        .map(|end| draw.tensor(end.shape().clone()))
+        .collect();
+    let walked = tape
+        .backward(ends.iter().zip(grads.iter().cloned()))
+        .unwrap();
     let gradient = values(walked.get(images).unwrap());
 
     let program = program(gpu, images, record);
@@ -83,10 +91,23 @@ pub fn same(
     for (at, end) in ends.iter().enumerate() {
         let wanted = values(end);
         let of = wanted.len();
-        assert_eq!(differing(&wanted, &pass.ends()[at]), 0, "end {at} of {of} elements");
-        assert_eq!(differing(&wanted, &run[at]), 0, "end {at} without a way back");
+        assert_eq!(
+            differing(&wanted, &pass.ends()[at]),
+            0,
+            "end {at} of {of} elements"
+        );
+        assert_eq!(
+            differing(&wanted, &run[at]),
+            0,
+            "end {at} without a way back"
+        );
     }
     let grads: Vec<_> = grads.iter().map(|grad| Some(values(grad))).collect();
     let found = pass.backward(&grads).unwrap();
-    assert_eq!(differing(&gradient, &found), 0, "of {} gradients", found.len());
+    assert_eq!(
+        differing(&gradient, &found),
+        0,
+        "of {} gradients",
+        found.len()
+    );
 }

@@ -33,7 +33,9 @@ impl Frozen {
                 vector.shape()
             );
         }
-        Ok(Self(frozen::Frozen::conv_bn(weight, bias, vectors, eps, window)?))
+        Ok(Self(frozen::Frozen::conv_bn(
+            weight, bias, vectors, eps, window,
+        )?))
     }
 
     /// A convolution with `weight (o, c, kh, kw)` and `bias (o)`.
@@ -110,7 +112,9 @@ impl FrozenPooledLinear {
                 bias.shape()
             );
         }
-        Ok(Self(pooled_linear::FrozenPooledLinear::new(weight, bias, bins)?))
+        Ok(Self(pooled_linear::FrozenPooledLinear::new(
+            weight, bias, bins,
+        )?))
     }
 
     /// `x (n, h, w, c)` to `(n, o)`.

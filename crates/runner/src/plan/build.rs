@@ -82,11 +82,7 @@ impl Plan {
     /// # Errors
     /// If two entries of the grid are the same step, a target does not fit its data set, images of one's own cannot be used, or
     /// a weight file is missing or has another checksum.
-    pub fn new(
-        grid: &Grid,
-        key: &SecretKey,
-        paths: &Paths,
-    ) -> anyhow::Result<Self> {
+    pub fn new(grid: &Grid, key: &SecretKey, paths: &Paths) -> anyhow::Result<Self> {
         let common = Common { grid, key };
         let mut plan = Self {
             targets: Vec::new(),
