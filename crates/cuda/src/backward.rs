@@ -1,8 +1,10 @@
 //! The walk back through a program's steps, with the sums and masks of [`brink_ops::Tape::backward`].
 
+use crate::arguments::{average, blocks, int, shortcut, width, window};
 use crate::error::Result;
-use crate::forward::{Maps, PANEL, average, blocks, int, launch, shortcut, width, window};
+use crate::forward::{Maps, PANEL};
 use crate::kernels::*;
+use crate::launches::launch;
 use crate::memory::Buffer;
 use crate::program::{Constants, Program};
 use crate::session::Session;

@@ -1,19 +1,17 @@
 //! The steps of a program in order: one launch each, or a few.
 
+use crate::arguments::{average, blocks, int, shortcut, width, window};
 use crate::error::Result;
 use crate::kernels::*;
+use crate::launches::{launch, term};
 use crate::memory::Buffer;
 use crate::program::{Constants, ProductStep, Program};
 use crate::session::Session;
-use crate::tables::Table;
-use brink_ops::Window as Geometry;
 use brink_ops::trace::{Map, Step, Work};
 use std::sync::Arc;
 
-/// Columns of a packed panel, elements of a stretch of a sum, and lanes of a stretch.
+/// Columns of a packed panel.
 pub(crate) const PANEL: usize = 16;
-const STRETCH: usize = 256;
-const LANES: usize = 16;
 
 /// The maps of a pass, as far as they are kept.
 pub(crate) struct Maps {
@@ -42,39 +40,6 @@ impl Maps {
             .map(|&end| (&**self.of(end), images * program.trace.maps[end].elements()))
             .collect();
         session.download(&buffers)
-    }
-}
-
-/// Blocks of one element a thread.
-pub(crate) fn blocks(elements: usize) -> (usize, usize) {
-    (elements.div_ceil(THREADS as usize), 1)
-}
-
-/// A size as a kernel's number. Sizes of one image fit, see `Table`, and parts of a batch are cut so that rows fit.
-pub(crate) fn int(size: usize) -> i32 {
-    i32::try_from(size).expect("sizes of a part fit 32 bits")
-}
-
-/// Bytes of an element.
-pub(crate) fn width(map: &Map) -> usize {
-    if map.wide { 8 } else { 4 }
-}
-
-/// The numbers of a window's kernels.
-pub(crate) fn window(images: usize, x: &Map, y: &Map, geometry: Geometry) -> Window {
-    let ((h, w, c), (oh, ow, o)) = (x.sizes(), y.sizes());
-    Window {
-        images: int(images),
-        h: int(h),
-        w: int(w),
-        c: int(c),
-        oh: int(oh),
-        ow: int(ow),
-        o: int(o),
-        kh: int(geometry.kernel.0),
-        kw: int(geometry.kernel.1),
-        stride: int(geometry.stride),
-        padding: int(geometry.padding),
     }
 }
 
@@ -332,114 +297,4 @@ impl Run<'_> {
             signs: recording.then_some(signs),
         })
     }
-}
-
-/// The numbers of an average pooling's kernels.
-pub(crate) fn average(images: usize, x: &Map, y: &Map) -> AveragePool {
-    let ((h, w, c), (oh, ow, _)) = (x.sizes(), y.sizes());
-    AveragePool {
-        images: int(images),
-        h: int(h),
-        w: int(w),
-        c: int(c),
-        oh: int(oh),
-        ow: int(ow),
-        ..AveragePool::default()
-    }
-}
-
-/// The arguments of a shortcut, or of its gradient.
-pub(crate) fn shortcut(
-    images: usize,
-    x: &Map,
-    y: &Map,
-    (stride, before): (usize, usize),
-    (from, to): (u64, u64),
-) -> Shortcut {
-    let ((h, w, c), (oh, ow, wide)) = (x.sizes(), y.sizes());
-    Shortcut {
-        from,
-        to,
-        images: int(images),
-        h: int(h),
-        w: int(w),
-        c: int(c),
-        oh: int(oh),
-        ow: int(ow),
-        wide: int(wide),
-        before: int(before),
-        stride: int(stride),
-    }
-}
-
-/// The sum of each image's elements, or of their negative part, times `share`, into `out`.
-fn term(
-    session: &Session<'_>,
-    (x, wide): (u64, bool),
-    images: usize,
-    image: usize,
-    share: f64,
-    negative: bool,
-    out: &Buffer,
-) -> Result<()> {
-    let stretches = image.div_ceil(STRETCH);
-    let sums = session.buffer(images * stretches, 8)?;
-    let arguments = Stretches {
-        x,
-        sums: sums.address(),
-        image: image as i64,
-        stretches: stretches as i64,
-        images: int(images),
-        negative: negative.into(),
-    };
-    let kernel = if wide { &STRETCHES_F64 } else { &STRETCHES_F32 };
-    let blocks = (images * stretches).div_ceil(THREADS as usize / LANES);
-    session.launch(kernel, (blocks, 1), arguments)?;
-    let arguments = Term {
-        sums: sums.address(),
-        out: out.address(),
-        stretches: stretches as i64,
-        share,
-        wide: wide.into(),
-    };
-    session.launch(&TERM, (images, 1), arguments)
-}
-
-/// Launches a product with the tile that fills the GPU best. No bit depends on it.
-pub(crate) fn launch(
-    session: &Session<'_>,
-    processors: usize,
-    table: &Table,
-    wide: bool,
-    images: usize,
-    arguments: Product,
-) -> Result<()> {
-    let arguments = Product {
-        classes: table.classes.address(),
-        places: table.places.address(),
-        steps: table.steps.address(),
-        images: int(images),
-        a_image: int(table.image.0),
-        o_image: int(table.image.1),
-        columns: int(table.right.1),
-        depth: int(table.right.0),
-        ..arguments
-    };
-    let grid = |tile: usize| {
-        let tiles = |&positions: &usize| (images * positions).div_ceil(tile);
-        let rows: usize = table.positions.iter().map(tiles).sum();
-        (rows, table.right.1.div_ceil(tile))
-    };
-    let (rows, columns) = grid(64);
-    // A half of a large tile would be empty, or there would be too few of them.
-    let large = !wide && table.right.1 > 32 && rows * columns >= 2 * processors;
-    let kernel = match (wide, large, table.fours) {
-        (true, _, true) => &PRODUCT_F64_32_4,
-        (true, _, false) => &PRODUCT_F64_32_1,
-        (_, true, true) => &PRODUCT_F32_64_4,
-        (_, true, false) => &PRODUCT_F32_64_1,
-        (_, false, true) => &PRODUCT_F32_32_4,
-        (_, false, false) => &PRODUCT_F32_32_1,
-    };
-    session.launch(kernel, grid(if large { 64 } else { 32 }), arguments)
 }

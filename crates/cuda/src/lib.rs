@@ -23,6 +23,7 @@
 //! Calls of the driver are in `driver`, `calls`, `memory` and `session`; each block says why it holds. `kernels` promises the layout of
 //! arguments. No other file has any.
 
+mod arguments;
 mod backward;
 mod calls;
 mod driver;
@@ -30,6 +31,7 @@ mod error;
 mod forward;
 mod gpu;
 mod kernels;
+mod launches;
 mod memory;
 mod program;
 mod self_check;

@@ -3,8 +3,9 @@
 //! [`Tape::trace`] describes the pass of a frozen network. The executor repeats it for any number of images of the same size, and walks
 //! back as [`Tape::backward`] does:
 //!
-//! - The gradients of a map are added in the order of the walk. An operation [fuses](Work::fuses) the sum so far into its own pass, and the
-//!   mask of the map's ReLU with it; or it adds its gradient in a pass of its own, and the mask is applied when the map's own step is reached.
+//! - The gradients of a map are added in the order of the walk. Products with panels, poolings and terms of maps fuse the sum so far into
+//!   their own pass, and the mask of the map's ReLU with it. The others add their gradient in a pass of its own, and the mask is applied when
+//!   the map's own step is reached.
 //! - A step passes the gradient on to its residual first.
 
 use crate::plan::Window;
@@ -122,17 +123,6 @@ pub enum Work {
         /// The factor of the sum.
         share: f64,
     },
-}
-
-impl Work {
-    /// Whether the gradient of its input includes the sum so far and the mask. Otherwise it is added in a pass of its own.
-    pub fn fuses(&self) -> bool {
-        match self {
-            Self::Product(product) => !product.scatters(),
-            Self::MaxPool(_) | Self::AveragePool(_) | Self::Negative { .. } => true,
-            _ => false,
-        }
-    }
 }
 
 /// What an operation on a tape says about itself.

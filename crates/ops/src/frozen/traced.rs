@@ -97,7 +97,7 @@ impl Product {
     }
 
     /// Whether its input gradient has [`Backward::Patches`].
-    pub(crate) fn scatters(&self) -> bool {
+    fn scatters(&self) -> bool {
         self.channels().0 <= CHANNELS
     }
 
