@@ -11,6 +11,9 @@ pub enum Error {
     /// A tensor operation failed.
     #[error("tensor operation failed: {0}")]
     Tensor(#[from] candle_core::Error),
+    /// The GPU failed.
+    #[error(transparent)]
+    Gpu(#[from] brink_cuda::Error),
     /// A weight file cannot be read.
     #[error("{}: {problem}", path.display())]
     File {

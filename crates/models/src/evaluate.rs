@@ -43,12 +43,16 @@ pub fn top1(logits: &Tensor) -> Result<Vec<u32>> {
 
 /// Top-1 accuracy on the images `indices` of `split`.
 ///
-/// Each thread has its own share of the images: one computes while another waits.
+/// Each thread has its own share of the images: one computes while another waits. On a GPU there is one share.
 ///
 /// # Errors
 /// If the images do not fit the network.
 pub fn accuracy(network: &Network, split: &Split, indices: &[usize]) -> Result<Count> {
-    let share = indices.len().div_ceil(rayon::current_num_threads()).max(1);
+    let threads = match network.is_on_gpu() {
+        true => 1,
+        false => rayon::current_num_threads(),
+    };
+    let share = indices.len().div_ceil(threads).max(1);
     let hits = indices
         .par_chunks(share)
         .map(|share| hits(network, split, share))

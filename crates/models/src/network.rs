@@ -3,16 +3,19 @@
 use crate::builder::Source;
 use crate::coverage::Coverage;
 use crate::error::{Error, Result};
+use crate::gpu::{self, OnGpu};
 use crate::levels::{Activations, Range};
 use crate::normalize::Normalize;
 use crate::pass::{BatchNormMode, Body, Outputs, Pass};
-use crate::recording::{self, BatchShard, Recording};
+use crate::recording::{self, BatchShard, OnGpu as Recorded, Recording};
 use crate::registry::Model;
 use crate::slot::Slot;
 use crate::weights::{Weights, is_layer};
+use brink_cuda::{Gpu, Program};
 use brink_ops::{Tape, node};
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// A network that answers queries and passes gradients to its input.
 pub struct Network {
@@ -26,6 +29,7 @@ pub struct Network {
     activations: Option<Activations>,
     dtype: DType,
     device: Device,
+    gpu: Option<OnGpu>,
 }
 
 impl Network {
@@ -43,7 +47,11 @@ impl Network {
         normalize: Option<Normalize>,
     ) -> Result<Self> {
         weights.check(model, classes)?;
-        Self::build(model, classes, Source::Frozen(weights.tensors()), normalize)
+        let network = Self::build(model, classes, Source::Frozen(weights.tensors()), normalize)?;
+        Ok(Self {
+            gpu: gpu::chosen().filter(|_| network.dtype == DType::F32),
+            ..network
+        })
     }
 
     pub(crate) fn build(
@@ -78,7 +86,23 @@ impl Network {
             activations: None,
             dtype,
             device,
+            gpu: None,
         })
+    }
+
+    /// The same network on `gpu`, with the same bits. What has no form there stays on the CPU.
+    #[must_use]
+    pub fn on(self, gpu: Arc<Gpu>) -> Self {
+        let fits = self.dtype == DType::F32;
+        Self {
+            gpu: fits.then(|| OnGpu::new(gpu)),
+            ..self
+        }
+    }
+
+    /// Whether it runs on a GPU, as far as it can.
+    pub fn is_on_gpu(&self) -> bool {
+        self.gpu.is_some()
     }
 
     /// The same network with rounded layer outputs. Rounding has no gradient, so the gradient of the images is 0.
@@ -91,6 +115,7 @@ impl Network {
         assert_eq!(given, self.layers, "activations do not match layers");
         Self {
             activations: Some(activations),
+            gpu: None,
             ..self
         }
     }
@@ -137,6 +162,15 @@ impl Network {
     /// # Errors
     /// If the images are too small or have another shape.
     pub fn logits(&self, images: &Tensor) -> Result<Tensor> {
+        if let Some(program) = self.program(images, None, false)? {
+            let n = images.dim(0)?;
+            let mut ends = program.run(&pixels(images)?, n)?;
+            return Ok(Tensor::from_vec(
+                ends.remove(0),
+                (n, self.classes),
+                &self.device,
+            )?);
+        }
         let [logits] = node(images, |tape, images| {
             let mut pass = self.pass(tape);
             Ok::<_, Error>([self.forward(images, &mut pass)?])
@@ -150,10 +184,12 @@ impl Network {
     /// Those of [`Network::logits`].
     pub fn record(&self, images: &Tensor, coverage: Option<Coverage>) -> Result<Recording> {
         let n = images.dim(0)?;
-        let shards = match images.device().is_cpu() {
-            true => recording::shards(n),
-            false => 1,
-        };
+        if let Some(program) = self.program(images, coverage, true)? {
+            let pass = program.record(pixels(images)?, n)?;
+            let shape = images.shape().clone();
+            return Recording::on_gpu(Recorded { pass, shape }, self.classes, coverage);
+        }
+        let shards = recording::shards(n);
         let size = n.div_ceil(shards).max(1);
         let shard = |at: usize| {
             let images = images.narrow(0, at, size.min(n - at))?;
@@ -168,11 +204,7 @@ impl Network {
     }
 
     fn record_shard(&self, images: &Tensor, coverage: Option<Coverage>) -> Result<BatchShard> {
-        // On other devices candle's graph replaces the tape, and it starts at a variable.
-        let images = match images.device().is_cpu() {
-            true => images.detach(),
-            false => Var::from_tensor(images)?.into_inner(),
-        };
+        let images = images.detach();
         let mut tape = Tape::recording();
         tape.watch(&images);
         let mut pass = self.pass(&mut tape);
@@ -188,6 +220,36 @@ impl Network {
             logits,
             terms,
             tape,
+        })
+    }
+
+    /// The pass for images like `images` on the GPU, if there is one and candle does not track the images.
+    fn program(
+        &self,
+        images: &Tensor,
+        coverage: Option<Coverage>,
+        recording: bool,
+    ) -> Result<Option<Arc<Program>>> {
+        let Some(gpu) = &self.gpu else {
+            return Ok(None);
+        };
+        let &[n, c, h, w] = images.dims() else {
+            return Ok(None);
+        };
+        let tracked = !recording && images.track_op();
+        if n == 0 || tracked || images.dtype() != DType::F32 {
+            return Ok(None);
+        }
+        gpu.program(([c, h, w], coverage, recording), || {
+            let one = Tensor::zeros((1, c, h, w), DType::F32, &self.device)?;
+            let BatchShard {
+                images,
+                logits,
+                terms,
+                tape,
+            } = self.record_shard(&one, coverage)?;
+            let ends: Vec<&Tensor> = [&logits].into_iter().chain(&terms).collect();
+            Ok(tape.trace(&images, &ends)?)
         })
     }
 
@@ -207,4 +269,9 @@ impl Network {
         }
         self.body.forward(&x, pass)
     }
+}
+
+/// All pixels in order.
+fn pixels(images: &Tensor) -> Result<Vec<f32>> {
+    Ok(images.flatten_all()?.to_vec1()?)
 }

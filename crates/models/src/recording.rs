@@ -2,8 +2,9 @@
 
 use crate::coverage::Coverage;
 use crate::error::Result;
+use brink_cuda::Pass;
 use brink_ops::{Gradients, Tape};
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Shape, Tensor};
 use rayon::prelude::*;
 
 /// The smallest number of images in a shard.
@@ -18,7 +19,20 @@ pub(crate) fn shards(n: usize) -> usize {
 pub struct Recording {
     logits: Tensor,
     coverage: Option<Coverage>,
-    shards: Vec<BatchShard>,
+    way: Way,
+}
+
+/// The way back.
+enum Way {
+    Shards(Vec<BatchShard>),
+    Gpu(OnGpu),
+}
+
+/// A pass on a GPU. Its ends are the logits and the terms of the layers.
+pub(crate) struct OnGpu {
+    pub pass: Pass,
+    /// The shape of the images.
+    pub shape: Shape,
 }
 
 /// A forward pass of a [`Trainable`](crate::Trainable), recorded for the gradients of its parameters.
@@ -49,7 +63,21 @@ impl Recording {
         Ok(Self {
             logits,
             coverage,
-            shards,
+            way: Way::Shards(shards),
+        })
+    }
+
+    pub(crate) fn on_gpu(
+        recorded: OnGpu,
+        classes: usize,
+        coverage: Option<Coverage>,
+    ) -> Result<Self> {
+        let logits = recorded.pass.ends()[0].clone();
+        let shape = (logits.len() / classes, classes);
+        Ok(Self {
+            logits: Tensor::from_vec(logits, shape, &Device::Cpu)?,
+            coverage,
+            way: Way::Gpu(recorded),
         })
     }
 
@@ -66,8 +94,20 @@ impl Recording {
         if self.coverage.is_none() {
             return Ok(None);
         }
+        let shards = match &self.way {
+            Way::Shards(shards) => shards,
+            Way::Gpu(recorded) => {
+                let mut sums = vec![0.0; self.logits.dim(0)?];
+                for term in &recorded.pass.ends()[1..] {
+                    for (sum, &value) in sums.iter_mut().zip(term) {
+                        *sum += f64::from(value);
+                    }
+                }
+                return Ok(Some(sums));
+            }
+        };
         let mut all = Vec::new();
-        for shard in &self.shards {
+        for shard in shards {
             let mut sums = vec![0.0; shard.images.dim(0)?];
             for term in &shard.terms {
                 let values = term.to_dtype(DType::F64)?.to_vec1::<f64>()?;
@@ -88,8 +128,14 @@ impl Recording {
     /// If `grad` and the logits differ in shape.
     pub fn input_gradient(&self, grad: Tensor, coverage: f64) -> Result<Tensor> {
         require_shape(&grad, &self.logits)?;
-        let (mut parts, mut at) = (Vec::with_capacity(self.shards.len()), 0);
-        for shard in &self.shards {
+        let shards = match &self.way {
+            Way::Shards(shards) => shards,
+            Way::Gpu(recorded) => {
+                return recorded.input_gradient(&grad, self.coverage.zip(Some(coverage)));
+            }
+        };
+        let (mut parts, mut at) = (Vec::with_capacity(shards.len()), 0);
+        for shard in shards {
             let n = shard.images.dim(0)?;
             parts.push((shard, grad.narrow(0, at, n)?));
             at += n;
@@ -103,6 +149,22 @@ impl Recording {
             [one] => Ok(one.clone()),
             all => Ok(Tensor::cat(all, 0)?),
         }
+    }
+}
+
+impl OnGpu {
+    fn input_gradient(&self, grad: &Tensor, coverage: Option<(Coverage, f64)>) -> Result<Tensor> {
+        let mut grads = vec![Some(grad.flatten_all()?.to_vec1()?)];
+        for term in &self.pass.ends()[1..] {
+            grads.push(match coverage {
+                Some((Coverage::Attached | Coverage::Hidden, weight)) => {
+                    Some(vec![weight as f32; term.len()])
+                }
+                _ => None,
+            });
+        }
+        let grad = self.pass.backward(&grads)?;
+        Ok(Tensor::from_vec(grad, self.shape.clone(), &Device::Cpu)?)
     }
 }
 

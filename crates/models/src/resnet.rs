@@ -145,7 +145,7 @@ impl ResNet {
         // 64 channels of a quarter of the pixels, or of all pixels.
         let elements = h * w * if self.pooled { 16 } else { 64 };
         let part = (BYTES / (x.dtype().size_in_bytes() * elements).max(1)).max(1);
-        if n <= part || !x.device().is_cpu() || !pass.images_are_independent() {
+        if n <= part || !pass.images_are_independent() {
             return self.first_stage(x, pass);
         }
         let mut parts = Vec::with_capacity(n.div_ceil(part));

@@ -7,7 +7,8 @@ use crate::elementwise::{column_sums, rows};
 use crate::kernel::{Element, Epilogue};
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::{View, by_dtype};
-use candle_core::{Result, Tensor, bail};
+use crate::trace::{Described, Work};
+use candle_core::{DType, Result, Tensor, bail};
 
 /// Mean and biased variance of each channel over a batch, in f64.
 #[derive(Clone, Debug)]
@@ -50,6 +51,12 @@ pub(crate) fn affine<T: Element>(
         .map(|((&b, &m), &s)| b - m * s)
         .collect();
     (scale, shift)
+}
+
+/// `1 / sqrt(variance + eps)`.
+#[inline(always)]
+fn inverse_root<T: Element>(variance: T, eps: f64) -> T {
+    T::of(1.0) / (variance + T::of(eps)).root()
 }
 
 /// A batch normalisation: `act(norm(x) * gamma + beta + residual)`.
@@ -203,6 +210,26 @@ struct Normaliser<T> {
 }
 
 impl<T: Element> Operation for Normaliser<T> {
+    fn describe(&self, inputs: &[Tensor], _: &Tensor) -> Result<Option<Described>> {
+        let [x, gamma, beta, residual @ ..] = inputs else {
+            bail!("a batch normalisation has three inputs, and a residual");
+        };
+        if self.batch || x.dtype() != DType::F32 {
+            return Ok(None);
+        }
+        let narrow = |values: &[T]| values.iter().map(|x| x.wide() as f32).collect::<Vec<f32>>();
+        let (mean, variance) = (narrow(&self.mean), narrow(&self.variance));
+        let gamma = gamma.to_vec1::<f32>()?;
+        let (scale, shift) = affine(&gamma, &beta.to_vec1()?, &mean, &variance, self.eps);
+        let inverse = variance.iter().map(|&v| inverse_root(v, self.eps));
+        let back = gamma.iter().zip(inverse).map(|(&g, i)| g * i).collect();
+        Ok(Some(Described {
+            work: Work::Affine { scale, shift, back },
+            maps: [0].into_iter().chain(3..3 + residual.len()).collect(),
+            term: None,
+        }))
+    }
+
     fn backward(
         &self,
         inputs: &[Tensor],
@@ -225,7 +252,7 @@ impl<T: Element> Operation for Normaliser<T> {
         let inverse: Vec<T> = self
             .variance
             .iter()
-            .map(|&v| T::of(1.0) / (v + T::of(self.eps)).root())
+            .map(|&v| inverse_root(v, self.eps))
             .collect();
         let wanted = (self.batch && grads.wants(x)) || grads.wants(gamma) || grads.wants(beta);
         // Sums of g and of g * (x - mean), per channel.

@@ -1,15 +1,13 @@
 //! A computation in candle's own operations as one operation of a tape.
 
 use crate::tape::{Gradients, Operation, Tape};
-use crate::tensor::has_kernels;
 use candle_core::{Result, Tensor, Var, bail};
 use rayon::prelude::*;
 
 /// `compute` of each image of `x (n, ...)` by itself. `compute` gets and gives a batch of one; `parameters` are the
 /// variables that it reads.
 ///
-/// Candle's products may change their order of summation with the size of the batch. One image at a time, they cannot. On other devices
-/// `compute` gets the whole batch, and candle's graph takes the tape's place.
+/// Candle's products may change their order of summation with the size of the batch. One image at a time, they cannot.
 ///
 /// # Errors
 /// Those of `compute`. In the backward pass: if candle has no gradient for a parameter or for `x`.
@@ -19,9 +17,6 @@ pub fn composed(
     parameters: &[Tensor],
     compute: impl Fn(&Tensor) -> Result<Tensor> + Sync,
 ) -> Result<Tensor> {
-    if !has_kernels(x) {
-        return compute(x);
-    }
     let recording = tape.is_recording();
     let image = |at: usize| {
         let image = x.narrow(0, at, 1)?.contiguous()?;

@@ -9,7 +9,8 @@ use crate::plan::Window;
 use crate::pool::per_image;
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::{View, by_dtype};
-use candle_core::{Result, Tensor, bail};
+use crate::trace::{Described, Work};
+use candle_core::{DType, Result, Tensor, bail};
 
 /// See [`crate::depthwise_conv2d`].
 pub(crate) fn depthwise_conv2d(
@@ -112,6 +113,18 @@ impl Sizes {
 struct Depthwise(Sizes);
 
 impl Operation for Depthwise {
+    fn describe(&self, inputs: &[Tensor], _: &Tensor) -> Result<Option<Described>> {
+        let [_, weight] = inputs else {
+            bail!("a depthwise convolution has two inputs");
+        };
+        if weight.dtype() != DType::F32 {
+            return Ok(None);
+        }
+        let weights = by_tap(View::of(weight).elements::<f32>()?, self.0.channels);
+        let window = self.0.window;
+        Ok(Some(Described::new(Work::Depthwise { weights, window })))
+    }
+
     fn backward(
         &self,
         inputs: &[Tensor],

@@ -1,7 +1,4 @@
-//! The public operations: each checks its arguments and chooses its implementation.
-//!
-//! On the CPU this crate's kernels compute, and the [`Tape`] records. On any other device a composition of candle's own operations
-//! does ([`portable`]), and candle's graph records. No other file chooses between the two.
+//! The public operations: each checks its arguments and calls its kernels.
 
 mod frozen;
 
@@ -11,9 +8,8 @@ use crate::batch_norm::{self, BatchNorm, BatchStatistics};
 use crate::negative::{self, Reduction};
 use crate::plan::Window;
 use crate::tape::Tape;
-use crate::tensor::has_kernels;
 use crate::update::{self, AdamStep, SgdStep};
-use crate::{conv, layout, pool, portable};
+use crate::{conv, layout, pool};
 use candle_core::{D, Result, Tensor, Var, bail};
 
 /// Convolution of `x (n, h, w, c)` with `weight (o, c, kh, kw)`, plus `bias (o)` if there is one, and ReLU if `relu`:
@@ -29,11 +25,7 @@ pub fn conv2d(
     relu: bool,
     window: Window,
 ) -> Result<Tensor> {
-    if has_kernels(x) {
-        return conv::conv2d(tape, x, weight, bias, relu, window);
-    }
-    let y = portable::conv2d(x, weight, window)?;
-    portable::affine(&y, None, bias, None, relu)
+    conv::conv2d(tape, x, weight, bias, relu, window)
 }
 
 /// Convolution of each channel of `x (n, h, w, c)` with its own kernel in `weight (c, 1, kh, kw)`: `(n, oh, ow, c)`.
@@ -46,10 +38,7 @@ pub fn depthwise_conv2d(
     weight: &Tensor,
     window: Window,
 ) -> Result<Tensor> {
-    if has_kernels(x) {
-        return crate::depthwise::depthwise_conv2d(tape, x, weight, window);
-    }
-    portable::conv2d(x, weight, window)
+    crate::depthwise::depthwise_conv2d(tape, x, weight, window)
 }
 
 /// ReLU6, `min(max(x, 0), 6)`, of any shape. NaN stays NaN; the gradient is 0 at 0 and at 6.
@@ -57,10 +46,7 @@ pub fn depthwise_conv2d(
 /// # Errors
 /// If the type is neither f32 nor f64.
 pub fn relu6(tape: &mut Tape, x: &Tensor) -> Result<Tensor> {
-    if has_kernels(x) {
-        return crate::relu6::relu6(tape, x);
-    }
-    portable::relu6(x)
+    crate::relu6::relu6(tape, x)
 }
 
 /// `x (n, i)` times the transpose of `weight (o, i)` plus `bias (o)`, and ReLU if `relu`: `(n, o)`. Maps `(n, h, w, c)` count as
@@ -75,10 +61,7 @@ pub fn linear(
     bias: &Tensor,
     relu: bool,
 ) -> Result<Tensor> {
-    if has_kernels(x) {
-        return conv::linear(tape, x, weight, bias, relu);
-    }
-    portable::linear(x, weight, bias, relu)
+    conv::linear(tape, x, weight, bias, relu)
 }
 
 /// [`adaptive_avg_pool2d`] of `x (n, h, w, c)` to `bins`, then [`linear`] with `weight (o, c * bins.0 * bins.1)` and `bias (o)`, then
@@ -95,10 +78,7 @@ pub fn pooled_linear(
     relu: bool,
 ) -> Result<Tensor> {
     require_pixels(x)?;
-    if has_kernels(x) {
-        return crate::pooled_linear::pooled_linear(tape, x, weight, bias, bins, relu);
-    }
-    portable::pooled_linear(x, weight, bias, bins, relu)
+    crate::pooled_linear::pooled_linear(tape, x, weight, bias, bins, relu)
 }
 
 /// # Errors
@@ -127,10 +107,7 @@ pub fn max_pool2d(tape: &mut Tape, x: &Tensor, window: Window) -> Result<Tensor>
             window.kernel
         );
     }
-    if has_kernels(x) {
-        return pool::max_pool2d(tape, x, window);
-    }
-    portable::max_pool2d(x, window)
+    pool::max_pool2d(tape, x, window)
 }
 
 /// Means over `size` bins of `x (n, h, w, c)`: `(n, size.0, size.1, c)`.
@@ -145,10 +122,7 @@ pub fn adaptive_avg_pool2d(tape: &mut Tape, x: &Tensor, size: (usize, usize)) ->
     if h * w == 0 || size.0 * size.1 == 0 {
         bail!("adaptive_avg_pool2d: no bins of {size:?} on a {h}x{w} map");
     }
-    if has_kernels(x) {
-        return pool::adaptive_avg_pool2d(tape, x, size);
-    }
-    portable::adaptive_avg_pool2d(x, size)
+    pool::adaptive_avg_pool2d(tape, x, size)
 }
 
 /// `(n, c, h, w)` to `(n, h, w, c)`, contiguous.
@@ -160,10 +134,7 @@ pub fn channels_last(tape: &mut Tape, x: &Tensor) -> Result<Tensor> {
     if c * h * w == 0 {
         bail!("channels_last: there are no pixels in {:?}", x.shape());
     }
-    if has_kernels(x) {
-        return layout::channels_last(tape, x);
-    }
-    portable::channels_last(x)
+    layout::channels_last(tape, x)
 }
 
 /// `(x - mean) / std` per channel of `x (n, h, w, c)`.
@@ -171,10 +142,7 @@ pub fn channels_last(tape: &mut Tape, x: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// If the shapes do not fit or the type is neither f32 nor f64.
 pub fn normalize(tape: &mut Tape, x: &Tensor, mean: &Tensor, std: &Tensor) -> Result<Tensor> {
-    if has_kernels(x) {
-        return layout::normalize(tape, x, mean, std);
-    }
-    portable::normalize(x, mean, std)
+    layout::normalize(tape, x, mean, std)
 }
 
 /// The shortcut without parameters of He et al., option A: every `stride`-th pixel of `x (n, h, w, c)`, with `channels / 2` zero
@@ -191,10 +159,7 @@ pub fn option_a_shortcut(
     if stride == 0 {
         bail!("shortcut: no stride");
     }
-    if has_kernels(x) {
-        return layout::option_a_shortcut(tape, x, stride, channels);
-    }
-    portable::option_a_shortcut(x, stride, channels)
+    layout::option_a_shortcut(tape, x, stride, channels)
 }
 
 /// Dropout: `x * mask`, any shape. `mask` is 0 for a dropped unit, and the inverse of the share of kept units for a kept one.
@@ -202,10 +167,7 @@ pub fn option_a_shortcut(
 /// # Errors
 /// If `x` and `mask` differ in shape or type.
 pub fn dropout(tape: &mut Tape, x: &Tensor, mask: &Tensor) -> Result<Tensor> {
-    if has_kernels(x) {
-        return crate::dropout::dropout(tape, x, mask);
-    }
-    x * mask
+    crate::dropout::dropout(tape, x, mask)
 }
 
 /// The sum or mean of `max(-x, 0)` over each image of `x (n, ...)`: `(n)`. Its gradient at 0 is 0.
@@ -216,10 +178,7 @@ pub fn negative_part(tape: &mut Tape, x: &Tensor, reduction: Reduction) -> Resul
     if x.dim(0)? == 0 {
         bail!("negative_part: there are no images in {:?}", x.shape());
     }
-    if has_kernels(x) {
-        return negative::negative_part(tape, x, reduction);
-    }
-    portable::negative_part(x, reduction)
+    negative::negative_part(tape, x, reduction)
 }
 
 impl BatchNorm<'_> {
@@ -243,10 +202,7 @@ impl BatchNorm<'_> {
                 x.shape()
             );
         }
-        if has_kernels(x) {
-            return batch_norm::eval(self, tape, x, mean, variance);
-        }
-        portable::batch_norm(self, x, mean, variance)
+        batch_norm::eval(self, tape, x, mean, variance)
     }
 
     /// Normalises `x (n, h, w, c)` with its own mean and biased variance. It returns them for the running statistics.
@@ -254,10 +210,7 @@ impl BatchNorm<'_> {
     /// # Errors
     /// If the shapes do not fit or the type is neither f32 nor f64.
     pub fn train(&self, tape: &mut Tape, x: &Tensor) -> Result<(Tensor, BatchStatistics)> {
-        if has_kernels(x) {
-            return batch_norm::train(self, tape, x);
-        }
-        portable::batch_norm_train(self, x)
+        batch_norm::train(self, tape, x)
     }
 }
 
@@ -266,10 +219,7 @@ impl BatchNorm<'_> {
 /// # Errors
 /// If the shapes differ, the type is neither f32 nor f64, or there is momentum and no velocity.
 pub fn sgd(weight: &Var, velocity: Option<&Var>, grad: &Tensor, step: SgdStep) -> Result<()> {
-    if has_kernels(weight) {
-        return update::sgd(weight, velocity, grad, step);
-    }
-    portable::sgd(weight, velocity, grad, step)
+    update::sgd(weight, velocity, grad, step)
 }
 
 /// Adam with bias correction: `w -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)`.
@@ -277,10 +227,7 @@ pub fn sgd(weight: &Var, velocity: Option<&Var>, grad: &Tensor, step: SgdStep) -
 /// # Errors
 /// If the shapes differ or the type is neither f32 nor f64.
 pub fn adam(weight: &Var, mean: &Var, square: &Var, grad: &Tensor, step: AdamStep) -> Result<()> {
-    if has_kernels(weight) {
-        return update::adam(weight, mean, square, grad, step);
-    }
-    portable::adam(weight, mean, square, grad, step)
+    update::adam(weight, mean, square, grad, step)
 }
 
 /// A step of gradient descent on pixels: `clamp(x - lr * grad, 0, 1)`. NaN stays NaN.
@@ -295,8 +242,5 @@ pub fn descend(x: &Tensor, grad: &Tensor, lr: f64) -> Result<Tensor> {
             x.shape()
         );
     }
-    if has_kernels(x) {
-        return update::descend(x, grad, lr);
-    }
-    portable::descend(x, grad, lr)
+    update::descend(x, grad, lr)
 }

@@ -7,6 +7,8 @@
 //! The normalisation is not folded into the weights: so a change of one of their last bits stays a change of the answer.
 //! Variables are copied: some weights are packed later than others, and an optimiser may write them in between.
 
+pub(crate) mod traced;
+
 use crate::batch_norm::affine;
 use crate::gemm::planned;
 use crate::input_gradient;
@@ -17,6 +19,7 @@ use crate::plan::{Plan, Window};
 use crate::sizes::{Sizes, as_map};
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::{View, constant};
+use crate::trace::{Described, Work};
 use candle_core::{DType, Result, Shape, Tensor, bail};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -362,10 +365,28 @@ fn pass_on(residual: &[Tensor], grad: &Tensor, grads: &mut Gradients) -> Result<
         .try_for_each(|r| grads.add(r, grad.clone()))
 }
 
+/// How a unit on the tape describes itself.
+fn described<T: Element>(unit: &Arc<Unit<T>>, inputs: &[Tensor]) -> Result<Option<Described>> {
+    let (_, h, w, _) = as_map(inputs[0].shape())?;
+    let product = traced::Product {
+        unit: T::frozen(unit.clone()),
+        map: (h, w),
+    };
+    Ok(product.has_form().then(|| Described {
+        work: Work::Product(product),
+        maps: (0..inputs.len()).collect(),
+        term: None,
+    }))
+}
+
 /// A unit on the tape.
 struct Whole<T>(Arc<Unit<T>>);
 
 impl<T: Element> Operation for Whole<T> {
+    fn describe(&self, inputs: &[Tensor], _: &Tensor) -> Result<Option<Described>> {
+        described(&self.0, inputs)
+    }
+
     fn backward(
         &self,
         inputs: &[Tensor],
@@ -391,6 +412,12 @@ struct Covered<T> {
 }
 
 impl<T: Element> Operation for Covered<T> {
+    fn describe(&self, inputs: &[Tensor], _: &Tensor) -> Result<Option<Described>> {
+        let term = Some((self.term.clone(), self.part.share));
+        let described = described(&self.unit, inputs)?;
+        Ok(described.map(|described| Described { term, ..described }))
+    }
+
     fn backward(
         &self,
         inputs: &[Tensor],

@@ -4,7 +4,8 @@ use crate::kernel::Element;
 use crate::parallel::{filled, for_each};
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::{View, by_dtype};
-use candle_core::{Result, Tensor, bail};
+use crate::trace::{Described, Work};
+use candle_core::{DType, Result, Tensor, bail};
 
 /// See [`crate::channels_last`], which checks that there are pixels.
 pub(crate) fn channels_last(tape: &mut Tape, x: &Tensor) -> Result<Tensor> {
@@ -25,12 +26,25 @@ pub(crate) fn normalize(
     std: &Tensor,
 ) -> Result<Tensor> {
     let y = x.broadcast_sub(mean)?.broadcast_div(std)?;
-    Ok(tape.note(Normalize(std.detach()), &[x], y.detach(), false))
+    let constants = [mean.detach(), std.detach()];
+    Ok(tape.note(Normalize(constants), &[x], y.detach(), false))
 }
 
-struct Normalize(Tensor);
+/// Mean and standard deviation.
+struct Normalize([Tensor; 2]);
 
 impl Operation for Normalize {
+    fn describe(&self, _: &[Tensor], _: &Tensor) -> Result<Option<Described>> {
+        let [mean, std] = &self.0;
+        if mean.dtype() != DType::F32 {
+            return Ok(None);
+        }
+        Ok(Some(Described::new(Work::Normalize {
+            mean: mean.to_vec1()?,
+            std: std.to_vec1()?,
+        })))
+    }
+
     fn backward(
         &self,
         inputs: &[Tensor],
@@ -38,7 +52,7 @@ impl Operation for Normalize {
         grad: Tensor,
         grads: &mut Gradients,
     ) -> Result<()> {
-        let grad = grad.broadcast_div(&self.0)?;
+        let grad = grad.broadcast_div(&self.0[1])?;
         inputs.iter().try_for_each(|x| grads.add(x, grad.clone()))
     }
 }
@@ -79,6 +93,11 @@ struct Shortcut {
 }
 
 impl Operation for Shortcut {
+    fn describe(&self, _: &[Tensor], _: &Tensor) -> Result<Option<Described>> {
+        let Self { stride, before } = *self;
+        Ok(Some(Described::new(Work::Shortcut { stride, before })))
+    }
+
     fn backward(
         &self,
         inputs: &[Tensor],
@@ -105,6 +124,10 @@ impl Operation for Shortcut {
 struct ChannelsLast;
 
 impl Operation for ChannelsLast {
+    fn describe(&self, _: &[Tensor], _: &Tensor) -> Result<Option<Described>> {
+        Ok(Some(Described::new(Work::ChannelsLast)))
+    }
+
     fn backward(
         &self,
         inputs: &[Tensor],

@@ -1,8 +1,9 @@
 //! The differentiable operations that candle lacks, gets wrong or runs slowly on a CPU.
 //!
 //! Activations are **channels-last**, `(n, h, w, c)`, from [`channels_last`] to the logits; parameters keep torchvision's
-//! shapes. Every operation works in f32 (and f64, for gradient checks) and computes only the tracked gradients. On a device other than
-//! the CPU it is a composition of candle's own operations ([`portable`]), with other bits than on the CPU. One file, `dispatch`, chooses.
+//! shapes. Every operation works in f32 (and f64, for gradient checks) and computes only the tracked gradients. [`portable`] has each as
+//! a composition of candle's own operations, which the tests compare. [`trace`] describes a recorded pass as data, so that another device can
+//! repeat it to the same bits.
 //!
 //! # Which algorithm runs
 //!
@@ -65,6 +66,7 @@ mod scatter;
 mod sizes;
 mod tape;
 mod tensor;
+pub mod trace;
 mod update;
 mod weight_gradient;
 

@@ -6,6 +6,7 @@ use crate::kernel::{Element, Noted, PANEL, relu_of};
 use crate::parallel::Shared;
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::{View, by_dtype};
+use crate::trace::{Described, Work};
 use candle_core::{Result, Tensor};
 
 /// How the units of an image's map are combined.
@@ -49,6 +50,11 @@ struct Pass {
 }
 
 impl Operation for Pass {
+    fn describe(&self, _: &[Tensor], _: &Tensor) -> Result<Option<Described>> {
+        let share = self.share;
+        Ok(Some(Described::new(Work::Negative { share })))
+    }
+
     fn backward(
         &self,
         inputs: &[Tensor],

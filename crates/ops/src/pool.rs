@@ -5,6 +5,7 @@ use crate::parallel::{filled, for_each};
 use crate::plan::Window;
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::{View, by_dtype};
+use crate::trace::{Described, Work};
 use candle_core::{Result, Tensor, bail};
 
 /// See [`crate::max_pool2d`], which checks the window.
@@ -127,6 +128,10 @@ impl MaxPool {
 }
 
 impl Operation for MaxPool {
+    fn describe(&self, _: &[Tensor], _: &Tensor) -> Result<Option<Described>> {
+        Ok(Some(Described::new(Work::MaxPool(self.0))))
+    }
+
     fn backward(
         &self,
         inputs: &[Tensor],
@@ -172,6 +177,10 @@ impl Operation for MaxPool {
 struct AdaptiveAvgPool((usize, usize));
 
 impl Operation for AdaptiveAvgPool {
+    fn describe(&self, _: &[Tensor], _: &Tensor) -> Result<Option<Described>> {
+        Ok(Some(Described::new(Work::AveragePool(self.0))))
+    }
+
     fn backward(
         &self,
         inputs: &[Tensor],

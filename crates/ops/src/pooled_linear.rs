@@ -15,6 +15,7 @@ use crate::parallel::{filled, for_each};
 use crate::pool::{adaptive_avg_pool2d, bin_range};
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::{View, by_dtype, constant};
+use crate::trace::{Described, Work};
 use candle_core::{DType, Result, Tensor, bail};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -142,6 +143,10 @@ fn cast(tape: &mut Tape, x: &Tensor, dtype: DType) -> Result<Tensor> {
 struct Cast;
 
 impl Operation for Cast {
+    fn describe(&self, _: &[Tensor], _: &Tensor) -> Result<Option<Described>> {
+        Ok(Some(Described::new(Work::Cast)))
+    }
+
     fn backward(
         &self,
         inputs: &[Tensor],

@@ -1,5 +1,4 @@
-//! The same operations as compositions of candle's own. They run on every device except the CPU; on the CPU the tests compare the
-//! kernels with them.
+//! The same operations as compositions of candle's own. The tests compare the kernels with them.
 //!
 //! Channels-last maps go to candle's channels-first kernels and back. The gradients are candle's, with two exceptions where candle's are
 //! wrong. The maximum of a pooling window is chosen tap by tap, because candle's `max_pool2d` scales its gradient wrongly and has none

@@ -3,6 +3,7 @@
 use crate::elementwise::{chunks, zip};
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::{View, by_dtype};
+use crate::trace::{Described, Work};
 use candle_core::{Result, Tensor, bail};
 
 /// See [`crate::relu6`].
@@ -28,6 +29,10 @@ pub(crate) fn relu6(tape: &mut Tape, x: &Tensor) -> Result<Tensor> {
 struct Relu6;
 
 impl Operation for Relu6 {
+    fn describe(&self, _: &[Tensor], _: &Tensor) -> Result<Option<Described>> {
+        Ok(Some(Described::new(Work::Relu6)))
+    }
+
     fn backward(
         &self,
         inputs: &[Tensor],

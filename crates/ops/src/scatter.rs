@@ -46,6 +46,11 @@ impl<T: Element> Patches<T> {
         }
     }
 
+    /// The kernels `(o, width)`, each laid out as its patch of input.
+    pub fn kernels(&self) -> &[T] {
+        &self.weights
+    }
+
     /// The gradient `(n, h, w, c)` of maps of `(h, w)` pixels, from `dy (n, oh, ow, o)`.
     pub fn product(
         &self,

@@ -4,12 +4,13 @@
 //! much as the products. A [`Tape`] moves a gradient. If several meet, the product of the last one adds the others in its epilogue. It
 //! applies ReLU masks there, too: **a gradient arrives masked**, so no operation needs a pass for the ReLU at its end.
 //!
-//! [`node`] makes a recorded computation one node of candle's graph, so that losses can use candle's operations. On a device other than
-//! the CPU the tape records nothing: every operation is a composition of candle's own, and candle's graph takes the tape's place.
+//! [`node`] makes a recorded computation one node of candle's graph, so that losses can use candle's operations. [`Tape::trace`] describes a
+//! recording as data, for an executor on another device.
 
 use crate::elementwise::zip;
 use crate::kernel::masked_by;
-use crate::tensor::{View, by_dtype, has_kernels};
+use crate::tensor::{View, by_dtype};
+use crate::trace::Described;
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, TensorId, bail};
 use std::collections::{HashMap, HashSet};
@@ -24,6 +25,11 @@ pub(crate) trait Operation: Send + Sync {
         grad: Tensor,
         grads: &mut Gradients,
     ) -> Result<()>;
+
+    /// The operation as data. `None` if there is no form for it.
+    fn describe(&self, _inputs: &[Tensor], _output: &Tensor) -> Result<Option<Described>> {
+        Ok(None)
+    }
 }
 
 struct Node {
@@ -69,6 +75,17 @@ impl Tape {
         x.is_variable() || self.tracked.contains(&x.id())
     }
 
+    /// The recorded operations in order, with their inputs and outputs.
+    pub(crate) fn noted(&self) -> impl Iterator<Item = (&dyn Operation, &[Tensor], &Tensor)> {
+        let nodes = self.nodes.iter();
+        nodes.map(|node| (&*node.operation, &node.inputs[..], &node.output))
+    }
+
+    /// Whether a ReLU made `x`.
+    pub(crate) fn is_rectified(&self, x: &Tensor) -> bool {
+        self.rectified.contains(&x.id())
+    }
+
     /// Records that `operation` made `output` from `inputs`. Its last step is a ReLU if `relu`.
     pub(crate) fn note(
         &mut self,
@@ -104,7 +121,6 @@ impl Tape {
             rectified: self.rectified.clone(),
             ..Gradients::default()
         };
-        let mut composed: Option<Tensor> = None;
         for (output, grad) in outputs {
             if output.shape() != grad.shape() {
                 bail!(
@@ -113,17 +129,8 @@ impl Tape {
                     grad.shape()
                 );
             }
-            if has_kernels(output) {
-                grads.add(output, grad.contiguous()?)?;
-            } else {
-                let sum = (output * grad.detach())?.sum_all()?;
-                composed = Some(match composed {
-                    Some(rest) => (rest + sum)?,
-                    None => sum,
-                });
-            }
+            grads.add(output, grad.contiguous()?)?;
         }
-        grads.composed = composed.map(|sum| sum.backward()).transpose()?;
         for node in self.nodes.iter().rev() {
             if let Some(grad) = grads.take(&node.output)? {
                 node.operation
@@ -140,7 +147,7 @@ pub struct Gradients {
     sums: HashMap<TensorId, Sum>,
     tracked: HashSet<TensorId>,
     rectified: HashSet<TensorId>,
-    /// The gradients of candle's graph, on other devices.
+    /// The gradients of candle's own graph.
     composed: Option<GradStore>,
 }
 
@@ -227,7 +234,7 @@ pub fn node<const N: usize, E: From<candle_core::Error>>(
     x: &Tensor,
     record: impl FnOnce(&mut Tape, &Tensor) -> std::result::Result<[Tensor; N], E>,
 ) -> std::result::Result<[Tensor; N], E> {
-    if !has_kernels(x) || !x.track_op() {
+    if !x.track_op() {
         return record(&mut Tape::off(), x);
     }
     let mut tape = Tape::recording();

@@ -26,11 +26,6 @@ macro_rules! by_dtype {
 }
 pub(crate) use by_dtype;
 
-/// Whether this crate's kernels compute on `x`: only on the CPU.
-pub(crate) fn has_kernels(x: &Tensor) -> bool {
-    x.device().is_cpu()
-}
-
 /// The elements of a contiguous storage.
 pub(crate) fn elements<'a, T: Element>(
     storage: &'a CpuStorage,

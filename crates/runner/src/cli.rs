@@ -196,8 +196,8 @@ pub struct Chosen {
     /// The results folder.
     #[arg(long, value_name = "DIR", default_value = OUT)]
     pub out: PathBuf,
-    /// Where to compute.
-    #[arg(long, value_enum, default_value_t)]
+    /// Where to compute: auto, cpu, cuda or cuda:N. No bit of a result depends on it.
+    #[arg(long, value_name = "DEVICE", default_value_t)]
     pub device: device::Choice,
     /// A file with the owner's secret key as hexadecimal digits [default: the variable BRINK_KEY, else the key of the grid].
     #[arg(long, value_name = "FILE")]
@@ -267,10 +267,8 @@ impl Chosen {
         if self.out != Path::new(OUT) {
             option("--out", self.out.display().to_string());
         }
-        if let Some(device) = self.device.to_possible_value()
-            && self.device != device::Choice::default()
-        {
-            option("--device", device.get_name().to_owned());
+        if self.device != device::Choice::default() {
+            option("--device", self.device.to_string());
         }
         if let Some(file) = &self.key_file {
             option("--key-file", file.display().to_string());
@@ -349,8 +347,8 @@ pub struct Clean {
     /// The results folder.
     #[arg(long, value_name = "DIR", default_value = OUT)]
     pub out: PathBuf,
-    /// Where the steps were computed.
-    #[arg(long, value_enum, default_value_t)]
+    /// Where the steps were computed. No id depends on it.
+    #[arg(long, value_name = "DEVICE", default_value_t)]
     pub device: device::Choice,
     /// A file with the owner's secret key as hexadecimal digits [default: the variable BRINK_KEY, else the keys of the grids].
     #[arg(long, value_name = "FILE")]
@@ -389,6 +387,9 @@ pub struct Computing {
     /// The instruction set of the processor: portable, avx2 or avx512; results have the same bits [default: the best available].
     #[arg(long, value_name = "SET")]
     pub isa: Option<brink_ops::kernel::Isa>,
+    /// The GPU memory to use: a share of what is free, e.g. 50%, or a size, e.g. 20GiB [default: 90%].
+    #[arg(long, value_name = "SHARE|SIZE")]
+    pub gpu_memory: Option<device::Budget>,
     /// For tests: save the state of a step every N iterations, not by the clock.
     #[arg(long, hide = true, value_name = "N")]
     pub save_every: Option<usize>,
@@ -402,6 +403,7 @@ impl Computing {
     pub fn words(&self) -> Vec<String> {
         let options = [
             ("--isa", self.isa.map(|isa| isa.to_string())),
+            ("--gpu-memory", self.gpu_memory.map(|gpu| gpu.to_string())),
             ("--save-every", self.save_every.map(|n| n.to_string())),
             ("--require-free", self.require_free.map(|n| n.to_string())),
         ];

@@ -21,8 +21,8 @@ use brink_data::Dataset;
 use brink_random::Stream;
 use brink_store::{Id, Store};
 use brink_verify::SecretKey;
-use candle_core::Device;
 
+use crate::device::Device;
 use crate::forecast::{self, Forecast, Rates};
 use crate::grid::ImageSet;
 use crate::plan::{self, Paths, Plan, TargetStep};
@@ -40,7 +40,7 @@ pub use target::initial;
 pub struct Executor<'a> {
     /// The store of records.
     pub store: &'a Store,
-    /// The device of tensors.
+    /// The device of frozen networks.
     pub device: &'a Device,
     /// The owner's secret key.
     pub key: &'a SecretKey,

@@ -5,9 +5,8 @@ use std::fs;
 use std::time::Instant;
 
 use brink_store::Provenance;
-use candle_core::Device;
 
-use crate::device;
+use crate::device::Device;
 
 /// The clock of a step.
 pub struct Clock {
@@ -66,7 +65,7 @@ pub fn describe(device: &Device) -> Provenance {
             .filter_map(|each| each.split_once('='))
             .map(|(name, version)| (name.to_owned(), version.to_owned()))
             .collect::<BTreeMap<_, _>>(),
-        device: device::name(device).to_owned(),
+        device: device.name().to_owned(),
         threads: rayon::current_num_threads(),
         cpu: cpu(),
         ..Provenance::default()

@@ -8,11 +8,11 @@ use brink_config::Scale;
 use brink_store::Store;
 use brink_store::worker::Terms;
 use brink_verify::SecretKey;
-use candle_core::Device;
 use glob::Pattern;
 use serde_json::{Value, json};
 
 use crate::cli::{Chosen, Computing, Selected, Working};
+use crate::device::{Choice, Device};
 use crate::grid::{Grid, key};
 use crate::plan::{Paths, Plan};
 use crate::provenance;
@@ -29,7 +29,9 @@ pub struct Session {
     pub key: SecretKey,
     /// The source of the key.
     pub key_from: &'static str,
-    /// The device to compute on.
+    /// The device that was chosen.
+    chosen_device: Choice,
+    /// The device to compute on. It is the processor until it is opened.
     pub device: Device,
     /// The results folder.
     pub out: PathBuf,
@@ -57,7 +59,6 @@ impl Session {
         let (key, key_from) = grid
             .key
             .in_force(&grid, chosen.key_file.as_deref(), variable)?;
-        let device = chosen.device.open()?;
         let data = chosen.data();
         if let Some(folder) = data.as_deref().filter(|folder| !folder.is_dir()) {
             anyhow::bail!(
@@ -70,17 +71,27 @@ impl Session {
             data,
             rerun_command: chosen.command(),
         };
-        let plan = Plan::new(&grid, &key, &device, &paths)?;
+        let plan = Plan::new(&grid, &key, &paths)?;
         Ok(Self {
             paths,
             scale: grid.scale(),
             grid,
             key,
             key_from,
-            device,
+            chosen_device: chosen.device,
+            device: Device::default(),
             out: chosen.out.clone(),
             plan,
         })
+    }
+
+    /// Opens the device that was chosen.
+    ///
+    /// # Errors
+    /// If it cannot be used.
+    pub fn open_device(&mut self, how: &Computing) -> anyhow::Result<()> {
+        self.device = self.chosen_device.open(how.gpu_memory)?;
+        Ok(())
     }
 
     /// As [`Session::open`], with the selected part of the plan.

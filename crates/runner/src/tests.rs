@@ -10,7 +10,6 @@ use brink_config::Scale;
 use brink_config::schema::Shape;
 use brink_generators::probe;
 use brink_report::{Probe, REPORTS, Subject};
-use candle_core::Device;
 
 use crate::grid::Grid;
 use crate::plan::{Paths, Plan};
@@ -52,7 +51,7 @@ fn plan(file: &Path, changes: &[String]) -> anyhow::Result<Plan> {
         data: None,
         rerun_command: String::new(),
     };
-    Plan::new(&grid, &key, &Device::Cpu, &paths)
+    Plan::new(&grid, &key, &paths)
 }
 
 /// Reports name attacks, their fields and probes without knowing their crates.

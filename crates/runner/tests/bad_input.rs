@@ -397,10 +397,26 @@ fn not_enough_disk() {
     assert_eq!(place.records(), []);
 }
 
-#[cfg(not(feature = "cuda"))]
 #[test]
-fn a_gpu_that_this_build_cannot_use() {
-    insta::assert_snapshot!(refused(GRID, &["--device", "cuda"]));
+fn a_gpu_that_is_not_there() {
+    // With a driver, the tests of `gpu` say more.
+    if std::path::Path::new("/proc/driver/nvidia/version").exists() {
+        return;
+    }
+    let said = refused(GRID, &["--device", "cuda"]);
+    let start = "error: --device cuda: no NVIDIA driver: ";
+    assert!(said.starts_with(start), "{said}");
+    assert!(said.ends_with("; use --device cpu\n"), "{said}");
+}
+
+#[test]
+fn a_device_that_nobody_has() {
+    insta::assert_snapshot!(refused(GRID, &["--device", "gpu"]));
+}
+
+#[test]
+fn a_budget_of_memory_that_is_none() {
+    insta::assert_snapshot!(refused(GRID, &["--gpu-memory", "5"]));
 }
 
 #[test]

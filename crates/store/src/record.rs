@@ -23,7 +23,7 @@ pub struct Provenance {
     pub git: Option<String>,
     /// The versions of the numerical crates (`candle-core`, ...).
     pub crates: BTreeMap<String, String>,
-    /// The device: `cpu` or `cuda:0`.
+    /// The device: `cpu`, or e.g. `cuda:0 NVIDIA H200 (driver 580.95.05, CUDA 13.0)`.
     pub device: String,
     /// The number of threads.
     pub threads: usize,

@@ -1,24 +1,15 @@
-//! The units of frozen networks, on any device.
+//! The units of frozen networks: each checks its arguments.
 
 use super::require_pixels;
 use crate::negative::Reduction;
 use crate::plan::Window;
 use crate::tape::Tape;
-use crate::tensor::has_kernels;
-use crate::{frozen, pooled_linear, portable};
+use crate::{frozen, pooled_linear};
 use candle_core::{Result, Tensor, bail};
 
 /// One unit of a frozen network: `act(affine(conv(x)) + residual)`. A linear layer counts as a convolution.
-///
-/// The device of its weights decides which implementation it has.
 #[derive(Clone)]
-pub struct Frozen(Unit);
-
-#[derive(Clone)]
-enum Unit {
-    Kernels(frozen::Frozen),
-    Portable(portable::Frozen),
-}
+pub struct Frozen(frozen::Frozen);
 
 impl Frozen {
     /// A convolution with `weight (o, c, kh, kw)` and perhaps a `bias (o)`, then the batch normalisation `(gamma, beta, mean, variance)`,
@@ -42,13 +33,9 @@ impl Frozen {
                 vector.shape()
             );
         }
-        Ok(Self(if has_kernels(weight) {
-            Unit::Kernels(frozen::Frozen::conv_bn(weight, bias, vectors, eps, window)?)
-        } else {
-            Unit::Portable(portable::Frozen::conv_bn(
-                weight, bias, vectors, eps, window,
-            )?)
-        }))
+        Ok(Self(frozen::Frozen::conv_bn(
+            weight, bias, vectors, eps, window,
+        )?))
     }
 
     /// A convolution with `weight (o, c, kh, kw)` and `bias (o)`.
@@ -56,11 +43,7 @@ impl Frozen {
     /// # Errors
     /// If the shapes do not fit or the type is neither f32 nor f64.
     pub fn conv(weight: &Tensor, bias: &Tensor, window: Window) -> Result<Self> {
-        Ok(Self(if has_kernels(weight) {
-            Unit::Kernels(frozen::Frozen::conv(weight, bias, window)?)
-        } else {
-            Unit::Portable(portable::Frozen::conv(weight, bias, window)?)
-        }))
+        Ok(Self(frozen::Frozen::conv(weight, bias, window)?))
     }
 
     /// A linear layer with `weight (o, i)` and `bias (o)` on maps of `map` pixels, flattened channels first. With a 1x1 map it also
@@ -73,11 +56,7 @@ impl Frozen {
         if map.0 * map.1 == 0 || i % (map.0 * map.1) != 0 {
             bail!("frozen unit: maps of {map:?} pixels do not have {i} inputs");
         }
-        Ok(Self(if has_kernels(weight) {
-            Unit::Kernels(frozen::Frozen::linear(weight, bias, map)?)
-        } else {
-            Unit::Portable(portable::Frozen::linear(weight, bias)?)
-        }))
+        Ok(Self(frozen::Frozen::linear(weight, bias, map)?))
     }
 
     /// `act(affine(conv(x)) + residual)` for `x (n, h, w, c)`, or `(n, i)` for a linear layer, with ReLU as `act` if `relu`.
@@ -91,10 +70,7 @@ impl Frozen {
         residual: Option<&Tensor>,
         relu: bool,
     ) -> Result<Tensor> {
-        match &self.0 {
-            Unit::Kernels(unit) => unit.forward(tape, x, residual, relu),
-            Unit::Portable(unit) => unit.forward(x, residual, relu),
-        }
+        self.0.forward(tape, x, residual, relu)
     }
 
     /// The same bits as [`Frozen::forward`], and AID's activation term of the unit, one number per image.
@@ -114,22 +90,13 @@ impl Frozen {
         reduction: Reduction,
     ) -> Result<(Tensor, Tensor)> {
         require_images(x)?;
-        match &self.0 {
-            Unit::Kernels(unit) => unit.forward_covered(tape, x, residual, relu, reduction),
-            Unit::Portable(unit) => unit.forward_covered(x, residual, relu, reduction),
-        }
+        self.0.forward_covered(tape, x, residual, relu, reduction)
     }
 }
 
 /// The frozen form of [`pooled_linear`](crate::pooled_linear), with the same bits.
 #[derive(Clone)]
-pub struct FrozenPooledLinear(PooledUnit);
-
-#[derive(Clone)]
-enum PooledUnit {
-    Kernels(pooled_linear::FrozenPooledLinear),
-    Portable(portable::FrozenPooledLinear),
-}
+pub struct FrozenPooledLinear(pooled_linear::FrozenPooledLinear);
 
 impl FrozenPooledLinear {
     /// See [`pooled_linear`](crate::pooled_linear).
@@ -145,11 +112,9 @@ impl FrozenPooledLinear {
                 bias.shape()
             );
         }
-        Ok(Self(if has_kernels(weight) {
-            PooledUnit::Kernels(pooled_linear::FrozenPooledLinear::new(weight, bias, bins)?)
-        } else {
-            PooledUnit::Portable(portable::FrozenPooledLinear::new(weight, bias, bins)?)
-        }))
+        Ok(Self(pooled_linear::FrozenPooledLinear::new(
+            weight, bias, bins,
+        )?))
     }
 
     /// `x (n, h, w, c)` to `(n, o)`.
@@ -158,10 +123,7 @@ impl FrozenPooledLinear {
     /// If the shapes or types do not fit.
     pub fn forward(&self, tape: &mut Tape, x: &Tensor, relu: bool) -> Result<Tensor> {
         require_pixels(x)?;
-        match &self.0 {
-            PooledUnit::Kernels(unit) => unit.forward(tape, x, relu),
-            PooledUnit::Portable(unit) => unit.forward(x, relu),
-        }
+        self.0.forward(tape, x, relu)
     }
 
     /// [`FrozenPooledLinear::forward`], and AID's activation term as in [`Frozen::forward_covered`].
@@ -177,10 +139,7 @@ impl FrozenPooledLinear {
     ) -> Result<(Tensor, Tensor)> {
         require_images(x)?;
         require_pixels(x)?;
-        match &self.0 {
-            PooledUnit::Kernels(unit) => unit.forward_covered(tape, x, relu, reduction),
-            PooledUnit::Portable(unit) => unit.forward_covered(x, relu, reduction),
-        }
+        self.0.forward_covered(tape, x, relu, reduction)
     }
 }
 

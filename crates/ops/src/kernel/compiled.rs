@@ -3,7 +3,9 @@
 use super::registers::Lanes;
 use super::vector::{self, Element, Vector};
 use super::{Finish, Isa, Kernels, PANEL, RowPair, Run, Tile};
+use crate::frozen::{Frozen, Unit};
 use candle_core::{CpuStorage, Result, bail};
+use std::sync::Arc;
 
 /// Compiles the kernels for one vector type.
 ///
@@ -98,6 +100,10 @@ impl Element for f32 {
         }
     }
 
+    fn frozen(unit: Arc<Unit<Self>>) -> Frozen {
+        Frozen::F32(unit)
+    }
+
     fn elements_mut(storage: &mut CpuStorage) -> Result<&mut [Self]> {
         match storage {
             CpuStorage::F32(data) => Ok(data),
@@ -115,6 +121,10 @@ impl Element for f64 {
             Isa::Avx2 => avx2_f64::kernels(),
             _ => portable_f64::kernels(),
         }
+    }
+
+    fn frozen(unit: Arc<Unit<Self>>) -> Frozen {
+        Frozen::F64(unit)
     }
 
     fn elements_mut(storage: &mut CpuStorage) -> Result<&mut [Self]> {

@@ -1,12 +1,17 @@
 //! The microkernels' bodies, generic over a vector type; [`super::compiled`] compiles them for each instruction set.
 
 use super::{Finish, Isa, Kernels, Negatives, PANEL, RowPair, Run, Tile, WIDE};
+use crate::frozen::{Frozen, Unit};
 use candle_core::{CpuStorage, Result, WithDType};
+use std::sync::Arc;
 
 /// An element type of the operations: `f32` for work, `f64` for gradient checks.
 pub(crate) trait Element: WithDType + Real {
     /// The kernels of this type for an instruction set.
     fn kernels(isa: Isa) -> Kernels<Self>;
+
+    /// A unit of this type, as one of either.
+    fn frozen(unit: Arc<Unit<Self>>) -> Frozen;
 
     /// The elements of a storage of this type.
     fn elements_mut(storage: &mut CpuStorage) -> Result<&mut [Self]>;

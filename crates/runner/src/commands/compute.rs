@@ -21,7 +21,10 @@ use crate::signal::Signal;
 /// Computes the selected part of a grid. Reports on all records of the grid.
 pub fn run(selected: &Selected, how: &How, signal: &Signal) -> anyhow::Result<()> {
     let clock = Clock::start();
-    let (session, part) = prepare(selected).or_refuse()?;
+    let (mut session, part) = prepare(selected).or_refuse()?;
+    if how.workers.get() == 1 {
+        session.open_device(&how.computing).or_refuse()?;
+    }
     let store = session.writer(&part, &how.computing).or_refuse()?;
     if !how.overwrite.force {
         let selected: HashSet<Id> = part.steps().map(|step| step.id).collect();

@@ -33,7 +33,8 @@ pub fn run(selected: &Selected, working: &Working, signal: &Signal) -> anyhow::R
     if working.attended {
         end_with_standard_input()?;
     }
-    let (session, part) = compute::prepare(selected).or_refuse()?;
+    let (mut session, part) = compute::prepare(selected).or_refuse()?;
+    session.open_device(&working.computing).or_refuse()?;
     let store = session.shared(&part, working).or_refuse()?;
     let worker = store.worker().context("the folder is not shared")?;
     let leaving = Arc::downgrade(worker);

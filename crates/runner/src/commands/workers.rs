@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::cli::{How, Selected};
+use crate::device::Budget;
 use crate::execute::Failures;
 use crate::forecast::{self, Forecast, Rates};
 use crate::plan::{self, Plan, TargetStep};
@@ -113,6 +114,10 @@ impl Crew {
             command
                 .args(["--wait", "--attended"])
                 .args(how.computing.words());
+            if how.computing.gpu_memory.is_none() {
+                let share = Budget::shared(workers).to_string();
+                command.args(["--gpu-memory", &share]);
+            }
             command.env(threads::VARIABLE, &threads);
             command
                 .stdin(Stdio::piped())

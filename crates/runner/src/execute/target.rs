@@ -12,7 +12,7 @@ use brink_models::{Network, Normalize, Weights};
 use brink_random::Stream;
 use brink_store::{FORMAT, TargetRecord};
 use brink_verify::Rate;
-use candle_core::DType;
+use candle_core::{DType, Device};
 
 use super::Executor;
 use super::images::{self, Images};
@@ -110,7 +110,7 @@ impl Executor<'_> {
             }
             // Weights without training are quickly made again, so their record alone is enough.
             (false, None) => {
-                let weights = initial(step, stream)?.to(DType::F32, self.device)?;
+                let weights = initial(step, stream)?.to(DType::F32, &Device::Cpu)?;
                 let found = Sha256::of(&weights.to_bytes()?);
                 if other(&found) {
                     return Err(stale(path, "are gone, and making them again gives others"));
@@ -220,7 +220,7 @@ impl Executor<'_> {
             return Ok(weights);
         };
         let (model, classes) = (step.model, step.facts.classes);
-        let weights = weights.to(DType::F32, self.device)?;
+        let weights = weights.to(DType::F32, &Device::Cpu)?;
         let normalize = target.normalize.map(Into::into);
         let stream = stream.split("training");
         let trainer = Trainer::new(
@@ -243,7 +243,7 @@ impl Executor<'_> {
         weights: Weights,
         images: Images,
     ) -> anyhow::Result<LoadedTarget> {
-        let weights = weights.to(DType::F32, self.device)?;
+        let weights = weights.to(DType::F32, &Device::Cpu)?;
         let normalize = step.target.normalize.map(Into::into);
         let network = Network::frozen(step.model, step.facts.classes, &weights, normalize)?;
         Ok(LoadedTarget {

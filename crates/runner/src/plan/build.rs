@@ -10,13 +10,11 @@ use brink_generators::probe;
 use brink_models::Model;
 use brink_store::Id;
 use brink_verify::{KeyCheck, Layout, SecretKey};
-use candle_core::Device;
 use serde::Serialize;
 
 use super::absent::{self, Paths};
 use super::{AttackStep, Plan, ProbeStep, RunStep, SetStep, SliceStep, TargetStep, WeightFile};
 use super::{fits, label, network};
-use crate::device;
 use crate::grid::{Grid, Head, ImageSet, Target};
 
 /// Part of every id. Raise it when a change of the code changes the numbers of a grid.
@@ -42,6 +40,7 @@ struct TargetContent<'a> {
     /// The checksum of images of one's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     images: Option<&'a str>,
+    /// Always `cpu`: every device has the processor's bits.
     device: &'static str,
 }
 
@@ -76,22 +75,16 @@ fn id(step: &'static str, on: &[Id], seed: u64, spec: impl Serialize) -> anyhow:
 struct Common<'a> {
     grid: &'a Grid,
     key: &'a SecretKey,
-    device: &'a Device,
 }
 
 impl Plan {
-    /// The steps of a grid under `key` on `device`.
+    /// The steps of a grid under `key`.
     ///
     /// # Errors
     /// If two entries of the grid are the same step, a target does not fit its data set, images of one's own cannot be used, or
     /// a weight file is missing or has another checksum.
-    pub fn new(
-        grid: &Grid,
-        key: &SecretKey,
-        device: &Device,
-        paths: &Paths,
-    ) -> anyhow::Result<Self> {
-        let common = Common { grid, key, device };
+    pub fn new(grid: &Grid, key: &SecretKey, paths: &Paths) -> anyhow::Result<Self> {
+        let common = Common { grid, key };
         let mut plan = Self {
             targets: Vec::new(),
         };
@@ -179,7 +172,7 @@ impl Common<'_> {
             weights: weights.as_ref().map(|file| file.sum.as_str()),
             head: target.init.as_ref().and_then(|init| init.head),
             images: own.as_ref().map(|own| own.sha256.as_str()),
-            device: device::name(self.device),
+            device: "cpu",
         };
         let id = id("target", &[], self.grid.seed, content)?;
         let generators = target.generators.as_ref();

@@ -152,7 +152,7 @@ impl Place {
     }
 }
 
-fn walk(folder: &Path, visit: &mut impl FnMut(&Path)) {
+pub fn walk(folder: &Path, visit: &mut impl FnMut(&Path)) {
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
         if path.is_dir() {
