@@ -69,12 +69,16 @@ fn join(root: &Path) -> brink_store::Result<Store> {
     Store::join(root, terms)
 }
 
+/// As those of `runner work`: how long a worker that finds nothing to do pauses at first, and at most.
+const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_secs(2)];
+
 /// Works like `runner work`, with sleep in place of a computation. Returns how many steps it computed.
 fn run(store: &Store, ids: &[Id], work: Duration) -> Result<usize, BoxError> {
     let worker = store.worker().ok_or("not a worker")?;
     let mut stream = Stream::new(u64::from_str_radix(&worker.card().name, 16)?);
     let mut open: Vec<Id> = ids.to_vec();
     let mut computed = 0;
+    let mut pause = PAUSES[0];
     let standing = |step: &Id| -> Result<Standing<()>, Error> {
         let done = store.record_path::<ProbeRecord>(step).exists();
         Ok(if done {
@@ -86,12 +90,16 @@ fn run(store: &Store, ids: &[Id], work: Duration) -> Result<usize, BoxError> {
     loop {
         match worker.next(&mut open, |step| *step, standing, &mut stream)? {
             Next::Claimed { step, .. } => {
+                pause = PAUSES[0];
                 sleep(work);
                 store.put_probe(&record(step))?;
                 worker.finish()?;
                 computed += 1;
             }
-            Next::Others => sleep(Duration::from_millis(50)),
+            Next::Others => {
+                sleep(pause);
+                pause = PAUSES[1].min(2 * pause);
+            }
             Next::Nothing => return Ok(computed),
         }
     }

@@ -24,7 +24,7 @@ use crate::signal::Signal;
 use crate::tasks::{Facts, Standing, Task, tasks};
 
 /// How long a worker that finds nothing to do pauses: at first, and at most. A pause is twice as long as the one before.
-const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
+const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_secs(2)];
 /// A step in which this many workers died is not tried again.
 const DEADLY: u32 = 10;
 
