@@ -2,7 +2,7 @@
 //!
 //! An alarm takes two verifications in a row that say "changed". The pairs of both are drawn anew, so an untouched model raises a false
 //! alarm with the square of the risk of one verification. At 1 in 1,000 and one verification an hour, that takes a hundred years on
-//! average, if the measured bound on the noise holds.
+//! average, if the measured bound on the noise holds. A test simulates it.
 //!
 //! A verification that cannot tell is skipped over. The journal gets whole lines, so the process may end at any time.
 
@@ -49,6 +49,21 @@ pub struct Watch {
     metrics: Option<SocketAddr>,
 }
 
+/// The rule of alarms: two verifications in a row that say "changed". Several marks may share a journal, so each has its own last verdict.
+#[derive(Default)]
+struct Rule(BTreeMap<String, Verdict>);
+
+impl Rule {
+    /// Whether this verdict on `mark` is an alarm. One that cannot tell is skipped over.
+    fn is_alarm(&mut self, mark: &str, verdict: Verdict) -> bool {
+        if verdict == Verdict::CannotTell {
+            return false;
+        }
+        let before = self.0.insert(mark.to_owned(), verdict);
+        verdict == Verdict::Changed && before == Some(Verdict::Changed)
+    }
+}
+
 impl Watch {
     /// Verifies until there is an alarm; with `--metrics`, until it is ended.
     ///
@@ -58,12 +73,10 @@ impl Watch {
         let journal = Journal::at(&self.journal);
         let before: Vec<Entry> = journal.read()?;
         journal.check()?;
-        // The last verdict on each mark: several may share a journal.
-        let told = before
-            .iter()
-            .filter(|it| it.said.verdict != Verdict::CannotTell);
-        let mut last: BTreeMap<String, Verdict> =
-            told.map(|it| (it.mark.clone(), it.said.verdict)).collect();
+        let mut rule = Rule::default();
+        for entry in &before {
+            rule.is_alarm(&entry.mark, entry.said.verdict);
+        }
         let mut stream = self.choice.stream()?;
         let metrics = Metrics::default();
         if let Some(address) = self.metrics {
@@ -79,10 +92,7 @@ impl Watch {
                 .ask(&self.trusted, &self.deployment, &signed, &mut stream)?;
             let said = asked.said;
             let changed = said.verdict == Verdict::Changed;
-            let alarm = changed && last.get(&signed.id) == Some(&Verdict::Changed);
-            if said.verdict != Verdict::CannotTell {
-                last.insert(signed.id.clone(), said.verdict);
-            }
+            let alarm = rule.is_alarm(&signed.id, said.verdict);
             let at = brink_store::now();
             say!(
                 "{at}  {}{}",
@@ -118,5 +128,46 @@ impl Watch {
                 self.every
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use brink_random::Stream;
+    use brink_verify::{Decision, Risks, Sequential};
+
+    /// Verifications until the first alarm, of a model whose pairs flip at `rate`.
+    fn until_alarm(risks: Risks, rate: f32, stream: &mut Stream) -> u32 {
+        let mut rule = Rule::default();
+        for time in 1.. {
+            let mut test = Sequential::new(risks);
+            let mut pair = || test.record(stream.uniform() < rate);
+            let verdict = match (0..150).find_map(|_| pair()) {
+                Some(Decision::Intact) => Verdict::Intact,
+                Some(Decision::Changed) => Verdict::Changed,
+                None => Verdict::CannotTell,
+            };
+            if rule.is_alarm("mark", verdict) {
+                return time;
+            }
+        }
+        unreachable!("every model is changed at some time")
+    }
+
+    #[test]
+    fn simulated_false_alarms_are_as_rare_as_the_square_of_the_risk() {
+        // A larger risk than usual, so that alarms happen. The untouched model is as noisy as its bound allows.
+        let risk = 0.05;
+        let risks = Risks::new(risk, 0.05, 0.25, 0.01).unwrap();
+        let mut stream = Stream::new(11);
+        let times = (0..400).map(|_| until_alarm(risks, 0.05, &mut stream));
+        let mean = f64::from(times.sum::<u32>()) / 400.0;
+        // The time is nearly exponential, so the mean of 400 has a standard error of 5 %.
+        assert!(mean * 1.2 >= 1.0 / (risk * risk), "an alarm every {mean}");
+        // A change is told at the second verification.
+        let times = (0..400).map(|_| until_alarm(risks, 0.5, &mut stream));
+        let mean = f64::from(times.sum::<u32>()) / 400.0;
+        assert!(mean < 2.1, "an alarm after {mean}");
     }
 }
