@@ -114,7 +114,7 @@ impl Store {
     }
 
     /// Opens `root` for writing as one of several workers, on any hosts, and creates missing folders. A worker writes only what
-    /// belongs to the step that it has claimed.
+    /// belongs to the step that it has claimed. Saved states of finished steps are removed.
     ///
     /// # Errors
     /// [`Error::Locked`] if a process that is no worker is writing there; [`Error::NotThere`], [`Error::Elsewhere`] or
@@ -124,13 +124,15 @@ impl Store {
         make_folders(&root)?;
         let lock = lock::Lock::share(&root)?;
         let worker = worker::Worker::join(&root, terms)?;
-        Ok(Self {
+        let store = Self {
             root,
             access: Access::Shared {
                 worker,
                 _lock: lock,
             },
-        })
+        };
+        store.remove_states_of_finished_steps()?;
+        Ok(store)
     }
 
     /// This process as a worker, if it is one.
@@ -415,6 +417,11 @@ impl Store {
                 }
             }
         }
+        self.remove_states_of_finished_steps()
+    }
+
+    /// Removes states that outlived their step: its record was written, but the writer died or failed before it removed the state.
+    fn remove_states_of_finished_steps(&self) -> Result<()> {
         for id in file::names(&self.root.join("state"))?
             .iter()
             .filter_map(|name| name.parse::<Id>().ok())

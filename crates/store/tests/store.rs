@@ -2,12 +2,14 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use brink_store::worker::{EXPIRY, Terms};
 use brink_store::{
     Change, Error, FORMAT, ProbeRecord, RunRecord, SetRecord, Stop, Store, TargetRecord,
 };
@@ -369,6 +371,19 @@ fn states_are_replaced_and_end_with_their_step() {
     let store = Store::open(root.path()).unwrap();
     assert_eq!(store.load_state(&step, ON).unwrap(), None);
     store.clear_state(&step).unwrap();
+
+    // The same among workers, which never open the folder alone.
+    store.save_state(&step, ON, &[]).unwrap();
+    store.save_state(&id("unfinished"), ON, &[]).unwrap();
+    drop(store);
+    let terms = Terms {
+        agreed: BTreeMap::new(),
+        expiry: EXPIRY,
+        folder: None,
+    };
+    let _worker = Store::join(root.path(), terms).unwrap();
+    let left = names(&root.path().join("state"));
+    assert_eq!(left, [id("unfinished").to_string()]);
 }
 
 #[test]
