@@ -226,6 +226,22 @@ fn every_table_can_be_downloaded() {
     }
 }
 
+/// Otherwise the points of figure 1 would be a quarter of the page.
+#[test]
+fn a_very_large_csv_file_stays_in_the_results_folder() {
+    let records = everything();
+    let table3 = REPORTS.iter().find(|entry| entry.name == "table3").unwrap();
+    let mut document = table3.report.build(&records, Scale::DESK, &[]);
+    let long = document.data.rows[0].clone();
+    document.data.rows.extend(vec![long; 10_000]);
+    let html = render(&records, &[(table3.report, document)]);
+    let names = attributes(&html, "data-file");
+    assert!(!names.contains(&"table3.csv"), "{names:?}");
+    assert!(embedded(&html, "files")["table3.csv"].is_null());
+    assert!(names.contains(&"table3.parquet"), "{names:?}");
+    assert!(html.contains("table3.csv is too large for this page."));
+}
+
 /// A browser, if there is one.
 fn browser() -> Option<PathBuf> {
     let names = std::env::var_os("CHROMIUM").into_iter();

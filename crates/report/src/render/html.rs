@@ -69,7 +69,9 @@ pub fn page(page: &Page) -> Result<String, Error> {
     let mut details = BTreeMap::new();
     let not_run: BTreeSet<String> = page.not_run.iter().map(NotRun::note).collect();
     let mut show = |name: &str, title: &str, document: &Document| {
-        files.extend(downloads(name, document)?);
+        let contents = downloads(name, document)?;
+        let names: Vec<String> = contents.iter().map(|(name, _)| name.clone()).collect();
+        files.extend(contents);
         let mut tables = Vec::new();
         for (nth, table) in document.tables.iter().enumerate() {
             let grid = grid(table, &not_run, &mut sources);
@@ -95,9 +97,7 @@ pub fn page(page: &Page) -> Result<String, Error> {
             table: tables.pop().map_or_else(String::new, |(_, _, html)| html),
             more,
             figures: figures(document)?,
-            files: EXTENSIONS
-                .map(|extension| format!("{name}.{extension}"))
-                .to_vec(),
+            files: names,
         })
     };
     let summary = format!("Summary{}", page.scale.title_suffix());
@@ -199,16 +199,23 @@ fn figures(document: &Document) -> Result<Vec<(Safe, String)>, Error> {
     figures.collect()
 }
 
-/// The files of tables that can be downloaded. A figure is downloaded as it is shown.
-const EXTENSIONS: [&str; 3] = ["csv", "parquet", "tex"];
+/// The largest CSV file that a page carries, in bytes. A larger one would be most of the page; the Parquet file has the same rows in
+/// far fewer bytes.
+const LARGEST_CSV: usize = 1_000_000;
 
-/// Their contents by name: text, or bytes in base 64.
+/// The files of tables that can be downloaded, by name: text, or bytes in base 64. A figure is downloaded as it is shown.
 fn downloads(name: &str, document: &Document) -> Result<Vec<(String, Value)>, Error> {
     let csv = String::from_utf8_lossy(&document.data.to_csv()?).into_owned();
+    let csv = (csv.len() <= LARGEST_CSV).then(|| json!(csv));
     let parquet = json!({"base64": base64(&document.data.to_parquet()?)});
-    let latex = document.render(Markup::Latex);
-    let contents = [json!(csv), parquet, json!(latex)];
-    let named = EXTENSIONS.iter().zip(contents);
-    let named = named.map(|(extension, content)| (format!("{name}.{extension}"), content));
-    Ok(named.collect())
+    let latex = json!(document.render(Markup::Latex));
+    let contents = [
+        ("csv", csv),
+        ("parquet", Some(parquet)),
+        ("tex", Some(latex)),
+    ];
+    let carried = contents
+        .into_iter()
+        .filter_map(|(extension, content)| Some((format!("{name}.{extension}"), content?)));
+    Ok(carried.collect())
 }
