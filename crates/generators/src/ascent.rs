@@ -1,5 +1,5 @@
-//! Adam uphill on a score of a network's outputs, within a distance of the images that it started from. Each image is kept where its score
-//! was best.
+//! Adam uphill on a score of a network's outputs, within a distance of the images that it started from. Each image stays where its score
+//! was best, and the score may choose among the images.
 
 use crate::Context;
 use crate::best::Best;
@@ -17,6 +17,11 @@ pub(crate) trait Score {
 
     /// The score of an image with these outputs, and its gradient by them.
     fn of(&self, outputs: &[f32]) -> (f64, Vec<f64>);
+
+    /// Which of the `points (n, c, h, w)` are kept; by default all.
+    fn choose(&self, points: &Tensor) -> Result<Tensor> {
+        Ok(points.clone())
+    }
 }
 
 /// The rule that makes a score grow.
@@ -75,7 +80,7 @@ impl<S: Score> Rule for Ascent<S> {
     }
 
     fn kept(&self, _: &Tensor) -> Result<Tensor> {
-        Ok(self.best.points().clone())
+        self.score.choose(self.best.points())
     }
 
     fn save(&self, state: State) -> Result<State> {

@@ -9,6 +9,7 @@ mod balance;
 mod best;
 mod black_box;
 mod boundary_descent;
+mod cover;
 mod crossing;
 mod descent;
 mod outputs;

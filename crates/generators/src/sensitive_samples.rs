@@ -3,13 +3,18 @@
 //!
 //! The sensitivity is the squared norm of the Jacobian of the softmax by the weights and biases of the classifier. For features h and
 //! probabilities p it has a closed form, `(|h|^2 + 1) * sum_ij p_i^2 (delta_ij - p_j)^2`, so its gradient needs no second derivative.
+//!
+//! With `candidates`, the samples are chosen by Maximum Active-Neuron Cover. As in the authors' code, its units are the features. There a
+//! unit is active above 0. Averages over a map are nearly always above 0, so here it is active above its mean over all candidates.
 
 use crate::ascent::{Ascent, Score, softmax, through_softmax};
+use crate::cover;
 use crate::descent::Descent;
 use crate::require::{require_images, require_pairs};
 use crate::{Context, Generated, Generator};
 use brink_config::checked::{Count, Positive, Samples};
-use brink_models::{Classifier, Job, Network, Result};
+use brink_models::{Classifier, Error, Job, Network, Result};
+use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// Images with a large sensitivity.
@@ -24,6 +29,17 @@ pub struct SensitiveSamples {
     pub lr: Positive,
     /// Iterations.
     pub iterations: Count,
+    /// Images to move for each sample. Those are kept that together activate the most features (MANC). By default every image is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<Count>,
+}
+
+impl SensitiveSamples {
+    /// Images to move.
+    fn images(&self) -> usize {
+        let each = self.candidates.map_or(1, Count::get);
+        self.samples.get().saturating_mul(each)
+    }
 }
 
 impl Default for SensitiveSamples {
@@ -33,6 +49,7 @@ impl Default for SensitiveSamples {
             change: Positive::literal(10.0 / 255.0),
             lr: Positive::literal(1e-3),
             iterations: Count::literal(1000),
+            candidates: None,
         }
     }
 }
@@ -40,44 +57,88 @@ impl Default for SensitiveSamples {
 impl Generator for SensitiveSamples {
     fn fits(&self, _: usize, held_out: usize) -> Result<()> {
         require_pairs(self.samples.get())?;
-        require_images(self.samples.get(), held_out, "held-out")
+        require_images(self.samples.get(), held_out, "held-out")?;
+        match self.candidates {
+            Some(candidates) if self.images() > held_out => Err(Error::DoesNotFit {
+                field: "candidates",
+                problem: format!(
+                    "{} samples of {candidates} candidates each need {} images, but there are {held_out} held-out images; lower `candidates`",
+                    self.samples,
+                    self.images()
+                ),
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn is_random(&self, _: usize, held_out: usize) -> bool {
-        self.samples.get() < held_out
+        self.images() < held_out
     }
 
     fn start<'a>(&self, context: Context<'a>) -> Result<Box<dyn Job<Output = Generated> + 'a>> {
-        let (samples, have) = (self.samples.get(), context.held_out.len());
+        let (images, have) = (self.images(), context.held_out.len());
         self.fits(context.train.len(), have)?;
-        let chosen = context.stream.split("held-out").choose(have, samples);
+        let chosen = context.stream.split("held-out").choose(have, images);
         let pixels = context.held_out.images(&chosen);
-        let classifier = Classifier::of(context.target, context.weights, context.normalize)?;
-        let score = Sensitivity(classifier);
-        let each = (pixels.len() / samples) as f64;
+        let score = Sensitivity {
+            classifier: Classifier::of(context.target, context.weights, context.normalize)?,
+            samples: self.samples.get(),
+        };
+        let each = (pixels.len() / images) as f64;
         let (radius, lr) = (self.change.get() * each.sqrt(), self.lr.get());
-        let rule = Ascent::new(score, &context, (samples, &pixels), radius, lr)?;
+        let rule = Ascent::new(score, &context, (images, &pixels), radius, lr)?;
         Ok(Box::new(Descent::new(
             context,
             "sensitive-samples",
             rule,
-            (samples, pixels),
+            (images, pixels),
             self.iterations.get(),
         )?))
     }
 }
 
-/// The sensitivity to the weights of this classifier.
-struct Sensitivity(Classifier);
+/// The sensitivity to the weights of a classifier.
+struct Sensitivity {
+    classifier: Classifier,
+    /// The number of samples to choose.
+    samples: usize,
+}
 
 impl Score for Sensitivity {
     fn network<'a>(&'a self, _: &'a Network) -> &'a Network {
-        &self.0.features
+        &self.classifier.features
     }
 
     fn of(&self, outputs: &[f32]) -> (f64, Vec<f64>) {
-        sensitivity(outputs, &self.0)
+        sensitivity(outputs, &self.classifier)
     }
+
+    fn choose(&self, points: &Tensor) -> Result<Tensor> {
+        if points.dim(0)? == self.samples {
+            return Ok(points.clone());
+        }
+        let features = self.classifier.features.logits(points)?;
+        let features: Vec<Vec<f32>> = features.to_device(&Device::Cpu)?.to_vec2()?;
+        let chosen = cover::choose(&active(&features), self.samples);
+        let chosen: Vec<u32> = chosen.into_iter().map(|place| place as u32).collect();
+        let chosen = Tensor::new(chosen, points.device())?;
+        Ok(points.index_select(&chosen, 0)?)
+    }
+}
+
+/// Which features of each image are above their mean over all images.
+fn active(features: &[Vec<f32>]) -> Vec<Vec<bool>> {
+    let width = features.first().map_or(0, Vec::len);
+    let mean = |unit: usize| {
+        let sum: f64 = features.iter().map(|image| f64::from(image[unit])).sum();
+        sum / features.len() as f64
+    };
+    let means: Vec<f64> = (0..width).map(mean).collect();
+    let of = |image: &Vec<f32>| {
+        let units = image.iter().zip(&means);
+        units.map(|(h, mean)| f64::from(*h) > *mean).collect()
+    };
+    features.iter().map(of).collect()
 }
 
 /// The sensitivity of an image with `features`, and its gradient by them.
@@ -122,6 +183,12 @@ mod tests {
     fn features() -> Vec<f32> {
         let mut stream = Stream::new(2);
         (0..64).map(|_| stream.normal().abs()).collect()
+    }
+
+    #[test]
+    fn a_feature_is_active_above_its_mean() {
+        let found = active(&[vec![1.0, 0.0], vec![2.0, 0.0], vec![6.0, 0.0]]);
+        assert_eq!(found, [[false, false], [false, false], [true, false]]);
     }
 
     /// The definition: the squared norm of the Jacobian of the softmax by each weight and bias, by finite differences.

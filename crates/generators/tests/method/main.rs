@@ -199,3 +199,37 @@ fn an_entry_without_fields_has_the_defaults_of_the_registry() {
         }
     }
 }
+
+#[test]
+fn sensitive_samples_are_chosen_among_candidates() {
+    let spec = |samples: usize, candidates: Option<usize>| -> Spec {
+        let mut fields = json!({"samples": samples, "iterations": 5});
+        if let Some(candidates) = candidates {
+            fields["candidates"] = candidates.into();
+        }
+        serde_json::from_value(json!({"sensitive-samples": fields})).unwrap()
+    };
+    let all = generate(spec(12, None).generator()).set;
+    let few = generate(spec(3, Some(4)).generator());
+    assert_eq!((few.asked, few.set.images.len()), (3, 3));
+    let place = |nth: usize| {
+        let image = few.set.images.image(nth);
+        (0..12).find(|&at| all.images.image(at) == image)
+    };
+    let places: Vec<_> = (0..3)
+        .map(|nth| place(nth).expect("it is a candidate"))
+        .collect();
+    for (nth, place) in places.iter().enumerate() {
+        assert_eq!(few.set.labels[nth], all.labels[*place]);
+    }
+    assert_ne!(places, [0, 1, 2], "they were chosen");
+
+    // More candidates than images.
+    let have = OWNER.held_out.len();
+    let error = spec(have / 2, Some(3))
+        .generator()
+        .fits(have, have)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("lower `candidates`"), "{error}");
+}
