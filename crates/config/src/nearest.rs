@@ -16,9 +16,14 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .into_iter()
         .filter_map(|candidate| {
             let folded = fold(candidate);
+            let [a, b] = [&name, &folded].map(|text| text.chars().count());
+            let most = a.max(b) / 3;
+            // Each letter that one has more is a typo, so most candidates need no comparison.
+            if a.abs_diff(b) > most {
+                return None;
+            }
             let slips = strsim::osa_distance(&name, &folded);
-            let letters = name.chars().count().max(folded.chars().count());
-            (slips <= letters / 3).then_some((slips, candidate))
+            (slips <= most).then_some((slips, candidate))
         })
         .min_by_key(|(slips, _)| *slips)
         .map(|(_, candidate)| candidate)
