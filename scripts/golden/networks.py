@@ -32,16 +32,21 @@ class Block(nn.Module):
 
 
 class ResNet20(nn.Module):
-    """Three stages of three blocks with 16, 32 and 64 channels, global average pool, `linear`."""
+    """Three stages of `blocks` blocks with 16, 32 and 64 channels, global average pool, `linear`. Three blocks make a ResNet-20."""
 
-    def __init__(self, classes: int):
+    def __init__(self, classes: int, blocks: int = 3):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 16, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(16)
-        self.layer1 = nn.Sequential(Block(16, 16, 1), Block(16, 16, 1), Block(16, 16, 1))
-        self.layer2 = nn.Sequential(Block(16, 32, 2), Block(32, 32, 1), Block(32, 32, 1))
-        self.layer3 = nn.Sequential(Block(32, 64, 2), Block(64, 64, 1), Block(64, 64, 1))
+        self.layer1 = self.stage(16, 16, 1, blocks)
+        self.layer2 = self.stage(16, 32, 2, blocks)
+        self.layer3 = self.stage(32, 64, 2, blocks)
         self.linear = nn.Linear(64, classes)
+
+    @staticmethod
+    def stage(inputs: int, outputs: int, stride: int, blocks: int):
+        rest = (Block(outputs, outputs, 1) for _ in range(blocks - 1))
+        return nn.Sequential(Block(inputs, outputs, stride), *rest)
 
     def forward(self, x):
         x = functional.relu(self.bn1(self.conv1(x)))
@@ -55,20 +60,20 @@ WIDTH = 8
 class ResNet20B(nn.Module):
     """The same with option-B shortcuts: torchvision's basic blocks, a 3x3 stem and the head `fc`."""
 
-    def __init__(self, classes: int):
+    def __init__(self, classes: int, blocks: int = 3):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 16, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(16)
-        self.layer1 = nn.Sequential(*(BasicBlock(16, 16) for _ in range(3)))
-        self.layer2 = self.stage(16, 32)
-        self.layer3 = self.stage(32, 64)
+        self.layer1 = nn.Sequential(*(BasicBlock(16, 16) for _ in range(blocks)))
+        self.layer2 = self.stage(16, 32, blocks)
+        self.layer3 = self.stage(32, 64, blocks)
         self.fc = nn.Linear(64, classes)
 
     @staticmethod
-    def stage(inputs: int, outputs: int):
+    def stage(inputs: int, outputs: int, blocks: int):
         downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, 2, bias=False), nn.BatchNorm2d(outputs))
-        first = BasicBlock(inputs, outputs, 2, downsample)
-        return nn.Sequential(first, BasicBlock(outputs, outputs), BasicBlock(outputs, outputs))
+        rest = (BasicBlock(outputs, outputs) for _ in range(blocks - 1))
+        return nn.Sequential(BasicBlock(inputs, outputs, 2, downsample), *rest)
 
     def forward(self, x):
         x = functional.relu(self.bn1(self.conv1(x)))
@@ -91,10 +96,9 @@ class NarrowResNet(torchvision.models.ResNet):
         return super()._make_layer(block, planes // WIDTH, blocks, stride, dilate)
 
 
-def small_resnet18(classes: int):
-    """ResNet-18 for small images, as in kuangliu's pytorch-cifar: a 3x3 stem of stride 1 and no maximum pooling."""
-    network = NarrowResNet(BasicBlock, [2, 2, 2, 2], classes)
-    network.conv1 = nn.Conv2d(3, 64 // WIDTH, 3, padding=1, bias=False)
+def for_small_images(network: torchvision.models.ResNet):
+    """A ResNet for small images, as in kuangliu's pytorch-cifar: a 3x3 stem of stride 1 and no maximum pooling."""
+    network.conv1 = nn.Conv2d(3, network.conv1.out_channels, 3, padding=1, bias=False)
     network.maxpool = nn.Identity()
     return network
 
@@ -117,7 +121,7 @@ NETWORKS = {
     "vgg16": lambda classes: narrow_vgg("D", False, classes),
     "resnet20": ResNet20,
     "resnet20-b": ResNet20B,
-    "resnet18-3x3": small_resnet18,
+    "resnet18-3x3": lambda classes: for_small_images(NarrowResNet(BasicBlock, [2, 2, 2, 2], classes)),
     "vgg11_bn": lambda classes: narrow_vgg("A", True, classes),
     "mobilenet_v2": lambda classes: torchvision.models.mobilenet_v2(num_classes=classes, dropout=0.0),
 }

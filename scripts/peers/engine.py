@@ -11,8 +11,8 @@ The first line opens a model, and the answer says which engine it is, for record
               "normalize": {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}, "input": [3, 32, 32]}}
     {"engine": "PyTorch 2.15.0, channels last"}
 
-Models are resnet18, resnet152 and vgg16 under torchvision's names, and resnet20 as in scripts/golden/networks.py. `width` is the
-share of the channels. `normalize` may be null. Each later line asks for logits:
+Models are those of `runner list` but vit-32. Tensors have torchvision's names, and those of CIFAR-style networks the names in
+scripts/golden/networks.py. `width` is the share of the channels. `normalize` may be null. Each later line asks for logits:
 
     {"images": "images.safetensors", "logits": "logits.safetensors"}
     {"images": 150}
@@ -46,13 +46,29 @@ class Fault(Exception):
     """A failure that the message explains in one sentence."""
 
 
-# The networks at full width, and the layer before which all channels are the image's.
-FULL = {
-    "resnet18": (lambda classes: torchvision.models.resnet18(num_classes=classes), "conv1"),
-    "resnet152": (lambda classes: torchvision.models.resnet152(num_classes=classes), "conv1"),
-    "vgg16": (lambda classes: torchvision.models.vgg16(num_classes=classes), "features.0"),
-    "resnet20": (networks.ResNet20, "conv1"),
-}
+def full_networks():
+    """The networks at full width by name: what builds each for a number of classes, and the layer before which all channels are the image's."""
+    torchvisions = torchvision.models
+    by_first = {
+        "conv1": ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"],
+        "features.0": [f"vgg{depth}{form}" for form in ("", "_bn") for depth in (11, 13, 16, 19)],
+        "features.0.0": ["mobilenet_v2"],
+    }
+    full = {}
+    for first, names in by_first.items():
+        for name in names:
+            full[name] = (lambda classes, of=getattr(torchvisions, name): of(num_classes=classes), first)
+    for name in ("resnet18", "resnet34"):
+        small = lambda classes, of=getattr(torchvisions, name): networks.for_small_images(of(num_classes=classes))  # noqa: E731
+        full[f"{name}-3x3"] = (small, "conv1")
+    for depth in (20, 32, 44, 56, 110):
+        for form, network in (("", networks.ResNet20), ("-b", networks.ResNet20B)):
+            cifar = lambda classes, of=network, blocks=(depth - 2) // 6: of(classes, blocks)  # noqa: E731
+            full[f"resnet{depth}{form}"] = (cifar, "conv1")
+    return full
+
+
+FULL = full_networks()
 
 
 class Normalized(nn.Module):
@@ -103,9 +119,12 @@ def fill(network, weights):
             for name, full in tensors.items():
                 if full is not None:
                     tensors[name] = wrap(tensor_of(weights, f"{prefix}.{name}", full))
-    for block in network.modules():
-        if isinstance(block, networks.Block):
-            fill_shortcut(block)
+    for module in network.modules():
+        if isinstance(module, networks.Block):
+            fill_shortcut(module)
+        elif isinstance(module, nn.Conv2d) and module.groups > 1:
+            # Depthwise: one group a channel.
+            module.groups = len(module.weight)
 
 
 def fill_shortcut(block):
