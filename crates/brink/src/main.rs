@@ -6,6 +6,7 @@
 // Print through `say`: there a failed write does not end the program.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod address;
 mod bar;
 mod calibrate;
 mod cli;

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tiny_http::{Header, Method, Request, Response, Server};
 
+use crate::address;
 use crate::deployment::{Answers, Constants};
 use crate::photographs::Shape;
 use crate::say::say;
@@ -43,7 +44,7 @@ pub struct Serve {
     #[arg(long, default_value = "mine", value_parser = name)]
     name: String,
     /// The address to listen at; port 0 takes any free one.
-    #[arg(long, default_value = "127.0.0.1:8080")]
+    #[arg(long, default_value = "127.0.0.1:8080", value_parser = address::parse)]
     bind: SocketAddr,
 }
 

@@ -16,6 +16,7 @@ use std::time::Duration;
 use brink_owner::{Entry, Journal, Verdict};
 use clap::Args;
 
+use crate::address;
 use crate::deployment::Deployment;
 use crate::exit;
 use crate::marks::Trusted;
@@ -45,7 +46,7 @@ pub struct Watch {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     times: Option<u64>,
     /// Answer Prometheus at this address, e.g. 127.0.0.1:9187, and go on after an alarm.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     metrics: Option<SocketAddr>,
 }
 
