@@ -10,13 +10,17 @@ const TABLE: usize = 60;
 
 /// The title and the table in at most `width` columns, without its notes.
 pub fn render(table: &Table, width: usize) -> String {
-    let mut shown = table.clone();
-    // The paper's numbers go first, then all but the last column of a group, which is its most telling one.
-    drop_columns(&mut shown, |table, nth| table.columns[nth].printed);
-    drop_empty_blocks(&mut shown);
-    let names = take_names(&mut shown);
-    let group = |table: &Table, nth: usize| table.columns.get(nth).map(|it| it.group.clone());
     let fits = |table: &Table| columns(&aligned(table)) <= width;
+    let mut shown = table.clone();
+    let mut names = take_names(&mut shown);
+    // The paper's numbers go first, then all but the last column of a group, which is its most telling one.
+    if !fits(&shown) {
+        shown = table.clone();
+        drop_columns(&mut shown, |table, nth| table.columns[nth].printed);
+        drop_empty_blocks(&mut shown);
+        names = take_names(&mut shown);
+    }
+    let group = |table: &Table, nth: usize| table.columns.get(nth).map(|it| it.group.clone());
     if !fits(&shown) {
         drop_columns(&mut shown, |table, nth| {
             !table.columns[nth].group.is_empty() && group(table, nth) == group(table, nth + 1)
