@@ -54,10 +54,10 @@ const NAMES: [&str; 9] = [
 /// One change to the folder. Some are impossible, and change nothing.
 fn change(root: &Path, dice: &mut Stream) {
     let paths = all(root);
-    let pick = |dice: &mut Stream| match paths.is_empty() {
-        true => root.to_owned(),
-        false => paths[dice.below(paths.len())].clone(),
-    };
+    if paths.is_empty() {
+        return;
+    }
+    let pick = |dice: &mut Stream| paths[dice.below(paths.len())].clone();
     let (at, other) = (pick(dice), pick(dice));
     let named = at.with_file_name(NAMES[dice.below(NAMES.len())]);
     let _ = match dice.below(8) {
