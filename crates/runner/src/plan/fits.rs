@@ -136,7 +136,7 @@ fn attacks(name: &str, target: &Target, facts: &Facts, grid: &Grid) -> anyhow::R
             && let Some(cannot) = without_pairs(target, grid)
         {
             let problem = format!(
-                "whole pairs leak and others do not, but `{cannot}` of `{name}` does not make two pairs; leave it out, or make targets of their own for it"
+                "whole pairs leak and others do not, but `{cannot}` of `{name}` does not make two pairs; leave it out, or give it a grid of its own"
             );
             return Err(grid.error(&entry, problem));
         }
