@@ -4,11 +4,13 @@
 //! weight by about the learning rate, with fixed running statistics. With plain SGD, f32 loses an update of 1e-12 for nearly every weight.
 //! With updated statistics, sensitive samples detect even a learning rate of 0.
 
+use crate::hold::{Hold, Holding};
 use crate::tuning::{Tuning, steps};
 use crate::{Attack, BatchNorm, Modified, Optimizer, Victim};
-use brink_config::checked::{Count, Epochs, NonNegative};
+use brink_config::checked::{Count, Epochs, Fraction, NonNegative};
 use brink_data::Batches;
-use brink_models::{Job, Result, Status};
+use brink_models::state::State;
+use brink_models::{Error, Job, Result, Status};
 use brink_random::Stream;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
@@ -30,6 +32,9 @@ pub struct Finetune {
     /// Steps, instead of epochs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<Count>,
+    /// Whether a part of the samples leaked, so that the attacker gives the model its old outputs on them again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
 }
 
 impl Default for Finetune {
@@ -41,6 +46,7 @@ impl Default for Finetune {
             batch: Count::literal(128),
             epochs: Epochs::literal(1.0),
             steps: None,
+            hold: None,
         }
     }
 }
@@ -48,6 +54,20 @@ impl Default for Finetune {
 impl Attack for Finetune {
     fn is_random(&self, _: usize) -> bool {
         crate::tuning::is_random(self.lr, self.batch_norm)
+    }
+
+    fn leaks(&self) -> Option<Fraction> {
+        self.hold.map(|hold| hold.share)
+    }
+
+    fn fits(&self, _: usize, _: [usize; 3], _: usize) -> Result<()> {
+        if self.hold.is_none() || self.batch_norm != BatchNorm::TrainRestore {
+            return Ok(());
+        }
+        Err(Error::DoesNotFit {
+            field: "batch_norm",
+            problem: "outputs cannot be held if statistics are restored afterwards; write `eval` or `train`, or leave `hold` out".to_owned(),
+        })
     }
 
     fn start<'a>(
@@ -62,9 +82,13 @@ impl Attack for Finetune {
             None => steps(self.epochs, batches.per_epoch()),
         };
         let rule = (self.optimizer, self.lr);
+        let tuning = Tuning::new(victim, rule, self.batch_norm, planned, stream)?;
+        let hold = self.hold;
+        let hold = hold.map(|hold| Holding::new(hold, &victim, tuning.network()));
         Ok(Box::new(Finetuning {
-            tuning: Tuning::new(victim, rule, self.batch_norm, planned, stream)?,
+            tuning,
             batches,
+            hold: hold.transpose()?,
         }))
     }
 }
@@ -73,6 +97,18 @@ impl Attack for Finetune {
 struct Finetuning<'a> {
     tuning: Tuning<'a>,
     batches: Batches,
+    /// What follows the last step of the tuning, if samples leaked.
+    hold: Option<Holding>,
+}
+
+impl Finetuning<'_> {
+    fn status(&self) -> Status {
+        let tuned = self.tuning.status();
+        match &self.hold {
+            Some(hold) => hold.status(tuned),
+            None => tuned,
+        }
+    }
 }
 
 impl Job for Finetuning<'_> {
@@ -84,21 +120,30 @@ impl Job for Finetuning<'_> {
             let train = self.tuning.victim.train;
             self.tuning
                 .step(train.images(&batch), train.labels(&batch))?;
+        } else if let Some(hold) = &mut self.hold {
+            hold.step(self.tuning.network())?;
         }
-        Ok(self.tuning.status())
+        Ok(self.status())
     }
 
     fn save(&self) -> Result<Vec<u8>> {
-        self.tuning.save()
+        let state = self.tuning.save()?;
+        match &self.hold {
+            Some(hold) => hold.save(State::from_bytes(&state)?)?.to_bytes(),
+            None => Ok(state),
+        }
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<()> {
+        if let Some(hold) = &mut self.hold {
+            hold.restore(&State::from_bytes(state)?)?;
+        }
         self.tuning.restore(state)
     }
 
     fn finish(self: Box<Self>) -> Result<Modified> {
         Ok(Modified {
-            steps: self.tuning.status().done,
+            steps: self.status().done,
             ..self.tuning.weights()?.into()
         })
     }

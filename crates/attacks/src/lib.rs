@@ -1,22 +1,25 @@
 //! Model modifications, one file each.
 //!
 //! An attack starts a [`Job`] on a victim's weights; the job ends with the modified model. This crate does not know the
-//! verifier: an attacker's code cannot name a secret key or a sensitive set. To add one, write a file with a type that
+//! verifier: an attacker's code cannot name a secret key or a sensitive set. Leaked samples are plain images to it. To add one, write a file with a type that
 //! implements [`Attack`] and add its line to the registry below.
 
 mod change;
+mod hold;
 mod layers;
 mod trigger;
 mod tuning;
 
 pub use change::measure_change;
 pub use execution::{Arithmetic, Transport};
+pub use hold::Hold;
 pub use nudge::{Layer, Part};
 pub use prune::{Criterion, Scope};
 pub use quantize::{Granularity, Scheme, What};
 pub use trigger::{Pattern, Place, Trigger};
 pub use tuning::{BatchNorm, Optimizer};
 
+use brink_config::checked::Fraction;
 use brink_data::Split;
 use brink_models::{Activations, Job, Model, Need, Network, Normalize, Result, Weights};
 use brink_random::Stream;
@@ -34,6 +37,8 @@ pub struct Victim<'a> {
     pub normalize: Option<Normalize>,
     /// The images it was trained on.
     pub train: &'a Split,
+    /// The owner's samples that leaked: pixels in `[0, 1]` of images `(n, c, h, w)` of the shape of `train`. Mostly none.
+    pub leaked: &'a [f32],
 }
 
 impl Victim<'_> {
@@ -114,6 +119,12 @@ pub trait Attack {
     /// What it needs of the victim. Whoever only changes the weights says [`Need::ANSWERS`], and then attacks any model.
     fn needs(&self) -> Need {
         Need::TRAINING
+    }
+
+    /// The share of each set's pairs that the attacker knows, as [`Victim::leaked`]; `None` for attackers who know none. Runs count the
+    /// pairs that did not leak.
+    fn leaks(&self) -> Option<Fraction> {
+        None
     }
 
     /// Whether the result depends on the stream, for about `train` training images.

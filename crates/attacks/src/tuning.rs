@@ -124,6 +124,11 @@ impl<'a> Tuning<'a> {
         self.learner.step((pixels, shape), labels, mode, self.lr)
     }
 
+    /// The network in training.
+    pub fn network(&self) -> &Trainable {
+        self.learner.network()
+    }
+
     /// The progress.
     pub fn status(&self) -> Status {
         self.learner.status()

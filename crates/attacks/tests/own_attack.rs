@@ -68,6 +68,7 @@ fn an_attack_of_ones_own() {
             weights: &weights,
             normalize: None,
             train: &data.train,
+            leaked: &[],
         };
         let job = Scale::default().start(victim, &Stream::new(2)).unwrap();
         let modified = brink_models::job::run(job).unwrap();

@@ -28,6 +28,7 @@ fn main() -> anyhow::Result<()> {
         weights: &weights,
         normalize: None,
         train: &train,
+        leaked: &[],
     };
     let modified = job::run(spec.attack().start(victim, &stream)?)?;
     if modified.activations.is_some() || modified.execution.is_some() {

@@ -122,6 +122,11 @@ checked! {
 }
 
 checked! {
+    /// A number above 0 and below 1: a share of which neither the part nor the rest is empty.
+    Fraction(f64), "a number above 0 and below 1", |value| value > 0.0 && value < 1.0
+}
+
+checked! {
     /// A number above 0 and up to 0.5: the share of the rarer of two labels.
     Minority(f64), "a number above 0, up to 0.5", |value| value > 0.0 && value <= 0.5
 }

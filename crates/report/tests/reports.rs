@@ -2,14 +2,14 @@
 
 mod records;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use brink_config::Scale;
 use brink_random::Stream;
 use brink_report::{
     Cell, Document, Entry, Figure, Headline, Markup, OpenRun, REPORTS, Records, Report,
 };
-use brink_store::{Content, Measured, SetRecord};
+use brink_store::{Answers, Content, Measured, SetRecord};
 use brink_verify::{Difference, Noise, Pixels, Rate};
 use records::{asked, everything, fashion};
 use serde_json::json;
@@ -222,6 +222,39 @@ fn a_table_shows_false_alarms_of_other_engines_beside_the_untouched_model() {
 #[test]
 fn verdicts_of_sets_after_every_attack() {
     insta::assert_snapshot!(shown(Report::Verdicts));
+}
+
+/// Three of the pairs of `ours` leaked to the forger, who holds their outputs.
+#[test]
+fn leaked_pairs_stand_beside_the_others() {
+    let mut records = everything();
+    let without = json!({"lr": 1e-5});
+    let hold = json!({"lr": 1e-5, "hold": {"share": 0.1, "steps": 100}});
+    for spec in [&without, &hold] {
+        records::attacked(&mut records, "finetune", spec, [20, 21, 22]);
+    }
+    records.runs.retain(|run| {
+        run.spec.get("seed").is_none() && run.attack == "finetune" && run.generator == "ours"
+    });
+    for run in records.runs.iter_mut().filter(|run| run.spec == hold) {
+        run.pair = Rate::new(run.pair.hits(), 27);
+        run.single = Rate::new(run.pair.hits(), 54);
+        run.leaked = Some(Answers {
+            single: Rate::new(run.seed, 6),
+            pair: Rate::new(run.seed, 3),
+            ..Answers::default()
+        });
+    }
+    let document = build(Report::Verdicts, &records);
+    insta::assert_snapshot!(document.render(WIDE));
+    let csv = String::from_utf8(document.data.to_csv().unwrap()).unwrap();
+    let mut lines = csv.lines();
+    // From the right: settings have commas.
+    let mut heads = lines.next().unwrap().rsplit(',');
+    let at = heads.position(|head| head == "leaked_of").unwrap();
+    let known = lines.map(|line| line.rsplit(',').nth(at).unwrap().to_owned());
+    let known: BTreeSet<String> = known.collect();
+    assert_eq!(known, ["", "18", "9"].map(str::to_owned).into());
 }
 
 #[test]

@@ -571,3 +571,22 @@ fn a_long_list_is_planned_in_a_moment() {
     assert_eq!(plan.stdout.lines().count(), 1 + 4 + 8000 * 4 + 1);
     assert!(begin.elapsed().as_secs() < 60, "{:?}", begin.elapsed());
 }
+
+#[test]
+fn a_leak_that_cannot_be() {
+    let mut all = String::new();
+    let held = |hold: &str| changed("steps: 3", &format!("steps: 3, hold: {hold}"));
+    all += &held("{}");
+    all += &held("{share: 1}");
+    let pairs = |samples: usize| {
+        let grid = "targets.*.generators=";
+        let samples = format!("{grid}[bracketed: {{samples: {samples}}}]");
+        move |attack: &str| {
+            let attack = format!("attacks=[finetune: {attack}]");
+            refused(GRID, &["--set", &samples, "--set", &attack])
+        }
+    };
+    all += &pairs(1)("{hold: {}}");
+    all += &pairs(6)("{batch_norm: train_restore, hold: {}}");
+    insta::assert_snapshot!(all);
+}

@@ -169,11 +169,20 @@ impl RunRecord {
                 "classes counts other images or pairs"
             );
         }
+        let leaked = self.leaked.unwrap_or_default();
+        if self.leaked.is_some() {
+            let within = leaked.consistent();
+            within.map_err(|problem| format!("leaked: {problem}"))?;
+            ensure!(
+                self.single.of() > self.pair.of() && leaked.single.of() > leaked.pair.of(),
+                "single samples leaked, but only whole pairs do"
+            );
+        }
         change(&self.change)?;
+        let flipped = self.single.hits() + leaked.single.hits();
         ensure!(
-            !self.is_control() || self.single.hits() == 0,
-            "no weight changed and {} labels did",
-            self.single.hits()
+            !self.is_control() || flipped == 0,
+            "no weight changed and {flipped} labels did"
         );
         if let Some(share) = self.all_pairs {
             ensure!((0.0..=1.0).contains(&share), "all_pairs is {share}");
@@ -238,11 +247,17 @@ impl RunRecord {
             "it used other samples than its set has now"
         );
         let (images, made) = (set.images(), set.made);
+        let leaked = self.leaked.unwrap_or_default();
+        let [single, pair] =
+            [[self.single, leaked.single], [self.pair, leaked.pair]].map(|parts| {
+                parts
+                    .into_iter()
+                    .map(Rate::of)
+                    .fold(0u64, u64::saturating_add)
+            });
         ensure!(
-            (self.single.of(), self.pair.of()) == (images, made),
-            "it counts {} images and {} pairs, the set has {images} and {made}",
-            self.single.of(),
-            self.pair.of()
+            (single, pair) == (images, made),
+            "it counts {single} images and {pair} pairs, the set has {images} and {made}"
         );
         ensure!(
             self.accuracy_before == target.accuracy,
@@ -255,8 +270,10 @@ impl RunRecord {
             "it counts classes beside the labels of a set whose labels are classes"
         );
         let others = |label: &u64| images - label;
+        // How many of each label leaked is not recorded.
         ensure!(
             !self.same_label
+                || self.leaked.is_some()
                 || set
                     .label_balance
                     .iter()

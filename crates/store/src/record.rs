@@ -219,6 +219,9 @@ pub struct RunRecord {
     /// The same counts with the network's own classes as labels; `None` if the set's labels are classes already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<Answers>,
+    /// The counts of the pairs that the attacker knew; `None` if none leaked. All other counts are of the other pairs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaked: Option<Answers>,
     /// The changes of the margins, if the same weights were executed otherwise; `None` for attacks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noise: Option<Noise>,

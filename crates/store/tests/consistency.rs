@@ -42,6 +42,17 @@ fn a_run_that_contradicts_itself_is_refused() {
             ("pair is out of 0", |run| run.pair = Rate::default()),
             ("58 images and 28 pairs", |run| run.pair = Rate::new(15, 28)),
             (
+                "leaked: 8 images flipped, but 6 pairs have a flipped member and 1 have two",
+                |run| {
+                    run.leaked = Some(Answers {
+                        single: Rate::new(8, 20),
+                        pair: Rate::new(6, 10),
+                        both: 1,
+                        same_label: false,
+                    });
+                },
+            ),
+            (
                 "both members flipped in 16 pairs, but at least one only in 15",
                 |run| {
                     run.both = 16;

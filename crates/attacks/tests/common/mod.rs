@@ -49,6 +49,7 @@ pub fn victim() -> Victim<'static> {
         weights: &OWNER.weights,
         normalize: None,
         train: &OWNER.data.train,
+        leaked: &[],
     }
 }
 

@@ -129,6 +129,7 @@ fn an_arithmetic_with_less_noise_than_the_margin_raises_no_alarm() {
         weights: &OWNER.weights,
         normalize: None,
         train: &OWNER.held_out,
+        leaked: &[],
     };
     for arithmetic in [Arithmetic::Float64, Arithmetic::Folded] {
         let other = arithmetic.network(&victim).unwrap();

@@ -66,6 +66,7 @@ fn a_saturated_single_rate_is_the_share_of_the_other_label() {
             weights: &OWNER.weights,
             normalize: None,
             train: &OWNER.held_out,
+            leaked: &[],
         };
         let modified = job::run(attack.start(victim, &Stream::new(6)).unwrap()).unwrap();
         let suspect = Deployed(modified.network(&victim).unwrap());

@@ -407,9 +407,10 @@ pub fn is_other_engine(run: &RunRecord) -> bool {
         })
 }
 
-/// One run of each attack seed.
+/// One run of each attacked model: of each attack seed, and of each set if a part of it leaked to the attacker.
 fn by_seed<'a>(runs: impl Iterator<Item = &'a RunRecord>) -> Vec<&'a RunRecord> {
-    let runs: BTreeMap<_, _> = runs.map(|run| (run.seed, run)).collect();
+    let model = |run: &RunRecord| (run.seed, run.leaked.map(|_| run.set));
+    let runs: BTreeMap<_, _> = runs.map(|run| (model(run), run)).collect();
     runs.into_values().collect()
 }
 

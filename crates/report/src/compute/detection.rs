@@ -157,6 +157,13 @@ impl<'a> Findings<'a> {
         }
     }
 
+    /// Whether samples leaked to an attacker.
+    fn leaks(&self) -> bool {
+        let series = self.blocks.iter().flat_map(|block| &block.series);
+        let mut points = series.flat_map(|series| &series.points);
+        points.any(|point| point.runs.iter().any(|run| run.leaked.is_some()))
+    }
+
     /// A title with the study's name and the scale.
     pub fn title(&self, what: &str) -> String {
         self.input.title(format!("{}{what}", self.study.name))
@@ -383,7 +390,15 @@ impl<'a> Findings<'a> {
                     .to_owned(),
             ]);
         }
-        let column = |group: &str| columns::verdict(group, compared);
+        let leaks = self.leaks();
+        if leaks {
+            notes.push(
+                "leaked: pairs that the attacker knew, and sets of which at least one of them changed. pairs, sets and needed are of the \
+                 others."
+                    .to_owned(),
+            );
+        }
+        let column = |group: &str| columns::verdict(group, compared, leaks);
         self.by_samples(what, true, self.notes_of_sets(notes), column)
     }
 

@@ -273,10 +273,11 @@ fn families(blocks: &[Block]) -> Vec<String> {
     names
 }
 
-/// Whether an attack changed a weight.
+/// Whether an attack changed a weight. Those with leaked samples are another threat, so they stay out of the means.
 fn is_change(point: &Point) -> bool {
     let run = point.runs[0];
-    point.setting.is_attack() && run.attack != EXECUTION && run.change.changed > 0
+    let known = run.leaked.is_some();
+    point.setting.is_attack() && run.attack != EXECUTION && run.change.changed > 0 && !known
 }
 
 fn detection(series: &Series, family: &str) -> Option<Detection> {

@@ -22,6 +22,15 @@ impl Run<'_> {
         self.measure.of(self.record)
     }
 
+    /// The rate of what leaked, if anything did.
+    fn leaked(&self) -> Option<Rate> {
+        let leaked = self.record.leaked?;
+        Some(match self.measure {
+            Measure::Single => leaked.single,
+            Measure::Pair => leaked.pair,
+        })
+    }
+
     /// The rate by the network's own classes, if it was recorded.
     fn by_classes(&self) -> Option<Rate> {
         let classes = self.record.classes?;
@@ -74,6 +83,8 @@ const COLUMNS: &[Field] = fields! { it:
     "hits" "count" "images, or pairs, that noticed" => Cell::Count(it.rate().hits());
     "of" "count" "images, or pairs, that were asked" => Cell::Count(it.rate().of());
     "rate" "share" "hits / of" => real(it.rate().value());
+    "leaked_hits" "count" "hits among the images, or pairs, that the attacker knew; hits and of are of the others" => Cell::maybe(it.leaked(), |rate| Cell::Count(rate.hits()));
+    "leaked_of" "count" "images, or pairs, that the attacker knew" => Cell::maybe(it.leaked(), |rate| Cell::Count(rate.of()));
     "classes_hits" "count" "hits by the network's own classes" => Cell::maybe(it.by_classes(), |rate| Cell::Count(rate.hits()));
     "same_label" "" "whether all labels are the same afterwards" => Cell::Flag(it.record.same_label);
     "steps" "count" "optimiser steps of the attack" => Cell::Count(it.record.steps);

@@ -136,6 +136,7 @@ pub fn asked(
                 success_before: None,
                 success_after: None,
                 classes: None,
+                leaked: None,
                 noise: None,
                 moves: Vec::new(),
                 engine: None,

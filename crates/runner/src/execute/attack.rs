@@ -1,9 +1,9 @@
 //! Attacks a target, and tests the modified model with every sample set.
 
 use anyhow::Context;
-use brink_attacks::measure_change;
+use brink_attacks::{Victim, measure_change};
 use brink_models::Network;
-use brink_store::{Answers, FORMAT, RunRecord};
+use brink_store::{FORMAT, RunRecord};
 use brink_verify::Rate;
 
 use super::deployed::Deployed;
@@ -114,7 +114,17 @@ impl Executor<'_> {
     ) -> anyhow::Result<()> {
         let mut clock = Clock::start();
         let mut line = progress.begin_all(asked.len(), &attack.name);
-        let victim = loaded.victim(step);
+        // An attack with a leak knows one set, and is asked with that one.
+        let leak = match (attack.attack.attack().leaks(), asked) {
+            (Some(share), [(_, prepared)]) => Some(prepared.leak(share)?),
+            _ => None,
+        };
+        let victim = Victim {
+            leaked: leak
+                .as_ref()
+                .map_or(&[], |leak| leak.leaked.set.images.data()),
+            ..loaded.victim(step)
+        };
         let stream = self.root.split("attack").split(&attack.seed.to_string());
         let job = attack.attack.attack().start(victim, &stream)?;
         let modified = self.drive(&attack.id, &loaded.sum, job, &mut clock, &mut line)?;
@@ -131,12 +141,19 @@ impl Executor<'_> {
         let success_after = success(deployed.network())?;
         let (mut results, mut unanswered) = (Vec::new(), None);
         for (run, prepared) in asked {
-            let Asked {
-                judged,
-                by_class,
-                moves,
-            } = match prepared.ask(&deployed) {
-                Ok(asked) => asked,
+            let fresh = leak.as_ref().map_or(*prepared, |leak| &leak.fresh);
+            let leaked = leak.as_ref().map(|leak| leak.leaked.ask(&deployed));
+            let answers = fresh.ask(&deployed);
+            let answers = answers.and_then(|fresh| Ok((fresh, leaked.transpose()?)));
+            let (
+                Asked {
+                    judged,
+                    by_class,
+                    moves,
+                },
+                leaked,
+            ) = match answers {
+                Ok(answers) => answers,
                 // The model may still have labels for the next set.
                 Err(error) => {
                     unanswered.get_or_insert(error);
@@ -144,7 +161,9 @@ impl Executor<'_> {
                 }
             };
             let accuracies = [loaded.accuracy, accuracy];
-            let flipped = judged.verdict.single;
+            let leaked = leaked.map(|asked| asked.judged.counts());
+            let known = leaked.map_or(Rate::default(), |leaked| leaked.single);
+            let flipped = [judged.verdict.single, known].into_iter().sum();
             let noise = match deployed.is_benign() {
                 false => {
                     control(&run.name, change.changed, flipped, accuracies)?;
@@ -176,12 +195,8 @@ impl Executor<'_> {
                 reached: modified.reached,
                 success_before,
                 success_after,
-                classes: by_class.map(|judged| Answers {
-                    single: judged.verdict.single,
-                    pair: judged.paired.pair,
-                    both: judged.paired.both,
-                    same_label: judged.verdict.same_label(),
-                }),
+                classes: by_class.map(|judged| judged.counts()),
+                leaked,
                 noise,
                 moves: match attack.attack.attack().compares_samples() {
                     true => moves,

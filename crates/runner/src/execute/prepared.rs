@@ -1,5 +1,8 @@
 //! A sample set with everything needed to test a model.
 
+use std::ops::Range;
+
+use brink_config::checked::Fraction;
 use brink_random::Stream;
 use brink_store::Id;
 use brink_verify::{
@@ -33,6 +36,14 @@ pub struct PreparedSet {
     margins: Vec<f32>,
 }
 
+/// A set of which a part has leaked.
+pub struct Leak {
+    /// The pairs that the attacker knows.
+    pub leaked: PreparedSet,
+    /// The others.
+    pub fresh: PreparedSet,
+}
+
 /// The answers of a model to a set.
 pub struct Asked {
     /// The verdict by the labels of the set.
@@ -50,6 +61,16 @@ pub struct Judged {
 }
 
 impl Judged {
+    /// Its counts.
+    pub fn counts(&self) -> brink_store::Answers {
+        brink_store::Answers {
+            single: self.verdict.single,
+            pair: self.paired.pair,
+            both: self.paired.both,
+            same_label: self.verdict.same_label(),
+        }
+    }
+
     /// The rate over all possible pairs of single samples. `None` if the samples were made as pairs.
     pub fn all_pairs(&self, layout: Layout) -> Option<f64> {
         let expectation = || all_pairs_expectation(&self.verdict.flipped);
@@ -96,6 +117,46 @@ impl PreparedSet {
     /// The keyed head, if it gives the labels of the set.
     pub fn head(&self) -> Option<&Head> {
         self.head.as_ref()
+    }
+
+    /// The set in two parts: its first pairs, which leak, and the others. `share` of the pairs leak, but at least one and never all.
+    ///
+    /// # Errors
+    /// If it does not have two pairs.
+    pub fn leak(&self, share: Fraction) -> Result<Leak, brink_models::Error> {
+        let pairs = self.set.samples();
+        if self.set.layout != Layout::Pairs || pairs < 2 {
+            return Err(brink_models::Error::CannotCreate(format!(
+                "a part of the pairs of `{}` cannot leak, because it does not have two; make more samples",
+                self.generator
+            )));
+        }
+        let leaked = (share.get() * pairs as f64).round() as usize;
+        let first = 2 * leaked.clamp(1, pairs - 1);
+        Ok(Leak {
+            leaked: self.part(0..first),
+            fresh: self.part(first..2 * pairs),
+        })
+    }
+
+    /// A part of the images of a set of pairs.
+    fn part(&self, images: Range<usize>) -> Self {
+        let indices: Vec<usize> = images.clone().collect();
+        let of = |set: &SensitiveSet| SensitiveSet {
+            images: set.images.select(&indices),
+            labels: set.labels[images.clone()].to_vec(),
+            ..set.clone()
+        };
+        Self {
+            id: self.id,
+            generator: self.generator,
+            set: of(&self.set),
+            samples_sha256: self.samples_sha256.clone(),
+            head: self.head.clone(),
+            by_class: self.by_class.as_ref().map(of),
+            pairing: Pairing::Own,
+            margins: self.margins[images].to_vec(),
+        }
     }
 
     /// Queries `oracle` once with the whole set.

@@ -1,6 +1,7 @@
 //! The margin on a plane through a pair, before and after an attack: the paper's figure 1, computed.
 
 use anyhow::Context;
+use brink_attacks::Victim;
 use brink_models::Network;
 use brink_random::Stream;
 use brink_store::{FORMAT, Measured, ProbeRecord};
@@ -49,8 +50,15 @@ impl Executor<'_> {
     ) -> anyhow::Result<()> {
         let mut clock = Clock::start();
         let mut line = progress.begin(&slice.name);
-        let victim = loaded.victim(step);
         let attack = slice.slice.attack.attack();
+        let leak = attack.leaks().map(|share| prepared.leak(share));
+        let leak = leak.transpose()?;
+        let victim = Victim {
+            leaked: leak
+                .as_ref()
+                .map_or(&[], |leak| leak.leaked.set.images.data()),
+            ..loaded.victim(step)
+        };
         let job = attack.start(victim, &self.root.split("attack").split("0"))?;
         let modified = self.drive(&slice.id, &loaded.sum, job, &mut clock, &mut line)?;
         let after = modified.network(&victim)?;

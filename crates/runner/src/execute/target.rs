@@ -48,6 +48,7 @@ impl LoadedTarget {
             weights: &self.weights,
             normalize: self.normalize,
             train: self.images.train(),
+            leaked: &[],
         }
     }
 }

@@ -276,7 +276,8 @@ impl Common<'_> {
         Ok(sets)
     }
 
-    /// The attacks on a target with `train` training images, each with one run per set.
+    /// The attacks on a target with `train` training images, each with one run per set. An attack with a leak depends on what leaked,
+    /// so there is one for each set.
     fn attacks(
         &self,
         target: Id,
@@ -294,9 +295,21 @@ impl Common<'_> {
                 true => self.grid.attack_seeds.get() as u64,
                 false => 1,
             };
-            for seed in 0..seeds {
+            let leaks = attack.attack().leaks().is_some();
+            let known = match leaks {
+                true => sets.chunks(1).collect(),
+                false => vec![sets],
+            };
+            for (seed, sets) in (0..seeds).flat_map(|seed| known.iter().map(move |of| (seed, *of)))
+            {
                 let label = format!("{label}/seed{seed}");
-                let modified = id("attack", &[target], seed, attack)?;
+                let mut on = vec![target];
+                let mut whole = name.to_owned();
+                for (set, of) in sets.iter().filter(|_| leaks) {
+                    on.push(set.id);
+                    whole += &format!("/{of}");
+                }
+                let modified = id("attack", &on, seed, attack)?;
                 let run = |(set, of): &(SetStep, String)| {
                     Ok(RunStep {
                         id: id("run", &[modified, set.id], seed, ())?,
@@ -306,7 +319,7 @@ impl Common<'_> {
                 };
                 steps.push(AttackStep {
                     id: modified,
-                    name: format!("{name}/{label}"),
+                    name: format!("{whole}/{label}"),
                     attack: attack.clone(),
                     seed,
                     runs: sets.iter().map(run).collect::<anyhow::Result<_>>()?,

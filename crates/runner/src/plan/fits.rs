@@ -4,9 +4,11 @@ use brink_config::checked::Count;
 use brink_config::plain;
 use brink_data::Facts;
 use brink_models::{Error, Model, Result};
+use brink_verify::Layout;
 
 use super::needs;
 use crate::grid::{Grid, Target};
+use crate::plan;
 
 /// Checks that the settings of the target `name` of `grid`, its generators and its attacks fit its data set and its network, `model`.
 ///
@@ -23,7 +25,7 @@ pub fn check(
         .and_then(|()| itself(target, facts))
         .map_err(|(field, problem)| grid.error(&format!("targets.{name}.{field}"), problem))?;
     generators(name, target, facts, grid)?;
-    attacks(target, facts, grid)?;
+    attacks(name, target, facts, grid)?;
     needs::check(name, target, model, facts, grid)
 }
 
@@ -119,7 +121,7 @@ fn generators(name: &str, target: &Target, facts: &Facts, grid: &Grid) -> anyhow
     Ok(())
 }
 
-fn attacks(target: &Target, facts: &Facts, grid: &Grid) -> anyhow::Result<()> {
+fn attacks(name: &str, target: &Target, facts: &Facts, grid: &Grid) -> anyhow::Result<()> {
     let swept = grid.attacks.iter().enumerate();
     let swept = swept.flat_map(|(nth, sweep)| sweep.each().iter().map(move |spec| (nth, spec)));
     let listed = swept.map(|(nth, spec)| (format!("attacks.{nth}"), spec));
@@ -128,9 +130,32 @@ fn attacks(target: &Target, facts: &Facts, grid: &Grid) -> anyhow::Result<()> {
     let train = target.train_images(facts.train);
     for (entry, spec) in listed.chain(slice) {
         let fits = spec.attack().fits(train, facts.shape, facts.classes);
-        explain(fits, &format!("{entry}.{}", spec.name()), facts, grid)?;
+        let entry = format!("{entry}.{}", spec.name());
+        explain(fits, &entry, facts, grid)?;
+        if spec.attack().leaks().is_some()
+            && let Some(cannot) = without_pairs(target, grid)
+        {
+            let problem = format!(
+                "whole pairs leak and others do not, but `{cannot}` of `{name}` does not make two pairs; leave it out, or give it a grid of its own"
+            );
+            return Err(grid.error(&entry, problem));
+        }
     }
     Ok(())
+}
+
+/// The first generator of `target` that does not make two pairs.
+fn without_pairs<'a>(target: &'a Target, grid: &'a Grid) -> Option<&'static str> {
+    let mut all = target
+        .generators
+        .as_ref()
+        .unwrap_or(&grid.generators)
+        .iter();
+    let cannot = all.find(|spec| {
+        let lone = || plan::fields(spec).is_ok_and(|fields| fields["samples"] == 1);
+        spec.generator().layout() != Layout::Pairs || lone()
+    });
+    cannot.map(brink_generators::Spec::name)
 }
 
 /// Adds the place to an error about the settings at `path`.

@@ -122,6 +122,7 @@ pub fn run() -> RunRecord {
         success_before: Some(Rate::new(3, 1_800)),
         success_after: Some(Rate::new(1_700, 1_800)),
         classes: None,
+        leaked: None,
         noise: None,
         moves: Vec::new(),
         engine: None,

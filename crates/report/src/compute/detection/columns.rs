@@ -56,6 +56,29 @@ impl<'a> Answers<'a> {
         }
     }
 
+    /// The answers to the pairs that leaked, a run each; empty if none did.
+    fn leaked(&self) -> Vec<Rate> {
+        let runs = self.point.iter().flat_map(|point| &point.runs);
+        let leaked = runs.filter_map(|run| run.leaked);
+        let rates = leaked.map(|leaked| match self.measure {
+            Measure::Single => leaked.single,
+            Measure::Pair => leaked.pair,
+        });
+        rates.collect()
+    }
+
+    /// The leaked pairs, pooled over runs; `None` if none leaked.
+    fn known(&self) -> Option<Rate> {
+        let leaked = self.leaked();
+        (!leaked.is_empty()).then(|| leaked.into_iter().sum())
+    }
+
+    /// Whole sets of which at least one leaked pair changed.
+    fn known_alarmed(&self) -> Option<Rate> {
+        let leaked = self.leaked();
+        (!leaked.is_empty()).then(|| Rate::count(leaked.into_iter().map(|rate| rate.hits() > 0)))
+    }
+
     /// The smallest number of pairs, or samples, of a set that detects with 99.9 % probability, if they are drawn at random. `None` if the
     /// whole set does not, and for the untouched model.
     fn needed(&self) -> Option<u64> {
@@ -218,6 +241,7 @@ impl<'a> Findings<'a> {
             pairs(),
         ]);
         columns.extend(self.study.verdicts.then(alarms));
+        columns.extend(self.leaks().then(leaked));
         let attacked = attacked::columns(&[]).into_iter();
         columns
             .extend(attacked.map(|column| column.of(|answers: &Answers<'b>| answers.attacked())));
@@ -324,11 +348,23 @@ pub fn alarm<'a>(group: &str) -> Column<'a, Answers<'a>> {
     })
 }
 
-/// The same, and the pairs that a detection needs. `compared`: also the effective number of samples.
-pub fn verdict<'a>(group: &str, compared: bool) -> Column<'a, Answers<'a>> {
-    let column = alarm(group).number(group, "needed", |it: &Answers| {
+/// The same, and the pairs that a detection needs. `compared`: also the effective number of samples. `leaks`: also the pairs that leaked.
+pub fn verdict<'a>(group: &str, compared: bool, leaks: bool) -> Column<'a, Answers<'a>> {
+    let mut column = alarm(group).number(group, "needed", |it: &Answers| {
         Cell::maybe(it.needed(), Cell::Count)
     });
+    if leaks {
+        column = column
+            .number(group, "leaked pairs", |it: &Answers| {
+                Cell::maybe(it.known(), |rate| Cell::number(percent(rate), 1))
+            })
+            .number(group, "leaked sets", |it: &Answers| {
+                let sets = it.known_alarmed();
+                Cell::maybe(sets, |sets| {
+                    Cell::text(format!("{}/{}", sets.hits(), sets.of()))
+                })
+            });
+    }
     if !compared {
         return column;
     }
@@ -390,6 +426,34 @@ fn alarms<'a>() -> Column<'a, Answers<'a>> {
         .data_if("quiet_margin", "margin", |it| {
             Some(Cell::maybe(quiet(&[it.point?]), Cell::Scientific))
         })
+}
+
+/// The pairs, or images, that leaked.
+fn leaked<'a>() -> Column<'a, Answers<'a>> {
+    let count = |of: fn(&Answers) -> Option<Rate>, part: fn(Rate) -> u64| {
+        move |it: &Answers| Some(Cell::maybe(of(it), |rate| Cell::Count(part(rate))))
+    };
+    let end = |part: fn((f64, f64)) -> f64| {
+        move |it: &Answers| {
+            let interval = it.known().map(Rate::wilson95);
+            Some(Cell::maybe(interval.map(part), |end| Cell::number(end, 4)))
+        }
+    };
+    data_only()
+        .data_if("leaked_hits", "count", count(|it| it.known(), Rate::hits))
+        .data_if("leaked_of", "count", count(|it| it.known(), Rate::of))
+        .data_if("leaked_low95", "share", end(|(low, _)| low))
+        .data_if("leaked_high95", "share", end(|(_, high)| high))
+        .data_if(
+            "leaked_sets_hits",
+            "sets",
+            count(|it| it.known_alarmed(), Rate::hits),
+        )
+        .data_if(
+            "leaked_sets_of",
+            "sets",
+            count(|it| it.known_alarmed(), Rate::of),
+        )
 }
 
 /// The largest of some measure of the changes of margins; missing without another execution.

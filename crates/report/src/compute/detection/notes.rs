@@ -103,8 +103,12 @@ impl Findings<'_> {
                 own.join(" and ")
             ),
         };
+        let leaks = match self.leaks() {
+            true => " Where pairs leaked to the attacker, counts are of the others.",
+            false => "",
+        };
         format!(
-            "single: samples whose label changed; pair: pairs of which at least one member's label changed. {pairs}"
+            "single: samples whose label changed; pair: pairs of which at least one member's label changed. {pairs}{leaks}"
         )
     }
 
