@@ -145,7 +145,7 @@ fn attacks(name: &str, target: &Target, facts: &Facts, grid: &Grid) -> anyhow::R
 }
 
 /// The first generator of `target` that does not make two pairs.
-fn without_pairs<'a>(target: &'a Target, grid: &'a Grid) -> Option<&'static str> {
+fn without_pairs(target: &Target, grid: &Grid) -> Option<&'static str> {
     let mut all = target
         .generators
         .as_ref()
