@@ -37,6 +37,8 @@ mod program;
 mod self_check;
 mod session;
 mod tables;
+mod trained;
+mod trainer;
 mod units;
 
 pub use error::{Error, Result};
@@ -45,3 +47,4 @@ pub use kernels::ALL as KERNELS;
 pub use memory::Memory;
 pub use program::{Pass, Program, Weights};
 pub use self_check::check;
+pub use trainer::{Batch, Trainer};

@@ -40,7 +40,7 @@ pub fn check(gpu: &Arc<Gpu>) -> Result<()> {
     let first = images.narrow(0, 0, 1)?.contiguous()?;
     let (tape, ends_of_first) = recorded(&first)?;
     let ends_of_first: Vec<&Tensor> = ends_of_first.iter().collect();
-    let trace = tape.trace(&first, &ends_of_first)?;
+    let trace = tape.trace(&first, &[], &ends_of_first)?;
     let trace = trace.ok_or(Error::TooLarge {
         what: "the test network",
     })?;
