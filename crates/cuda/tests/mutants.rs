@@ -112,12 +112,6 @@ const MUTANTS: &[(&str, &str, &str, &str)] = &[
         "acc[i][j] = add(mul(a[i], b[j]), acc[i][j])",
     ),
     (
-        "no barrier before rows are read",
-        "outer.cuh",
-        "+ place[1];\n  }\n  __syncthreads();",
-        "+ place[1];\n  }",
-    ),
-    (
         "no barrier before outer products",
         "outer.cuh",
         ": T(0);\n    }\n    __syncthreads();\n#pragma unroll 2",

@@ -55,22 +55,21 @@ impl OnGpu {
         Ok(self.key == key && self.trainer.fits(images)?)
     }
 
-    /// Runs a batch and moves the running statistics. `dropout` gives the masks.
-    pub fn record(
-        &self,
-        pixels: &[f32],
-        images: usize,
-        dropout: Option<&mut Stream>,
-    ) -> Result<Batch> {
+    /// The logits of `images (n, c, h, w)`, recorded. The running statistics move. `dropout` gives the masks.
+    pub fn record(&self, images: &Tensor, dropout: Option<&mut Stream>) -> Result<(Tensor, Batch)> {
+        let n = images.dim(0)?;
         let masks = dropout.map_or_else(Vec::new, |stream| {
             let masks = self.left.masks.iter();
-            masks.map(|mask| mask.draw(images, stream)).collect()
+            masks.map(|mask| mask.draw(n, stream)).collect()
         });
-        let batch = self.trainer.record(pixels, images, &masks)?;
+        let pixels: Vec<f32> = images.flatten_all()?.to_vec1()?;
+        let batch = self.trainer.record(&pixels, n, &masks)?;
         for (running, statistics) in self.left.running.iter().zip(batch.statistics()) {
             running.move_towards(statistics)?;
         }
-        Ok(batch)
+        let logits = batch.logits();
+        let shape = (n, logits.len() / n.max(1));
+        Ok((Tensor::from_slice(logits, shape, &Device::Cpu)?, batch))
     }
 
     /// Moves the parameters, from the gradient of the batch's logits.

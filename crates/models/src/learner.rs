@@ -34,9 +34,9 @@ pub struct Learner {
 }
 
 /// The recorded pass of a batch.
-enum Recorded {
+enum Recorded<'a> {
     Here(Forward),
-    OnGpu(Batch),
+    OnGpu(&'a OnGpu, Batch),
 }
 
 impl Learner {
@@ -102,19 +102,16 @@ impl Learner {
             (Some(stream), BatchNormMode::Train) => Some(stream.split(&self.done.to_string())),
             _ => None,
         };
+        let images = Tensor::from_vec(pixels, (n, c, h, w), &device)?;
         self.choose((shape, batch_norm, masks.is_some()), n)?;
-        let recorded = match &self.on_gpu {
-            Some(there) => Recorded::OnGpu(there.record(&pixels, n, masks.as_mut())?),
-            None => {
-                let images = Tensor::from_vec(pixels, (n, c, h, w), &device)?;
-                Recorded::Here(self.network.record(&images, batch_norm, masks.as_mut())?)
+        let (logits, recorded) = match &self.on_gpu {
+            Some(there) => {
+                let (logits, batch) = there.record(&images, masks.as_mut())?;
+                (logits, Recorded::OnGpu(there, batch))
             }
-        };
-        let logits = match &recorded {
-            Recorded::Here(forward) => forward.logits(),
-            Recorded::OnGpu(batch) => {
-                let logits = batch.logits();
-                Tensor::from_slice(logits, (n, logits.len() / n.max(1)), &device)?
+            None => {
+                let forward = self.network.record(&images, batch_norm, masks.as_mut())?;
+                (forward.logits(), Recorded::Here(forward))
             }
         };
         let labels = Tensor::from_vec(labels, n, &device)?;
@@ -127,15 +124,14 @@ impl Learner {
                 iteration: self.done + 1,
             });
         }
-        match (recorded, &self.on_gpu) {
-            (Recorded::OnGpu(batch), Some(there)) => {
-                there.update(&batch, &grad, self.optimizer.next(lr))?;
-            }
-            (Recorded::Here(forward), _) => {
+        match recorded {
+            Recorded::Here(forward) => {
                 let grads = forward.backward(grad)?;
                 self.optimizer.step(&self.network, &grads, lr)?;
             }
-            (Recorded::OnGpu(_), None) => unreachable!("the GPU recorded the batch"),
+            Recorded::OnGpu(there, batch) => {
+                there.update(&batch, &grad, self.optimizer.next(lr))?;
+            }
         }
         self.done += 1;
         Ok(())
