@@ -323,11 +323,11 @@ impl Walk<'_, '_> {
             Back::Panels(panels) => Weights::Panels(panels.address(), &back.table),
             Back::Patches(weights) => Weights::Patches(weights.address()),
         };
-        self.into_input(step, unit.geometry(), weights, grad.address())
+        self.input_gradient(step, unit.geometry(), weights, grad.address())
     }
 
     /// Adds the gradient of a product's input; `dy` is that of the result.
-    pub fn into_input(
+    pub fn input_gradient(
         &mut self,
         step: &Step,
         sizes: Geometry,

@@ -176,6 +176,14 @@ impl Program {
         })
     }
 
+    /// The running statistics of the normalisation of step `at`: means, then variances. `None` if it uses the batch's.
+    pub(crate) fn running(&self, at: usize) -> Option<&Buffer> {
+        match &self.constants[at] {
+            Constants::Vectors(vectors) => vectors.first(),
+            _ => None,
+        }
+    }
+
     /// The elements of an image.
     fn image(&self, pixels: &[f32], images: usize) -> usize {
         let size = self.trace.maps[0].elements();

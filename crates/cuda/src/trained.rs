@@ -133,14 +133,12 @@ impl Run<'_, '_> {
     pub fn batch_norm(&self, eps: f64, output: Buffer) -> Result<Made> {
         let (session, y) = (self.session, self.map(self.step.output));
         let (elements, (_, _, c)) = (y.count(self.images), y.sizes());
-        let batch = match &self.program.constants[self.at] {
-            Constants::Vectors(_) => None,
-            _ => Some(self.measured(elements / c.max(1), c)?),
-        };
-        let statistics = match (&batch, &self.program.constants[self.at]) {
-            (Some((_, narrow)), _) => narrow.address(),
-            (None, Constants::Vectors(running)) => running[0].address(),
-            (None, _) => unreachable!("the statistics are running ones or the batch's"),
+        let (statistics, batch) = match self.program.running(self.at) {
+            Some(running) => (running.address(), None),
+            None => {
+                let (wide, narrow) = self.measured(elements / c.max(1), c)?;
+                (narrow.address(), Some((wide, narrow)))
+            }
         };
         let vectors = session.buffer(4 * c, 4)?;
         let arguments = Normalisation {
@@ -285,7 +283,7 @@ impl Walk<'_, '_> {
                 true => Weights::Patches(packed.address()),
                 false => Weights::Panels(packed.address(), table),
             };
-            self.into_input(step, sizes, weights, dy)?;
+            self.input_gradient(step, sizes, weights, dy)?;
         }
         let operands = (self.maps.of(input).address(), dy);
         let kind = (sizes.channels.0, wide);
@@ -345,12 +343,8 @@ impl Walk<'_, '_> {
         };
         let rows = elements / c.max(1);
         let (kept, x) = (&self.maps.kept[at], self.maps.of(input).address());
-        let (vectors, batch) = (&kept[0], kept.get(1));
-        let mean = match (batch, &self.program.constants[at]) {
-            (Some(batch), _) => batch.address(),
-            (None, Constants::Vectors(running)) => running[0].address(),
-            (None, _) => unreachable!("the statistics are running ones or the batch's"),
-        };
+        let (vectors, running) = (&kept[0], self.program.running(at));
+        let mean = running.unwrap_or_else(|| &kept[1]).address();
         let of = Columns {
             x,
             g: grad.address(),
@@ -374,8 +368,8 @@ impl Walk<'_, '_> {
         if self.program.wanted[input] {
             let (out, elements) = self.fresh(input)?;
             let (count, scale) = (elements as i64, vector(vectors, 3, c));
-            match batch {
-                Some(_) => {
+            match running {
+                None => {
                     let arguments = BatchNormBack {
                         g: grad.address(),
                         x,
@@ -388,7 +382,7 @@ impl Walk<'_, '_> {
                     };
                     session.launch(&BATCH_NORM_BACK, blocks(elements), arguments)?;
                 }
-                None => {
+                Some(_) => {
                     let arguments = Channels {
                         x: grad.address(),
                         first: scale,
