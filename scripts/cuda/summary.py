@@ -13,7 +13,7 @@ def main():
         rows = [json.loads(line) for line in lines if line.startswith("{")]
     for row in rows:
         if "check" in row:
-            print(f"{row['check']} {row['images']}x{row['size']}: {row['differ']} of {row['elements']} elements differ from the CPU's")
+            print(f"{row['check']}{row.get('in', '')} {row['images']}x{row['size']}: {row['differ']} of {row['elements']} elements differ from the CPU's")
     best = {}
     for row in rows:
         if row.get("peer") == "pytorch" and row.get("median_ms"):

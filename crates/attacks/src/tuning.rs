@@ -155,7 +155,7 @@ impl<'a> Tuning<'a> {
     /// # Errors
     /// If a tensor cannot be copied.
     pub fn weights(&self) -> Result<Weights> {
-        let learned = self.learner.network().weights()?;
+        let learned = self.learner.network()?.weights()?;
         if self.batch_norm != BatchNorm::TrainRestore {
             return Ok(learned);
         }

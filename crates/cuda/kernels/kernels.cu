@@ -3,3 +3,7 @@
 #include "windows.cuh"
 #include "maps.cuh"
 #include "negative.cuh"
+#include "weights.cuh"
+#include "outer.cuh"
+#include "columns.cuh"
+#include "update.cuh"

@@ -20,6 +20,12 @@ KERNEL(add_f64, Pair<double>, THREADS) {
   if (at < p.count) p.out[at] = add(p.a[at], p.b[at]);
 }
 
+// Dropout by a mask, and its gradient.
+KERNEL(multiply, Pair<float>, THREADS) {
+  const Index at = element();
+  if (at < p.count) p.out[at] = mul(p.a[at], p.b[at]);
+}
+
 // The gradient `a` where the output `b` of a ReLU is positive.
 KERNEL(mask_f32, Pair<float>, THREADS) {
   const Index at = element();

@@ -1,5 +1,6 @@
 // A stand-in for NVIDIA's driver library, for tests: the calls that Brink makes, on a CPU. Device memory is the heap's, filled with NaN
-// before its first use, and every pointer is checked. Kernels run through the shim.
+// before its first use, and every pointer is checked. Kernels run through the shim. Copies and kernels wait until the stream is waited for,
+// so host memory that is freed too early shows.
 //
 //   BRINK_FAKE_CUDA_MEMORY   bytes of device memory (default 1 GiB)
 //   BRINK_FAKE_CUDA_DEVICES  number of devices (default 2)
@@ -7,6 +8,7 @@
 #include "shim.h"
 #include KERNELS
 
+#include <functional>
 #include <mutex>
 
 // With NVIDIA's own header a compiler checks every declaration here: `scripts/cuda/compile` does so.
@@ -31,6 +33,13 @@ static std::map<CUdeviceptr, size_t> memory;
 static size_t used, launches, synchronisations;
 static bool initialised;
 static thread_local CUcontext context;
+
+// The work of the stream.
+static std::vector<std::function<void()>> queue;
+static void run_queue() {
+  for (auto &work : queue) work();
+  queue.clear();
+}
 
 static size_t number(const char *name, size_t otherwise) {
   const char *text = getenv(name);
@@ -138,6 +147,7 @@ CUresult cuStreamSynchronize(CUstream stream) {
   IN_CONTEXT
   if (!stream) shim::fail("the default stream");
   synchronisations++;
+  run_queue();
   return SUCCESS;
 }
 
@@ -166,6 +176,7 @@ CUresult cuMemFree_v2(CUdeviceptr at) {
   IN_CONTEXT
   auto found = memory.find(at);
   if (found == memory.end()) shim::fail("memory that is not the device's is freed");
+  run_queue();
   used -= found->second;
   memory.erase(found);
   free(reinterpret_cast<void *>(at));
@@ -175,14 +186,14 @@ CUresult cuMemFree_v2(CUdeviceptr at) {
 CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes, CUstream stream) {
   IN_CONTEXT
   if (!stream || !inside(to, bytes)) return INVALID_VALUE;
-  memcpy(reinterpret_cast<void *>(to), from, bytes);
+  queue.push_back([=] { memcpy(reinterpret_cast<void *>(to), from, bytes); });
   return SUCCESS;
 }
 
 CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, CUstream stream) {
   IN_CONTEXT
   if (!stream || !inside(from, bytes)) return INVALID_VALUE;
-  memcpy(to, reinterpret_cast<const void *>(from), bytes);
+  queue.push_back([=] { memcpy(to, reinterpret_cast<const void *>(from), bytes); });
   return SUCCESS;
 }
 
@@ -193,12 +204,16 @@ CUresult cuLaunchKernel(CUfunction function, unsigned gx, unsigned gy, unsigned 
   const auto &kernel = *reinterpret_cast<const shim::Kernel *>(function);
   launches++;
   const char *wrong = getenv("BRINK_FAKE_CUDA_WRONG");
-  if (wrong && !strcmp(wrong, kernel.name)) {
+  const bool damaged = wrong && !strcmp(wrong, kernel.name);
+  const char *given = static_cast<const char *>(parameters[0]);
+  // The driver copies the arguments during the call.
+  auto arguments = std::make_shared<std::vector<uint64_t>>((kernel.bytes + 7) / 8);
+  memcpy(arguments->data(), given, kernel.bytes);
+  queue.push_back([=, &kernel] {
     // The first argument is what the kernel reads.
-    CUdeviceptr from = *static_cast<const CUdeviceptr *>(parameters[0]);
-    *reinterpret_cast<uint32_t *>(from) ^= 1;
-  }
-  shim::launch(kernel, {gx, gy, gz}, {bx, by, bz}, parameters[0]);
+    if (damaged) *reinterpret_cast<uint32_t *>(arguments->front()) ^= 1;
+    shim::launch(kernel, {gx, gy, gz}, {bx, by, bz}, arguments->data());
+  });
   return SUCCESS;
 }
 

@@ -9,14 +9,19 @@ pub(crate) fn blocks(elements: usize) -> (usize, usize) {
     (elements.div_ceil(THREADS as usize), 1)
 }
 
+/// Bytes of an element.
+pub(crate) fn size_of_element(wide: bool) -> usize {
+    if wide { 8 } else { 4 }
+}
+
 /// A size as a kernel's number. Sizes of one image fit, see `Table`, and parts of a batch are cut so that rows fit.
 pub(crate) fn int(size: usize) -> i32 {
     i32::try_from(size).expect("sizes of a part fit 32 bits")
 }
 
-/// Bytes of an element.
+/// Bytes of a map's element.
 pub(crate) fn width(map: &Map) -> usize {
-    if map.wide { 8 } else { 4 }
+    size_of_element(map.wide)
 }
 
 /// The numbers of a window's kernels.

@@ -8,27 +8,28 @@ use crate::launches::launch;
 use crate::memory::Buffer;
 use crate::program::{Constants, Program};
 use crate::session::Session;
+use crate::tables::Table;
 use crate::units::Back;
-use brink_ops::trace::{Map, Step, Work};
+use brink_ops::trace::{Geometry, Map, Step, Work};
 use std::sync::Arc;
 
 /// The gradient of each end, if it has one.
 pub(crate) type Grads = [Option<Vec<f32>>];
 
 /// The gradient of a map so far, and whether its mask was applied.
-struct Sum {
+pub(crate) struct Sum {
     grad: Arc<Buffer>,
     masked: bool,
 }
 
-/// The gradient of the images. `None` if no end has one.
+/// The gradients of the images, or of the parameters, by map. `None` if no end depends on a map.
 pub(crate) fn backward(
     program: &Program,
     session: &Session<'_>,
     maps: &Maps,
     images: usize,
     grads: &Grads,
-) -> Result<Option<Arc<Buffer>>> {
+) -> Result<Vec<Option<Arc<Buffer>>>> {
     let mut walk = Walk {
         program,
         session,
@@ -46,25 +47,32 @@ pub(crate) fn backward(
             walk.step(at, step, grad)?;
         }
     }
-    Ok(walk.sums[0].take().map(|sum| sum.grad))
+    let sums = walk.sums.into_iter();
+    Ok(sums.map(|sum| sum.map(|sum| sum.grad)).collect())
 }
 
-struct Walk<'a> {
-    program: &'a Program,
-    session: &'a Session<'a>,
-    maps: &'a Maps,
-    images: usize,
+pub(crate) struct Walk<'a, 's> {
+    pub program: &'a Program,
+    pub session: &'a Session<'s>,
+    pub maps: &'a Maps,
+    pub images: usize,
     sums: Vec<Option<Sum>>,
 }
 
-impl Walk<'_> {
-    fn map(&self, map: usize) -> &Map {
+/// The weights of an input gradient on the device, with the tables that panels need.
+pub(crate) enum Weights<'a> {
+    Panels(u64, &'a Table),
+    Patches(u64),
+}
+
+impl Walk<'_, '_> {
+    pub fn map(&self, map: usize) -> &Map {
         &self.program.trace.maps[map]
     }
 
     /// A gradient for `map`, not yet written.
-    fn fresh(&self, map: usize) -> Result<(Buffer, usize)> {
-        let elements = self.images * self.map(map).elements();
+    pub fn fresh(&self, map: usize) -> Result<(Buffer, usize)> {
+        let elements = self.map(map).count(self.images);
         let buffer = self.session.buffer(elements, width(self.map(map)))?;
         Ok((buffer, elements))
     }
@@ -83,7 +91,7 @@ impl Walk<'_> {
     }
 
     /// Adds `grad` to the gradient of `map`.
-    fn add(&mut self, map: usize, grad: Arc<Buffer>) -> Result<()> {
+    pub fn add(&mut self, map: usize, grad: Arc<Buffer>) -> Result<()> {
         let grad = match self.sums[map].take() {
             None => grad,
             Some(sum) => {
@@ -133,7 +141,19 @@ impl Walk<'_> {
             _ => 0,
         };
         for &residual in &step.inputs[1..] {
-            self.add(residual, grad.clone())?;
+            if self.program.wanted[residual] {
+                self.add(residual, grad.clone())?;
+            }
+        }
+        match &step.work {
+            Work::Convolution(sizes) => return self.convolution(at, step, *sizes, grad),
+            Work::DepthwiseConvolution(geometry) => {
+                return self.depthwise(step, *geometry, grad);
+            }
+            Work::BatchNorm { .. } => return self.batch_norm(at, step, grad),
+            Work::Fold { bins, map } => return self.fold(step, *bins, *map, grad),
+            _ if !self.program.wanted[input] => return Ok(()),
+            _ => {}
         }
         let x_at = self.maps.of(input).address();
         let y_at = self.maps.of(output).address();
@@ -223,6 +243,15 @@ impl Walk<'_> {
                 };
                 session.launch(&DEPTHWISE_BACK, grid, arguments)?;
             }
+            Work::Dropout => {
+                let arguments = Pair {
+                    a: dy,
+                    b: self.maps.kept[at][0].address(),
+                    out: to,
+                    count,
+                };
+                session.launch(&MULTIPLY, grid, arguments)?;
+            }
             Work::Relu6 => {
                 let arguments = Pair {
                     a: dy,
@@ -241,9 +270,14 @@ impl Walk<'_> {
                 let (x, out) = (dy, to);
                 session.launch(kernel, grid, Cast { x, out, count })?;
             }
-            Work::Product(_) | Work::MaxPool(_) | Work::AveragePool(_) | Work::Negative { .. } => {
-                unreachable!("returned above")
-            }
+            Work::Product(_)
+            | Work::MaxPool(_)
+            | Work::AveragePool(_)
+            | Work::Negative { .. }
+            | Work::Convolution(_)
+            | Work::DepthwiseConvolution(_)
+            | Work::BatchNorm { .. }
+            | Work::Fold { .. } => unreachable!("returned above"),
         }
         self.add(input, Arc::new(out))
     }
@@ -252,7 +286,7 @@ impl Walk<'_> {
         let Constants::Product(product) = &self.program.constants[at] else {
             unreachable!("a product has its constants");
         };
-        let (input, images, wide) = (step.inputs[0], self.images, product.layer.wide);
+        let (images, wide) = (self.images, product.layer.wide);
         let back = product.back.as_ref().expect("the program has a way back");
         let term = step.term.and_then(|(map, share)| {
             let sum = self.sums[map].as_ref()?;
@@ -263,7 +297,7 @@ impl Walk<'_> {
                 let (out, elements) = self.fresh(step.output)?;
                 let (_, _, columns) = self.map(step.output).sizes();
                 let scale = product.layer.vectors.scale.as_ref();
-                let signs = self.maps.signs[at].as_ref();
+                let signs = self.maps.kept[at].first();
                 let arguments = Join {
                     grad: grad.address(),
                     scale: scale.map_or(0, Buffer::address),
@@ -282,42 +316,50 @@ impl Walk<'_> {
             }
             _ => (grad, &back.back),
         };
-        let dy = grad.address();
-        match &**weights {
-            Back::Panels(panels) => self.fuse(input, |walk, so_far, masked, out, _| {
+        let Work::Product(unit) = &step.work else {
+            unreachable!("the step is a product");
+        };
+        let weights = match &**weights {
+            Back::Panels(panels) => Weights::Panels(panels.address(), &back.table),
+            Back::Patches(weights) => Weights::Patches(weights.address()),
+        };
+        self.input_gradient(step, unit.geometry(), weights, grad.address())
+    }
+
+    /// Adds the gradient of a product's input; `dy` is that of the result.
+    pub fn input_gradient(
+        &mut self,
+        step: &Step,
+        sizes: Geometry,
+        weights: Weights<'_>,
+        dy: u64,
+    ) -> Result<()> {
+        let (input, images) = (step.inputs[0], self.images);
+        match weights {
+            Weights::Panels(panels, table) => self.fuse(input, |walk, so_far, masked, out, _| {
                 let mask = match masked {
                     true => walk.maps.of(input).address(),
                     false => 0,
                 };
                 let arguments = Product {
                     a: dy,
-                    b: panels.address(),
+                    b: panels,
                     residual: so_far,
                     mask,
                     out: out.address(),
                     ..Product::default()
                 };
-                let processors = walk.program.gpu.processors;
-                launch(
-                    walk.session,
-                    processors,
-                    &back.table,
-                    wide,
-                    images,
-                    arguments,
-                )
+                let (processors, wide) = (walk.program.gpu.processors, walk.map(input).wide);
+                launch(walk.session, processors, table, wide, images, arguments)
             }),
-            Back::Patches(weights) => {
+            Weights::Patches(weights) => {
                 let (out, elements) = self.fresh(input)?;
                 let (x, y) = (self.map(input), self.map(step.output));
-                let Work::Product(unit) = &step.work else {
-                    unreachable!("the step is a product");
-                };
                 let arguments = Patches {
                     dy,
-                    weights: weights.address(),
+                    weights,
                     dx: out.address(),
-                    window: window(images, x, y, unit.window()),
+                    window: window(images, x, y, sizes.window),
                 };
                 let pixels = elements / x.sizes().2.max(1);
                 self.session.launch(&PATCHES, blocks(pixels), arguments)?;

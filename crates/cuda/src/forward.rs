@@ -16,8 +16,32 @@ pub(crate) const PANEL: usize = 16;
 /// The maps of a pass, as far as they are kept.
 pub(crate) struct Maps {
     pub maps: Vec<Option<Arc<Buffer>>>,
-    /// The signs of each step that makes a term: a bit a unit.
-    pub signs: Vec<Option<Buffer>>,
+    /// What else each step keeps for the way back: the signs of a term, a bit a unit; a mask; or the vectors of a normalisation.
+    pub kept: Vec<Vec<Buffer>>,
+    /// Mean and variance of each batch that was normalised with its own, in f64, and the channels.
+    pub statistics: Vec<(Buffer, usize)>,
+}
+
+/// What a pass starts from. A session that only counts needs no values.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Start<'a> {
+    pub images: usize,
+    pub pixels: &'a [f32],
+    /// The parameters in their order.
+    pub parameters: &'a [Arc<Buffer>],
+    /// The mask of each dropout.
+    pub masks: &'a [Vec<f32>],
+}
+
+impl<'a> Start<'a> {
+    /// Images of a frozen network.
+    pub fn of(pixels: &'a [f32], images: usize) -> Self {
+        Self {
+            images,
+            pixels,
+            ..Self::default()
+        }
+    }
 }
 
 impl Maps {
@@ -43,24 +67,37 @@ impl Maps {
     }
 }
 
-/// Runs all steps on `pixels`. Maps that no later step reads are dropped, unless the pass is `recording`.
+/// The values on the device, or room for so many if there are none.
+fn given(session: &Session<'_>, values: &[f32], count: usize) -> Result<Buffer> {
+    match values.is_empty() {
+        true => session.buffer(count, 4),
+        false => session.upload(values),
+    }
+}
+
+/// Runs all steps. Maps that no later step reads are dropped, unless the pass is `recording`.
 pub(crate) fn forward(
     program: &Program,
     session: &Session<'_>,
-    pixels: &[f32],
-    images: usize,
+    start: Start<'_>,
     recording: bool,
 ) -> Result<Maps> {
-    let trace = &program.trace;
+    let (trace, images) = (&program.trace, start.images);
     let mut maps = Maps {
         maps: trace.maps.iter().map(|_| None).collect(),
-        signs: trace.steps.iter().map(|_| None).collect(),
+        kept: Vec::with_capacity(trace.steps.len()),
+        statistics: Vec::new(),
     };
-    let pixels = match pixels.is_empty() {
-        true => session.buffer(images * trace.maps[0].elements(), 4)?,
-        false => session.upload(pixels)?,
-    };
+    let pixels = given(session, start.pixels, images * trace.maps[0].elements())?;
     maps.maps[0] = Some(Arc::new(pixels));
+    for at in 0..trace.parameters {
+        let parameter = match start.parameters.get(at) {
+            Some(parameter) => parameter.clone(),
+            None => Arc::new(session.buffer(0, 4)?),
+        };
+        maps.maps[1 + at] = Some(parameter);
+    }
+    let mut masks = start.masks.iter();
     for (at, step) in trace.steps.iter().enumerate() {
         let run = Run {
             program,
@@ -70,12 +107,23 @@ pub(crate) fn forward(
             at,
             step,
         };
-        let made = run.step(recording)?;
+        let made = match step.work {
+            Work::Dropout => {
+                let mask = masks.next().map_or(&[][..], Vec::as_slice);
+                run.dropout(given(
+                    session,
+                    mask,
+                    images * run.map(step.output).elements(),
+                )?)?
+            }
+            _ => run.step(recording)?,
+        };
         maps.maps[step.output] = Some(Arc::new(made.output));
+        maps.statistics.extend(made.statistics);
         if let (Some((map, _)), Some(term)) = (step.term, made.term) {
             maps.maps[map] = Some(Arc::new(term));
         }
-        maps.signs[at] = made.signs;
+        maps.kept.push(made.kept);
         if !recording {
             let ended = (0..trace.maps.len()).filter(|&map| program.last[map] <= at);
             for map in ended {
@@ -87,34 +135,46 @@ pub(crate) fn forward(
 }
 
 /// What a step has made.
-struct Made {
-    output: Buffer,
-    term: Option<Buffer>,
-    signs: Option<Buffer>,
+pub(crate) struct Made {
+    pub output: Buffer,
+    pub term: Option<Buffer>,
+    pub kept: Vec<Buffer>,
+    pub statistics: Option<(Buffer, usize)>,
+}
+
+impl From<Buffer> for Made {
+    fn from(output: Buffer) -> Self {
+        Self {
+            output,
+            term: None,
+            kept: Vec::new(),
+            statistics: None,
+        }
+    }
 }
 
 /// A step about to run.
-struct Run<'a> {
-    program: &'a Program,
-    session: &'a Session<'a>,
-    maps: &'a Maps,
-    images: usize,
-    at: usize,
-    step: &'a Step,
+pub(crate) struct Run<'a, 's> {
+    pub program: &'a Program,
+    pub session: &'a Session<'s>,
+    pub maps: &'a Maps,
+    pub images: usize,
+    pub at: usize,
+    pub step: &'a Step,
 }
 
-impl Run<'_> {
-    fn map(&self, map: usize) -> &Map {
+impl Run<'_, '_> {
+    pub fn map(&self, map: usize) -> &Map {
         &self.program.trace.maps[map]
     }
 
     /// The address of an input.
-    fn input(&self, at: usize) -> u64 {
+    pub fn input(&self, at: usize) -> u64 {
         self.maps.of(self.step.inputs[at]).address()
     }
 
     /// The address of the residual, or 0.
-    fn residual(&self) -> u64 {
+    pub fn residual(&self) -> u64 {
         match self.step.inputs.get(1) {
             Some(&map) => self.maps.of(map).address(),
             None => 0,
@@ -123,7 +183,7 @@ impl Run<'_> {
 
     fn step(&self, recording: bool) -> Result<Made> {
         let (x, y) = (self.map(self.step.inputs[0]), self.map(self.step.output));
-        let elements = self.images * y.elements();
+        let elements = y.count(self.images);
         let output = self.session.buffer(elements, width(y))?;
         let out = output.address();
         let (session, from, count) = (self.session, self.input(0), elements as i64);
@@ -147,6 +207,14 @@ impl Run<'_> {
             (Work::Product(_), Constants::Product(product)) => {
                 return self.product(product, output, recording);
             }
+            (Work::Convolution(sizes), Constants::Trained(tables)) => {
+                return self.convolution(*sizes, &tables.forward, output);
+            }
+            (Work::DepthwiseConvolution(geometry), _) => {
+                return self.depthwise(*geometry, output);
+            }
+            (Work::BatchNorm { eps, .. }, _) => return self.batch_norm(*eps, output),
+            (Work::Fold { bins, map }, _) => self.fold(*bins, *map, &output)?,
             (Work::ChannelsLast, _) => {
                 let arguments = Transpose {
                     x: from,
@@ -226,13 +294,12 @@ impl Run<'_> {
                     &output,
                 )?;
             }
-            (Work::Product(_), _) => unreachable!("a product has its constants"),
+            (Work::Product(_) | Work::Convolution(_), _) => {
+                unreachable!("a product has its constants")
+            }
+            (Work::Dropout, _) => unreachable!("it has a mask"),
         }
-        Ok(Made {
-            output,
-            term: None,
-            signs: None,
-        })
+        Ok(output.into())
     }
 
     fn product(&self, product: &ProductStep, output: Buffer, recording: bool) -> Result<Made> {
@@ -266,11 +333,7 @@ impl Run<'_> {
             arguments,
         )?;
         let Some((before, (_, share))) = before.zip(self.step.term) else {
-            return Ok(Made {
-                output,
-                term: None,
-                signs: None,
-            });
+            return Ok(output.into());
         };
         let panels = columns.div_ceil(PANEL);
         let rows = elements / columns.max(1);
@@ -292,9 +355,9 @@ impl Run<'_> {
         let each = rows * panels / self.images.max(1);
         term(session, noted, self.images, each, share, false, &made)?;
         Ok(Made {
-            output,
             term: Some(made),
-            signs: recording.then_some(signs),
+            kept: Vec::from_iter(recording.then_some(signs)),
+            ..output.into()
         })
     }
 }

@@ -4,7 +4,7 @@ use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::kernels;
 use crate::memory::{Memory, Pool, Shared};
-use crate::session::Session;
+use crate::session::{Session, Staged};
 use crate::tables::Tables;
 use std::collections::HashMap;
 use std::ffi::CString;
@@ -25,7 +25,7 @@ pub struct Gpu {
     pub(crate) pool: Arc<Pool>,
     pub(crate) tables: Tables,
     /// Held during a session.
-    pub(crate) busy: Mutex<()>,
+    pub(crate) staged: Mutex<Staged>,
     ordinal: usize,
     name: String,
     version: i32,
@@ -84,7 +84,7 @@ impl Gpu {
             stream,
             functions,
             tables: Tables::default(),
-            busy: Mutex::new(()),
+            staged: Mutex::default(),
             ordinal,
             name,
             version,
@@ -119,9 +119,10 @@ impl Gpu {
     /// Waits until no other thread uses the GPU. Whoever holds a session does not wait for rayon's threads: one of them may wait for the
     /// session.
     pub(crate) fn session(&self) -> Result<Session<'_>> {
-        let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        // After a panic the copies are still there, and may still be read.
+        let staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
         self.driver.make_current(self.context)?;
-        Ok(Session::on(self, busy))
+        Ok(Session::on(self, staged))
     }
 }
 

@@ -88,6 +88,50 @@ arguments! {
     }
     /// See `negative.cuh`.
     NegativeBack { x: u64, so_far: u64, weights: u64, out: u64, share: f64, count: i64, image: i64, masked: i32 }
+    /// See `weights.cuh`.
+    Pack {
+        weight: u64, packed: u64, count: i64,
+        depth: i32, channels: i32, columns: i32, width: i32, taps: i32, of_column: i32, of_channel: i32, reversed: i32,
+    }
+    /// See `weights.cuh`.
+    Fold { from: u64, to: u64, count: i64, bh: i32, bw: i32, h: i32, w: i32 }
+    /// See `outer.cuh`.
+    Outer {
+        a: u64, dy: u64, chains: u64, classes: u64, places: u64, offsets: u64,
+        images: i32, a_image: i32, dy_image: i32, columns: i32, depth: i32, first: i32,
+    }
+    /// See `outer.cuh`.
+    OuterSum {
+        chains: u64, out: u64, classes: u64, offsets: u64,
+        all: i32, images: i32, columns: i32, depth: i32, channels: i32, taps: i32, first: i32, end: i32,
+    }
+    /// See `columns.cuh`.
+    Columns { x: u64, g: u64, mean: u64, blocks: u64, rows: i64, channels: i32 }
+    /// See `columns.cuh`.
+    DepthwiseColumns { x: u64, dy: u64, blocks: u64, window: Window }
+    /// See `columns.cuh`.
+    Totals { blocks: u64, out: u64, count: i64, channels: i32, taps: i32 }
+    /// See `columns.cuh`.
+    Statistics { blocks: u64, wide: u64, narrow: u64, count: i64, rows: i64, channels: i32 }
+    /// See `columns.cuh`.
+    Normalisation { gamma: u64, beta: u64, statistics: u64, vectors: u64, channels: i32, eps: f32 }
+    /// See `columns.cuh`.
+    NormalisationBack {
+        blocks: u64, inverse: u64, gamma: u64, beta: u64, batch: u64, count: i64, rows: i64, channels: i32,
+    }
+    /// See `columns.cuh`.
+    BatchNormBack { g: u64, x: u64, mean: u64, scale: u64, batch: u64, out: u64, count: i64, channels: i32 }
+    /// See `update.cuh`.
+    Sgd {
+        weight: u64, velocity: u64, grad: u64, count: i64,
+        lr: f32, momentum: f32, decay: f32, least: f32, decays: i32, first: i32, nesterov: i32,
+    }
+    /// See `update.cuh`.
+    Adam {
+        weight: u64, mean: u64, square: u64, grad: u64, count: i64,
+        keep1: f32, keep2: f32, take1: f32, take2: f32, size: f32, root: f32, eps: f32, decay: f32, least: f32, faint: f32,
+        decays: i32,
+    }
 }
 
 macro_rules! kernels {
@@ -116,6 +160,7 @@ kernels! {
     AVERAGE_POOL_BACK = "average_pool_back"(AveragePool, THREADS);
     ADD_F32 = "add_f32"(Pair, THREADS);
     ADD_F64 = "add_f64"(Pair, THREADS);
+    MULTIPLY = "multiply"(Pair, THREADS);
     MASK_F32 = "mask_f32"(Pair, THREADS);
     MASK_F64 = "mask_f64"(Pair, THREADS);
     RELU6 = "relu6"(Pair, THREADS);
@@ -135,4 +180,27 @@ kernels! {
     JOIN_F32 = "join_f32"(Join, THREADS);
     JOIN_F64 = "join_f64"(Join, THREADS);
     NEGATIVE_BACK = "negative_back"(NegativeBack, THREADS);
+    PACK_F32 = "pack_f32"(Pack, THREADS);
+    PACK_F64 = "pack_f64"(Pack, THREADS);
+    FOLD = "fold"(Fold, THREADS);
+    FOLD_BACK = "fold_back"(Fold, THREADS);
+    OUTER_F32_64 = "outer_f32_64"(Outer, 128);
+    OUTER_F32_32 = "outer_f32_32"(Outer, 64);
+    OUTER_F64_32 = "outer_f64_32"(Outer, 64);
+    OUTER_SUM_F32 = "outer_sum_f32"(OuterSum, THREADS);
+    OUTER_SUM_F64 = "outer_sum_f64"(OuterSum, THREADS);
+    COLUMN_SUMS_F32 = "column_sums_f32"(Columns, THREADS);
+    COLUMN_SUMS_F64 = "column_sums_f64"(Columns, THREADS);
+    COLUMN_DEVIATIONS = "column_deviations"(Columns, THREADS);
+    COLUMN_SLOPES = "column_slopes"(Columns, THREADS);
+    DEPTHWISE_COLUMNS = "depthwise_columns"(DepthwiseColumns, THREADS);
+    TOTALS_F32 = "totals_f32"(Totals, THREADS);
+    TOTALS_F64 = "totals_f64"(Totals, THREADS);
+    BATCH_MEAN = "batch_mean"(Statistics, THREADS);
+    BATCH_VARIANCE = "batch_variance"(Statistics, THREADS);
+    NORMALISATION = "normalisation"(Normalisation, THREADS);
+    NORMALISATION_BACK = "normalisation_back"(NormalisationBack, THREADS);
+    BATCH_NORM_BACK = "batch_norm_back"(BatchNormBack, THREADS);
+    SGD = "sgd"(Sgd, THREADS);
+    ADAM = "adam"(Adam, THREADS);
 }

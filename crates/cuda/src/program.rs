@@ -2,11 +2,12 @@
 
 use crate::backward::{Grads, backward};
 use crate::error::{Error, Result};
-use crate::forward::{Maps, forward};
+use crate::forward::{Maps, Start, forward};
 use crate::gpu::Gpu;
 use crate::memory::{Buffer, Count};
 use crate::session::Session;
 use crate::tables::Table;
+use crate::trained::TrainedStep;
 use crate::units::{Back, Layer, Units};
 use brink_ops::trace::{Direction, Product, Trace, Work};
 use std::collections::HashMap;
@@ -37,6 +38,8 @@ pub(crate) enum Constants {
     /// In the order in which the step's kernels need them.
     Vectors(Vec<Buffer>),
     Product(Box<ProductStep>),
+    /// Of a product whose weights are parameters.
+    Trained(TrainedStep),
 }
 
 pub(crate) struct ProductStep {
@@ -60,6 +63,8 @@ pub struct Program {
     pub(crate) constants: Vec<Constants>,
     /// The last step that reads each map.
     pub(crate) last: Vec<usize>,
+    /// Whether a walk back needs the gradient of each map.
+    pub(crate) wanted: Vec<bool>,
     recording: bool,
     /// The memory for so many images, with and without a walk back.
     needs: Mutex<HashMap<(usize, bool), usize>>,
@@ -72,6 +77,7 @@ impl Program {
     /// If there is no memory for the weights.
     pub fn new(weights: &Weights, trace: Trace, recording: bool) -> Result<Self> {
         let gpu = weights.gpu.clone();
+        let wanted = wanted(&trace);
         let mut constants = Vec::with_capacity(trace.steps.len());
         for step in &trace.steps {
             let vectors = |vectors: &[&[f32]]| {
@@ -87,12 +93,20 @@ impl Program {
                 Work::Normalize { mean, std } => vectors(&[std, mean])?,
                 Work::Depthwise { weights, .. } => vectors(&[weights])?,
                 Work::Affine { scale, shift, back } => vectors(&[scale, shift, back])?,
+                Work::Convolution(sizes) => {
+                    let back = recording && wanted[step.inputs[0]];
+                    Constants::Trained(TrainedStep::new(&gpu, *sizes, back)?)
+                }
+                Work::BatchNorm {
+                    running: Some([mean, variance]),
+                    ..
+                } => vectors(&[&[&mean[..], &variance[..]].concat()])?,
                 _ => Constants::None,
             });
         }
         let mut last = vec![0; trace.maps.len()];
         for (at, step) in trace.steps.iter().enumerate() {
-            for &input in &step.inputs {
+            for &input in step.inputs.iter().chain(&step.parameters) {
                 last[input] = at;
             }
         }
@@ -105,6 +119,7 @@ impl Program {
             trace,
             constants,
             last,
+            wanted,
             recording,
             needs: Mutex::default(),
         })
@@ -123,8 +138,9 @@ impl Program {
         let mut ends = vec![Vec::new(); self.trace.ends.len()];
         for pixels in pixels.chunks((part * size).max(1)) {
             let session = self.gpu.session()?;
-            let maps = forward(self, &session, pixels, pixels.len() / size, false)?;
-            let values = maps.ends(self, &session, pixels.len() / size)?;
+            let start = Start::of(pixels, pixels.len() / size);
+            let maps = forward(self, &session, start, false)?;
+            let values = maps.ends(self, &session, start.images)?;
             for (all, values) in ends.iter_mut().zip(values) {
                 all.extend(values);
             }
@@ -145,7 +161,7 @@ impl Program {
         let part = self.part(images, true)?;
         let (ends, whole) = if part >= images {
             let session = self.gpu.session()?;
-            let maps = forward(self, &session, &pixels, images, true)?;
+            let maps = forward(self, &session, Start::of(&pixels, images), true)?;
             (maps.ends(self, &session, images)?, Some(maps))
         } else {
             // The maps of all parts do not fit, so the way back makes them again.
@@ -160,6 +176,14 @@ impl Program {
         })
     }
 
+    /// The running statistics of the normalisation of step `at`: means, then variances. `None` if it uses the batch's.
+    pub(crate) fn running(&self, at: usize) -> Option<&Buffer> {
+        match &self.constants[at] {
+            Constants::Vectors(vectors) => vectors.first(),
+            _ => None,
+        }
+    }
+
     /// The elements of an image.
     fn image(&self, pixels: &[f32], images: usize) -> usize {
         let size = self.trace.maps[0].elements();
@@ -169,18 +193,7 @@ impl Program {
 
     /// The most images, of `images`, that fit the memory together.
     fn part(&self, images: usize, recording: bool) -> Result<usize> {
-        // Rows of a product are 32-bit numbers.
-        let positions = |constants: &Constants| match constants {
-            Constants::Product(product) => {
-                let back = product.back.as_ref().map(|back| &back.table);
-                let tables = [Some(&product.forward), back].into_iter().flatten();
-                tables.flat_map(|table| &table.positions).copied().max()
-            }
-            _ => None,
-        };
-        let most = self.constants.iter().filter_map(positions).max();
-        let limit = i32::MAX as usize / most.unwrap_or(1).max(1) / 2;
-        let mut part = images.min(limit).max(1);
+        let mut part = images.min(self.limit()).max(1);
         let left = self.gpu.pool.left();
         while self.need(part, recording)? > left {
             if part == 1 {
@@ -196,6 +209,29 @@ impl Program {
         Ok(images.div_ceil(images.div_ceil(part).max(1)).max(1))
     }
 
+    /// Whether so many images fit the memory together.
+    ///
+    /// # Errors
+    /// If the driver fails.
+    pub(crate) fn fits(&self, images: usize) -> Result<bool> {
+        Ok(images <= self.limit() && self.need(images, self.recording)? <= self.gpu.pool.left())
+    }
+
+    /// The most images whose rows a product can count: they are 32-bit numbers.
+    fn limit(&self) -> usize {
+        let tables = |constants: &Constants| match constants {
+            Constants::Product(product) => {
+                let back = product.back.as_ref().map(|back| back.table.clone());
+                [Some(product.forward.clone()), back]
+            }
+            Constants::Trained(tables) => [Some(tables.forward.clone()), tables.back.clone()],
+            _ => [None, None],
+        };
+        let tables = self.constants.iter().flat_map(tables).flatten();
+        let most = tables.flat_map(|table| table.positions.iter().copied().max());
+        i32::MAX as usize / most.max().unwrap_or(1).max(1) / 2
+    }
+
     /// Bytes that a pass of so many images takes beside the constants.
     fn need(&self, images: usize, recording: bool) -> Result<usize> {
         let mut needs = self.needs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -204,7 +240,8 @@ impl Program {
         }
         let count = Arc::new(Count::default());
         let session = Session::counting(count.clone());
-        let maps = forward(self, &session, &[], images, recording)?;
+        let start = Start::of(&[], images);
+        let maps = forward(self, &session, start, recording)?;
         if recording {
             let ends = self.trace.ends.iter();
             let zeros = ends.map(|&end| Some(vec![0.0; images * self.trace.maps[end].elements()]));
@@ -214,6 +251,26 @@ impl Program {
         needs.insert((images, recording), need);
         Ok(need)
     }
+}
+
+/// Whether a walk back needs the gradient of each map: of the parameters if there are any, else of the images, and of what depends on them.
+fn wanted(trace: &Trace) -> Vec<bool> {
+    let mut wanted: Vec<bool> = (0..trace.maps.len())
+        .map(|map| match trace.parameters {
+            0 => map == 0,
+            parameters => (1..=parameters).contains(&map),
+        })
+        .collect();
+    for step in &trace.steps {
+        let mut read = step.inputs.iter().chain(&step.parameters);
+        if read.any(|&map| wanted[map]) {
+            wanted[step.output] = true;
+            if let Some((term, _)) = step.term {
+                wanted[term] = true;
+            }
+        }
+    }
+    wanted
 }
 
 fn product_step(
@@ -226,7 +283,9 @@ fn product_step(
     let back = match recording {
         false => None,
         true => Some(BackStep {
-            table: gpu.tables.of(gpu, product, Direction::Backward)?,
+            table: gpu
+                .tables
+                .product(gpu, product.geometry(), Direction::Backward)?,
             back: units.back(gpu, product, false)?,
             raw: match term {
                 true => Some(units.back(gpu, product, true)?),
@@ -236,7 +295,9 @@ fn product_step(
     };
     Ok(ProductStep {
         layer: units.layer(gpu, product)?,
-        forward: gpu.tables.of(gpu, product, Direction::Forward)?,
+        forward: gpu
+            .tables
+            .product(gpu, product.geometry(), Direction::Forward)?,
         back,
     })
 }
@@ -283,8 +344,8 @@ impl Pass {
         };
         if let Some(maps) = &self.whole {
             let session = program.gpu.session()?;
-            let grad = backward(program, &session, maps, self.images, grads)?;
-            return download(&session, grad, self.images);
+            let mut sums = backward(program, &session, maps, self.images, grads)?;
+            return download(&session, sums.swap_remove(0), self.images);
         }
         let part = program.part(self.images, true)?;
         let (mut all, mut at) = (Vec::with_capacity(self.pixels.len()), 0);
@@ -298,9 +359,9 @@ impl Pass {
             let grads: Vec<_> = grads.iter().map(own).collect();
             let session = program.gpu.session()?;
             let pixels = &self.pixels[at * size..(at + images) * size];
-            let maps = forward(program, &session, pixels, images, true)?;
-            let grad = backward(program, &session, &maps, images, &grads)?;
-            all.extend(download(&session, grad, images)?);
+            let maps = forward(program, &session, Start::of(pixels, images), true)?;
+            let mut sums = backward(program, &session, &maps, images, &grads)?;
+            all.extend(download(&session, sums.swap_remove(0), images)?);
             at += images;
         }
         Ok(all)

@@ -1,30 +1,43 @@
-//! A test network with every kind of step. A GPU that does not compute the CPU's bits for it is not used.
+//! Test networks with every kind of step: a frozen one here, and one in training. A GPU that does not compute the CPU's bits for them is not
+//! used.
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::program::{Program, Weights};
+use crate::training_check;
 use brink_ops::{BatchNorm, Frozen, FrozenPooledLinear, Reduction, Tape, Window};
 use candle_core::{Device, Result as Computed, Shape, Tensor};
 use std::sync::Arc;
 
 /// Images of the check, and their size. Odd sizes have every kind of edge.
-const IMAGES: usize = 5;
-const SIZE: usize = 21;
+pub(crate) const IMAGES: usize = 5;
+pub(crate) const SIZE: usize = 21;
 
-/// Compares the GPU's bits with the CPU's: logits, activation terms and the gradient of the images.
+/// Compares the GPU's bits with the CPU's: logits, activation terms and the gradient of the images; and parameters in training.
 ///
 /// # Errors
 /// [`Error::OtherBits`] if one differs; or if the GPU fails.
 pub fn check(gpu: &Arc<Gpu>) -> Result<()> {
+    frozen(gpu)?;
+    training_check::check(gpu)
+}
+
+/// Records what `forward` makes of `images`.
+pub(crate) fn recorded<T>(
+    images: &Tensor,
+    forward: impl FnOnce(&mut Tape, &Tensor) -> Computed<T>,
+) -> Computed<(Tape, T)> {
+    let mut tape = Tape::recording();
+    tape.watch(images);
+    let made = forward(&mut tape, images)?;
+    Ok((tape, made))
+}
+
+fn frozen(gpu: &Arc<Gpu>) -> Result<()> {
     let network = Network::new()?;
     let mut draw = Draw(7);
     let images = draw.tensor((IMAGES, 3, SIZE, SIZE), 1.0)?;
-    let recorded = |images: &Tensor| {
-        let mut tape = Tape::recording();
-        tape.watch(images);
-        let ends = network.forward(&mut tape, images)?;
-        Ok::<_, candle_core::Error>((tape, ends))
-    };
+    let recorded = |images: &Tensor| recorded(images, |tape, x| network.forward(tape, x));
 
     // The CPU's way.
     let (tape, ends) = recorded(&images)?;
@@ -40,7 +53,7 @@ pub fn check(gpu: &Arc<Gpu>) -> Result<()> {
     let first = images.narrow(0, 0, 1)?.contiguous()?;
     let (tape, ends_of_first) = recorded(&first)?;
     let ends_of_first: Vec<&Tensor> = ends_of_first.iter().collect();
-    let trace = tape.trace(&first, &ends_of_first)?;
+    let trace = tape.trace(&first, &[], &ends_of_first)?;
     let trace = trace.ok_or(Error::TooLarge {
         what: "the test network",
     })?;
@@ -55,11 +68,11 @@ pub fn check(gpu: &Arc<Gpu>) -> Result<()> {
     same("gradients", &gradient, &found)
 }
 
-fn values(tensor: &Tensor) -> Computed<Vec<f32>> {
+pub(crate) fn values(tensor: &Tensor) -> Computed<Vec<f32>> {
     tensor.flatten_all()?.to_vec1()
 }
 
-fn same(what: &'static str, wanted: &[f32], found: &[f32]) -> Result<()> {
+pub(crate) fn same(what: &'static str, wanted: &[f32], found: &[f32]) -> Result<()> {
     let pairs = wanted.iter().zip(found);
     let differing = pairs.filter(|(a, b)| a.to_bits() != b.to_bits()).count()
         + wanted.len().abs_diff(found.len());
@@ -75,11 +88,11 @@ fn same(what: &'static str, wanted: &[f32], found: &[f32]) -> Result<()> {
 }
 
 /// Numbers that are the same everywhere.
-struct Draw(u64);
+pub(crate) struct Draw(pub u64);
 
 impl Draw {
     /// Numbers of a shape, up to `size` from 0 on either side.
-    fn tensor(&mut self, shape: impl Into<Shape>, size: f32) -> Computed<Tensor> {
+    pub fn tensor(&mut self, shape: impl Into<Shape>, size: f32) -> Computed<Tensor> {
         let shape = shape.into();
         let mut next = || {
             self.0 = self
@@ -117,7 +130,7 @@ struct Network {
     last: Frozen,
 }
 
-const EPS: f64 = 1e-5;
+pub(crate) const EPS: f64 = 1e-5;
 
 impl Network {
     fn new() -> Computed<Self> {

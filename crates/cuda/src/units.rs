@@ -102,7 +102,8 @@ fn upload(session: &Session<'_>, elements: Elements<'_>) -> Result<Buffer> {
 
 /// `kernels (o, width)`, each `(kh * kw, c)` with padding behind, as `(kh * kw, o, c)`.
 fn by_tap(kernels: &[f32], width: usize, product: &Product) -> Vec<f32> {
-    let ((c, _), (kh, kw)) = (product.channels(), product.window().kernel);
+    let sizes = product.geometry();
+    let ((c, _), (kh, kw)) = (sizes.channels, sizes.window.kernel);
     let tap = |tap: usize| {
         let patches = kernels.chunks_exact(width);
         patches.flat_map(move |patch| patch[tap * c..][..c].iter().copied())

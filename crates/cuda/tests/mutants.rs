@@ -1,5 +1,5 @@
-//! Damaged kernels: the comparison of bits must notice each. A barrier that is missing, a chain of another length, a sum that is not fused or
-//! fused too much: on a GPU some of these would show now and then, or never.
+//! Damaged kernels: the comparison of bits at the program's start must notice each. A barrier that is missing, a chain of another length, a sum
+//! that is not fused or fused too much: on a GPU some of these would show now and then, or never.
 
 mod common;
 #[path = "common/compare.rs"]
@@ -104,6 +104,90 @@ const MUTANTS: &[(&str, &str, &str, &str)] = &[
         "negative.cuh",
         "lanes[i] = add(lanes[i], lanes[i + half])",
         "lanes[i] = add(lanes[2 * i], lanes[2 * i + 1])",
+    ),
+    (
+        "a weight gradient not fused",
+        "outer.cuh",
+        "acc[i][j] = fused(a[i], b[j], acc[i][j])",
+        "acc[i][j] = add(mul(a[i], b[j]), acc[i][j])",
+    ),
+    (
+        "no barrier before outer products",
+        "outer.cuh",
+        ": T(0);\n    }\n    __syncthreads();\n#pragma unroll 2",
+        ": T(0);\n    }\n#pragma unroll 2",
+    ),
+    (
+        "rows overwritten while they are read",
+        "outer.cuh",
+        "acc[i][j]);\n    }\n    __syncthreads();",
+        "acc[i][j]);\n    }",
+    ),
+    (
+        "chains added backwards",
+        "outer.cuh",
+        "p.chains[(Index(block - p.first) * p.depth + k) * p.columns + n]",
+        "p.chains[(Index(to - 1 - (block - from) - p.first) * p.depth + k) * p.columns + n]",
+    ),
+    (
+        "no barrier before runs are added",
+        "columns.cuh",
+        "= own[s];\n  __syncthreads();",
+        "= own[s];",
+    ),
+    (
+        "runs of 32 rows",
+        "columns.cuh",
+        "#define RUN 16",
+        "#define RUN 32",
+    ),
+    (
+        "runs added in f32",
+        "columns.cuh",
+        "wide = add(wide, double(runs[s * THREADS + r * SLICE + lane]))",
+        "wide = float(add(wide, double(runs[s * THREADS + r * SLICE + lane])))",
+    ),
+    (
+        "a fused variance",
+        "columns.cuh",
+        "sums[1] = add(sums[1], mul(d, d));",
+        "sums[1] = fused(d, d, sums[1]);",
+    ),
+    (
+        "a scale by the inverse root",
+        "columns.cuh",
+        "const float scale = quotient(p.gamma[c], deviation), inverse = quotient(1.f, deviation);",
+        "const float inverse = quotient(1.f, deviation), scale = mul(p.gamma[c], inverse);",
+    ),
+    (
+        "a biased mean gradient",
+        "columns.cuh",
+        "p.batch[c] = __double2float_rn(quotient(g, n));",
+        "p.batch[c] = __double2float_rn(quotient(g, n - 1));",
+    ),
+    (
+        "a fused step",
+        "update.cuh",
+        "p.weight[at] = sub(w, mul(p.lr, g));",
+        "p.weight[at] = fused(-p.lr, g, w);",
+    ),
+    (
+        "a root and a quotient that are rounded once",
+        "update.cuh",
+        "quotient(root(v), p.root)",
+        "float(sqrt(double(v)) / double(p.root))",
+    ),
+    (
+        "a square in another order",
+        "update.cuh",
+        "mul(mul(p.take2, seen), seen)",
+        "mul(p.take2, mul(seen, seen))",
+    ),
+    (
+        "shares summed in f32",
+        "weights.cuh",
+        "sum = add(sum, mul(share, pixels[y * p.w + x]));",
+        "sum = float(add(sum, mul(share, pixels[y * p.w + x])));",
     ),
 ];
 

@@ -1,12 +1,14 @@
-//! Frozen networks on the first GPU, for `scripts/cuda/device-check`: their bits against the CPU's, and their times. Prints JSON lines.
+//! Networks on the first GPU, frozen and in training, for `scripts/cuda/device-check`: their bits against the CPU's, and their times. Prints
+//! JSON lines.
 //!
-//! `info`; `check model images size`; `time work model images size seconds`.
+//! `info`; `check model images size`; `check-training model images size`; `time work model images size seconds`.
 
 #[path = "../benches/work/mod.rs"]
 mod work;
 
 use brink_cuda::{Gpu, Memory};
-use brink_models::{Coverage, Model, Network};
+use brink_models::optim::Rule;
+use brink_models::{BatchNormMode, Coverage, Learner, Model, Network, Trainable};
 use candle_core::{Device, Tensor};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -33,6 +35,9 @@ fn answer() {
             json!({ "gpu": gpu.description(), "budget": gpu.budget(), "self_check_seconds": start.elapsed().as_secs_f64() })
         }
         ["check", model, images, size] => check(&gpu, model, number(images), number(size)),
+        ["check-training", model, images, size] => {
+            check_training(&gpu, model, number(images), number(size))
+        }
         ["time", work, model, images, size, seconds] => {
             brink_models::use_gpu(gpu);
             time(work, model, number(images), number(size), number(seconds))
@@ -100,6 +105,42 @@ fn check(gpu: &Arc<Gpu>, name: &str, images: usize, size: usize) -> Value {
         differ += differing(&a, &b);
     }
     json!({ "check": name, "images": images, "size": size, "elements": of, "differ": differ })
+}
+
+/// How many weights and statistics differ from the CPU's after two training steps, in both modes of batch normalisation.
+fn check_training(gpu: &Arc<Gpu>, name: &str, images: usize, size: usize) -> Value {
+    let model: Model = name.parse().expect("a model's name");
+    let bench = Bench::new(model, Bench::draw(model), images, size);
+    let all: Vec<usize> = (0..images).collect();
+    let sgd = Rule::Sgd {
+        momentum: 0.9,
+        nesterov: true,
+        weight_decay: 5e-4,
+    };
+    let adam = Rule::Adam { weight_decay: 0.0 };
+    let (mut of, mut differ) = (0, 0);
+    for (mode, rule) in [(BatchNormMode::Train, sgd), (BatchNormMode::Eval, adam)] {
+        let learner = || {
+            let network = Trainable::new(model, CLASSES, &bench.weights, None);
+            Learner::new(network.expect("they fit"), rule, 2).expect("memory")
+        };
+        let both = [(learner(), false), (learner().on(gpu.clone()), true)];
+        let [wanted, found] = both.map(|(mut learner, there)| {
+            for _ in 0..2 {
+                let pixels = (bench.images.images(&all), bench.images.shape());
+                let labels = bench.images.labels(&all);
+                let step = learner.step(pixels, labels, mode, 1e-4);
+                step.expect("the loss is finite");
+            }
+            assert_eq!(learner.is_on_gpu(), there, "the batch fits the GPU");
+            let network = learner.into_network().expect("the GPU answers");
+            let variables = network.variables().values();
+            variables.flat_map(|var| bits(var)).collect::<Vec<u32>>()
+        });
+        of += wanted.len();
+        differ += differing(&wanted, &found);
+    }
+    json!({ "check": name, "in": " in training", "images": images, "size": size, "elements": of, "differ": differ })
 }
 
 /// Milliseconds of one repetition.

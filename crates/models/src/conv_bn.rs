@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::pass::{BatchNormMode, Pass};
-use brink_ops::{BatchNorm, Frozen, Tape, Window};
+use brink_ops::{BatchNorm, BatchStatistics, Frozen, Tape, Window};
 use candle_core::{DType, Tensor, Var};
 
 /// Added to the variance: PyTorch's default.
@@ -107,11 +107,14 @@ impl ConvBn {
                     BatchNormMode::Train => {
                         let a = convolve(pass.tape)?;
                         let (y, batch) = layer.train(pass.tape, &a)?;
-                        if batch.count <= 1 {
-                            return Err(Error::SingleValue);
+                        let running = Running {
+                            mean: mean.clone(),
+                            variance: variance.clone(),
+                        };
+                        match &mut pass.left {
+                            Some(left) => left.running.push(running),
+                            None => running.move_towards(&batch)?,
                         }
-                        move_towards(mean, batch.mean.iter().copied())?;
-                        move_towards(variance, batch.unbiased_variance())?;
                         Ok(activation.finish(pass.tape, y)?)
                     }
                 }
@@ -120,7 +123,24 @@ impl ConvBn {
     }
 }
 
-/// Moves running statistics towards the statistics of a batch.
+/// The running statistics of a normalisation.
+pub(crate) struct Running {
+    mean: Var,
+    variance: Var,
+}
+
+impl Running {
+    /// Moves them towards the statistics of a batch.
+    pub fn move_towards(&self, batch: &BatchStatistics) -> Result<()> {
+        if batch.count <= 1 {
+            return Err(Error::SingleValue);
+        }
+        move_towards(&self.mean, batch.mean.iter().copied())?;
+        move_towards(&self.variance, batch.unbiased_variance())
+    }
+}
+
+/// Moves a running statistic towards that of a batch.
 fn move_towards(running: &Var, batch: impl Iterator<Item = f64>) -> Result<()> {
     let old = running
         .as_detached_tensor()

@@ -1,7 +1,7 @@
-//! Frozen networks on a GPU.
+//! The GPU of a process, and frozen networks on it.
 //!
 //! A program chooses a GPU once, at its start, as it chooses the number of threads: no bit of any answer depends on either. What has no form
-//! on a GPU (networks in f64, rounded layers, modules of candle, training) runs on the CPU.
+//! on a GPU (networks in f64, rounded layers, modules of candle) runs on the CPU.
 
 use crate::coverage::Coverage;
 use crate::error::Result;
@@ -12,14 +12,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 static CHOSEN: OnceLock<Arc<Gpu>> = OnceLock::new();
 
-/// From now on, frozen networks of this process run on `gpu`. Returns whether it is the first choice; later ones change nothing.
+/// From now on, networks of this process run and are trained on `gpu`. Returns whether it is the first choice; later ones change nothing.
 pub fn use_gpu(gpu: Arc<Gpu>) -> bool {
     CHOSEN.set(gpu).is_ok()
 }
 
 /// The GPU of this process, if it has chosen one.
-pub(crate) fn chosen() -> Option<OnGpu> {
-    CHOSEN.get().cloned().map(OnGpu::new)
+pub(crate) fn chosen() -> Option<Arc<Gpu>> {
+    CHOSEN.get().cloned()
 }
 
 /// What a program depends on: the size of an image, the activation term, and whether it walks back.

@@ -1,24 +1,42 @@
 //! A network with its optimiser, which training and fine-tuning share.
+//!
+//! If the process has chosen a GPU, the steps that have a form there run on it, with the same bits. The network's own variables are then
+//! behind, until something reads them.
 
 use crate::error::{Error, Result};
+use crate::gpu;
+use crate::gpu_training::{Key, OnGpu};
 use crate::job::Status;
 use crate::loss;
 use crate::optim::{Optimizer, Rule};
 use crate::pass::BatchNormMode;
+use crate::recording::Forward;
 use crate::state::State;
 use crate::trainable::Trainable;
+use brink_cuda::{Batch, Gpu};
 use brink_random::Stream;
 use candle_core::Tensor;
+use std::sync::Arc;
 
 /// A network that is trained step by step.
 pub struct Learner {
     network: Trainable,
     optimizer: Optimizer,
+    /// The GPU to train on, unless a batch has had no form there.
+    gpu: Option<Arc<Gpu>>,
+    /// The training there, if it has begun.
+    on_gpu: Option<OnGpu>,
     /// The stream of dropout masks.
     dropout: Option<Stream>,
     done: usize,
     total: usize,
     loss: f32,
+}
+
+/// The recorded pass of a batch.
+enum Recorded<'a> {
+    Here(Forward),
+    OnGpu(&'a OnGpu, Batch),
 }
 
 impl Learner {
@@ -30,11 +48,27 @@ impl Learner {
         Ok(Self {
             optimizer: Optimizer::new(rule, &network)?,
             network,
+            gpu: gpu::chosen(),
+            on_gpu: None,
             dropout: None,
             done: 0,
             total,
             loss: f32::NAN,
         })
+    }
+
+    /// The same training on `gpu`, with the same bits. What has no form there, or does not fit its memory, stays on the CPU.
+    #[must_use]
+    pub fn on(self, gpu: Arc<Gpu>) -> Self {
+        Self {
+            gpu: Some(gpu),
+            ..self
+        }
+    }
+
+    /// Whether the last step ran on a GPU.
+    pub fn is_on_gpu(&self) -> bool {
+        self.on_gpu.is_some()
     }
 
     /// Drops units in training-mode steps, with masks from `stream`.
@@ -63,15 +97,25 @@ impl Learner {
         lr: f64,
     ) -> Result<()> {
         let (n, [c, h, w]) = (labels.len(), shape);
-        let device = self.network.device();
-        let images = Tensor::from_vec(pixels, (n, c, h, w), device)?;
-        let labels = Tensor::from_vec(labels, n, device)?;
+        let device = self.network.device().clone();
         let mut masks = match (&self.dropout, batch_norm) {
             (Some(stream), BatchNormMode::Train) => Some(stream.split(&self.done.to_string())),
             _ => None,
         };
-        let forward = self.network.record(&images, batch_norm, masks.as_mut())?;
-        let (loss, grad) = loss::cross_entropy_gradient(&forward.logits(), &labels)?;
+        let images = Tensor::from_vec(pixels, (n, c, h, w), &device)?;
+        self.choose((shape, batch_norm, masks.is_some()), n)?;
+        let (logits, recorded) = match &self.on_gpu {
+            Some(there) => {
+                let (logits, batch) = there.record(&images, masks.as_mut())?;
+                (logits, Recorded::OnGpu(there, batch))
+            }
+            None => {
+                let forward = self.network.record(&images, batch_norm, masks.as_mut())?;
+                (forward.logits(), Recorded::Here(forward))
+            }
+        };
+        let labels = Tensor::from_vec(labels, n, &device)?;
+        let (loss, grad) = loss::cross_entropy_gradient(&logits, &labels)?;
         self.loss = loss.to_scalar()?;
         if !self.loss.is_finite() {
             return Err(Error::Diverged {
@@ -80,10 +124,43 @@ impl Learner {
                 iteration: self.done + 1,
             });
         }
-        let grads = forward.backward(grad)?;
-        self.optimizer.step(&self.network, &grads, lr)?;
+        match recorded {
+            Recorded::Here(forward) => {
+                let grads = forward.backward(grad)?;
+                self.optimizer.step(&self.network, &grads, lr)?;
+            }
+            Recorded::OnGpu(there, batch) => {
+                there.update(&batch, &grad, self.optimizer.next(lr))?;
+            }
+        }
         self.done += 1;
         Ok(())
+    }
+
+    /// Chooses where such a batch of so many images is trained.
+    fn choose(&mut self, key: Key, images: usize) -> Result<()> {
+        if let Some(there) = &self.on_gpu
+            && !there.takes(key, images)?
+        {
+            self.bring_back()?;
+            self.on_gpu = None;
+        }
+        if let (Some(gpu), None) = (&self.gpu, &self.on_gpu) {
+            self.on_gpu = OnGpu::new(gpu, &self.network, &self.optimizer, key, images)?;
+            if self.on_gpu.is_none() {
+                // It would be tried in vain before every step.
+                self.gpu = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the network and the optimiser up to date.
+    fn bring_back(&self) -> Result<()> {
+        match &self.on_gpu {
+            Some(there) => there.bring_back(&self.network, &self.optimizer),
+            None => Ok(()),
+        }
     }
 
     /// The progress.
@@ -101,6 +178,7 @@ impl Learner {
     /// # Errors
     /// If a tensor cannot be read back.
     pub fn save(&self) -> Result<Vec<u8>> {
+        self.bring_back()?;
         let state = self
             .network
             .save(State::default().number("done", self.done));
@@ -113,6 +191,7 @@ impl Learner {
     /// If the state belongs to another network, or has more steps than planned.
     pub fn restore(&mut self, state: &[u8]) -> Result<()> {
         let state = State::from_bytes(state)?;
+        self.on_gpu = None;
         self.network.restore(&state)?;
         self.optimizer.restore(&self.network, &state)?;
         self.done = state.count("done")?;
@@ -126,12 +205,20 @@ impl Learner {
     }
 
     /// The current network.
-    pub fn network(&self) -> &Trainable {
-        &self.network
+    ///
+    /// # Errors
+    /// If the GPU fails.
+    pub fn network(&self) -> Result<&Trainable> {
+        self.bring_back()?;
+        Ok(&self.network)
     }
 
     /// The network, without its optimiser.
-    pub fn into_network(self) -> Trainable {
-        self.network
+    ///
+    /// # Errors
+    /// If the GPU fails.
+    pub fn into_network(self) -> Result<Trainable> {
+        self.bring_back()?;
+        Ok(self.network)
     }
 }

@@ -5,7 +5,7 @@
 //! give the same bits. Images are channels-first, `(n, 3, h, w)` in `[0, 1]`; maps inside a network are channels-last.
 //!
 //! The files build on each other in this order: `slot` and `levels`; `pass`; `conv_bn` and `layer`; `builder`; `module` and `foreign`; one file per architecture;
-//! `registry`; `names`, `fit`, `weights`, `fold` and `inspect`; `network`; `trainable`; then what trains, evaluates and calibrates a network.
+//! `registry`; `names`, `fit`, `weights`, `fold` and `inspect`; `network`; `trainable`; `gpu_training`; then what trains, evaluates and calibrates a network.
 
 mod access;
 mod builder;
@@ -20,6 +20,7 @@ mod fit;
 mod fold;
 mod foreign;
 mod gpu;
+mod gpu_training;
 mod inspect;
 pub mod job;
 mod layer;

@@ -48,9 +48,9 @@ impl Network {
     ) -> Result<Self> {
         weights.check(model, classes)?;
         let network = Self::build(model, classes, Source::Frozen(weights.tensors()), normalize)?;
-        Ok(Self {
-            gpu: gpu::chosen().filter(|_| network.dtype == DType::F32),
-            ..network
+        Ok(match gpu::chosen() {
+            Some(gpu) => network.on(gpu),
+            None => network,
         })
     }
 
@@ -249,7 +249,7 @@ impl Network {
                 tape,
             } = self.record_shard(&one, coverage)?;
             let ends: Vec<&Tensor> = [&logits].into_iter().chain(&terms).collect();
-            Ok(tape.trace(&images, &ends)?)
+            Ok(tape.trace(&images, &[], &ends)?)
         })
     }
 

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::state::State;
 use crate::trainable::Trainable;
-use brink_ops::Gradients;
+use brink_ops::{AdamStep, Gradients, SgdStep, Update};
 use candle_core::Var;
 
 /// An update rule with its constants.
@@ -58,39 +58,49 @@ impl Optimizer {
         })
     }
 
+    /// The next step, of learning rate `lr`. Whoever asks for it takes it.
+    pub(crate) fn next(&mut self, lr: f64) -> Update {
+        self.steps += 1;
+        match self.rule {
+            Rule::Sgd {
+                momentum,
+                nesterov,
+                weight_decay,
+            } => Update::Sgd(SgdStep {
+                lr,
+                momentum,
+                nesterov,
+                weight_decay,
+                first: self.steps == 1,
+            }),
+            Rule::Adam { weight_decay } => Update::Adam(AdamStep {
+                lr,
+                betas: (0.9, 0.999),
+                eps: 1e-8,
+                weight_decay,
+                step: self.steps as u64,
+            }),
+        }
+    }
+
+    /// The velocity, or the two moments, of each parameter in the order of the names.
+    pub(crate) fn moments(&self) -> &[Vec<Var>] {
+        &self.moments
+    }
+
     /// Moves every parameter of `network` that has a gradient by one step of learning rate `lr`.
     ///
     /// # Errors
     /// If a gradient and its parameter differ in shape or type.
     pub fn step(&mut self, network: &Trainable, grads: &Gradients, lr: f64) -> Result<()> {
-        self.steps += 1;
+        let update = self.next(lr);
         for ((_, weight), moments) in network.parameters().zip(&self.moments) {
             let Some(grad) = grads.get(weight) else {
                 continue;
             };
-            match self.rule {
-                Rule::Sgd {
-                    momentum,
-                    nesterov,
-                    weight_decay,
-                } => {
-                    let step = brink_ops::SgdStep {
-                        lr,
-                        momentum,
-                        nesterov,
-                        weight_decay,
-                        first: self.steps == 1,
-                    };
-                    brink_ops::sgd(weight, moments.first(), grad, step)?;
-                }
-                Rule::Adam { weight_decay } => {
-                    let step = brink_ops::AdamStep {
-                        lr,
-                        betas: (0.9, 0.999),
-                        eps: 1e-8,
-                        weight_decay,
-                        step: self.steps as u64,
-                    };
+            match update {
+                Update::Sgd(step) => brink_ops::sgd(weight, moments.first(), grad, step)?,
+                Update::Adam(step) => {
                     brink_ops::adam(weight, &moments[0], &moments[1], grad, step)?;
                 }
             }

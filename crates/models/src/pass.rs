@@ -1,6 +1,7 @@
 //! One forward pass: the state that the layers of a network share.
 
 use crate::access::Access;
+use crate::conv_bn::Running;
 use crate::error::Result;
 use crate::levels::{Range, Rounding};
 use brink_ops::{Reduction, Tape};
@@ -37,6 +38,36 @@ pub(crate) struct Pass<'a> {
     pub coverage: Option<(Reduction, Vec<Tensor>)>,
     /// What happens to the output of each layer. Only frozen networks use it.
     pub outputs: Outputs<'a>,
+    /// Notes what a device leaves to the host. With it, the pass is a description: no running statistics move.
+    pub left: Option<&'a mut Left>,
+}
+
+/// What a training pass on a device leaves to the host, in the order of the layers.
+#[derive(Default)]
+pub(crate) struct Left {
+    /// The running statistics that move towards those of the batch.
+    pub running: Vec<Running>,
+    /// The masks of dropouts.
+    pub masks: Vec<Mask>,
+}
+
+/// A dropout for which a device needs a mask.
+pub(crate) struct Mask {
+    /// Units of one image.
+    units: usize,
+    /// The share that is dropped.
+    share: f32,
+}
+
+impl Mask {
+    /// The mask for so many images: 0 for a dropped unit, and the inverse of the share of kept units for a kept one.
+    pub fn draw(&self, images: usize, stream: &mut Stream) -> Vec<f32> {
+        let unit = |_| match stream.uniform() < self.share {
+            true => 0.0,
+            false => 1.0 / (1.0 - self.share),
+        };
+        (0..images * self.units).map(unit).collect()
+    }
 }
 
 impl<'a> Pass<'a> {
@@ -47,6 +78,7 @@ impl<'a> Pass<'a> {
             dropout: None,
             coverage: None,
             outputs: Outputs::Plain,
+            left: None,
         }
     }
 
@@ -63,13 +95,16 @@ impl<'a> Pass<'a> {
         let Some(stream) = &mut self.dropout else {
             return Ok(x.clone());
         };
-        let mask: Vec<f32> = (0..x.elem_count())
-            .map(|_| match stream.uniform() < share {
-                true => 0.0,
-                false => 1.0 / (1.0 - share),
-            })
-            .collect();
-        let mask = Tensor::from_vec(mask, x.shape(), &Device::Cpu)?;
+        let images = x.dim(0)?;
+        let mask = Mask {
+            units: x.elem_count() / images.max(1),
+            share,
+        };
+        let drawn = mask.draw(images, stream);
+        if let Some(left) = &mut self.left {
+            left.masks.push(mask);
+        }
+        let mask = Tensor::from_vec(drawn, x.shape(), &Device::Cpu)?;
         let mask = mask.to_device(x.device())?.to_dtype(x.dtype())?;
         Ok(brink_ops::dropout(self.tape, x, &mask)?)
     }

@@ -190,6 +190,6 @@ impl Job for Trainer {
     }
 
     fn finish(self: Box<Self>) -> Result<Weights> {
-        self.learner.into_network().weights()
+        self.learner.into_network()?.weights()
     }
 }

@@ -4,14 +4,15 @@ use crate::builder::Source;
 use crate::error::Result;
 use crate::network::Network;
 use crate::normalize::Normalize;
-use crate::pass::{BatchNormMode, Pass};
+use crate::pass::{BatchNormMode, Left, Pass};
 use crate::recording::Forward;
 use crate::registry::Model;
 use crate::state::State;
 use crate::weights::{Weights, is_buffer};
 use brink_ops::Tape;
+use brink_ops::trace::Trace;
 use brink_random::Stream;
-use candle_core::{Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 use std::collections::BTreeMap;
 
 /// A network whose parameters have gradients.
@@ -70,6 +71,31 @@ impl Trainable {
         pass.dropout = dropout;
         let logits = self.network.forward(images, &mut pass)?;
         Ok(Forward { logits, tape })
+    }
+
+    /// The training pass for images of `shape`, `(c, h, w)`, as data, and what it leaves to the host; units are dropped if `dropout`.
+    /// The parameters of the trace are [`Trainable::parameters`], its end is the logits. `None` if it has no form.
+    ///
+    /// # Errors
+    /// If the images are too small or have another shape.
+    pub(crate) fn describe(
+        &self,
+        [c, h, w]: [usize; 3],
+        batch_norm: BatchNormMode,
+        dropout: bool,
+    ) -> Result<Option<(Trace, Left)>> {
+        let one = Tensor::zeros((1, c, h, w), DType::F32, self.device())?;
+        let (mut tape, mut left) = (Tape::recording(), Left::default());
+        // The way from the images belongs to the description, too.
+        tape.watch(&one);
+        let mut masks = Stream::new(0);
+        let mut pass = Pass::new(&mut tape, batch_norm);
+        pass.dropout = dropout.then_some(&mut masks);
+        pass.left = Some(&mut left);
+        let logits = self.network.forward(&one, &mut pass)?;
+        let parameters: Vec<&Tensor> = self.parameters().map(|(_, var)| var.as_tensor()).collect();
+        let trace = tape.trace(&one, &parameters, &[&logits])?;
+        Ok(trace.map(|trace| (trace, left)))
     }
 
     /// The parameters by name, without buffers.

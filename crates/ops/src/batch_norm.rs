@@ -214,19 +214,30 @@ impl<T: Element> Operation for Normaliser<T> {
         let [x, gamma, beta, residual @ ..] = inputs else {
             bail!("a batch normalisation has three inputs, and a residual");
         };
-        if self.batch || x.dtype() != DType::F32 {
+        if x.dtype() != DType::F32 || (self.batch && !gamma.is_variable()) {
             return Ok(None);
         }
         let narrow = |values: &[T]| values.iter().map(|x| x.wide() as f32).collect::<Vec<f32>>();
         let (mean, variance) = (narrow(&self.mean), narrow(&self.variance));
+        let maps = [0].into_iter().chain(3..3 + residual.len()).collect();
+        if gamma.is_variable() {
+            let work = Work::BatchNorm {
+                eps: self.eps,
+                running: (!self.batch).then_some([mean, variance]),
+            };
+            return Ok(Some(Described {
+                maps,
+                parameters: vec![1, 2],
+                ..Described::new(work)
+            }));
+        }
         let gamma = gamma.to_vec1::<f32>()?;
         let (scale, shift) = affine(&gamma, &beta.to_vec1()?, &mean, &variance, self.eps);
         let inverse = variance.iter().map(|&v| inverse_root(v, self.eps));
         let back = gamma.iter().zip(inverse).map(|(&g, i)| g * i).collect();
         Ok(Some(Described {
-            work: Work::Affine { scale, shift, back },
-            maps: [0].into_iter().chain(3..3 + residual.len()).collect(),
-            term: None,
+            maps,
+            ..Described::new(Work::Affine { scale, shift, back })
         }))
     }
 

@@ -10,8 +10,9 @@ use crate::plan::{Plan, Window};
 use crate::sizes::Sizes;
 use crate::tape::{Gradients, Operation, Tape};
 use crate::tensor::{View, by_dtype};
+use crate::trace::{Described, Geometry, Work};
 use crate::weight_gradient::{planned_weight_gradient, unpack};
-use candle_core::{Result, Shape, Tensor, bail};
+use candle_core::{DType, Result, Shape, Tensor, bail};
 
 /// See [`crate::conv2d`].
 pub(crate) fn conv2d(
@@ -80,6 +81,26 @@ struct Conv2d {
 }
 
 impl Operation for Conv2d {
+    fn describe(&self, inputs: &[Tensor], _: &Tensor) -> Result<Option<Described>> {
+        let Sizes {
+            window,
+            map,
+            channels,
+            ..
+        } = self.sizes;
+        let sizes = Geometry {
+            window,
+            map,
+            channels,
+        };
+        // As for frozen units, there are no patches in f64.
+        let has_form = inputs[0].dtype() == DType::F32 || !sizes.scatters();
+        Ok(has_form.then(|| Described {
+            parameters: (1..inputs.len()).collect(),
+            ..Described::new(Work::Convolution(sizes))
+        }))
+    }
+
     fn backward(
         &self,
         inputs: &[Tensor],

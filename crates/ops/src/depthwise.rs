@@ -120,8 +120,14 @@ impl Operation for Depthwise {
         if weight.dtype() != DType::F32 {
             return Ok(None);
         }
-        let weights = by_tap(View::of(weight).elements::<f32>()?, self.0.channels);
         let window = self.0.window;
+        if weight.is_variable() {
+            return Ok(Some(Described {
+                parameters: vec![1],
+                ..Described::new(Work::DepthwiseConvolution(window))
+            }));
+        }
+        let weights = by_tap(View::of(weight).elements::<f32>()?, self.0.channels);
         Ok(Some(Described::new(Work::Depthwise { weights, window })))
     }
 

@@ -1,6 +1,7 @@
 //! Dropout.
 
 use crate::tape::{Gradients, Operation, Tape};
+use crate::trace::{Described, Work};
 use candle_core::{Result, Tensor};
 
 /// `x * mask`, see [`crate::dropout`].
@@ -12,6 +13,10 @@ pub(crate) fn dropout(tape: &mut Tape, x: &Tensor, mask: &Tensor) -> Result<Tens
 struct Dropout(Tensor);
 
 impl Operation for Dropout {
+    fn describe(&self, _: &[Tensor], _: &Tensor) -> Result<Option<Described>> {
+        Ok(Some(Described::new(Work::Dropout)))
+    }
+
     fn backward(
         &self,
         inputs: &[Tensor],

@@ -373,9 +373,8 @@ fn described<T: Element>(unit: &Arc<Unit<T>>, inputs: &[Tensor]) -> Result<Optio
         map: (h, w),
     };
     Ok(product.has_form().then(|| Described {
-        work: Work::Product(product),
         maps: (0..inputs.len()).collect(),
-        term: None,
+        ..Described::new(Work::Product(product))
     }))
 }
 

@@ -80,4 +80,4 @@ pub use dispatch::{
 pub use negative::Reduction;
 pub use plan::Window;
 pub use tape::{Gradients, Tape, node};
-pub use update::{AdamStep, SgdStep};
+pub use update::{AdamConstants, AdamStep, SgdConstants, SgdStep, Update};

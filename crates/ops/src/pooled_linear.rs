@@ -186,16 +186,7 @@ fn fold(
         })
     });
     let folded = Tensor::from_vec(folded, (o, i / area * pixels), weight.device())?;
-    Ok(tape.note(
-        Fold {
-            shares,
-            area,
-            pixels,
-        },
-        &[&weight],
-        folded,
-        false,
-    ))
+    Ok(tape.note(Fold { bins, map }, &[&weight], folded, false))
 }
 
 /// Each bin with each of its pixels, and the pixel's share of the bin's mean.
@@ -218,12 +209,17 @@ fn shares(bins: (usize, usize), map: (usize, usize)) -> Vec<(usize, usize, f64)>
 }
 
 struct Fold {
-    shares: Vec<(usize, usize, f64)>,
-    area: usize,
-    pixels: usize,
+    bins: (usize, usize),
+    map: (usize, usize),
 }
 
 impl Operation for Fold {
+    fn describe(&self, inputs: &[Tensor], _: &Tensor) -> Result<Option<Described>> {
+        let Self { bins, map } = *self;
+        let narrow = inputs[0].dtype() == DType::F32;
+        Ok(narrow.then(|| Described::new(Work::Fold { bins, map })))
+    }
+
     fn backward(
         &self,
         inputs: &[Tensor],
@@ -235,14 +231,16 @@ impl Operation for Fold {
             bail!("folding has one input");
         };
         let (o, i) = weight.dims2()?;
+        let (area, pixels) = (self.bins.0 * self.bins.1, self.map.0 * self.map.1);
+        let shares = shares(self.bins, self.map);
         let gs = View::of(&grad);
         let g = gs.elements::<f64>()?;
         by_dtype!(weight.dtype(), T => {
-            let dw = each_row(g, o, i / self.area * self.pixels, i, |row, out: &mut [T]| {
-                let mut sums = vec![0.0; self.area];
-                for (pixels, bins) in row.chunks_exact(self.pixels).zip(out.chunks_exact_mut(self.area)) {
+            let dw = each_row(g, o, i / area * pixels, i, |row, out: &mut [T]| {
+                let mut sums = vec![0.0; area];
+                for (pixels, bins) in row.chunks_exact(pixels).zip(out.chunks_exact_mut(area)) {
                     sums.fill(0.0);
-                    for &(bin, pixel, share) in &self.shares {
+                    for &(bin, pixel, share) in &shares {
                         sums[bin] += share * pixels[pixel];
                     }
                     for (bin, &sum) in bins.iter_mut().zip(&sums) {

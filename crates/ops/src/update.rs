@@ -26,6 +26,35 @@ pub struct SgdStep {
     pub first: bool,
 }
 
+/// The constants of [`SgdStep`] in the type of the parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct SgdConstants<T> {
+    /// Learning rate.
+    pub lr: T,
+    /// Momentum.
+    pub momentum: T,
+    /// L2 penalty.
+    pub decay: T,
+    /// A velocity closer to 0 becomes 0.
+    pub least: T,
+}
+
+impl SgdStep {
+    /// The constants of f32 parameters.
+    pub fn single(&self) -> SgdConstants<f32> {
+        self.constants()
+    }
+
+    fn constants<T: Element>(&self) -> SgdConstants<T> {
+        SgdConstants {
+            lr: T::of(self.lr),
+            momentum: T::of(self.momentum),
+            decay: T::of(self.weight_decay),
+            least: T::LEAST,
+        }
+    }
+}
+
 /// See [`crate::sgd`].
 pub(crate) fn sgd(
     weight: &Var,
@@ -35,7 +64,7 @@ pub(crate) fn sgd(
 ) -> Result<()> {
     let grad = grad.contiguous()?;
     by_dtype!(weight.dtype(), T => {
-        let (lr, momentum, decay) = (T::of(step.lr), T::of(step.momentum), T::of(step.weight_decay));
+        let SgdConstants { lr, momentum, decay, least } = step.constants::<T>();
         let decayed = move |w: T, g: T| if step.weight_decay == 0.0 { g } else { g + decay * w };
         if step.momentum == 0.0 {
             return with(weight, &grad, |w| in_place([w], &grad, #[inline(always)] |[w], g| *w -= lr * decayed(*w, g)));
@@ -45,7 +74,7 @@ pub(crate) fn sgd(
         };
         with(weight, &grad, |w| with(velocity, &grad, |v| in_place([w, v], &grad, #[inline(always)] |[w, v], g| {
             let g = decayed(*w, g);
-            *v = if step.first { g } else { momentum * *v + g }.flushed(T::LEAST);
+            *v = if step.first { g } else { momentum * *v + g }.flushed(least);
             *w -= lr * if step.nesterov { g + momentum * *v } else { *v };
         })))
     })
@@ -66,6 +95,58 @@ pub struct AdamStep {
     pub step: u64,
 }
 
+/// The constants of [`AdamStep`] in the type of the parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct AdamConstants<T> {
+    /// What the two moments keep of themselves.
+    pub keep: [T; 2],
+    /// What they take of the gradient and of its square.
+    pub take: [T; 2],
+    /// The learning rate over the first bias correction.
+    pub size: T,
+    /// The root of the second bias correction.
+    pub root: T,
+    /// Added to the denominator.
+    pub eps: T,
+    /// L2 penalty.
+    pub decay: T,
+    /// A moment closer to 0 becomes 0.
+    pub least: T,
+    /// A gradient closer to 0 has no square: times `take`, it would be subnormal.
+    pub faint: T,
+}
+
+impl AdamStep {
+    /// The constants of f32 parameters.
+    pub fn single(&self) -> AdamConstants<f32> {
+        self.constants()
+    }
+
+    fn constants<T: Element>(&self) -> AdamConstants<T> {
+        let (b1, b2) = self.betas;
+        let t = self.step as f64;
+        AdamConstants {
+            keep: [T::of(b1), T::of(b2)],
+            take: [T::of(1.0 - b1), T::of(1.0 - b2)],
+            size: T::of(self.lr / (1.0 - b1.powf(t))),
+            root: T::of((1.0 - b2.powf(t)).sqrt()),
+            eps: T::of(self.eps),
+            decay: T::of(self.weight_decay),
+            least: T::LEAST,
+            faint: T::of(64.0) * T::LEAST.root(),
+        }
+    }
+}
+
+/// A step of either rule.
+#[derive(Clone, Copy, Debug)]
+pub enum Update {
+    /// Of stochastic gradient descent.
+    Sgd(SgdStep),
+    /// Of Adam.
+    Adam(AdamStep),
+}
+
 /// See [`crate::adam`].
 pub(crate) fn adam(
     weight: &Var,
@@ -75,23 +156,14 @@ pub(crate) fn adam(
     step: AdamStep,
 ) -> Result<()> {
     let grad = grad.contiguous()?;
-    let (b1, b2) = step.betas;
-    let t = step.step as f64;
     by_dtype!(weight.dtype(), T => {
-        let decay = T::of(step.weight_decay);
+        let AdamConstants { keep: [keep1, keep2], take: [take1, take2], size, root, eps, decay, least, faint } = step.constants::<T>();
         let decayed = move |w: T, g: T| if step.weight_decay == 0.0 { g } else { g + decay * w };
-        let (keep1, take1) = (T::of(b1), T::of(1.0 - b1));
-        let (keep2, take2) = (T::of(b2), T::of(1.0 - b2));
-        let size = T::of(step.lr / (1.0 - b1.powf(t)));
-        let root = T::of((1.0 - b2.powf(t)).sqrt());
-        let eps = T::of(step.eps);
-        // The square of a smaller gradient, times 1 - b2, would be subnormal.
-        let faint = T::of(64.0) * T::LEAST.root();
         with(weight, &grad, |w| with(mean, &grad, |m| with(square, &grad, |v| in_place([w, m, v], &grad, #[inline(always)] |[w, m, v], g| {
             let g = decayed(*w, g);
-            *m = (keep1 * *m + take1 * g).flushed(T::LEAST);
+            *m = (keep1 * *m + take1 * g).flushed(least);
             let g = g.flushed(faint);
-            *v = (keep2 * *v + take2 * g * g).flushed(T::LEAST);
+            *v = (keep2 * *v + take2 * g * g).flushed(least);
             *w -= size * (*m / (v.root() / root + eps));
         }))))
     })

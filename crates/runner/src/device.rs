@@ -1,7 +1,6 @@
-//! The device that frozen networks compute on. All code of this crate that depends on it is here.
+//! The device that networks compute on, frozen or in training. All code of this crate that depends on it is here.
 //!
-//! A GPU has the bits of the processor, so no step's id depends on the device. Training and everything without a form on a GPU run on the
-//! processor in any case.
+//! A GPU has the bits of the processor, so no step's id depends on the device. What has no form on a GPU runs on the processor in any case.
 
 use std::fmt;
 use std::str::FromStr;
@@ -128,7 +127,7 @@ impl Device {
 }
 
 impl Choice {
-    /// Opens the device. From then on, the process's frozen networks use it.
+    /// Opens the device. From then on, the process's networks use it.
     ///
     /// # Errors
     /// If a GPU is asked for but there is none, or it does not compute the processor's bits.

@@ -12,11 +12,19 @@ use serde_json::Value;
 
 use common::{Answer, GRID, Place, walk};
 
-/// Fewer and shorter steps than the miniature has: the stand-in takes its time.
+/// Fewer and shorter steps than the miniature has, but one attack more: the stand-in takes its time.
 fn grid() -> String {
     let mut grid = GRID.to_owned();
     for (from, to) in [
         ("lr: [0, 1e-5, 1e-3]", "lr: [1e-3]"),
+        (
+            "steps: 3, batch: 20}",
+            "steps: 3, batch: 12}\n  - backdoor: {poisoned: 3, batch: 9, max_steps: 4, check_every: 2}",
+        ),
+        (
+            "train: {epochs: 1, images: 300, batch: 50}",
+            "width: 0.5\n    train: {epochs: 1, images: 60, batch: 20}",
+        ),
         ("attack_seeds: 2", "attack_seeds: 1"),
         ("test_images: 100", "test_images: 30"),
         ("stage1: {iterations: 12}", "stage1: {iterations: 5}"),
@@ -28,8 +36,8 @@ fn grid() -> String {
     grid
 }
 
-/// Records of a target, four sets, and a run of each set.
-const STEPS: usize = 1 + 4 + 4;
+/// Records of a target, four sets, and two runs of each set.
+const STEPS: usize = 1 + 4 + 2 * 4;
 
 /// The program where the stand-in is the system's driver. `None`, with a word, if it cannot be compiled.
 struct Machine {

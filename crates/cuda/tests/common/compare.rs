@@ -59,7 +59,7 @@ pub fn program(
     let mut tape = Tape::recording();
     tape.watch(&one);
     let ends = record(&mut tape, &one).unwrap();
-    let trace = tape.trace(&one, &ends.iter().collect::<Vec<_>>());
+    let trace = tape.trace(&one, &[], &ends.iter().collect::<Vec<_>>());
     let trace = trace.unwrap().expect("every operation has a form");
     Arc::new(Program::new(&Weights::new(gpu.clone()), trace, true).unwrap())
 }

@@ -3,9 +3,7 @@
 use super::{After, Frozen, Unit};
 use crate::input_gradient::Weights;
 use crate::kernel::{Element, PANEL};
-use crate::plan::Window;
-use crate::scatter::CHANNELS;
-use crate::trace::{Direction, Elements, Table};
+use crate::trace::{Elements, Geometry};
 use candle_core::Result;
 
 /// A convolution or linear layer, with what follows it: `act((a(x) + bias) * scale + shift + residual)`.
@@ -55,19 +53,14 @@ impl Product {
         }
     }
 
-    /// Input and output channels.
-    pub fn channels(&self) -> (usize, usize) {
-        each!(&self.unit, |unit, _W| unit.channels())
-    }
-
-    /// Its geometry; a linear layer has a window as large as its maps.
-    pub fn window(&self) -> Window {
-        each!(&self.unit, |unit, _W| unit.kind.window())
-    }
-
-    /// Height and width of the maps that it reads.
-    pub fn map(&self) -> (usize, usize) {
-        self.map
+    /// Its sizes.
+    pub fn geometry(&self) -> Geometry {
+        let map = self.map;
+        each!(&self.unit, |unit, _W| Geometry {
+            window: unit.kind.window(),
+            map,
+            channels: unit.channels(),
+        })
     }
 
     /// The weights: panels of 16 output channels, with a row for each tap and input channel. Missing columns are 0.
@@ -96,14 +89,9 @@ impl Product {
         })
     }
 
-    /// Whether its input gradient has [`Backward::Patches`].
-    fn scatters(&self) -> bool {
-        self.channels().0 <= CHANNELS
-    }
-
     /// Whether [`Product::backward`] has a form for it: there are no patches in f64.
     pub(super) fn has_form(&self) -> bool {
-        matches!(self.unit, Frozen::F32(_)) || !self.scatters()
+        matches!(self.unit, Frozen::F32(_)) || !self.geometry().scatters()
     }
 
     /// The weights of the input gradient, times the scale unless they are `raw`. `None` if they are patches in f64, which no trace has.
@@ -122,28 +110,13 @@ impl Product {
                 Weights::Panels(panels) => Backward::Panels(Elements::F32(&panels.data)),
                 Weights::Patches(patches) => Backward::Patches {
                     kernels: patches.kernels(),
-                    width: patches.kernels().len() / self.channels().1,
+                    width: patches.kernels().len() / self.geometry().channels.1,
                 },
             }),
             Frozen::F64(unit) => match of(unit, raw)? {
                 Weights::Panels(panels) => Some(Backward::Panels(Elements::F64(&panels.data))),
                 Weights::Patches(_) => None,
             },
-        })
-    }
-
-    /// The tables of one direction. `None` if an offset does not fit 32 bits.
-    ///
-    /// # Errors
-    /// If the maps are smaller than the window.
-    pub fn table(&self, direction: Direction) -> Result<Option<Table>> {
-        let (from, to) = self.channels();
-        each!(&self.unit, |unit, _W| {
-            let plans = unit.plans(self.map)?;
-            Ok(match direction {
-                Direction::Forward => Table::of(&plans[0], from),
-                Direction::Backward => Table::of(&plans[1], to),
-            })
         })
     }
 }
