@@ -84,7 +84,7 @@ impl Attack for Finetune {
         let rule = (self.optimizer, self.lr);
         let tuning = Tuning::new(victim, rule, self.batch_norm, planned, stream)?;
         let hold = self.hold;
-        let hold = hold.map(|hold| Holding::new(hold, &victim, tuning.network()));
+        let hold = hold.map(|hold| Holding::new(hold, &victim, tuning.network()?));
         Ok(Box::new(Finetuning {
             tuning,
             batches,
@@ -121,7 +121,7 @@ impl Job for Finetuning<'_> {
             self.tuning
                 .step(train.images(&batch), train.labels(&batch))?;
         } else if let Some(hold) = &mut self.hold {
-            hold.step(self.tuning.network())?;
+            hold.step(self.tuning.network_to_change()?)?;
         }
         Ok(self.status())
     }

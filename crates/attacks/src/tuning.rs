@@ -125,8 +125,19 @@ impl<'a> Tuning<'a> {
     }
 
     /// The network in training.
-    pub fn network(&self) -> &Trainable {
+    ///
+    /// # Errors
+    /// If the GPU fails.
+    pub fn network(&self) -> Result<&Trainable> {
         self.learner.network()
+    }
+
+    /// The network, for a caller who changes its variables between two steps.
+    ///
+    /// # Errors
+    /// If the GPU fails.
+    pub fn network_to_change(&mut self) -> Result<&Trainable> {
+        self.learner.network_to_change()
     }
 
     /// The progress.

@@ -142,8 +142,7 @@ impl Learner {
         if let Some(there) = &self.on_gpu
             && !there.takes(key, images)?
         {
-            self.bring_back()?;
-            self.on_gpu = None;
+            self.leave_gpu()?;
         }
         if let (Some(gpu), None) = (&self.gpu, &self.on_gpu) {
             self.on_gpu = OnGpu::new(gpu, &self.network, &self.optimizer, key, images)?;
@@ -161,6 +160,13 @@ impl Learner {
             Some(there) => there.bring_back(&self.network, &self.optimizer),
             None => Ok(()),
         }
+    }
+
+    /// Ends the training on the GPU. The next step may begin it again.
+    fn leave_gpu(&mut self) -> Result<()> {
+        self.bring_back()?;
+        self.on_gpu = None;
+        Ok(())
     }
 
     /// The progress.
@@ -210,6 +216,15 @@ impl Learner {
     /// If the GPU fails.
     pub fn network(&self) -> Result<&Trainable> {
         self.bring_back()?;
+        Ok(&self.network)
+    }
+
+    /// The current network, for a caller who changes its variables.
+    ///
+    /// # Errors
+    /// If the GPU fails.
+    pub fn network_to_change(&mut self) -> Result<&Trainable> {
+        self.leave_gpu()?;
         Ok(&self.network)
     }
 
