@@ -33,7 +33,7 @@ fn two_targets_in_narrow_terminals() {
     let document = build(&grid(&[cifar("resnet18"), fashion()]));
     let mut table = document.tables[0].clone();
     table.rows.truncate(10);
-    let shown = [150, 120, 80, 40].map(|width| {
+    let shown = [140, 120, 80, 40].map(|width| {
         let text = table.render(Markup::Terminal { width: Some(width) });
         for line in text.lines() {
             assert!(line.chars().count() <= width, "{width}: {line}");
