@@ -11,7 +11,7 @@ use brink_cuda::{Gpu, Memory};
 use brink_models::optim::Rule;
 use brink_models::{BatchNormMode, Error, Learner, Model, Normalize, REGISTRY, Trainable};
 use brink_random::Stream;
-use candle_core::DType;
+use candle_core::{DType, Var};
 use common::CLASSES;
 
 fn gpu(memory: Memory) -> Option<Arc<Gpu>> {
@@ -49,6 +49,10 @@ fn step(learner: &mut Learner, [n, h, w]: [usize; 3], mode: BatchNormMode) -> Re
     let pixels = images.flatten_all().unwrap().to_vec1().unwrap();
     let labels = common::labels(n, CLASSES).to_vec1().unwrap();
     learner.step((pixels, [3, h, w]), labels, mode, 1e-5)
+}
+
+fn values(var: &Var) -> Vec<f32> {
+    var.flatten_all().unwrap().to_vec1().unwrap()
 }
 
 fn narrow(name: &str) -> Model {
@@ -148,6 +152,28 @@ fn a_training_may_change_its_device_and_its_mode() {
 }
 
 /// A batch that does not fit is trained on the CPU, from the start or from then on.
+/// A forger moves the weights themselves between two steps. What is on the GPU must not undo that, and must follow it.
+#[test]
+fn a_caller_may_change_the_network() {
+    let Some(gpu) = gpu(Memory::default()) else {
+        return;
+    };
+    let start = || learner(narrow("resnet20"), RULES[0], DType::F32);
+    let [mut here, mut there] = [start(), start().on(gpu)];
+    for learner in [&mut here, &mut there] {
+        step(learner, [3, 33, 32], BatchNormMode::Eval).unwrap();
+        let network = learner.network_to_change().unwrap();
+        let (_, weight) = network.parameters().next().unwrap();
+        weight.set(&(weight.as_tensor() * 0.5).unwrap()).unwrap();
+        let halved = values(weight);
+        let (_, weight) = learner.network().unwrap().parameters().next().unwrap();
+        assert_eq!(values(weight), halved);
+        step(learner, [2, 33, 32], BatchNormMode::Eval).unwrap();
+    }
+    assert!(there.is_on_gpu() && !here.is_on_gpu());
+    assert!(here.save().unwrap() == there.save().unwrap());
+}
+
 #[test]
 fn a_small_memory_has_the_same_bits() {
     let start = || learner(common::model("resnet20"), RULES[0], DType::F32);
