@@ -16,21 +16,53 @@ pub struct Style {
     pub comma: &'static str,
     /// The value of a field that is not set.
     pub absent: &'static str,
+    /// Whether some values have [words](WORDS) of their own, which need no field.
+    pub words: bool,
 }
 
-/// For sentences: `lr 0.1, cap not set`.
+/// For sentences: `lr 0.1, per channel, cap not set`.
 pub const PROSE: Style = Style {
     equals: " ",
     comma: ", ",
     absent: "not set",
+    words: true,
 };
 
-/// For patterns: `lr=0.1,cap=unset`.
+/// For patterns: `lr=0.1,granularity=channel,cap=unset`.
 pub const PATTERN: Style = Style {
     equals: "=",
     comma: ",",
     absent: "unset",
+    words: false,
 };
+
+/// The words for values of attacks that tell their field.
+const WORDS: [(&str, &str, &str); 13] = [
+    ("criterion", "magnitude", "by magnitude"),
+    ("criterion", "random", "at random"),
+    ("granularity", "channel", "per channel"),
+    ("granularity", "tensor", "per tensor"),
+    ("optimizer", "adam", "Adam"),
+    ("optimizer", "sgd", "SGD"),
+    ("optimizer", "sgd_momentum", "SGD with momentum"),
+    ("scheme", "affine", "affine"),
+    ("scheme", "symmetric", "symmetric"),
+    ("scope", "global", "over all layers"),
+    ("scope", "layer", "in each layer"),
+    ("what", "weights", "weights"),
+    ("what", "weights_and_activations", "weights and activations"),
+];
+
+impl Style {
+    /// A field and its value.
+    fn part(&self, path: &str, value: &str) -> String {
+        let mut words = WORDS.iter().filter(|_| self.words);
+        match words.find(|(field, of, _)| (*field, *of) == (path, value)) {
+            Some((_, _, words)) => (*words).to_owned(),
+            None => format!("{path}{}{value}", self.equals),
+        }
+    }
+}
 
 /// The names of `items`, in their order.
 ///
@@ -51,7 +83,7 @@ pub fn labels(
         let parts = columns.iter().filter_map(|(path, values)| {
             let own: Option<&String> = values[nth];
             let value = own.map(String::as_str).or(absent)?;
-            show(own, values).then(|| format!("{path}{}{value}", style.equals))
+            show(own, values).then(|| style.part(path, value))
         });
         parts.collect::<Vec<_>>().join(style.comma)
     };
@@ -119,6 +151,24 @@ pub fn differences_from_default<T>(
     groups
 }
 
+/// What [`differences_from_default`] leaves out of the names: the most frequent value of each field in which the items differ.
+pub fn defaults<T>(items: &[T], fields: impl Fn(&T) -> Leaves) -> String {
+    let mut kinds: Vec<Leaves> = Vec::new();
+    for item in items {
+        let fields = fields(item);
+        if !kinds.contains(&fields) {
+            kinds.push(fields);
+        }
+    }
+    let paths: BTreeSet<&String> = kinds.iter().flat_map(BTreeMap::keys).collect();
+    let parts = paths.into_iter().filter_map(|path| {
+        let values: Vec<_> = kinds.iter().map(|kind| kind.get(path)).collect();
+        let default = modes(&values).first().copied()??;
+        differs(Some(default), &values).then(|| PROSE.part(path, default))
+    });
+    parts.collect::<Vec<_>>().join(PROSE.comma)
+}
+
 /// Groups items of equal fields, ordered by fields and named by [`labels`].
 fn grouped<T>(
     items: Vec<T>,
@@ -161,6 +211,20 @@ mod tests {
         assert_eq!(names(by_default), ["", "cap not set", "samples 100"]);
         let by_difference = variants(specs.to_vec(), |spec| fields(spec, &[]));
         assert_eq!(names(by_difference), ["", "cap 5", "cap 5, samples 100"]);
+    }
+
+    #[test]
+    fn what_goes_without_saying_can_be_said() {
+        let specs = [
+            json!({"granularity": "tensor", "bits": 8}),
+            json!({"granularity": "channel", "bits": 8}),
+            json!({"granularity": "tensor", "bits": 8, "scheme": "affine"}),
+        ];
+        let all = |spec: &Value| fields(spec, &[]);
+        let by_default = differences_from_default(specs.to_vec(), all);
+        assert_eq!(names(by_default), ["", "affine", "per channel"]);
+        assert_eq!(defaults(&specs, all), "per tensor");
+        assert_eq!(defaults(&specs[..1], all), "");
     }
 
     /// Of two kinds neither is more frequent; the grid names the ordinary one first.

@@ -229,7 +229,10 @@ fn kinds_of_pruning_have_a_line_of_their_own() {
         other => panic!("{other:?} instead of rates"),
     });
     let two = |kind| vec![kind; 2];
-    let expected = [("", two("scope global")), ("others", two("scope layer"))];
+    let expected = [
+        ("", two("over all layers")),
+        ("others", two("in each layer")),
+    ];
     assert_eq!(kinds.collect::<Vec<_>>(), expected, "two targets");
 }
 

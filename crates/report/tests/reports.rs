@@ -440,9 +440,9 @@ fn only_eight_bits_stand_beside_the_paper() {
         // The first block is the paper's family.
         rows[0].last().cloned().unwrap()
     };
-    assert_eq!(printed("8 bit, granularity tensor"), Cell::text("44.67"));
-    assert_eq!(printed("8 bit, granularity channel"), Cell::text("44.67"));
-    assert_eq!(printed("4 bit, granularity tensor"), Cell::Missing);
+    assert_eq!(printed("8 bit"), Cell::text("44.67"));
+    assert_eq!(printed("8 bit, per channel"), Cell::text("44.67"));
+    assert_eq!(printed("4 bit"), Cell::Missing);
     assert_eq!(printed("unchanged"), Cell::Missing);
 }
 
@@ -599,8 +599,8 @@ fn what_has_not_been_computed_is_said() {
     let gap = format!("{done} of {} runs computed; nothing yet of 1e-4", done + 3);
     let notes = &part.tables[0].notes;
     for note in [
-        format!("Fashion-MNIST, ResNet18, optimizer adam: {gap}."),
-        "Fashion-MNIST, ResNet18, optimizer sgd: 0 of 1 runs computed.".to_owned(),
+        format!("Fashion-MNIST, ResNet18, Adam: {gap}."),
+        "Fashion-MNIST, ResNet18, SGD: 0 of 1 runs computed.".to_owned(),
     ] {
         assert!(notes.contains(&note), "{note}\n{notes:#?}");
     }
@@ -614,7 +614,7 @@ fn what_has_not_been_computed_is_said() {
         "{:?}",
         rates.panels[0].lines
     );
-    assert!(rates.panels[0].lines.contains(&"optimizer adam".to_owned()));
+    assert!(rates.panels[0].lines.contains(&"Adam".to_owned()));
 }
 
 /// What a kind of attack is called does not depend on which target has it.
@@ -630,7 +630,7 @@ fn a_kind_of_attack_has_one_name_on_all_targets() {
     records.runs.extend(other);
     let text = build(Report::Table3, &records).render(Markup::Markdown);
     assert!(
-        text.contains("CIFAR-10 (JPEG q75), ResNet18, optimizer adam: top-1"),
+        text.contains("CIFAR-10 (JPEG q75), ResNet18, Adam: top-1"),
         "{text}"
     );
 }

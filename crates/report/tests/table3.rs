@@ -303,7 +303,7 @@ fn what_differs_in_more_than_its_seed_is_not_pooled() {
         "two kinds of fine-tuning, two seeds of the target, the paper"
     );
     let text = table.render(Markup::Terminal { width: None });
-    for name in ["optimizer adam", "optimizer sgd", "seed 0", "seed 1"] {
+    for name in ["Adam", "SGD", "seed 0", "seed 1"] {
         assert!(text.contains(name), "{name}: {text}");
     }
     let pairs = document.tables[1].render(Markup::Markdown);

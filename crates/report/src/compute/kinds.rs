@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use brink_store::Id;
 use brink_store::RunRecord;
+use serde_json::Value;
 
 use super::study::{Setting, Study};
-use crate::label::{fields, natural, variants};
+use crate::label::{Leaves, defaults, differences_from_default, fields, natural, variants};
 use crate::records::Records;
 
 /// A run that the grid asks for, done or not.
@@ -41,6 +42,28 @@ pub fn kinds<'a>(study: &Study, records: &'a Records) -> Vec<(String, Vec<Planne
     kinds.into_iter().collect()
 }
 
+/// Whether a row is named by its value, e.g. `8 bit`, and by what differs from most rows.
+fn names_differences(study: &Study) -> bool {
+    study.spread && study.variable.is_some()
+}
+
+/// The fields that rows of equal value may differ in.
+fn other_fields(study: &Study, spec: &Value) -> Leaves {
+    let variable = study.variable.map(|variable| variable.field);
+    let without: Vec<_> = variable.into_iter().chain(["seed"]).collect();
+    fields(spec, &without)
+}
+
+/// What the names of rows leave out, e.g. `per tensor, symmetric`; `None` if they leave out nothing.
+pub fn unsaid(study: &Study, records: &Records) -> Option<String> {
+    let attack = study.attack.filter(|_| names_differences(study))?;
+    let done = records.runs.iter().filter(|run| run.attack == attack);
+    let open = records.open.iter().filter(|open| open.attack == attack);
+    let specs = done.map(|run| &run.spec).chain(open.map(|open| &open.spec));
+    let unsaid = defaults(&specs.collect::<Vec<_>>(), |spec| other_fields(study, spec));
+    (!unsaid.is_empty()).then_some(unsaid)
+}
+
 /// The runs of one attack.
 fn kinds_of<'a>(
     attack: &str,
@@ -51,11 +74,12 @@ fn kinds_of<'a>(
     let done = done.map(|run| (run.target, &run.spec, Some(run)));
     let open = records.open.iter().filter(|open| open.attack == attack);
     let open = open.map(|open| (open.target, &open.spec, None));
-    let variable = study.variable.map(|variable| variable.field);
-    let without: Vec<_> = variable.into_iter().chain(["seed"]).collect();
-    let kinds = variants(done.chain(open).collect(), |(_, spec, _)| {
-        fields(spec, &without)
-    });
+    let all: Vec<_> = done.chain(open).collect();
+    let own = |(_, spec, _): &(Id, &Value, Option<&RunRecord>)| other_fields(study, spec);
+    let kinds = match names_differences(study) {
+        true => differences_from_default(all, own),
+        false => variants(all, own),
+    };
     let mut all: Vec<(String, Vec<Planned>)> = Vec::new();
     for (variant, runs) in kinds {
         let variant = match (study.attack, variant.as_str()) {

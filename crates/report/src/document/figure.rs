@@ -36,7 +36,7 @@ impl Figure {
         }
     }
 
-    /// The figure with one panel each, for screens wider than a column of print, and what each part shows.
+    /// The figure with one panel each, or the plots of one title, for screens wider than a column of print, and what each part shows.
     pub(crate) fn parts(&self) -> Vec<(Self, String)> {
         let of = |panel: &str, title: &str| match panel.is_empty() {
             true => title.to_owned(),
@@ -60,6 +60,17 @@ impl Figure {
                         ..bars.clone()
                     };
                     (Self::Bars(part), of(&panel.title, &bars.title))
+                });
+                parts.collect()
+            }
+            Self::Lines(lines) if !lines.plots.is_empty() => {
+                let same = lines.plots.chunk_by(|a, b| a.title == b.title);
+                let parts = same.map(|plots| {
+                    let part = Lines {
+                        plots: plots.to_vec(),
+                        ..lines.clone()
+                    };
+                    (Self::Lines(part), of(&plots[0].title, &lines.title))
                 });
                 parts.collect()
             }

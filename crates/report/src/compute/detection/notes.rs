@@ -7,6 +7,7 @@ use brink_store::SetRecord;
 use brink_verify::{Rate, control};
 
 use super::super::aggregate::{Block, REDUCED};
+use super::super::kinds::unsaid;
 use super::super::names::{rank, title};
 use super::super::paper::{Comparability, Setting as Printed};
 use super::super::study::Setting;
@@ -28,6 +29,8 @@ impl Findings<'_> {
         if blocks.is_empty() {
             return notes;
         }
+        let unsaid = unsaid(self.study, self.input.records);
+        notes.extend(unsaid.map(|what| format!("Unless a row says otherwise: {what}.")));
         notes.push(self.controls());
         for block in blocks {
             let (title, extent) = (block.title(), block.extent().join(", "));
