@@ -7,13 +7,17 @@ mod compare;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::thread;
 
 use brink_cuda::{Gpu, Memory, check};
 use brink_ops::Reduction;
 use compare::{Draw, same};
 
 /// A name, the file, what is replaced, and by what.
-const MUTANTS: &[(&str, &str, &str, &str)] = &[
+type Mutant = (&'static str, &'static str, &'static str, &'static str);
+
+const MUTANTS: &[Mutant] = &[
     (
         "a chain of 64",
         "product.cuh",
@@ -198,27 +202,45 @@ fn the_comparison_notices_every_damage() {
         return;
     };
     assert!(accepts(&whole), "the kernels themselves are accepted");
-    for &(name, file, from, to) in MUTANTS {
-        let folder = tempfile::tempdir().unwrap();
-        for entry in fs::read_dir(&sources).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
-        }
-        let path = folder.path().join(file);
-        let source = fs::read_to_string(&path).unwrap();
-        assert_eq!(
-            source.matches(from).count(),
-            1,
-            "{name}: {file} has `{from}` once"
-        );
-        fs::write(&path, source.replace(from, to)).unwrap();
-        let library = common::compile(folder.path(), "-O1").unwrap();
-        assert!(!accepts(&library), "{name} is not noticed");
+    // The compiler takes most of the time, on one core.
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let libraries: Vec<_> = thread::scope(|scope| {
+        let parts = MUTANTS.chunks(MUTANTS.len().div_ceil(cores));
+        let sources = &sources;
+        let parts = parts.map(|part| scope.spawn(move || damaged(sources, part)));
+        let parts: Vec<_> = parts.collect();
+        let joined = parts.into_iter().map(|part| part.join().unwrap());
+        joined.flatten().collect()
+    });
+    for (library, (name, ..)) in libraries.iter().zip(MUTANTS) {
+        assert!(!accepts(library), "{name} is not noticed");
     }
 }
 
+fn damaged(sources: &Path, mutants: &[Mutant]) -> Vec<PathBuf> {
+    mutants.iter().map(|it| damage(sources, it)).collect()
+}
+
+/// The library of the kernels with this damage.
+fn damage(sources: &Path, &(name, file, from, to): &Mutant) -> PathBuf {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(sources).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+    }
+    let path = folder.path().join(file);
+    let source = fs::read_to_string(&path).unwrap();
+    assert_eq!(
+        source.matches(from).count(),
+        1,
+        "{name}: {file} has `{from}` once"
+    );
+    fs::write(&path, source.replace(from, to)).unwrap();
+    common::compile(folder.path(), "-O1").unwrap()
+}
+
 /// Whether the bits of a library are the CPU's.
-fn accepts(library: &std::path::Path) -> bool {
+fn accepts(library: &Path) -> bool {
     let gpu = Gpu::open_with(library, 0, Memory::default()).unwrap();
     if check(&gpu).is_err() {
         return false;
