@@ -7,7 +7,8 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::checksum::{self, Checksum};
-use crate::{BoxError, Error, FORMAT, Record, Result, folder, sync_folder};
+use crate::flush::sync_folder;
+use crate::{BoxError, Error, FORMAT, Record, Result, folder};
 
 /// The prefix of the names of incomplete files.
 const PARTIAL: &str = ".partial-";
@@ -88,11 +89,30 @@ pub fn bytes(path: &Path) -> Result<Option<Vec<u8>>> {
 /// # Errors
 /// [`Error::Payload`] or [`Error::Io`] if the file cannot be written.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_with(path, |partial| Ok(File::create(partial)?.write_all(bytes)?))
+    place(path, bytes)?;
+    flush_folder_of(path)
+}
+
+/// As [`write`], but a power cut may lose the new file until its folder is flushed.
+pub fn place(path: &Path, bytes: &[u8]) -> Result<()> {
+    place_with(path, |partial| Ok(File::create(partial)?.write_all(bytes)?))
 }
 
 /// Writes a file with `save`, then moves it to `path` atomically.
 pub fn write_with(
+    path: &Path,
+    save: impl FnOnce(&Path) -> std::result::Result<(), BoxError>,
+) -> Result<()> {
+    place_with(path, save)?;
+    flush_folder_of(path)
+}
+
+fn flush_folder_of(path: &Path) -> Result<()> {
+    let flushed = path.parent().map_or(Ok(()), sync_folder);
+    flushed.map_err(Error::io("write", path))
+}
+
+fn place_with(
     path: &Path,
     save: impl FnOnce(&Path) -> std::result::Result<(), BoxError>,
 ) -> Result<()> {
@@ -103,7 +123,7 @@ pub fn write_with(
         path: path.to_owned(),
         source,
     });
-    let placed = saved.and_then(|()| place(&partial, path).map_err(Error::io("write", path)));
+    let placed = saved.and_then(|()| rename(&partial, path).map_err(Error::io("write", path)));
     if placed.is_err() {
         // The first error is reported. If the file cannot be removed, the next `Store::open` removes it.
         let _ = fs::remove_file(&partial);
@@ -111,11 +131,10 @@ pub fn write_with(
     placed
 }
 
-fn place(partial: &Path, path: &Path) -> std::io::Result<()> {
+fn rename(partial: &Path, path: &Path) -> std::io::Result<()> {
     // Windows can only flush a file that was opened for writing.
     File::options().write(true).open(partial)?.sync_all()?;
-    fs::rename(partial, path)?;
-    path.parent().map_or(Ok(()), sync_folder)
+    fs::rename(partial, path)
 }
 
 /// Removes a file, if it exists.

@@ -30,6 +30,7 @@ mod contents;
 mod error;
 mod failed;
 mod file;
+mod flush;
 mod folder;
 pub mod id;
 mod lock;
@@ -39,7 +40,7 @@ mod state;
 pub mod worker;
 
 use std::error::Error as StdError;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -389,13 +390,22 @@ impl Store {
             fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
             // A new folder's own entry must survive a power cut too, because the saved state is removed afterwards.
             let parent = folder.parent().unwrap_or(&self.root);
-            sync_folder(parent).map_err(Error::io("synchronise", parent))?;
+            flush::sync_folder(parent).map_err(Error::io("synchronise", parent))?;
             file::write_with(&payload, save)?;
             // Writing samples or weights may have taken long.
             self.require_writer()?;
         }
-        file::write(&path, &bytes)?;
-        self.clear_state(record.id())
+        match &self.access {
+            // Whoever has no saved state loses this step alone, so a worker need not wait for the disk.
+            Access::Shared { worker, .. } if R::ALONE && !self.has_state(record.id())? => {
+                file::place(&path, &bytes)?;
+                worker.flushing.begin(self.root.join(R::FOLDER))
+            }
+            _ => {
+                file::write(&path, &bytes)?;
+                self.clear_state(record.id())
+            }
+        }
     }
 
     /// Removes incomplete files, saved states of finished steps, and what dead workers left. Only the holder of the lock may call
@@ -472,15 +482,5 @@ fn require_no_workers(root: &Path) -> Result<()> {
             holder: first.card.holder.clone(),
         }),
         None => Ok(()),
-    }
-}
-
-/// Flushes a folder to the disk, so that a rename in it survives a power cut.
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    // Only Unix can open a folder. Elsewhere the file system keeps the order itself.
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()
-    } else {
-        Ok(())
     }
 }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::claim::Claim;
+use crate::flush::Flushing;
 use crate::{Error, Holder, Id, Result, file, folder};
 
 /// The folder of the cards.
@@ -69,6 +70,8 @@ pub struct Worker {
     pub(crate) card: Card,
     /// The claim that it holds.
     pub(crate) claim: Mutex<Option<Claim>>,
+    /// The flush of its last record.
+    pub(crate) flushing: Flushing,
     alive: Mutex<Alive>,
     /// The workers of claims that were read once. A claim never changes.
     pub(crate) owners: Mutex<HashMap<(Id, u32), String>>,
@@ -109,6 +112,7 @@ impl Worker {
                 expiry: terms.expiry,
             },
             claim: Mutex::new(None),
+            flushing: Flushing::default(),
             alive: Mutex::new(Alive {
                 since: Instant::now(),
                 known: HashMap::new(),
@@ -155,15 +159,17 @@ impl Worker {
         &self.root
     }
 
-    /// Leaves: gives back its claim, and removes its card.
+    /// Leaves: flushes its last record, gives back its claim, and removes its card.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn leave(&self) -> Result<()> {
         let mut heart = lock(&self.heart);
         heart.take();
+        let flushed = self.flushing.end();
         self.give_back()?;
-        file::remove(&self.card_path())
+        file::remove(&self.card_path())?;
+        flushed
     }
 
     /// Whether the worker `name` is alive.

@@ -100,6 +100,7 @@ pub fn run(selected: &Selected, working: &Working, signal: &Signal) -> anyhow::R
         failures.extend(failed);
     }
     progress.finish();
+    worker.leave()?;
     anyhow::ensure!(failures.is_empty(), failures);
     Ok(())
 }
