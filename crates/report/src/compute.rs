@@ -1,5 +1,6 @@
 //! From records to documents: the registry of reports, and all that they are computed by.
 
+pub mod detection;
 pub mod headline;
 pub mod paper;
 pub mod runs;
@@ -10,7 +11,6 @@ mod aggregate;
 mod attacked;
 mod columns;
 mod content;
-mod detection;
 mod fields;
 mod kinds;
 mod names;

@@ -36,15 +36,16 @@ pub const PATTERN: Style = Style {
     words: false,
 };
 
-/// The words for values of attacks that tell their field.
-const WORDS: [(&str, &str, &str); 13] = [
+/// The words for values that tell their field.
+const WORDS: [(&str, &str, &str); 14] = [
     ("criterion", "magnitude", "by magnitude"),
     ("criterion", "random", "at random"),
     ("granularity", "channel", "per channel"),
     ("granularity", "tensor", "per tensor"),
     ("optimizer", "adam", "Adam"),
     ("optimizer", "sgd", "SGD"),
-    ("optimizer", "sgd_momentum", "SGD with momentum"),
+    ("optimizer", "sgd_momentum", "momentum SGD"),
+    ("pixels", "uint8", "8-bit pixels"),
     ("scheme", "affine", "affine"),
     ("scheme", "symmetric", "symmetric"),
     ("scope", "global", "over all layers"),

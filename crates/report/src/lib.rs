@@ -14,6 +14,7 @@ mod error;
 mod records;
 mod render;
 
+pub use compute::detection::is_legend;
 pub use compute::headline::Headline;
 pub use compute::paper::{self, Comparability, Measure, Paper};
 pub use compute::runs::runs;

@@ -402,22 +402,34 @@ fn false_alarms_stand_beside_detection() {
     let [panel] = &bars.panels[..] else {
         panic!("one target");
     };
-    // False alarms, then six learning rates; rate 0 changes nothing.
-    assert_eq!(panel.strips.len(), 7);
+    // False alarms, then five of six learning rates; rate 0 changes nothing. At 1e-10 the samples differ least.
+    let strips = panel.strips.iter().map(|strip| strip.below[0].as_str());
+    let strips: Vec<_> = strips.collect();
+    assert_eq!(
+        strips,
+        [
+            "in another engine",
+            "lr 1e-9",
+            "lr 1e-8",
+            "lr 1e-7",
+            "lr 1e-6",
+            "lr 1e-5"
+        ]
+    );
     assert!(panel.strips[0].alarm);
     let rate = |strip: usize, name: &str| {
         let row = panel.names.iter().position(|it| it == name).unwrap();
         panel.strips[strip].bars[row].unwrap().rate
     };
     assert_eq!(rate(0, "Ours"), 0.1);
-    assert_eq!(rate(6, "Ours"), 1.0);
+    assert_eq!(rate(5, "Ours"), 1.0);
     let words = words(&document.figures[0].1.svg().unwrap());
     for text in [
         "Fashion-MNIST, ResNet18",
         "false alarms",
         "in another engine",
         "finetune",
-        "lr 1e-10",
+        "lr 1e-9",
         "Ours",
         "10.0",
     ] {

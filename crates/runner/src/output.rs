@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use brink_report::html::{self, Page, Section};
 use brink_report::{
-    Document, Headline, Markup, NotRun, OpenRun, Probe, Records, Report, Subject, Table,
+    Document, Headline, Markup, NotRun, OpenRun, Probe, Records, Report, Subject, Table, is_legend,
 };
 use brink_store::Store;
 use brink_verify::Rate;
@@ -172,12 +172,12 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// The first table of each report, of whose notes only those explain a mark in a cell.
+    /// The first table of each report, with the notes that its cells and rows need.
     fn print_main_tables(&self) {
         let tables = self.documents.iter();
         for table in tables.filter_map(|(_, document)| document.tables.first()) {
             let mut table = table.clone();
-            table.notes.retain(|note| note.starts_with('†'));
+            table.notes.retain(|note| is_legend(note));
             print_table(&table);
         }
     }

@@ -23,7 +23,7 @@ use crate::document::Document;
 use crate::document::table::{Cell, Heading, Row, Table};
 
 pub use columns::{COUNTED, counted, seeds, sets};
-pub use notes::marked;
+pub use notes::{is_legend, marked};
 
 /// All tables of a study are made of this.
 pub struct Findings<'a> {

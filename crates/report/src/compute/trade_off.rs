@@ -19,6 +19,9 @@ const STUDY: Study = Study {
     ..verdicts::STUDY
 };
 
+/// The most settings of attacks in a figure. With the false alarms they are two rows of strips.
+const STRIPS: usize = 5;
+
 pub const SUBJECT: Subject = STUDY.subject();
 
 pub fn build(input: &Input) -> Document {
@@ -28,6 +31,11 @@ pub fn build(input: &Input) -> Document {
                    An engine executes the same weights in f32 or f64 on f32 images.";
     let mut notes = input.notes(findings.blocks.is_empty(), engines);
     if !findings.blocks.is_empty() {
+        if settings.len() > STRIPS {
+            notes.push(format!(
+                "The figure shows the {STRIPS} settings of attacks at which the samples differ most."
+            ));
+        }
         notes.push(
             "Each other column: pairs that change after this attack, asked in Brink's own engine. In %, of the Validset single images; \
              counts and intervals are in the data files."
@@ -132,8 +140,8 @@ fn panel(block: &Block) -> Panel {
         alarm: true,
         bars: alarms.collect(),
     };
-    let settings = attacks(std::slice::from_ref(block)).into_iter();
-    let detections = settings.map(|setting| {
+    let settings = telling(attacks(std::slice::from_ref(block)), &kinds);
+    let detections = settings.into_iter().map(|setting| {
         let bars = kinds.iter().map(|kind| {
             let answers = kind.answers(Some(setting))?;
             let interval = answers.point?.interval(answers.measure);
@@ -152,6 +160,22 @@ fn panel(block: &Block) -> Panel {
         names: kinds.iter().map(|kind| kind.series.title.clone()).collect(),
         strips: [alarms].into_iter().chain(detections).collect(),
     }
+}
+
+/// The settings that tell the samples apart best: those at which their rates have the largest variance.
+fn telling<'a>(mut settings: Vec<&'a Setting>, kinds: &[Kind]) -> Vec<&'a Setting> {
+    let spread = |setting: &Setting| {
+        let answers = kinds
+            .iter()
+            .filter_map(|kind| kind.answers(Some(setting)));
+        let rates: Vec<f64> = answers.map(|answers| answers.rate().value()).collect();
+        let mean = rates.iter().sum::<f64>() / rates.len() as f64;
+        rates.iter().map(|rate| (rate - mean).powi(2)).sum::<f64>() / rates.len() as f64
+    };
+    settings.sort_by(|a, b| spread(b).total_cmp(&spread(a)));
+    settings.truncate(STRIPS);
+    settings.sort();
+    settings
 }
 
 /// The attack, and its setting.

@@ -16,6 +16,14 @@ use super::{Findings, Samples};
 use crate::document::table::Row;
 use crate::label::{fields, variants};
 
+/// How the note begins that says what the names of rows leave out.
+const UNLESS: &str = "Unless a row says otherwise";
+
+/// Whether a note explains a mark or the names of rows, rather than where the numbers come from.
+pub fn is_legend(note: &str) -> bool {
+    note.starts_with(MARK) || note.starts_with(UNLESS)
+}
+
 impl Findings<'_> {
     /// The notes of the table of rates.
     pub fn notes(
@@ -30,7 +38,7 @@ impl Findings<'_> {
             return notes;
         }
         let unsaid = unsaid(self.study, self.input.records);
-        notes.extend(unsaid.map(|what| format!("Unless a row says otherwise: {what}.")));
+        notes.extend(unsaid.map(|what| format!("{UNLESS}: {what}.")));
         notes.push(self.controls());
         for block in blocks {
             let (title, extent) = (block.title(), block.extent().join(", "));

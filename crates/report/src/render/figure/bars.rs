@@ -20,8 +20,8 @@ const ABOVE: f64 = 22.0;
 /// Below all panels: what the bars are.
 const FOOT: f64 = 44.0;
 /// The width of the names, and of a strip with the gap after it.
-const NAMES: f64 = 150.0;
-const STRIP: f64 = 102.0;
+const NAMES: f64 = 160.0;
+const STRIP: f64 = 98.0;
 /// The most strips side by side. More continue below.
 const ABREAST: usize = 3;
 /// From 0 to 100 %.
@@ -41,14 +41,16 @@ impl BarsPanel {
         names.map(|name| wrap(name, NAMES - 14.0, SMALL)).collect()
     }
 
-    /// The height of a row: that of the longest name.
-    fn row(&self) -> f64 {
-        let lines = self.names().iter().map(Vec::len).max();
-        LINE * lines.unwrap_or(1).max(1) as f64 + 4.0
+    /// The heights of the rows: those of their names.
+    fn rows(&self) -> Vec<f64> {
+        let names = self.names().into_iter();
+        names
+            .map(|name| LINE * name.len().max(1) as f64 + 4.0)
+            .collect()
     }
 
     fn line_height(&self) -> f64 {
-        HEADINGS + self.names.len() as f64 * self.row() + AXIS
+        HEADINGS + self.rows().iter().sum::<f64>() + AXIS
     }
 
     fn height(&self) -> f64 {
@@ -100,12 +102,12 @@ fn draw_line<DB: DrawingBackend>(
     let left = MARGIN + NAMES;
     let right = left + strips.len() as f64 * STRIP;
     let first = top + HEADINGS;
-    let height = panel.row();
-    for (row, name) in panel.names().iter().enumerate() {
-        let (above, below) = (
-            first + row as f64 * height,
-            first + (row + 1) as f64 * height,
-        );
+    let mut below = first;
+    let mut middles = Vec::new();
+    for (row, (name, height)) in panel.names().iter().zip(panel.rows()).enumerate() {
+        let above = below;
+        below += height;
+        middles.push(above + height / 2.0);
         if row % 2 == 0 {
             let band = [
                 (MARGIN, above),
@@ -117,12 +119,13 @@ fn draw_line<DB: DrawingBackend>(
         }
         let middle = (name.len() as f64 - 1.0) / 2.0;
         for (nth, line) in name.iter().enumerate() {
-            let y = above + height / 2.0 + LINE * (nth as f64 - middle);
+            let y = middles[row] + LINE * (nth as f64 - middle);
             canvas.text(line, (left - 10.0, y), SMALL, INK, HPos::Right)?;
         }
     }
     for (nth, strip) in strips.iter().enumerate() {
-        draw_strip(canvas, strip, (left + nth as f64 * STRIP, first), height)?;
+        let left = left + nth as f64 * STRIP;
+        draw_strip(canvas, strip, left, (first, below), &middles)?;
     }
     Ok(())
 }
@@ -130,11 +133,11 @@ fn draw_line<DB: DrawingBackend>(
 fn draw_strip<DB: DrawingBackend>(
     canvas: &Canvas<DB>,
     strip: &Strip,
-    (left, first): At,
-    row_height: f64,
+    left: f64,
+    (first, last): (f64, f64),
+    middles: &[f64],
 ) -> Drawn<DB> {
     let color = if strip.alarm { ALARM } else { DETECTION };
-    let last = first + strip.bars.len() as f64 * row_height;
     canvas.text(&strip.title, (left, first - 50.0), SMALL, color, HPos::Left)?;
     for (line, words) in strip.below.iter().enumerate() {
         let at = (left, first - 32.0 + LINE * line as f64);
@@ -145,8 +148,8 @@ fn draw_strip<DB: DrawingBackend>(
         canvas.line((x, first - 4.0), (x, last + 4.0), RULE, 1.0)?;
         canvas.text(tick, (x, last + 14.0), SMALL, QUIET, HPos::Center)?;
     }
-    for (row, bar) in strip.bars.iter().enumerate() {
-        let at = (left, first + (row as f64 + 0.5) * row_height);
+    for (bar, middle) in strip.bars.iter().zip(middles) {
+        let at = (left, *middle);
         match bar {
             Some(bar) => draw_bar(canvas, *bar, at, color)?,
             None => canvas.text("–", at, SMALL, QUIET, HPos::Left)?,
