@@ -10,6 +10,7 @@ mod part;
 mod queries;
 mod starts;
 mod steps;
+mod vernier;
 
 use crate::{Asked, BlackBox, Context, Generated, Generator, Start};
 use bisect::Bracket;
@@ -22,6 +23,7 @@ use part::Parting;
 use queries::Queries;
 use serde::{Deserialize, Serialize};
 use starts::Source;
+use vernier::Vernier;
 
 /// Bracketed pairs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +45,10 @@ pub struct Bracketed {
     /// four queries a member.
     #[serde(skip_serializing_if = "is_zero")]
     pub steps: u32,
+    /// The whole levels, 0 to 8, between each 8-bit member and the boundary, in a pixel whose levels move the outputs little, for oracles that
+    /// give labels only. It takes about 30 queries a pair.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vernier: Option<u32>,
 }
 
 fn is_zero(steps: &u32) -> bool {
@@ -69,6 +75,7 @@ impl Default for Bracketed {
             margin: NonNegative::literal(0.0),
             width: None,
             steps: 0,
+            vernier: None,
         }
     }
 }
@@ -98,6 +105,17 @@ impl Generator for Bracketed {
         } else if self.steps > 0 && self.margin.get() > 0.0 {
             let both = "`margin` and `steps` both place the members; leave one out";
             ("steps", both.to_owned())
+        } else if self.vernier.is_some() && self.pixels == PixelValues::Float32 {
+            let levels = "`vernier` counts levels of 8 bits; add `pixels: uint8`, or use `width`";
+            ("vernier", levels.to_owned())
+        } else if self.vernier.is_some() && (self.margin.get() > 0.0 || self.steps > 0) {
+            let other = if self.steps > 0 { "steps" } else { "margin" };
+            let both = format!("`{other}` and `vernier` both place the members; leave one out");
+            ("vernier", both)
+        } else if let Some(levels) = self.vernier.filter(|&levels| levels > vernier::LEVELS) {
+            let most = vernier::LEVELS;
+            let many = format!("{levels} levels are no fine scale; use at most {most}, or `steps`");
+            ("vernier", many)
         } else {
             return Ok(());
         };
@@ -167,6 +185,8 @@ enum Stage {
     Part(Parting),
     /// Moves the members of 8-bit pairs to their margin.
     Dial(Dial),
+    /// Places the members of 8-bit pairs by labels.
+    Vernier(Vernier),
     Finished,
 }
 
@@ -199,9 +219,9 @@ impl<O: Oracle> Bracketing<'_, O> {
         }
         if narrowing.is_empty() {
             if self.settings.steps > 0 {
-                let steps = self.settings.steps as usize;
-                let stream = &self.source.stream;
-                steps::apart(&mut self.queries, &mut self.brackets, steps, stream)?;
+                let (steps, stream) = (self.settings.steps as usize, &self.source.stream);
+                let all: Vec<usize> = (0..self.brackets.len()).collect();
+                steps::apart(&mut self.queries, &mut self.brackets, &all, steps, stream)?;
             }
             self.stage = self.after_bisection();
             return Ok(());
@@ -214,6 +234,9 @@ impl<O: Oracle> Bracketing<'_, O> {
     }
 
     fn after_bisection(&self) -> Stage {
+        if let Some(levels) = self.settings.vernier {
+            return Stage::Vernier(Vernier::new(levels, 0));
+        }
         let margin = self.settings.margin.get() as f32;
         let parting = match (self.settings.pixels, self.settings.width) {
             (PixelValues::Float32, None) if margin > 0.0 => {
@@ -256,6 +279,12 @@ impl<O: Oracle> Job for Bracketing<'_, O> {
                 }
                 "moving the members to the margin"
             }
+            Stage::Vernier(vernier) => {
+                if vernier.round(&mut self.queries, &mut self.brackets, &self.source.stream)? {
+                    self.stage = Stage::Finished;
+                }
+                "placing the members"
+            }
             Stage::Finished => "finished",
         };
         let finished = matches!(self.stage, Stage::Finished);
@@ -278,6 +307,7 @@ impl<O: Oracle> Job for Bracketing<'_, O> {
             Stage::Part(parting) => parting.save(state.number("stage", 2))?,
             Stage::Dial(dial) => state.number("stage", 3).number("round", dial.rounds),
             Stage::Finished => state.number("stage", 4),
+            Stage::Vernier(vernier) => state.number("stage", 5).number("placed", vernier.placed),
         };
         if !self.brackets.is_empty() {
             let all = |of: fn(&Bracket) -> &[Vec<f32>; 2]| {
@@ -339,6 +369,10 @@ impl<O: Oracle> Job for Bracketing<'_, O> {
                 let margin = self.settings.margin.get() as f32;
                 Stage::Dial(Dial::new(margin, state.count("round")?))
             }
+            5 => match self.settings.vernier {
+                Some(levels) => Stage::Vernier(Vernier::new(levels, state.count("placed")?)),
+                None => return Err(Error::State("its pairs are placed in another way".into())),
+            },
             _ => Stage::Finished,
         };
         Ok(())

@@ -26,7 +26,7 @@ pub(crate) struct Dial {
     pub rounds: usize,
 }
 
-/// One level up or down in one pixel.
+/// A pixel, and whether its level goes up or down.
 #[derive(Clone, Copy)]
 pub(crate) struct Change {
     pixel: usize,
@@ -34,6 +34,19 @@ pub(crate) struct Change {
 }
 
 impl Change {
+    /// `image` with this pixel changed by `levels` levels, the other way if they are negative.
+    pub fn by(self, levels: i32, image: &[f32]) -> Vec<f32> {
+        let mut image = image.to_vec();
+        self.apply(levels, &mut image);
+        image
+    }
+
+    fn apply(self, levels: i32, image: &mut [f32]) {
+        let up = if self.up { levels } else { -levels };
+        let pixel = &mut image[self.pixel];
+        *pixel = from_level(level(*pixel).saturating_add_signed(up));
+    }
+
     /// The same step the other way.
     pub fn reversed(self) -> Self {
         Self {
@@ -42,9 +55,11 @@ impl Change {
         }
     }
 
-    /// Whether the other way stays in range, too.
-    pub fn can_be_reversed(self, image: &[f32]) -> bool {
-        (1..255).contains(&level(image[self.pixel]))
+    /// Whether `levels` levels the other way keep the pixel in range, too.
+    pub fn can_be_reversed(self, levels: u32, image: &[f32]) -> bool {
+        let from = level(image[self.pixel]);
+        let room = if self.up { from } else { 255 - from };
+        room >= levels
     }
 }
 
@@ -100,7 +115,7 @@ impl Dial {
         margin: f32,
         draw: &mut Stream,
     ) -> Result<Option<Vec<f32>>> {
-        let changes = changes(image, CHANGES, draw);
+        let changes = changes(image, CHANGES, 1, draw);
         let single: Vec<f32> = changes
             .iter()
             .flat_map(|&it| changed(image, &[it]))
@@ -128,26 +143,28 @@ impl Dial {
     }
 }
 
-/// `count` changes of different pixels, at random, that keep every pixel in range.
-pub(crate) fn changes(image: &[f32], count: usize, draw: &mut Stream) -> Vec<Change> {
+/// `count` changes of different pixels, at random. By `levels` levels, at most 127, each keeps its pixel in range.
+pub(crate) fn changes(image: &[f32], count: usize, levels: u32, draw: &mut Stream) -> Vec<Change> {
     let pixels = draw.choose(image.len(), count.min(image.len()));
     let change = |pixel: usize| {
-        let up = match level(image[pixel]) {
-            0 => true,
-            255 => false,
-            _ => draw.uniform() < 0.5,
+        let from = level(image[pixel]);
+        let up = if from < levels {
+            true
+        } else if from + levels > 255 {
+            false
+        } else {
+            draw.uniform() < 0.5
         };
         Change { pixel, up }
     };
     pixels.into_iter().map(change).collect()
 }
 
-/// `image` with some changes.
+/// `image` with some changes by one level.
 pub(crate) fn changed(image: &[f32], changes: &[Change]) -> Vec<f32> {
     let mut image = image.to_vec();
-    for &Change { pixel, up } in changes {
-        let level = level(image[pixel]);
-        image[pixel] = from_level(if up { level + 1 } else { level - 1 });
+    for change in changes {
+        change.apply(1, &mut image);
     }
     image
 }
@@ -214,10 +231,24 @@ mod tests {
     #[test]
     fn changes_keep_pixels_in_range() {
         let image: Vec<f32> = [0, 255, 7].map(from_level).to_vec();
-        let all = changes(&image, CHANGES, &mut Stream::new(1));
+        let all = changes(&image, CHANGES, 1, &mut Stream::new(1));
         let changed = changed(&image, &all);
         let levels: Vec<u32> = changed.iter().map(|&x| level(x)).collect();
         assert_eq!(levels[..2], [1, 254]);
         assert!([6, 8].contains(&levels[2]));
+    }
+
+    #[test]
+    fn changes_by_many_levels_keep_pixels_in_range() {
+        let image: Vec<f32> = (0..256).map(from_level).collect();
+        let all = changes(&image, 256, 127, &mut Stream::new(1));
+        for change in &all {
+            let changed = change.by(127, &image)[change.pixel];
+            assert!(level(changed).abs_diff(change.pixel as u32) == 127 && changed <= 1.0);
+        }
+        // Those that may go either way do.
+        let few = changes(&image, 256, 1, &mut Stream::new(1));
+        let up = few.iter().filter(|change| change.up).count();
+        assert!((80..176).contains(&up), "{up}");
     }
 }

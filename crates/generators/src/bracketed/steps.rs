@@ -13,22 +13,23 @@ use brink_verify::Oracle;
 /// Single changes that are tried for each wanted step.
 const TRIALS: usize = 4;
 
-/// Moves each member by one level in up to `steps` pixels. A member that none of the tried changes brings across stays: it is far from the
-/// boundary.
+/// Moves each member of some `pairs` by one level in up to `steps` pixels. A member that none of the tried changes brings across stays: it is far
+/// from the boundary.
 pub(crate) fn apart(
     queries: &mut Queries<impl Oracle>,
     brackets: &mut [Bracket],
+    pairs: &[usize],
     steps: usize,
     stream: &Stream,
 ) -> Result<()> {
     let stream = stream.split("steps");
     let (mut tried, mut asked) = (Vec::new(), Vec::new());
-    for (pair, bracket) in brackets.iter().enumerate() {
-        for (side, end) in bracket.ends.iter().enumerate() {
+    for &pair in pairs {
+        for (side, end) in brackets[pair].ends.iter().enumerate() {
             let draw = &mut stream.split(&format!("{pair}/{side}"));
             // Both ways must stay in range.
-            let changes = changes(end, TRIALS * steps, draw).into_iter();
-            let changes: Vec<Change> = changes.filter(|it| it.can_be_reversed(end)).collect();
+            let changes = changes(end, TRIALS * steps, 1, draw).into_iter();
+            let changes: Vec<Change> = changes.filter(|it| it.can_be_reversed(1, end)).collect();
             asked.extend(changes.iter().flat_map(|&it| changed(end, &[it])));
             tried.push((pair, side, changes));
         }

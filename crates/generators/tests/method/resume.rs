@@ -138,6 +138,9 @@ fn bracketed_pairs_of_every_kind_resume_to_the_same_bits() {
         json!({"margin": 1e-3}),
         json!({"width": 1e-3}),
         json!({"pixels": "uint8", "margin": 3e-4}),
+        json!({"pixels": "uint8", "steps": 3}),
+        // Three rounds of pairs.
+        json!({"pixels": "uint8", "vernier": 1, "samples": 36}),
     ] {
         let mut spec = json!({"bracketed": {"samples": 4}});
         spec["bracketed"]
