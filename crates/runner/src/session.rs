@@ -162,6 +162,9 @@ impl Session {
             folder: work.folder.clone(),
         };
         let store = Store::join(self.store_folder(), terms)?;
+        for attack in part.targets.iter().flat_map(|target| &target.attacks) {
+            store.clear_state_of(&attack.id, attack.runs.iter().map(|run| &run.id))?;
+        }
         require_room(part, &store, &work.computing)?;
         Ok(store)
     }

@@ -196,9 +196,10 @@ fn faults(place: &Place) -> Option<std::path::PathBuf> {
 fn a_file_system_with_faults_loses_nothing() {
     let undisturbed = Place::new(GRID);
     undisturbed.succeed(&["grid.yaml"]);
-    for (errno, cause) in [
-        ("116", "Stale file handle"),
-        ("28", "No space left on device"),
+    // Fewer calls can find the disk full than a handle stale.
+    for (errno, cause, share) in [
+        ("116", "Stale file handle", "15"),
+        ("28", "No space left on device", "60"),
     ] {
         let place = Place::new(GRID);
         let Some(library) = faults(&place) else {
@@ -234,14 +235,15 @@ fn a_file_system_with_faults_loses_nothing() {
                 assert!(last.contains(cause), "{}", answer.stderr);
             }
         };
-        (0..8).for_each(|_| worker("15"));
+        (0..8).for_each(|_| worker(share));
         worker("0");
         assert!(failures > 0, "{cause} never happened");
-        let failed = fs::read_dir(place.results().join("store/failed"));
-        assert_eq!(
-            failed.map_or(0, Iterator::count),
-            0,
-            "a fault of the disk is no fault of a step"
+        let failed = fs::read_dir(place.results().join("store/failed")).unwrap();
+        let failed = failed.map(|note| fs::read_to_string(note.unwrap().path()).unwrap());
+        let failed: Vec<String> = failed.collect();
+        assert!(
+            failed.is_empty(),
+            "a fault of the disk is no fault of a step: {failed:?}"
         );
         assert_same(&place, &undisturbed);
     }

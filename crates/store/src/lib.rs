@@ -346,7 +346,31 @@ impl Store {
     /// [`Error::Io`], [`Error::ReadOnly`].
     pub fn clear_state(&self, id: &Id) -> Result<()> {
         self.require_writer()?;
+        if let Access::Shared { worker, .. } = &self.access
+            && self.has_state(id)?
+        {
+            // Until its record is on the disk, a power cut must leave the state.
+            worker.flushing.end()?;
+        }
         file::remove(&self.state_path(id))
+    }
+
+    /// Removes the saved state `id` of several runs if all of them have records: whoever wrote the last one died before removing it.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn clear_state_of<'a>(
+        &self,
+        id: &Id,
+        runs: impl IntoIterator<Item = &'a Id>,
+    ) -> Result<()> {
+        let mut runs = runs.into_iter();
+        let finished =
+            self.has_state(id)? && runs.all(|run| self.record_path::<RunRecord>(run).exists());
+        match finished {
+            true => file::remove(&self.state_path(id)),
+            false => Ok(()),
+        }
     }
 
     fn state_path(&self, id: &Id) -> PathBuf {
@@ -396,16 +420,13 @@ impl Store {
             self.require_writer()?;
         }
         match &self.access {
-            // Whoever has no saved state loses this step alone, so a worker need not wait for the disk.
-            Access::Shared { worker, .. } if R::ALONE && !self.has_state(record.id())? => {
+            Access::Shared { worker, .. } if R::ALONE => {
                 file::place(&path, &bytes)?;
-                worker.flushing.begin(self.root.join(R::FOLDER))
+                worker.flushing.begin(self.root.join(R::FOLDER))?;
             }
-            _ => {
-                file::write(&path, &bytes)?;
-                self.clear_state(record.id())
-            }
+            _ => file::write(&path, &bytes)?,
         }
+        self.clear_state(record.id())
     }
 
     /// Removes incomplete files, saved states of finished steps, and what dead workers left. Only the holder of the lock may call
