@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::computing::Computing;
 use crate::{calibrate, example, exit, inspect, keys, protect, serve, verify, watch};
 
 /// Checks that a served model is still yours: protects it with signed pairs of images, and asks it again later.
@@ -38,6 +39,8 @@ enum Command {
     Example {
         /// The folder to write to. It must not exist.
         folder: PathBuf,
+        #[command(flatten)]
+        computing: Computing,
     },
 }
 
@@ -55,7 +58,9 @@ impl Cli {
             Command::Watch(watch) => watch.run(),
             Command::Inspect { file } => inspect::run(&file).map(|()| ExitCode::SUCCESS),
             Command::Serve(serve) => serve.run().map(|()| ExitCode::SUCCESS),
-            Command::Example { folder } => example::run(&folder).map(|()| ExitCode::SUCCESS),
+            Command::Example { folder, computing } => {
+                example::run(&folder, &computing).map(|()| ExitCode::SUCCESS)
+            }
         }
     }
 }

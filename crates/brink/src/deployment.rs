@@ -14,6 +14,8 @@ use brink_models::{Model, Normalize};
 use brink_verify::Images;
 use clap::{Args, ValueEnum};
 
+use crate::computing::Computing;
+
 /// Where the model is.
 #[derive(Args)]
 #[group(required = true, multiple = false)]
@@ -43,6 +45,8 @@ pub struct Deployment {
     /// The constants by which pixels are normalised before the network of the weights or of the ONNX file.
     #[arg(long, value_enum, conflicts_with_all = ["url", "program"], default_value = "none")]
     normalize: Constants,
+    #[command(flatten)]
+    computing: Computing,
     /// What the server is [default: the one of the mark, else kserve].
     #[arg(long, value_enum)]
     api: Option<Api>,
@@ -158,13 +162,16 @@ impl Deployment {
     /// How the model is asked: as the command line says, else as in a mark, else as usual.
     ///
     /// # Errors
-    /// If the template cannot be read.
+    /// If options do not fit together, or the template cannot be read.
     pub fn how(&self, mark: Option<&About>) -> anyhow::Result<How> {
         let custom = self.template.is_some() || self.answer.is_some();
         if custom && !matches!(self.api, Some(Api::Custom)) {
             bail!(
                 "--template and --answer are for a server of your own; add --api custom, or leave them out"
             );
+        }
+        if self.place.weights.is_none() && !self.computing.is_default() {
+            bail!("--device and --gpu-memory are for the network of --weights; leave them out");
         }
         let known = mark.and_then(|about| about.protocol.clone());
         let protocol = match (&self.place.url, self.api, known) {
@@ -211,7 +218,7 @@ impl Deployment {
     /// The model. `images` are the first that it may be asked about, to find what neither the command line nor a mark says.
     ///
     /// # Errors
-    /// If a setting cannot be used, or the model does not answer.
+    /// If a setting or the device cannot be used, or the model does not answer.
     pub fn open(
         &self,
         how: &How,
@@ -245,6 +252,7 @@ impl Deployment {
 
     fn deployed(&self, how: &How) -> anyhow::Result<Box<dyn Deployed>> {
         if let (Some(path), Some(model)) = (&self.place.weights, self.model) {
+            self.computing.open()?;
             return Ok(Box::new(Own::read(path, model, self.normalize.into())?));
         }
         if let Some(path) = &self.place.onnx {

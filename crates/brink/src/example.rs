@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::computing::Computing;
 use crate::say::{note, say};
 use anyhow::{Context, bail};
 use brink_config::checked::{Count, Positive};
@@ -21,11 +22,12 @@ const PHOTOGRAPHS: usize = 600;
 /// Writes the example to `folder`.
 ///
 /// # Errors
-/// If the folder exists or cannot be written.
-pub fn run(folder: &Path) -> anyhow::Result<()> {
+/// If the folder exists or cannot be written, or the device cannot be used.
+pub fn run(folder: &Path, computing: &Computing) -> anyhow::Result<()> {
     if folder.exists() {
         bail!("{}: the folder exists; give another name", folder.display());
     }
+    computing.open()?;
     let at = || folder.display().to_string();
     let data = brink_data::open(Id::FashionMnist, None)?;
     let stream = Stream::new(22);

@@ -10,6 +10,7 @@ mod address;
 mod bar;
 mod calibrate;
 mod cli;
+mod computing;
 mod deployment;
 mod example;
 mod exit;

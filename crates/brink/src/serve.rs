@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tiny_http::{Header, Method, Request, Response, Server};
 
 use crate::address;
+use crate::computing::Computing;
 use crate::deployment::{Answers, Constants};
 use crate::photographs::Shape;
 use crate::say::say;
@@ -46,6 +47,8 @@ pub struct Serve {
     /// The address to listen at; port 0 takes any free one.
     #[arg(long, default_value = "127.0.0.1:8080", value_parser = address::parse)]
     bind: SocketAddr,
+    #[command(flatten)]
+    computing: Computing,
 }
 
 /// A name that an address can hold.
@@ -74,8 +77,9 @@ impl Serve {
     /// Serves until the process is ended.
     ///
     /// # Errors
-    /// If the weights cannot be used, or the address cannot be listened at.
+    /// If the device or the weights cannot be used, or the address cannot be listened at.
     pub fn run(&self) -> anyhow::Result<()> {
+        self.computing.open()?;
         let own = Own::read(&self.weights, self.model, self.normalize.into())?;
         let server = Server::http(self.bind).map_err(|e| anyhow!("--bind {}: {e}", self.bind))?;
         let (model, classes, address) = (self.model, own.classes(), server.server_addr());

@@ -4,7 +4,7 @@
 //
 //   BRINK_FAKE_CUDA_MEMORY   bytes of device memory (default 1 GiB)
 //   BRINK_FAKE_CUDA_DEVICES  number of devices (default 2)
-//   BRINK_FAKE_CUDA_WRONG    a kernel that reads one wrong bit, in the first element of its operand
+//   BRINK_FAKE_CUDA_WRONG    a kernel that reads one wrong bit, in the first element of its operand; KERNEL:1 on GPU 1 only
 #include "shim.h"
 #include KERNELS
 
@@ -54,6 +54,13 @@ static bool inside(CUdeviceptr at, size_t bytes) {
   if (after == memory.begin()) return false;
   --after;
   return at + bytes <= after->first + after->second;
+}
+
+// Whether this kernel is the wrong one on the current device.
+static bool is_wrong(const char *kernel) {
+  const char *wrong = getenv("BRINK_FAKE_CUDA_WRONG");
+  const std::string on_this = std::string(kernel) + ":" + std::to_string(reinterpret_cast<intptr_t>(context) - 100);
+  return wrong && (wrong == std::string(kernel) || wrong == on_this);
 }
 
 #define LOCKED                                 \
@@ -203,8 +210,7 @@ CUresult cuLaunchKernel(CUfunction function, unsigned gx, unsigned gy, unsigned 
   if (!stream || gx == 0 || gy == 0 || gy > 65535 || gz != 1 || shared != 0 || extra) return INVALID_VALUE;
   const auto &kernel = *reinterpret_cast<const shim::Kernel *>(function);
   launches++;
-  const char *wrong = getenv("BRINK_FAKE_CUDA_WRONG");
-  const bool damaged = wrong && !strcmp(wrong, kernel.name);
+  const bool damaged = is_wrong(kernel.name);
   const char *given = static_cast<const char *>(parameters[0]);
   // The driver copies the arguments during the call.
   auto arguments = std::make_shared<std::vector<uint64_t>>((kernel.bytes + 7) / 8);

@@ -6,6 +6,7 @@
 use crate::error::{Error, Result};
 use libloading::Library;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::mem::ManuallyDrop;
 use std::path::Path;
 
 /// The library's names.
@@ -23,17 +24,17 @@ macro_rules! functions {
         /// The functions of the library. All return an error code, 0 if there is none.
         pub(crate) struct Driver {
             $($(#[$doc])* pub $name: unsafe extern "system" fn($($argument),*) -> c_int,)*
-            /// Keeps the functions loaded.
-            _library: Library,
+            /// Keeps the functions loaded, to the end of the process: NVIDIA's own threads may run in it.
+            _library: ManuallyDrop<Library>,
         }
 
         impl Driver {
             fn of(library: Library) -> std::result::Result<Self, libloading::Error> {
-                // SAFETY: the types are those of `cuda.h` for these names, and `_library` outlives the pointers.
+                // SAFETY: the types are those of `cuda.h` for these names, and `_library` is never unloaded.
                 unsafe {
                     Ok(Self {
                         $($name: *library.get(concat!($symbol, "\0"))?,)*
-                        _library: library,
+                        _library: ManuallyDrop::new(library),
                     })
                 }
             }

@@ -32,6 +32,14 @@ pub struct Gpu {
     pub(crate) processors: usize,
 }
 
+/// The number of GPUs of this machine.
+///
+/// # Errors
+/// If there is no driver, or it fails.
+pub fn count() -> Result<usize> {
+    Driver::load(None)?.count()
+}
+
 impl Gpu {
     /// Opens GPU `ordinal` of this machine, counted from 0.
     ///

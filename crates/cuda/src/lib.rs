@@ -50,7 +50,7 @@ mod training_check;
 mod units;
 
 pub use error::{Error, Result};
-pub use gpu::Gpu;
+pub use gpu::{Gpu, count};
 pub use kernels::ALL as KERNELS;
 pub use memory::Memory;
 pub use program::{Pass, Program, Weights};

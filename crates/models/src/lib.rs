@@ -5,7 +5,7 @@
 //! give the same bits. Images are channels-first, `(n, 3, h, w)` in `[0, 1]`; maps inside a network are channels-last.
 //!
 //! The files build on each other in this order: `slot` and `levels`; `pass`; `conv_bn` and `layer`; `builder`; `module` and `foreign`; one file per architecture;
-//! `registry`; `names`, `fit`, `weights`, `fold` and `inspect`; `network`; `trainable`; `gpu_training`; then what trains, evaluates and calibrates a network.
+//! `registry`; `names`, `fit`, `weights`, `fold` and `inspect`; `network`; `trainable`; `gpu_training`; `device`; then what trains, evaluates and calibrates a network.
 
 mod access;
 mod builder;
@@ -14,6 +14,7 @@ mod cifar_resnet;
 mod classifier;
 mod conv_bn;
 mod coverage;
+pub mod device;
 mod error;
 mod evaluate;
 mod fit;

@@ -7,11 +7,12 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use brink_config::Scale;
+use brink_models::device::{Budget, Choice};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::grid::key;
 use crate::say::{Loudness, note};
-use crate::{device, exit, terminal};
+use crate::{exit, terminal};
 
 /// The default results folder.
 const OUT: &str = "results";
@@ -196,9 +197,9 @@ pub struct Chosen {
     /// The results folder.
     #[arg(long, value_name = "DIR", default_value = OUT)]
     pub out: PathBuf,
-    /// Where to compute: auto, cpu, cuda or cuda:N. No bit of a result depends on it.
+    /// Where to compute: auto, auto:N, cpu, cuda or cuda:N. With --workers, auto takes all GPUs in turn. No bit of a result depends on it.
     #[arg(long, value_name = "DEVICE", default_value_t)]
-    pub device: device::Choice,
+    pub device: Choice,
     /// A file with the owner's secret key as hexadecimal digits [default: the variable BRINK_KEY, else the key of the grid].
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
@@ -267,7 +268,7 @@ impl Chosen {
         if self.out != Path::new(OUT) {
             option("--out", self.out.display().to_string());
         }
-        if self.device != device::Choice::default() {
+        if self.device != Choice::default() {
             option("--device", self.device.to_string());
         }
         if let Some(file) = &self.key_file {
@@ -349,7 +350,7 @@ pub struct Clean {
     pub out: PathBuf,
     /// Where the steps were computed. No id depends on it.
     #[arg(long, value_name = "DEVICE", default_value_t)]
-    pub device: device::Choice,
+    pub device: Choice,
     /// A file with the owner's secret key as hexadecimal digits [default: the variable BRINK_KEY, else the keys of the grids].
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
@@ -374,7 +375,7 @@ pub struct How {
     pub dry_run: bool,
     #[command(flatten)]
     pub overwrite: Overwrite,
-    /// Compute by so many processes on this machine, which share its cores.
+    /// Compute by so many processes on this machine, which share its cores and its GPUs.
     #[arg(long, value_name = "N", default_value = "1")]
     pub workers: NonZero<usize>,
     #[command(flatten)]
@@ -387,9 +388,9 @@ pub struct Computing {
     /// The instruction set of the processor: portable, avx2 or avx512; results have the same bits [default: the best available].
     #[arg(long, value_name = "SET")]
     pub isa: Option<brink_ops::kernel::Isa>,
-    /// The GPU memory to use: a share of what is free, e.g. 50%, or a size, e.g. 20GiB [default: 90%].
+    /// The GPU memory of each process: a share of what is free, e.g. 50%, or a size, e.g. 20GiB [default: 90%, divided among workers].
     #[arg(long, value_name = "SHARE|SIZE")]
-    pub gpu_memory: Option<device::Budget>,
+    pub gpu_memory: Option<Budget>,
     /// For tests: save the state of a step every N iterations, not by the clock.
     #[arg(long, hide = true, value_name = "N")]
     pub save_every: Option<usize>,

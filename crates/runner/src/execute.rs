@@ -18,11 +18,11 @@ use std::rc::Rc;
 use anyhow::Context;
 use brink_config::checked::Minority;
 use brink_data::Dataset;
+use brink_models::device::Device;
 use brink_random::Stream;
 use brink_store::{Id, Store};
 use brink_verify::SecretKey;
 
-use crate::device::Device;
 use crate::forecast::{self, Forecast, Rates};
 use crate::grid::ImageSet;
 use crate::plan::{self, Paths, Plan, TargetStep};

@@ -22,7 +22,6 @@
 mod bug;
 mod cli;
 mod commands;
-mod device;
 mod examine;
 mod execute;
 mod exit;

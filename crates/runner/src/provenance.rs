@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Instant;
 
+use brink_models::device::Device;
 use brink_store::Provenance;
-
-use crate::device::Device;
 
 /// The clock of a step.
 pub struct Clock {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use brink_config::Scale;
+use brink_models::device::{Choice, Device, Share};
 use brink_store::Store;
 use brink_store::worker::Terms;
 use brink_verify::SecretKey;
@@ -12,10 +13,10 @@ use glob::Pattern;
 use serde_json::{Value, json};
 
 use crate::cli::{Chosen, Computing, Selected, Working};
-use crate::device::{Choice, Device};
 use crate::grid::{Grid, key};
 use crate::plan::{Paths, Plan};
 use crate::provenance;
+use crate::say::warning;
 
 /// A grid that is ready to run or to report on.
 pub struct Session {
@@ -91,7 +92,18 @@ impl Session {
     /// If it cannot be used.
     pub fn open_device(&mut self, how: &Computing) -> anyhow::Result<()> {
         self.device = self.chosen_device.open(how.gpu_memory)?;
+        if let Some(problem) = self.device.warning() {
+            warning!("{problem}");
+        }
         Ok(())
+    }
+
+    /// What each of so many workers computes with, on the device that was chosen.
+    ///
+    /// # Errors
+    /// If that is a GPU that is not there.
+    pub fn shares(&self, workers: usize) -> anyhow::Result<Vec<Share>> {
+        Ok(self.chosen_device.shares(workers)?)
     }
 
     /// As [`Session::open`], with the selected part of the plan.

@@ -407,6 +407,8 @@ fn a_gpu_that_is_not_there() {
     let start = "error: --device cuda: no NVIDIA driver: ";
     assert!(said.starts_with(start), "{said}");
     assert!(said.ends_with("; use --device cpu\n"), "{said}");
+    let workers = refused(GRID, &["--device", "cuda", "--workers", "3"]);
+    assert_eq!(workers, said);
 }
 
 #[test]

@@ -137,6 +137,24 @@ fn records_are_the_processors() {
     same(&cpu, &little);
 }
 
+/// Each worker takes a GPU of its own.
+#[test]
+fn workers_take_gpus_in_turn() {
+    let Some(machine) = Machine::new() else {
+        return;
+    };
+    let [cpu, both, one] = [(); 3].map(|()| Place::new(&grid()));
+    cpu.succeed(&["grid.yaml", "--device", "cpu"]);
+    machine.succeed(&both, &["--workers", "2"]);
+    let names = [0, 1].map(|gpu| format!("cuda:{gpu} Stand-in {gpu} (CUDA 13.0)"));
+    assert_eq!(devices(&both), names);
+    same(&cpu, &both);
+    // Or all the one that is asked for.
+    let few = ["--only", "*validset*", "--workers", "2"];
+    machine.succeed(&one, &[&few[..], &["--device", "cuda:1"]].concat());
+    assert_eq!(devices(&one), names[1..]);
+}
+
 /// A grid is begun on one device, stopped, and ended on the other.
 #[test]
 fn a_device_may_change_on_the_way() {
@@ -204,11 +222,55 @@ fn a_wrong_gpu_is_refused() {
     let start = "error: --device cuda: the GPU does not compute the CPU's bits: ";
     assert!(answer.stderr.starts_with(start), "{}", answer.stderr);
     assert!(!place.results().exists(), "it began to work");
+    // Workers are refused one by one, and the command says it once.
+    let answer = run(&["--device", "cuda", "--workers", "2"]);
+    assert_eq!(answer.code, Some(2), "{}", answer.stderr);
+    assert_eq!(place.records(), []);
+    let last = answer.stderr.lines().last().unwrap();
+    assert!(last.starts_with(start), "{}", answer.stderr);
+    assert_eq!(answer.stderr.matches("error: ").count(), 1);
     let answer = run(&["--only", "*validset*"]);
     assert_eq!(answer.code, Some(0), "{}", answer.stderr);
-    let warning = "the GPU is not used: the GPU does not compute the CPU's bits";
+    let warning = "GPU 0 is not used: the GPU does not compute the CPU's bits";
     assert!(answer.stderr.contains(warning), "{}", answer.stderr);
     assert_eq!(devices(&place), ["cpu"]);
+}
+
+/// Its worker uses the CPU instead, and says so.
+#[test]
+fn one_of_two_gpus_may_be_wrong() {
+    let Some(machine) = Machine::new() else {
+        return;
+    };
+    let [cpu, place] = [(); 2].map(|()| Place::new(&grid()));
+    let only = ["--only", "*validset*"];
+    cpu.succeed(&[&["grid.yaml", "--device", "cpu"], &only[..]].concat());
+    let mut command = machine.command(&place, &[&["-q", "--workers", "2"], &only[..]].concat());
+    command.env("BRINK_FAKE_CUDA_WRONG", "product_f32_32_4:1");
+    let answer = Answer::new(&command.output().unwrap());
+    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+    let warning = "WARNING: GPU 1 is not used: the GPU does not compute the CPU's bits";
+    assert_eq!(
+        answer.stderr.matches(warning).count(),
+        1,
+        "{}",
+        answer.stderr
+    );
+    assert_eq!(
+        answer.stderr.matches("not used").count(),
+        1,
+        "{}",
+        answer.stderr
+    );
+    let right = ["cpu", "cuda:0 Stand-in 0 (CUDA 13.0)"];
+    let devices = devices(&place);
+    assert!(
+        devices.iter().all(|name| right.contains(&&**name)),
+        "{devices:?}"
+    );
+    // Tables name the command of the last run, so that must be the same.
+    place.succeed(&[&["grid.yaml", "--device", "cpu"], &only[..]].concat());
+    same(&cpu, &place);
 }
 
 #[test]
@@ -226,6 +288,9 @@ fn what_a_gpu_may_lack() {
     };
     let said = refused(&["--device", "cuda:1"], "BRINK_FAKE_CUDA_DEVICES", "1");
     let there = "error: --device cuda:1: there is no GPU 1; this machine has 1, counted from 0; use --device cpu\n";
+    assert_eq!(said, there);
+    let workers = ["--device", "cuda:1", "--workers", "2"];
+    let said = refused(&workers, "BRINK_FAKE_CUDA_DEVICES", "1");
     assert_eq!(said, there);
     let said = refused(&["--device", "cuda"], "BRINK_FAKE_CUDA_DEVICES", "0");
     let none = "error: --device cuda: no NVIDIA driver: it finds no GPU; use --device cpu\n";

@@ -102,6 +102,37 @@ fn options_that_cannot_be_are_refused_before_any_work() {
     assert_eq!(usage.code, 2, "{usage:?}");
 }
 
+#[test]
+fn devices_that_cannot_be_used_are_refused_before_any_work() {
+    let owner = Owner::new();
+    let url = "http://127.0.0.1:9/model";
+    for more in [["--device", "cuda"], ["--gpu-memory", "50%"]] {
+        let elsewhere = line(&owner.protect(url, &more), 2);
+        assert_eq!(
+            elsewhere,
+            "error: --device and --gpu-memory are for the network of --weights; leave them out"
+        );
+    }
+    let unknown = owner.run(&["example", "example", "--device", "gpu"]);
+    assert_eq!(unknown.code, 2, "{unknown:?}");
+    assert!(
+        unknown
+            .stderr
+            .contains("there are auto, auto:N, cpu, cuda and cuda:N")
+    );
+    // No machine has so many.
+    let refused = line(
+        &owner.run(&["example", "example", "--device", "cuda:1000"]),
+        2,
+    );
+    assert!(
+        refused.starts_with("error: --device cuda:1000: "),
+        "{refused}"
+    );
+    assert!(refused.ends_with("; use --device cpu"), "{refused}");
+    assert!(!owner.path().join("example").exists());
+}
+
 /// A server that always sends the same.
 fn always(body: &'static str) -> String {
     let server = Server::http("127.0.0.1:0").unwrap();

@@ -22,9 +22,14 @@ use crate::signal::Signal;
 pub fn run(selected: &Selected, how: &How, signal: &Signal) -> anyhow::Result<()> {
     let clock = Clock::start();
     let (mut session, part) = prepare(selected).or_refuse()?;
-    if how.workers.get() == 1 {
-        session.open_device(&how.computing).or_refuse()?;
-    }
+    let shares = match how.workers.get() {
+        1 => {
+            session.open_device(&how.computing).or_refuse()?;
+            Vec::new()
+        }
+        // Workers open their devices themselves.
+        workers => session.shares(workers).or_refuse()?,
+    };
     let store = session.writer(&part, &how.computing).or_refuse()?;
     if !how.overwrite.force {
         let selected: HashSet<Id> = part.steps().map(|step| step.id).collect();
@@ -33,15 +38,15 @@ pub fn run(selected: &Selected, how: &How, signal: &Signal) -> anyhow::Result<()
     }
     session.make_folder().or_refuse()?;
     output::warn_of_empty_reports(&session);
-    let (failures, store) = match how.workers.get() {
-        1 => {
+    let (failures, store) = match &shares[..] {
+        [] => {
             let executor = executor(&session, &store, &how.computing, signal);
             (executor.execute(&part, &session.plan)?, store)
         }
-        workers => {
+        shares => {
             // The workers open it themselves.
             drop(store);
-            let failures = workers::run(selected, how, workers, &session, &part, signal)?;
+            let failures = workers::run(selected, how, shares, &session, &part, signal)?;
             (failures, Store::open_read_only(session.store_folder())?)
         }
     };
