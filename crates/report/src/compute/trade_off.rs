@@ -165,9 +165,7 @@ fn panel(block: &Block) -> Panel {
 /// The settings that tell the samples apart best: those at which their rates have the largest variance.
 fn telling<'a>(mut settings: Vec<&'a Setting>, kinds: &[Kind]) -> Vec<&'a Setting> {
     let spread = |setting: &Setting| {
-        let answers = kinds
-            .iter()
-            .filter_map(|kind| kind.answers(Some(setting)));
+        let answers = kinds.iter().filter_map(|kind| kind.answers(Some(setting)));
         let rates: Vec<f64> = answers.map(|answers| answers.rate().value()).collect();
         let mean = rates.iter().sum::<f64>() / rates.len() as f64;
         rates.iter().map(|rate| (rate - mean).powi(2)).sum::<f64>() / rates.len() as f64
