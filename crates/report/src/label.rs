@@ -16,7 +16,7 @@ pub struct Style {
     pub comma: &'static str,
     /// The value of a field that is not set.
     pub absent: &'static str,
-    /// Whether some values have [words](WORDS) of their own, which need no field.
+    /// Whether some values stand without their field, e.g. `per channel`.
     pub words: bool,
 }
 
