@@ -189,7 +189,11 @@ fn killed_runs_go_on() {
         let mut command = machine.command(&place, &[&["--device", device], &only[..]].concat());
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(300 + 200 * turn));
+        // The first one is killed as soon as it has saved a state.
+        while place.states() == 0 && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(Duration::from_millis(200 * turn));
         if let Some(status) = child.try_wait().unwrap() {
             assert!(status.success());
             ends = true;
