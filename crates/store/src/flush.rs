@@ -1,6 +1,7 @@
 //! Flushes folders to the disk, for workers in the background.
 
 use std::fs::File;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread::{self, JoinHandle};
@@ -47,8 +48,9 @@ impl Flushing {
 }
 
 fn done(flush: Option<JoinHandle<Result<()>>>) -> Result<()> {
-    // A flush does not panic.
-    flush.map_or(Ok(()), |flush| flush.join().unwrap_or(Ok(())))
+    flush.map_or(Ok(()), |flush| {
+        flush.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
 }
 
 #[cfg(test)]

@@ -346,11 +346,18 @@ impl Store {
     /// [`Error::Io`], [`Error::ReadOnly`].
     pub fn clear_state(&self, id: &Id) -> Result<()> {
         self.require_writer()?;
-        if let Access::Shared { worker, .. } = &self.access
-            && self.has_state(id)?
-        {
-            // Until its record is on the disk, a power cut must leave the state.
-            worker.flushing.end()?;
+        self.remove_state(id)
+    }
+
+    /// Removes a state, if there is one, once the records of finished steps are on the disk: a power cut must not take both.
+    fn remove_state(&self, id: &Id) -> Result<()> {
+        if !self.has_state(id)? {
+            return Ok(());
+        }
+        // A worker, this one or another, may have left it to the background to flush its last record.
+        for folder in [RunRecord::FOLDER, ProbeRecord::FOLDER] {
+            let folder = self.root.join(folder);
+            flush::sync_folder(&folder).map_err(Error::io("flush", &folder))?;
         }
         file::remove(&self.state_path(id))
     }
@@ -368,7 +375,7 @@ impl Store {
         let finished =
             self.has_state(id)? && runs.all(|run| self.record_path::<RunRecord>(run).exists());
         match finished {
-            true => file::remove(&self.state_path(id)),
+            true => self.remove_state(id),
             false => Ok(()),
         }
     }
@@ -464,7 +471,7 @@ impl Store {
                 self.record_path::<ProbeRecord>(&id),
             ];
             if finished.iter().any(|path| path.exists()) {
-                file::remove(&self.state_path(&id))?;
+                self.remove_state(&id)?;
             }
         }
         Ok(())

@@ -57,11 +57,22 @@ fn other_fields(study: &Study, spec: &Value) -> Leaves {
 /// What the names of rows leave out, e.g. `per tensor, symmetric`; `None` if they leave out nothing.
 pub fn unsaid(study: &Study, records: &Records) -> Option<String> {
     let attack = study.attack.filter(|_| names_differences(study))?;
-    let done = records.runs.iter().filter(|run| run.attack == attack);
-    let open = records.open.iter().filter(|open| open.attack == attack);
-    let specs = done.map(|run| &run.spec).chain(open.map(|open| &open.spec));
-    let unsaid = defaults(&specs.collect::<Vec<_>>(), |spec| other_fields(study, spec));
+    let unsaid = defaults(&asked(attack, records), |(_, spec, _)| {
+        other_fields(study, spec)
+    });
     (!unsaid.is_empty()).then_some(unsaid)
+}
+
+/// A run that the grid asks for: its target, its attack, and its record if it is done.
+type Asked<'a> = (Id, &'a Value, Option<&'a RunRecord>);
+
+/// All runs of one attack.
+fn asked<'a>(attack: &str, records: &'a Records) -> Vec<Asked<'a>> {
+    let done = records.runs.iter().filter(|run| run.attack == attack);
+    let done = done.map(|run| (run.target, &run.spec, Some(run)));
+    let open = records.open.iter().filter(|open| open.attack == attack);
+    let open = open.map(|open| (open.target, &open.spec, None));
+    done.chain(open).collect()
 }
 
 /// The runs of one attack.
@@ -70,12 +81,8 @@ fn kinds_of<'a>(
     study: &Study,
     records: &'a Records,
 ) -> Vec<(String, Vec<Planned<'a>>)> {
-    let done = records.runs.iter().filter(|run| run.attack == attack);
-    let done = done.map(|run| (run.target, &run.spec, Some(run)));
-    let open = records.open.iter().filter(|open| open.attack == attack);
-    let open = open.map(|open| (open.target, &open.spec, None));
-    let all: Vec<_> = done.chain(open).collect();
-    let own = |(_, spec, _): &(Id, &Value, Option<&RunRecord>)| other_fields(study, spec);
+    let all = asked(attack, records);
+    let own = |(_, spec, _): &Asked| other_fields(study, spec);
     let kinds = match names_differences(study) {
         true => differences_from_default(all, own),
         false => variants(all, own),
