@@ -114,7 +114,7 @@ impl Generator for Bracketed {
             ("vernier", both)
         } else if let Some(levels) = self.vernier.filter(|&levels| levels > vernier::LEVELS) {
             let most = vernier::LEVELS;
-            let many = format!("{levels} levels are no fine scale; use at most {most}, or `steps`");
+            let many = format!("{levels} levels are too many; use at most {most}, or `steps`");
             ("vernier", many)
         } else {
             return Ok(());
