@@ -63,7 +63,6 @@ impl<'a, T> Shared<'a, T> {
     /// Prefetches the cache line of an element that will be written.
     #[inline(always)]
     pub fn prefetch(&self, at: usize) {
-        debug_assert!(at < self.len);
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a prefetch has no effect on memory and accepts any address.
         unsafe {
@@ -72,9 +71,12 @@ impl<'a, T> Shared<'a, T> {
         }
     }
 
-    /// The address of an element.
+    /// The address of an element, or of the end.
+    ///
+    /// # Panics
+    /// If `at` is past the end.
     pub fn pointer(&self, at: usize) -> *mut T {
-        debug_assert!(at <= self.len);
+        assert!(at <= self.len, "{at} is past the end, {}", self.len);
         self.data.wrapping_add(at)
     }
 

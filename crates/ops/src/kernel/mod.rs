@@ -168,6 +168,9 @@ impl<T: Element> Kernels<T> {
     /// `rows[r] + run.a ..+ run.len` is readable, and so is `b[(run.b + i) * PANEL ..+ PANEL]` for each panel; `panels * PANEL` elements
     /// are readable at `finish.bias`, `scale` and `shift`, and at each `to` past `residual` and `mask`, and writable past `out`; `panels` are
     /// writable at each of its own `to` past what `negatives` points to.
+    ///
+    /// # Panics
+    /// If the number of rows or panels is out of range.
     #[inline]
     pub unsafe fn tile(
         &self,
@@ -178,8 +181,8 @@ impl<T: Element> Kernels<T> {
         panel_stride: usize,
         finish: &Finish<'_, T>,
     ) {
-        debug_assert!((1..=self.rows).contains(&rows.len()) && panels * PANEL <= self.cols);
-        debug_assert_eq!(rows.len(), finish.to.len());
+        assert!((1..=self.rows).contains(&rows.len()) && panels * PANEL <= self.cols);
+        assert_eq!(rows.len(), finish.to.len());
         // SAFETY: passed on from the caller.
         unsafe { self.tile[panels - 1](rows, runs, b, panel_stride, finish) }
     }
@@ -203,6 +206,9 @@ impl<T: Element> Kernels<T> {
     /// # Safety
     /// `1 <= count <= self.rows`; `panels * PANEL <= self.cols`; each `x + pair.x ..+ count` and
     /// `dy + pair.dy ..+ panels * PANEL` is readable.
+    ///
+    /// # Panics
+    /// If `count` or `panels` is out of range.
     #[inline]
     pub unsafe fn outer(
         &self,
@@ -213,7 +219,7 @@ impl<T: Element> Kernels<T> {
         panels: usize,
         out: &mut Tile<T>,
     ) {
-        debug_assert!((1..=self.rows).contains(&count) && panels * PANEL <= self.cols);
+        assert!((1..=self.rows).contains(&count) && panels * PANEL <= self.cols);
         // SAFETY: passed on from the caller.
         unsafe { self.outer[panels - 1](x, count, pairs, dy, out) }
     }

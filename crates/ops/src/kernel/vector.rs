@@ -383,7 +383,7 @@ fn write<V: Vector, const MR: usize, const NV: usize>(
     first: usize,
 ) {
     const { assert!(MR <= super::MAX_ROWS && NV * V::LANES <= WIDE) };
-    debug_assert!(first + MR <= super::MAX_ROWS);
+    assert!(first + MR <= super::MAX_ROWS);
     for (r, row) in acc.iter().enumerate() {
         for (v, lanes) in row.iter().enumerate() {
             // SAFETY: row `first + r` and column `v * LANES` lie inside the tile, as asserted.
