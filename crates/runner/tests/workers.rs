@@ -249,6 +249,40 @@ fn a_file_system_with_faults_loses_nothing() {
     }
 }
 
+/// A network file system may show the names in a folder late. One of three workers is killed, so that another one must find its claim.
+#[cfg(target_os = "linux")]
+#[test]
+fn stale_listings_lose_nothing() {
+    let undisturbed = Place::new(GRID);
+    undisturbed.succeed(&["grid.yaml"]);
+    for stale in ["300", "3000"] {
+        let place = Place::new(GRID);
+        let Some(library) = faults(&place) else {
+            return;
+        };
+        let work = ["work", "grid.yaml", "--wait", "--expire", "2"];
+        let mut workers = [(); 3].map(|()| {
+            let mut command = place.command(&work);
+            command
+                .env("LD_PRELOAD", &library)
+                .env("FAULTS_PART", "results/store")
+                .env("FAULTS_STALE", stale);
+            command.stdout(Stdio::null()).stderr(Stdio::piped());
+            command.spawn().unwrap()
+        });
+        let claims = place.results().join("store/claims");
+        while !fs::read_dir(&claims).is_ok_and(|mut claims| claims.next().is_some()) {
+            sleep(Duration::from_millis(5));
+        }
+        workers[0].kill().unwrap();
+        let [_, others @ ..] = workers.map(end);
+        for answer in &others {
+            assert_eq!(answer.code, Some(0), "{stale}: {}", answer.stderr);
+        }
+        assert_same(&place, &undisturbed);
+    }
+}
+
 /// Without locks, one process cannot keep others out, and says so.
 #[cfg(target_os = "linux")]
 #[test]

@@ -4,10 +4,13 @@
 //   FAULTS_ERRNO  the error, e.g. 116 (ESTALE) or 28 (ENOSPC)
 //   FAULTS_SHARE  how many of 1,000 calls that open, rename or link fail; with ENOSPC, of those that create a file
 //   FAULTS_LOCKS  if set, flock fails with ENOLCK
+//   FAULTS_STALE  how many milliseconds a process remembers the names in a folder: new ones are missing, removed ones are still there
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,4 +77,85 @@ int flock(int file, int operation) {
   }
   int (*real)(int, int) = dlsym(RTLD_NEXT, "flock");
   return real(file, operation);
+}
+
+// The names in a folder, as a process remembers them. Never freed: a worker lists few folders.
+struct listing {
+  struct listing *next;
+  char *path;
+  struct timespec since;
+  int count;
+  struct dirent64 *entries;
+};
+struct reader {
+  struct reader *next;
+  DIR *folder;
+  struct listing *listing;
+  int at;
+};
+static pthread_mutex_t lists = PTHREAD_MUTEX_INITIALIZER;
+static struct listing *listings;
+static struct reader *readers;
+
+static struct dirent64 *next(DIR *folder) {
+  struct dirent64 *(*real)(DIR *) = dlsym(RTLD_NEXT, "readdir64");
+  return real(folder);
+}
+
+static struct listing *remembered(const char *path, DIR *folder) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  for (struct listing *old = listings; old; old = old->next) {
+    if (strcmp(old->path, path)) continue;
+    long age = (now.tv_sec - old->since.tv_sec) * 1000 + (now.tv_nsec - old->since.tv_nsec) / 1000000;
+    if (age < number("FAULTS_STALE")) return old;
+    break;
+  }
+  struct listing *new = calloc(1, sizeof *new);
+  *new = (struct listing){.next = listings, .path = strdup(path), .since = now};
+  for (struct dirent64 *entry; (entry = next(folder)); new->count++) {
+    new->entries = realloc(new->entries, (new->count + 1) * sizeof *entry);
+    memcpy(&new->entries[new->count], entry, entry->d_reclen);
+  }
+  return listings = new;
+}
+
+DIR *opendir(const char *path) {
+  DIR *(*real)(const char *) = dlsym(RTLD_NEXT, "opendir");
+  DIR *folder = real(path);
+  const char *part = getenv("FAULTS_PART");
+  if (!folder || !number("FAULTS_STALE") || !part || !strstr(path, part)) return folder;
+  pthread_mutex_lock(&lists);
+  struct reader *reader = calloc(1, sizeof *reader);
+  *reader = (struct reader){.next = readers, .folder = folder, .listing = remembered(path, folder)};
+  readers = reader;
+  pthread_mutex_unlock(&lists);
+  return folder;
+}
+
+struct dirent64 *readdir64(DIR *folder) {
+  struct dirent64 *entry = NULL;
+  pthread_mutex_lock(&lists);
+  struct reader *reader = readers;
+  while (reader && reader->folder != folder) reader = reader->next;
+  if (!reader) {
+    entry = next(folder);
+  } else if (reader->at < reader->listing->count) {
+    entry = &reader->listing->entries[reader->at++];
+  }
+  pthread_mutex_unlock(&lists);
+  return entry;
+}
+
+int closedir(DIR *folder) {
+  pthread_mutex_lock(&lists);
+  for (struct reader **at = &readers; *at; at = &(*at)->next) {
+    if ((*at)->folder == folder) {
+      *at = (*at)->next;
+      break;
+    }
+  }
+  pthread_mutex_unlock(&lists);
+  int (*real)(DIR *) = dlsym(RTLD_NEXT, "closedir");
+  return real(folder);
 }
