@@ -6,8 +6,12 @@
 #
 # Needs root and the packages that scripts/slurm/miniature.sh installs.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+if [ $# != 1 ] || [ ! -x "$1" ]; then
+  echo "error: write scripts/slurm/faults.sh PROGRAM, e.g. target/debug/runner" >&2
+  exit 2
+fi
 program="$(realpath "$1")"
+cd "$(dirname "$0")/../.."
 folder="$(mktemp -d)"
 trap 'scripts/slurm/two-nodes.sh stop "$folder/slurm"; rm -rf "$folder"' EXIT
 scripts/slurm/two-nodes.sh start "$folder/slurm"
